@@ -1,0 +1,1 @@
+"""The asset declarations, one file per verb of the flow."""

@@ -1,0 +1,1 @@
+"""The wiring: settings, adapters, schedules, sensors, processes and the command line."""

@@ -1,0 +1,1 @@
+"""The data library: archive, tables, publishing, monitoring and the SQL endpoint, in plain Python."""

@@ -1,0 +1,38 @@
+"""What a table is: its columns with types, units and keys, and the grain of a row."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. `unit` is a UCUM-like word (``1``, ``s``, ``byte``, ``bit/byte``, ``USD``) or None for labels."""
+
+    name: str
+    type: pa.DataType
+    doc: str
+    unit: str | None = None
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TableDefinition:
+    """One Iceberg table: ``namespace.table``, the grain of a row, its columns and the key that is unique."""
+
+    name: str
+    grain: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    owner: str = "team:data"
+
+    @property
+    def namespace(self) -> str:
+        """The part before the dot: ``bronze``, ``silver``, ``gold`` or ``archive``."""
+        return self.name.split(".", 1)[0]
+
+    def arrow_schema(self) -> pa.Schema:
+        """Return the columns as an Arrow schema, with each doc as field metadata."""
+        return pa.schema(
+            [pa.field(c.name, c.type, c.nullable, {"doc": c.doc}) for c in self.columns]
+        )

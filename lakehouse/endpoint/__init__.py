@@ -1,0 +1,1 @@
+"""The embedded Arrow Flight SQL server that speaks Dremio's protocol."""

@@ -1,0 +1,151 @@
+"""Every error the data library raises, split into permanent and transient, each with its own exit code."""
+
+from typing import ClassVar
+
+
+class LakehouseError(Exception):
+    """Base of all errors; the message says what failed, the value, and what to do next."""
+
+    exit_code: ClassVar[int] = 70
+
+
+class PermanentError(LakehouseError):
+    """Doing it again gives the same error: never retried."""
+
+
+class TransientError(LakehouseError):
+    """The outside world may recover: retried with a bound."""
+
+    exit_code: ClassVar[int] = 75
+
+
+class NoDescriptionError(PermanentError):
+    """A submission has no readable description file."""
+
+    exit_code = 10
+
+
+class EncodingError(PermanentError):
+    """A text file is not UTF-8."""
+
+    exit_code = 11
+
+
+class BrokenReferenceError(PermanentError):
+    """A foreign key names a row that does not exist."""
+
+    exit_code = 12
+
+
+class UnsafeArchiveError(PermanentError):
+    """An archive or folder would write outside its own folder, or is larger than its limits."""
+
+    exit_code = 13
+
+
+class EmptyFileError(PermanentError):
+    """A data file has no bytes."""
+
+    exit_code = 14
+
+
+class DuplicateSubmissionError(PermanentError):
+    """The same content is already in the archive."""
+
+    exit_code = 15
+
+
+class UnknownSettingError(PermanentError):
+    """A setting is misspelt, unknown or has no valid value."""
+
+    exit_code = 16
+
+
+class VersionTakenError(PermanentError):
+    """The version label is already used by other content of the same dataset."""
+
+    exit_code = 17
+
+
+class RefusedError(PermanentError):
+    """A submission was validated and found unfit."""
+
+    exit_code = 18
+
+
+class UnreadableSubmissionError(PermanentError):
+    """A submission is not there, or is neither a folder nor a zip archive."""
+
+    exit_code = 19
+
+
+class AuditError(PermanentError):
+    """Rows on the audit branch broke a promise of their table; nothing became visible."""
+
+    exit_code = 20
+
+
+class NoTableError(PermanentError):
+    """A table, branch or snapshot does not exist."""
+
+    exit_code = 21
+
+
+class SchemaError(PermanentError):
+    """Rows do not fit the table's schema."""
+
+    exit_code = 22
+
+
+class AncestryError(PermanentError):
+    """A fast-forward would lose commits: the branch does not descend from main."""
+
+    exit_code = 23
+
+
+class NoObjectError(PermanentError):
+    """An object key does not exist."""
+
+    exit_code = 24
+
+
+class ObjectExistsError(PermanentError):
+    """A create-only write met an existing key."""
+
+    exit_code = 25
+
+
+class ChecksumError(PermanentError):
+    """Stored bytes differ from what was recorded about them."""
+
+    exit_code = 26
+
+
+class QueryError(PermanentError):
+    """A statement was refused or failed; the message comes from the SQL engine."""
+
+    exit_code = 30
+
+
+class LoginError(PermanentError):
+    """A server refused the user name, password or token."""
+
+    exit_code = 31
+
+
+class NoReleaseError(PermanentError):
+    """Nothing has been published yet."""
+
+    exit_code = 32
+
+
+class ServiceUnavailableError(TransientError):
+    """A server does not answer, or not in time."""
+
+    exit_code = 50
+
+
+class CommitConflictError(TransientError):
+    """Another writer was faster; the bounded retries ran out."""
+
+    exit_code = 51

@@ -1,0 +1,1 @@
+"""Drift, freshness and quality numbers."""

@@ -1,0 +1,171 @@
+"""What the steps need from outside, as Protocols, and the values that cross those borders."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+import pyarrow as pa
+
+from lakehouse.definition import TableDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where rows come from; written into every Iceberg snapshot and release.
+
+    `dataset_commit` is the DataLad commit (40 hex digits) or None for rows made from several datasets.
+    """
+
+    run_id: str
+    code_commit: str
+    dataset: str | None = None
+    dataset_version: str | None = None
+    dataset_commit: str | None = None
+    model_version: str | None = None
+
+    def summary(self) -> dict[str, str]:
+        """Return the known fields as Iceberg snapshot properties, prefixed ``lakehouse.``."""
+        pairs = {
+            "lakehouse.run-id": self.run_id,
+            "lakehouse.code-commit": self.code_commit,
+            "lakehouse.dataset": self.dataset,
+            "lakehouse.dataset-version": self.dataset_version,
+            "lakehouse.dataset-commit": self.dataset_commit,
+            "lakehouse.model-version": self.model_version,
+        }
+        return {name: value for name, value in pairs.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class TableWrite:
+    """Rows for one table; ``append`` adds them, ``replace`` makes them the whole content."""
+
+    table: TableDefinition
+    rows: pa.Table
+    mode: Literal["append", "replace"] = "append"
+
+
+@dataclass(frozen=True, slots=True)
+class StagedWrite:
+    """Rows that lie on an audit branch, not yet visible on main."""
+
+    table: TableDefinition
+    branch: str
+    snapshot_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TablePointer:
+    """The exact state of a table: its metadata file and a snapshot in it (None while the table is empty)."""
+
+    name: str
+    metadata_location: str
+    snapshot_id: int | None
+
+
+class ObjectStore(Protocol):
+    """Whole objects by key in one bucket. Keys use ``/``; reads see the last acknowledged write."""
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write or overwrite an object."""
+
+    def put_new(self, key: str, body: bytes) -> None:
+        """Write an object that must not exist yet; raise ObjectExistsError when it does."""
+
+    def get(self, key: str) -> bytes:
+        """Return an object's bytes; raise NoObjectError when there is none."""
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return all keys that start with `prefix`, sorted."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; removing an absent one is no error."""
+
+
+class TableStore(Protocol):
+    """Iceberg tables with audit branches. Errors: NoTableError, SchemaError, AncestryError, CommitConflictError."""
+
+    def ensure(self, table: TableDefinition) -> None:
+        """Create namespace and table when absent, with an empty first snapshot so that branches can start."""
+
+    def stage(self, write: TableWrite, branch: str, summary: Mapping[str, str]) -> StagedWrite:
+        """Write rows to a fresh `branch` cut from main; a left-over branch of that name is dropped first."""
+
+    def read_staged(self, staged: StagedWrite) -> pa.Table:
+        """Return all rows visible on the branch head."""
+
+    def advance(self, staged: StagedWrite) -> int:
+        """Fast-forward main to the staged snapshot and drop the branch; return main's snapshot id.
+
+        Raises AncestryError when main is not an ancestor of the staged snapshot (another writer came between).
+        """
+
+    def discard(self, table: str, branch: str) -> None:
+        """Drop a branch; an absent branch or table is no error."""
+
+    def committed(self, table: str, key: str) -> int | None:
+        """Return the snapshot id in main's ancestry whose summary has ``lakehouse.key == key``, else None."""
+
+    def exists(self, table: str) -> bool:
+        """Say whether the table is in the catalog."""
+
+    def tables(self, namespace: str) -> list[str]:
+        """Return the names ``namespace.table`` in a namespace, sorted; empty when the namespace is absent."""
+
+    def read(
+        self, table: str, *, columns: Sequence[str] | None = None, snapshot_id: int | None = None
+    ) -> pa.Table:
+        """Return rows of main's head, or of `snapshot_id`."""
+
+    def pointer(self, table: str) -> TablePointer:
+        """Return where the table stands now."""
+
+    def summaries(self, table: str) -> list[Mapping[str, str]]:
+        """Return snapshot summaries along main's ancestry, oldest first, each with ``snapshot-id`` added."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetVersion:
+    """One accepted submission: a DataLad commit with a tag. `created_at` is in UTC."""
+
+    dataset: str
+    version: str
+    commit: str
+    tag: str
+    content_sha256: str
+    created_at: datetime
+
+
+class DatasetVersions(Protocol):
+    """Versioned dataset contents. One repository a dataset, one commit and tag a version."""
+
+    def save(self, folder: Path, dataset: str, version: str, content_sha256: str) -> DatasetVersion:
+        """Commit `folder` as the whole content of a version and tag it.
+
+        The same content again, under any label, returns the version it already is. Raises VersionTakenError when
+        the label names other content.
+        """
+
+    def find(self, dataset: str, version: str) -> DatasetVersion | None:
+        """Return the version with that label, or None."""
+
+    def find_content(self, dataset: str, content_sha256: str) -> DatasetVersion | None:
+        """Return the version that holds exactly that content, or None."""
+
+    def versions(self, dataset: str) -> list[DatasetVersion]:
+        """Return all versions, oldest first; empty for an unknown dataset."""
+
+    def export(self, version: DatasetVersion, into: Path) -> None:
+        """Write the content of a version to an empty folder, verified against annex checksums."""
+
+    def verify(self, dataset: str) -> list[str]:
+        """Check every annexed file against its checksum; return one line per problem, empty when sound."""
+
+
+class QueryEngine(Protocol):
+    """SQL over what is published. Errors: QueryError, LoginError, ServiceUnavailableError."""
+
+    def fetch(self, sql: str) -> pa.Table:
+        """Run one statement and return all its rows."""

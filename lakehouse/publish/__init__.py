@@ -1,0 +1,1 @@
+"""Views, result tables and the dictionary rendered from them."""

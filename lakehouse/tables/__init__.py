@@ -1,0 +1,1 @@
+"""Definitions of every table, write-audit-publish, and releases."""

@@ -1,0 +1,167 @@
+"""Gold tables: documents for the language model, results of models, drift, and loads, each with its provenance."""
+
+import pyarrow as pa
+
+from lakehouse.definition import Column, TableDefinition
+from lakehouse.tables.register import TIMESTAMP
+
+RUN = (
+    Column("run_id", pa.string(), "Dagster run that wrote the row.", nullable=False),
+    Column("code_commit", pa.string(), "Commit of this project's code.", nullable=False),
+    Column("recorded_at", TIMESTAMP, "When the row was written (UTC).", nullable=False),
+)
+
+MODEL = (
+    Column("model_version", pa.string(), "Version of the language model.", nullable=False),
+    Column("evaluation_snapshot", pa.string(), "Hash of the held-out documents it was measured on.", nullable=False),
+)
+
+LOADS = TableDefinition(
+    name="gold.loads",
+    grain="one row per table and dataset version that was loaded",
+    key=("table_name", "dataset", "dataset_version"),
+    columns=(
+        Column("table_name", pa.string(), "Table that received the rows.", nullable=False),
+        Column("layer", pa.string(), "bronze, silver or gold.", nullable=False),
+        Column("dataset", pa.string(), "Dataset name.", nullable=False),
+        Column("dataset_version", pa.string(), "Version label.", nullable=False),
+        Column("dataset_commit", pa.string(), "DataLad commit.", nullable=False),
+        Column("row_count", pa.int64(), "Rows written for this version.", unit="1"),
+        *RUN,
+    ),
+)
+
+DOCUMENTS = TableDefinition(
+    name="gold.documents",
+    grain="one row per document the language model may learn from or be measured on",
+    key=("document_id",),
+    columns=(
+        Column("document_id", pa.string(), "Stable id, dataset/collection/name.", nullable=False),
+        Column("dataset", pa.string(), "Dataset it comes from.", nullable=False),
+        Column("dataset_version", pa.string(), "Version label.", nullable=False),
+        Column("dataset_commit", pa.string(), "DataLad commit.", nullable=False),
+        Column("title", pa.string(), "Human title."),
+        Column("text", pa.large_string(), "The whole text, UTF-8.", nullable=False),
+        Column("byte_count", pa.int64(), "Bytes of the text in UTF-8.", unit="byte"),
+        Column("licence", pa.string(), "SPDX licence expression."),
+        Column("split", pa.string(), "train, validation or test; fixed by a hash of the text.", nullable=False),
+    ),
+)
+
+MODEL_VERSIONS = TableDefinition(
+    name="gold.model_versions",
+    grain="one row per trained language model",
+    key=("model_version",),
+    owner="team:models",
+    columns=(
+        Column("model_version", pa.string(), "Version of the language model.", nullable=False),
+        Column("recipe", pa.string(), "Every hyper-parameter as canonical JSON.", nullable=False),
+        Column("seed", pa.int64(), "Random seed."),
+        Column("parameter_count", pa.int64(), "Trainable parameters.", unit="1"),
+        Column("train_tokens", pa.int64(), "Tokens seen in training, repeats counted.", unit="1"),
+        Column("train_seconds", pa.float64(), "Wall time of training.", unit="s"),
+        Column("device", pa.string(), "cpu, or the name of the GPU."),
+        Column("documents_snapshot", pa.string(), "Iceberg snapshot of gold.documents it learned from.", nullable=False),
+        Column("cause", pa.string(), "Why it was trained: first, schedule, drift or request."),
+        *RUN,
+    ),
+)
+
+TRAINING_CURVE = TableDefinition(
+    name="gold.training_curve",
+    grain="one row per model version and recorded training step",
+    key=("model_version", "step"),
+    owner="team:models",
+    columns=(
+        Column("model_version", pa.string(), "Version of the language model.", nullable=False),
+        Column("step", pa.int64(), "Optimizer steps done.", nullable=False),
+        Column("train_bits_per_byte", pa.float64(), "Loss on the step's batch.", unit="bit/byte"),
+        Column("validation_bits_per_byte", pa.float64(), "Loss on validation documents; null between.", unit="bit/byte"),
+        Column("tokens_per_second", pa.float64(), "Training speed.", unit="1/s"),
+        *RUN,
+    ),
+)
+
+EVALUATIONS = TableDefinition(
+    name="gold.evaluations",
+    grain="one row per model version, evaluator, slice and evaluation snapshot",
+    key=("model_version", "evaluation_snapshot", "evaluator", "slice"),
+    owner="team:models",
+    columns=(
+        *MODEL,
+        Column("evaluator", pa.string(), "gpt, unigram or trigram.", nullable=False),
+        Column("slice", pa.string(), "all, or the dataset the documents come from.", nullable=False),
+        Column("bits_per_byte", pa.float64(), "Negative log2 likelihood per byte of held-out text.", unit="bit/byte"),
+        Column("standard_error", pa.float64(), "Over documents, weighted by bytes.", unit="bit/byte"),
+        Column("document_count", pa.int64(), "Held-out documents.", unit="1"),
+        Column("byte_count", pa.int64(), "Held-out bytes.", unit="byte"),
+        *RUN,
+    ),
+)
+
+PREDICTIONS = TableDefinition(
+    name="gold.predictions",
+    grain="one row per model version and held-out passage",
+    key=("model_version", "evaluation_snapshot", "passage_id"),
+    owner="team:models",
+    columns=(
+        *MODEL,
+        Column("passage_id", pa.string(), "document_id#byte offset.", nullable=False),
+        Column("document_id", pa.string(), "Held-out document.", nullable=False),
+        Column("dataset", pa.string(), "Dataset of the document.", nullable=False),
+        Column("dataset_commit", pa.string(), "DataLad commit of the document.", nullable=False),
+        Column("passage", pa.large_string(), "The text that was scored."),
+        Column("bits_per_byte", pa.float64(), "On this passage.", unit="bit/byte"),
+        Column("next_token", pa.string(), "The token that really follows the passage."),
+        Column("top_tokens", pa.string(), "Five likeliest next tokens, best first, as a JSON list."),
+        Column("top_probabilities", pa.string(), "Their probabilities, 0 to 1, as a JSON list."),
+        Column("next_token_probability", pa.float64(), "Probability given to the real next token.", unit="1"),
+        Column("in_top_5", pa.bool_(), "Whether the real next token is among the five."),
+        Column("continuation", pa.large_string(), "What the model writes on."),
+        *RUN,
+    ),
+)
+
+DRIFT = TableDefinition(
+    name="gold.drift",
+    grain="one row per dataset table, column and dataset version compared with its predecessor",
+    key=("table_name", "column_name", "dataset_version", "measure"),
+    owner="team:monitoring",
+    columns=(
+        Column("table_name", pa.string(), "Silver table.", nullable=False),
+        Column("column_name", pa.string(), "Column measured.", nullable=False),
+        Column("dataset", pa.string(), "Dataset name.", nullable=False),
+        Column("dataset_version", pa.string(), "New version.", nullable=False),
+        Column("reference_version", pa.string(), "Version it is compared with.", nullable=False),
+        Column("measure", pa.string(), "population_stability_index or missing_share_change.", nullable=False),
+        Column("value", pa.float64(), "The measure.", unit="1"),
+        Column("threshold", pa.float64(), "Above it the column has drifted.", unit="1"),
+        Column("drifted", pa.bool_(), "value > threshold."),
+        *RUN,
+    ),
+)
+
+RETRAIN_DECISIONS = TableDefinition(
+    name="gold.retrain_decisions",
+    grain="one row per cause that asked for a retraining",
+    key=("cause_key",),
+    owner="team:monitoring",
+    columns=(
+        Column("cause_key", pa.string(), "What asked, once: dataset@version, or the schedule's tick.", nullable=False),
+        Column("cause", pa.string(), "first, schedule, drift or request.", nullable=False),
+        Column("decision", pa.string(), "retrain, or wait with its reason.", nullable=False),
+        Column("reason", pa.string(), "The numbers behind the decision."),
+        *RUN,
+    ),
+)
+
+GOLD = (
+    LOADS,
+    DOCUMENTS,
+    MODEL_VERSIONS,
+    TRAINING_CURVE,
+    EVALUATIONS,
+    PREDICTIONS,
+    DRIFT,
+    RETRAIN_DECISIONS,
+)

@@ -1,0 +1,73 @@
+"""The register of submissions: what was handed in, what was found, and how FAIR it is. Written by `validate`."""
+
+import pyarrow as pa
+
+from lakehouse.definition import Column, TableDefinition
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+SUBMISSION_KEY = (
+    Column("submission", pa.string(), "Arrival key, dataset@version.", nullable=False),
+    Column("content_sha256", pa.string(), "Hash of the submitted content.", nullable=False),
+)
+
+SUBMISSIONS = TableDefinition(
+    name="archive.submissions",
+    grain="one row per validated submission content",
+    key=("submission", "content_sha256"),
+    owner="team:archive",
+    columns=(
+        *SUBMISSION_KEY,
+        Column("dataset", pa.string(), "Dataset name from the description file.", nullable=False),
+        Column("dataset_version", pa.string(), "Version label chosen by the submitter.", nullable=False),
+        Column("title", pa.string(), "Human title of the dataset."),
+        Column("licence", pa.string(), "SPDX licence expression."),
+        Column("verdict", pa.string(), "accepted or refused.", nullable=False),
+        Column("fair_score", pa.float64(), "Share of FAIR indicator points reached, 0 to 1.", unit="1"),
+        Column("error_count", pa.int64(), "Findings of level error.", unit="1"),
+        Column("warning_count", pa.int64(), "Findings of level warning.", unit="1"),
+        Column("personal_count", pa.int64(), "Values that look like personal identifiers.", unit="1"),
+        Column("row_count", pa.int64(), "Rows in all tables plus documents in all text collections.", unit="1"),
+        Column("size_bytes", pa.int64(), "Bytes of all submitted files.", unit="byte"),
+        Column("rules_version", pa.string(), "Version of the rule set that judged it."),
+        Column("validated_at", TIMESTAMP, "When the verdict was given (UTC).", nullable=False),
+    ),
+)
+
+FINDINGS = TableDefinition(
+    name="archive.findings",
+    grain="one row per finding code and place of a submission; repeated findings are counted, not repeated",
+    key=("submission", "content_sha256", "code", "place"),
+    owner="team:archive",
+    columns=(
+        *SUBMISSION_KEY,
+        Column("code", pa.string(), "Stable rule code, e.g. REFERENCE_BROKEN.", nullable=False),
+        Column("level", pa.string(), "error, warning or note.", nullable=False),
+        Column("place", pa.string(), "File, and column where there is one.", nullable=False),
+        Column("occurrences", pa.int64(), "How many rows or files it was found in.", unit="1"),
+        Column("first_row", pa.int64(), "First data row, counted from 1; null when not about rows."),
+        Column("message", pa.string(), "What is wrong; personal values are masked."),
+        Column("how_to_fix", pa.string(), "What the submitter does next."),
+        Column("validated_at", TIMESTAMP, "When it was found (UTC).", nullable=False),
+    ),
+)
+
+FAIR_INDICATORS = TableDefinition(
+    name="archive.fair_indicators",
+    grain="one row per FAIR indicator of a submission",
+    key=("submission", "content_sha256", "indicator"),
+    owner="team:archive",
+    columns=(
+        *SUBMISSION_KEY,
+        Column("indicator", pa.string(), "RDA FAIR Data Maturity indicator, e.g. RDA-F2-01M.", nullable=False),
+        Column("principle", pa.string(), "F, A, I or R.", nullable=False),
+        Column("question", pa.string(), "What the indicator asks."),
+        Column("points", pa.float64(), "Points reached.", unit="1"),
+        Column("max_points", pa.float64(), "Points possible.", unit="1"),
+        Column("evidence", pa.string(), "What was seen in the submission."),
+        Column("next_action", pa.string(), "What would raise the score; empty when full."),
+        Column("validated_at", TIMESTAMP, "When it was judged (UTC).", nullable=False),
+    ),
+)
+
+REGISTER = (SUBMISSIONS, FINDINGS, FAIR_INDICATORS)

@@ -1,0 +1,111 @@
+"""A release: the one pointer that decides what SQL and dashboards see, moved for many tables at once.
+
+Each release is an immutable object ``releases/<number>.json`` that pins every published table to a snapshot and names
+every view and the current model. The newest number is the current one. A writer creates the next number with a
+create-only write, so two writers can never both win, and a crash before that write changes nothing that is visible.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+import json
+
+from lakehouse.errors import CommitConflictError, NoReleaseError, ObjectExistsError
+from lakehouse.ports import ObjectStore, Provenance, TablePointer
+
+PREFIX = "releases/"
+MAX_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One published view: ``space.name`` and its single SQL statement in Dremio's dialect."""
+
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What is published: pinned tables by name, views by name, and the current model version."""
+
+    number: int
+    created_at: str
+    tables: Mapping[str, TablePointer] = field(default_factory=dict)
+    views: Mapping[str, View] = field(default_factory=dict)
+    model_version: str | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> bytes:
+        """Return the canonical JSON form."""
+        return json.dumps(asdict(self), sort_keys=True, indent=1).encode()
+
+    @classmethod
+    def from_json(cls, body: bytes) -> "Release":
+        """Read what `to_json` wrote."""
+        raw = json.loads(body)
+        return cls(
+            number=raw["number"],
+            created_at=raw["created_at"],
+            tables={name: TablePointer(**value) for name, value in raw["tables"].items()},
+            views={name: View(**value) for name, value in raw["views"].items()},
+            model_version=raw["model_version"],
+            provenance=raw["provenance"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseLog:
+    """All releases in one object store."""
+
+    objects: ObjectStore
+
+    def current(self) -> Release:
+        """Return the newest release; raise NoReleaseError before the first."""
+        keys = self.objects.keys(PREFIX)
+        if not keys:
+            raise NoReleaseError("nothing is published yet; run `make demo` or `lakehouse run` first")
+        return Release.from_json(self.objects.get(keys[-1]))
+
+    def publish(
+        self,
+        provenance: Provenance,
+        *,
+        tables: Mapping[str, TablePointer] | None = None,
+        views: Mapping[str, View] | None = None,
+        model_version: str | None = None,
+    ) -> Release:
+        """Make the given tables, views (all of them when given) and model visible together.
+
+        What is not named stays as it is; a change of nothing writes nothing and returns the current release.
+        """
+        for _ in range(MAX_ATTEMPTS):
+            old = self._newest_or_empty()
+            new = replace(
+                old,
+                tables={**old.tables, **(tables or {})},
+                views=dict(views) if views is not None else old.views,
+                model_version=model_version or old.model_version,
+            )
+            if new == old and old.number:
+                return old
+            new = replace(
+                new,
+                number=old.number + 1,
+                created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                provenance=provenance.summary(),
+            )
+            try:
+                self.objects.put_new(f"{PREFIX}{new.number:010d}.json", new.to_json())
+            except ObjectExistsError:
+                continue
+            return new
+        raise CommitConflictError(
+            f"another writer published {MAX_ATTEMPTS} releases meanwhile; run the step again"
+        )
+
+    def _newest_or_empty(self) -> Release:
+        try:
+            return self.current()
+        except NoReleaseError:
+            return Release(number=0, created_at="")
