@@ -33,6 +33,4 @@ class TableDefinition:
 
     def arrow_schema(self) -> pa.Schema:
         """Return the columns as an Arrow schema, with each doc as field metadata."""
-        return pa.schema(
-            [pa.field(c.name, c.type, c.nullable, {"doc": c.doc}) for c in self.columns]
-        )
+        return pa.schema([pa.field(c.name, c.type, c.nullable, {"doc": c.doc}) for c in self.columns])

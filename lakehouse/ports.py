@@ -114,9 +114,7 @@ class TableStore(Protocol):
     def tables(self, namespace: str) -> list[str]:
         """Return the names ``namespace.table`` in a namespace, sorted; empty when the namespace is absent."""
 
-    def read(
-        self, table: str, *, columns: Sequence[str] | None = None, snapshot_id: int | None = None
-    ) -> pa.Table:
+    def read(self, table: str, *, columns: Sequence[str] | None = None, snapshot_id: int | None = None) -> pa.Table:
         """Return rows of main's head, or of `snapshot_id`."""
 
     def pointer(self, table: str) -> TablePointer:

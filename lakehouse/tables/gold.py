@@ -61,7 +61,9 @@ MODEL_VERSIONS = TableDefinition(
         Column("train_tokens", pa.int64(), "Tokens seen in training, repeats counted.", unit="1"),
         Column("train_seconds", pa.float64(), "Wall time of training.", unit="s"),
         Column("device", pa.string(), "cpu, or the name of the GPU."),
-        Column("documents_snapshot", pa.string(), "Iceberg snapshot of gold.documents it learned from.", nullable=False),
+        Column(
+            "documents_snapshot", pa.string(), "Iceberg snapshot of gold.documents it learned from.", nullable=False
+        ),
         Column("cause", pa.string(), "Why it was trained: first, schedule, drift or request."),
         *RUN,
     ),
@@ -76,7 +78,9 @@ TRAINING_CURVE = TableDefinition(
         Column("model_version", pa.string(), "Version of the language model.", nullable=False),
         Column("step", pa.int64(), "Optimizer steps done.", nullable=False),
         Column("train_bits_per_byte", pa.float64(), "Loss on the step's batch.", unit="bit/byte"),
-        Column("validation_bits_per_byte", pa.float64(), "Loss on validation documents; null between.", unit="bit/byte"),
+        Column(
+            "validation_bits_per_byte", pa.float64(), "Loss on validation documents; null between.", unit="bit/byte"
+        ),
         Column("tokens_per_second", pa.float64(), "Training speed.", unit="1/s"),
         *RUN,
     ),

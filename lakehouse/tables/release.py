@@ -5,10 +5,10 @@ every view and the current model. The newest number is the current one. A writer
 create-only write, so two writers can never both win, and a crash before that write changes nothing that is visible.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-import json
 
 from lakehouse.errors import CommitConflictError, NoReleaseError, ObjectExistsError
 from lakehouse.ports import ObjectStore, Provenance, TablePointer
@@ -100,9 +100,7 @@ class ReleaseLog:
             except ObjectExistsError:
                 continue
             return new
-        raise CommitConflictError(
-            f"another writer published {MAX_ATTEMPTS} releases meanwhile; run the step again"
-        )
+        raise CommitConflictError(f"another writer published {MAX_ATTEMPTS} releases meanwhile; run the step again")
 
     def _newest_or_empty(self) -> Release:
         try:
