@@ -1,0 +1,21 @@
+-- grain: one row per dataset table, column, measure and dataset version, compared with its predecessor
+-- owner: team:monitoring
+-- unit: drift_value and threshold 1; severity is drift_value / threshold, above 1 the column has drifted. wave_date is null when the version is no year
+select
+    table_name,
+    column_name,
+    dataset,
+    dataset_version,
+    reference_version,
+    case
+        when length(dataset_version) = 4 and dataset_version between '1000' and '2999'
+            then cast(dataset_version || '-01-01' as date)
+    end as wave_date,
+    measure,
+    "value" as drift_value,
+    threshold,
+    "value" / nullif(threshold, 0) as severity,
+    case when drifted then 1 else 0 end as is_drifted,
+    run_id,
+    recorded_at
+from lakehouse.gold.drift

@@ -1,0 +1,18 @@
+-- grain: one row per wave (calendar year of measurement) and predominant degree of the institutions
+-- owner: team:data
+-- unit: earnings USD a year; shares 0 to 1; students 1. Shares are sums over sums, never averages of shares
+select
+    cast(cast("year" as varchar) || '-01-01' as date) as wave_date,
+    pred_degree_awarded_ipeds as degree,
+    count(*) as institutions,
+    count(earnings_med) as institutions_with_earnings,
+    percentile_cont(0.5) within group (order by earnings_med) as median_earnings,
+    avg(earnings_med) as mean_earnings,
+    sum(earnings_med) as sum_earnings,
+    sum(count_working) as students_working,
+    sum(count_not_working) as students_not_working,
+    sum(count_working) / nullif(sum(count_working) + sum(count_not_working), 0) as working_share,
+    count(*) - count(earnings_med) as institutions_without_earnings,
+    cast(count(*) - count(earnings_med) as double) / count(*) as missing_share
+from lakehouse.silver.college_scorecard_outcomes
+group by "year", pred_degree_awarded_ipeds

@@ -1,0 +1,21 @@
+-- grain: one row per validated submission content
+-- owner: team:archive
+-- unit: fair_score 0 to 1; size_bytes byte; counts 1
+select
+    submission,
+    dataset,
+    dataset_version,
+    title,
+    licence,
+    verdict,
+    case when verdict = 'accepted' then 1 else 0 end as is_accepted,
+    fair_score,
+    error_count,
+    warning_count,
+    personal_count,
+    row_count,
+    size_bytes,
+    rules_version,
+    content_sha256,
+    validated_at
+from lakehouse.archive.submissions

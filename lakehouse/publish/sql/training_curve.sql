@@ -1,0 +1,13 @@
+-- grain: one row per model version and recorded training step
+-- owner: team:models
+-- unit: bits per byte bit/byte; tokens_per_second 1/s
+select
+    c.model_version,
+    c.step,
+    c.train_bits_per_byte,
+    c.validation_bits_per_byte,
+    c.tokens_per_second,
+    m.recorded_at as trained_at
+from lakehouse.gold.training_curve as c
+inner join lakehouse.gold.model_versions as m
+    on c.model_version = m.model_version
