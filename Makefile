@@ -1,0 +1,55 @@
+# `make` alone lists the commands.
+HOME_DIR := $(or $(LAKEHOUSE_HOME),.lakehouse)
+RUN      := $(HOME_DIR)/venv/bin
+LAKE     := $(RUN)/lakehouse
+COMPILE  := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+            --no-emit-index-url --no-emit-find-links --no-annotate --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status test check bench lock docs clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what the demo needs under .lakehouse/
+	@python3 dagster_project/bootstrap.py demo
+
+demo: setup ## Set up, run the whole loop on real data, leave the servers up
+	@$(LAKE) demo
+
+up: setup ## Start the servers
+	@$(LAKE) up
+
+down: ## Stop the servers that `make demo` or `make up` started
+	@if [ -x $(LAKE) ]; then $(LAKE) down; else echo "nothing is installed, so nothing runs"; fi
+
+status: ## Say what runs where
+	@$(LAKE) status
+
+testsetup:
+	@python3 dagster_project/bootstrap.py test
+	@.ci/browser
+
+test: testsetup check ## Run every test and every check
+	@$(RUN)/python -m pytest -n 2 --dist loadgroup -q
+
+check: testsetup ## Lint, types, architecture, dependencies
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports
+	@$(RUN)/deptry .
+
+bench: testsetup ## Measure, side by side with the named peers
+	@$(RUN)/python -m pytest tests/bench -q -s -p no:xdist
+
+lock: ## Resolve the lock files again
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	cd superset && $(COMPILE) pyproject.toml -o requirements.lock
+
+docs: ## Render the dictionary of tables, views and settings
+	@$(LAKE) docs
+
+clean: down ## Remove all data, environments and secrets of this checkout
+	rm -rf $(HOME_DIR)

@@ -1,0 +1,96 @@
+"""What every asset shares: partitions, origins, how rows become visible, and how failures stop or repeat."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from lakehouse.definition import TableDefinition
+from lakehouse.errors import LakehouseError, NoReleaseError, TransientError
+from lakehouse.ports import Provenance, TableWrite
+from lakehouse.publish.views import publishable_views
+from lakehouse.tables.write_audit_publish import Lakehouse, Published, write_audit_publish
+from models.errors import ModelError
+
+submissions = dg.DynamicPartitionsDefinition(name="submissions")
+"""One partition per submission; its key is ``dataset@version``."""
+
+TRANSIENT_RETRIES = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The commit of the code that runs."""
+
+    code_commit: str
+
+    def provenance(self, context: dg.AssetExecutionContext, **known: str | None) -> Provenance:
+        """Return where rows written by this run come from."""
+        return Provenance(run_id=context.run.run_id, code_commit=self.code_commit, **known)
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Turn a typed error into a Dagster failure that repeats only when the error is transient."""
+    try:
+        yield
+    except (LakehouseError, ModelError) as error:
+        raise dg.Failure(
+            description=str(error),
+            metadata={"error": type(error).__name__, "exit_code": error.exit_code},
+            allow_retries=isinstance(error, TransientError),
+        ) from error
+
+
+def commit(
+    house: Lakehouse,
+    writes: Sequence[TableWrite],
+    *,
+    key: str,
+    provenance: Provenance,
+    model_version: str | None = None,
+) -> Published:
+    """Write, audit and publish rows together with every view whose tables are then published."""
+    try:
+        pinned = set(house.releases.current().tables)
+    except NoReleaseError:
+        pinned = set()
+    return write_audit_publish(
+        house,
+        writes,
+        key=key,
+        provenance=provenance,
+        views=publishable_views(pinned | {write.table.name for write in writes}),
+        model_version=model_version,
+    )
+
+
+def with_run(rows: pa.Table, provenance: Provenance, table: TableDefinition) -> pa.Table:
+    """Add the run columns and return the rows in the table's column order and types."""
+    now = datetime.now(UTC)
+    values: dict[str, Any] = {"run_id": provenance.run_id, "code_commit": provenance.code_commit, "recorded_at": now}
+    schema = table.arrow_schema()
+    for name, value in values.items():
+        if name in schema.names and name not in rows.column_names:
+            rows = rows.append_column(name, pa.array([value] * rows.num_rows, schema.field(name).type))
+    return rows.select(schema.names).cast(schema)
+
+
+def preview(rows: pa.Table, *, limit: int = 5, width: int = 60) -> dg.MarkdownMetadataValue:
+    """Return the first rows as a Markdown table for the asset's page."""
+    head = rows.slice(0, limit).to_pylist()
+    names = rows.column_names
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    for row in head:
+        cells = (str(row[name]).replace("|", "\\|").replace("\n", " ")[:width] for name in names)
+        lines.append("| " + " | ".join(cells) + " |")
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def logged(context: dg.AssetExecutionContext) -> Callable[[str], None]:
+    """Return a function that writes progress lines to the run's log."""
+    return lambda line: context.log.info("%s", line)

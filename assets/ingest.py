@@ -1,0 +1,27 @@
+"""Takes a submission out of the inbox and keeps a safe copy of exactly what was handed in."""
+
+import dagster as dg
+
+from assets.house import TRANSIENT_RETRIES, failures, submissions
+from lakehouse.archive.shelf import Shelf
+
+
+@dg.asset(
+    partitions_def=submissions,
+    group_name="ingest",
+    owners=["team:archive"],
+    kinds={"file"},
+    retry_policy=TRANSIENT_RETRIES,
+    description="A submitted folder or zip archive, copied out of the inbox unchanged and named by its content.",
+)
+def submission(context: dg.AssetExecutionContext, shelf: dg.ResourceParam[Shelf]) -> dg.MaterializeResult[None]:
+    with failures():
+        landed = shelf.take(context.partition_key)
+    return dg.MaterializeResult(
+        metadata={
+            "folder": dg.MetadataValue.path(str(landed.folder)),
+            "files": landed.file_count,
+            "size_bytes": landed.size_bytes,
+        },
+        data_version=dg.DataVersion(landed.content_sha256),
+    )

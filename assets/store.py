@@ -1,0 +1,159 @@
+"""Writes an accepted version into Iceberg: bronze as submitted, silver typed, and the documents models learn from."""
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.house import TRANSIENT_RETRIES, Origin, commit, failures, preview, submissions, with_run
+from assets.version import dataset_version, saved_version
+from lakehouse.archive.eds import Description
+from lakehouse.archive.layers import bronze_writes, load_rows, silver_writes
+from lakehouse.archive.shelf import Shelf
+from lakehouse.errors import NoReleaseError
+from lakehouse.ports import DatasetVersion, DatasetVersions, TableStore, TableWrite
+from lakehouse.tables.documents import assemble, documents_sha256, from_outcomes, from_texts
+from lakehouse.tables.gold import DOCUMENTS, LOADS
+from lakehouse.tables.write_audit_publish import Lakehouse
+
+OUTCOMES = "silver.college_scorecard_outcomes"
+
+
+@dg.asset(
+    partitions_def=submissions,
+    deps=[dataset_version],
+    group_name="store",
+    owners=["team:data"],
+    kinds={"iceberg", "bronze"},
+    retry_policy=TRANSIENT_RETRIES,
+    description="Every table and text collection as submitted, each cell as text, with file and row number.",
+)
+def bronze_tables(
+    context: dg.AssetExecutionContext,
+    shelf: dg.ResourceParam[Shelf],
+    versions: dg.ResourceParam[DatasetVersions],
+    house: dg.ResourceParam[Lakehouse],
+    origin: dg.ResourceParam[Origin],
+) -> dg.MaterializeResult[None]:
+    with failures():
+        description, version = _accepted(shelf, versions, context.partition_key)
+        writes = bronze_writes(shelf.landed(context.partition_key).folder, description, version)
+        _commit(context, house, origin, "bronze", version, writes)
+    return _loaded(writes, version)
+
+
+@dg.asset(
+    partitions_def=submissions,
+    deps=[bronze_tables],
+    group_name="store",
+    owners=["team:data"],
+    kinds={"iceberg", "silver"},
+    retry_policy=TRANSIENT_RETRIES,
+    description="The same rows in the types of their data dictionary, published together or not at all.",
+)
+def silver_tables(
+    context: dg.AssetExecutionContext,
+    shelf: dg.ResourceParam[Shelf],
+    versions: dg.ResourceParam[DatasetVersions],
+    house: dg.ResourceParam[Lakehouse],
+    origin: dg.ResourceParam[Origin],
+) -> dg.MaterializeResult[None]:
+    with failures():
+        description, version = _accepted(shelf, versions, context.partition_key)
+        writes = silver_writes(shelf.landed(context.partition_key).folder, description, version)
+        _commit(context, house, origin, "silver", version, writes)
+    return _loaded(writes, version)
+
+
+@dg.asset(
+    deps=[silver_tables],
+    group_name="store",
+    owners=["team:data"],
+    kinds={"iceberg", "gold"},
+    retry_policy=TRANSIENT_RETRIES,
+    description="All documents the language model may learn from or be measured on, split by a hash of their text.",
+)
+def documents(
+    context: dg.AssetExecutionContext,
+    shelf: dg.ResourceParam[Shelf],
+    versions: dg.ResourceParam[DatasetVersions],
+    house: dg.ResourceParam[Lakehouse],
+    origin: dg.ResourceParam[Origin],
+) -> dg.MaterializeResult[None]:
+    with failures():
+        rows = assemble(_document_parts(shelf, versions, house.tables))
+        writes = [TableWrite(DOCUMENTS, rows, mode="replace")]
+        digest = documents_sha256(rows)
+        commit(house, writes, key=f"documents:{digest}", provenance=origin.provenance(context))
+    counts = {row["values"]: row["counts"] for row in pc.value_counts(rows["split"]).to_pylist()}
+    return dg.MaterializeResult(
+        metadata={
+            "documents": rows.num_rows,
+            "bytes": pc.sum(rows["byte_count"]).as_py() or 0,
+            **{f"{split}_documents": count for split, count in sorted(counts.items())},
+            "preview": preview(rows.select(["document_id", "split", "text"])),
+        },
+        data_version=dg.DataVersion(digest),
+    )
+
+
+def _accepted(shelf: Shelf, versions: DatasetVersions, key: str) -> tuple[Description, DatasetVersion]:
+    version = saved_version(shelf, versions, key)
+    description = shelf.judge(key).description
+    assert description is not None, "saved_version refuses what has no description"
+    return description, version
+
+
+def _commit(
+    context: dg.AssetExecutionContext,
+    house: Lakehouse,
+    origin: Origin,
+    layer: str,
+    version: DatasetVersion,
+    writes: list[TableWrite],
+) -> None:
+    provenance = origin.provenance(
+        context, dataset=version.dataset, dataset_version=version.version, dataset_commit=version.commit
+    )
+    loads = with_run(load_rows(writes, version), provenance, LOADS)
+    commit(
+        house,
+        [*writes, TableWrite(LOADS, loads)],
+        key=f"{layer}:{version.dataset}@{version.version}:{version.commit}",
+        provenance=provenance,
+    )
+
+
+def _loaded(writes: list[TableWrite], version: DatasetVersion) -> dg.MaterializeResult[None]:
+    largest = max(writes, key=lambda write: write.rows.num_rows)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(write.rows.num_rows for write in writes),
+            "tables": [write.table.name for write in writes],
+            "dataset_commit": version.commit,
+            "dataset_tag": version.tag,
+            "preview": preview(largest.rows),
+        },
+        data_version=dg.DataVersion(version.commit),
+    )
+
+
+def _document_parts(shelf: Shelf, versions: DatasetVersions, tables: TableStore) -> list[pa.Table]:
+    """Return the documents of every accepted dataset: all versions of waves, the newest of snapshots."""
+    described = {}
+    for key in shelf.keys():
+        report = shelf.judge(key)
+        if report.accepted and report.description is not None:
+            described[report.description.name] = report.description
+    parts = []
+    for name, description in sorted(described.items()):
+        newest = versions.versions(name)[-1:]
+        for collection in description.texts:
+            rows = tables.read(f"silver.{name}_{collection}")
+            if description.accumulates == "snapshots" and newest:
+                rows = rows.filter(pc.field("dataset_version") == newest[0].version)
+            parts.append(from_texts(rows, dataset=name, collection=collection, licence=description.licence or ""))
+        if tables.exists(OUTCOMES) and OUTCOMES in {f"silver.{name}_{table}" for table in description.tables}:
+            parts.append(from_outcomes(tables.read(OUTCOMES), dataset=name, licence=description.licence or ""))
+    if not parts:
+        raise NoReleaseError("no accepted dataset holds text; hand one in with `lakehouse submit PATH`")
+    return parts

@@ -1,0 +1,65 @@
+"""Judges a submission: every finding at once, a FAIR score with its evidence, and a verdict that can block."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.house import TRANSIENT_RETRIES, Origin, commit, failures, submissions
+from assets.ingest import submission
+from lakehouse.archive.register import register_rows
+from lakehouse.archive.shelf import Shelf
+from lakehouse.archive.validate import Report
+from lakehouse.ports import TableWrite
+from lakehouse.tables.write_audit_publish import Lakehouse
+
+FIT = dg.AssetCheckSpec(
+    "fit_for_the_archive", asset="validation_report", blocking=True, description="No finding of level error."
+)
+FAIR = dg.AssetCheckSpec(
+    "fair_enough", asset="validation_report", description="The FAIR score reaches the archive's threshold."
+)
+
+
+@dg.asset(
+    partitions_def=submissions,
+    deps=[submission],
+    group_name="validate",
+    owners=["team:archive"],
+    kinds={"yaml", "iceberg"},
+    check_specs=[FIT, FAIR],
+    retry_policy=TRANSIENT_RETRIES,
+    description="All findings and the FAIR score of a submission, kept in the register whatever the verdict.",
+)
+def validation_report(
+    context: dg.AssetExecutionContext,
+    shelf: dg.ResourceParam[Shelf],
+    house: dg.ResourceParam[Lakehouse],
+    origin: dg.ResourceParam[Origin],
+    fair_threshold: dg.ResourceParam[float],
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    with failures():
+        report = shelf.judge(context.partition_key)
+        writes = [TableWrite(table, rows) for table, rows in register_rows(report).items()]
+        key = f"register:{report.submission}:{report.content_sha256}:{report.rules_version}"
+        commit(house, writes, key=key, provenance=origin.provenance(context))
+    yield dg.MaterializeResult(metadata=_shown(report), data_version=dg.DataVersion(key))
+    yield dg.AssetCheckResult(
+        check_name=FIT.name, passed=report.accepted, metadata={"report": dg.MetadataValue.md(report.as_markdown())}
+    )
+    yield dg.AssetCheckResult(
+        check_name=FAIR.name,
+        passed=report.fair_score >= fair_threshold,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"fair_score": report.fair_score, "threshold": fair_threshold},
+    )
+
+
+def _shown(report: Report) -> dict[str, dg.MetadataValue | str | int | float]:
+    return {
+        "verdict": "accepted" if report.accepted else "refused",
+        "fair_score": report.fair_score,
+        "rows": sum(report.table_rows.values()) + report.document_count,
+        "findings": len(report.findings),
+        "personal_values": report.personal_count,
+        "report": dg.MetadataValue.md(report.as_markdown()),
+    }

@@ -1,0 +1,63 @@
+"""SQL from the command line, through the same client that a real Dremio gets, and the endpoint behind it."""
+
+import csv
+import io
+import json
+
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+from dagster_project.services import queries
+from dagster_project.settings import Settings
+from dagster_project.wiring import lakehouse
+from lakehouse.endpoint.server import EndpointConfig, S3Access, run_forever
+
+TABLE_CELL_WIDTH = 80
+
+
+def ask(settings: Settings, statement: str, *, form: str) -> str:
+    """Return the rows of one statement as ``table``, ``csv`` or ``json`` text."""
+    rows = queries(settings).fetch(statement)
+    writers = {"table": _as_table, "csv": _as_csv, "json": _as_json}
+    return writers[form](rows)
+
+
+def serve(settings: Settings) -> None:
+    """Serve the current release until the process is stopped."""
+    config = EndpointConfig(
+        host=settings.host,
+        port=settings.sql_port,
+        users={settings.sql_user: settings.sql_password.get_secret_value()},
+        timeout_seconds=settings.sql_timeout_seconds,
+        s3=S3Access(
+            endpoint=settings.s3_endpoint,
+            access_key=settings.s3_access_key.get_secret_value(),
+            secret_key=settings.s3_secret_key.get_secret_value(),
+        ),
+        local_roots=(),
+    )
+    run_forever(config, lakehouse(settings).releases)
+
+
+def _as_table(rows: pa.Table) -> str:
+    table = Table(*rows.column_names)
+    for row in rows.to_pylist():
+        table.add_row(*("" if value is None else str(value)[:TABLE_CELL_WIDTH] for value in row.values()))
+    console = Console(file=io.StringIO(), width=200 if rows.num_columns > 8 else None)
+    console.print(table)
+    console.print(f"{rows.num_rows} rows")
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO, made above
+    return text.rstrip()
+
+
+def _as_csv(rows: pa.Table) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(rows.column_names)
+    writer.writerows(row.values() for row in rows.to_pylist())
+    return file.getvalue().rstrip()
+
+
+def _as_json(rows: pa.Table) -> str:
+    return "\n".join(json.dumps(row, default=str, ensure_ascii=False) for row in rows.to_pylist())

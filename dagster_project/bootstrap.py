@@ -1,0 +1,182 @@
+"""Sets up a fresh machine with nothing but Python's standard library: environments under the state folder.
+
+Run by `make`; usable alone: ``python3 dagster_project/bootstrap.py demo``. Each environment is installed from its
+hashed lock file and stamped with that file's hash, so a second run finds nothing to do.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+PROJECT = Path(__file__).resolve().parent.parent
+OLDEST, NEWEST = (3, 11), (3, 13)
+UV = "uv>=0.9"
+EXIT_NO_PYTHON, EXIT_NO_VENV, EXIT_INSTALL = 60, 61, 62
+
+
+class Environment(NamedTuple):
+    """A virtual environment: its folder's name, its lock file, why it exists, and a rough time for a cold install."""
+
+    folder: str
+    lock: Path
+    why: str
+    about_seconds: int
+    with_project: bool
+
+
+LAKEHOUSE = Environment(
+    "venv", PROJECT / "requirements.lock", "Dagster, Iceberg, DataLad, SeaweedFS, DuckDB, PyTorch", 120, True
+)
+TESTS = Environment("venv", PROJECT / "requirements-dev.lock", "the same, and the test and lint tools", 130, True)
+SUPERSET = Environment(
+    "superset-venv", PROJECT / "superset" / "requirements.lock", "Superset, which needs older libraries", 60, False
+)
+TARGETS = {"demo": (LAKEHOUSE, SUPERSET), "test": (TESTS, SUPERSET), "lakehouse": (LAKEHOUSE,)}
+
+
+def main() -> int:
+    """Install the environments of a target; return the exit code."""
+    parser = argparse.ArgumentParser(
+        description="Install what a target needs.", epilog="example: python3 dagster_project/bootstrap.py demo"
+    )
+    parser.add_argument("target", choices=sorted(TARGETS))
+    parser.add_argument("--home", default=os.environ.get("LAKEHOUSE_HOME", ".lakehouse"))
+    arguments = parser.parse_args()
+    home = (PROJECT / arguments.home).resolve()
+    return install(TARGETS[arguments.target], home)
+
+
+def install(environments: tuple[Environment, ...], home: Path) -> int:
+    """Install each environment that is not up to date; print what, why and how long."""
+    todo = [environment for environment in environments if not _current(environment, home)]
+    if not todo:
+        return 0
+    python = find_python()
+    if python is None:
+        print(
+            f"No Python {_dotted(OLDEST)} to {_dotted(NEWEST)} found; this one is {_dotted(sys.version_info[:2])}. "
+            "Install one (Debian, Ubuntu: `apt install python3 python3-venv`) and run the same command again.",
+            file=sys.stderr,
+        )
+        return EXIT_NO_PYTHON
+    print(f"Setting up under {home} (nothing outside it is changed, but for the package cache):")
+    for number, environment in enumerate(todo, start=1):
+        print(f"  {number}/{len(todo)} {environment.folder}: {environment.why}", flush=True)
+        code = _install_one(environment, home, python)
+        if code:
+            return code
+    return 0
+
+
+def find_python() -> Path | None:
+    """Return an interpreter of a supported version: this one, else a ``python3.N`` on the path."""
+    if OLDEST <= sys.version_info[:2] <= NEWEST:
+        return Path(sys.executable)
+    for minor in range(NEWEST[1], OLDEST[1] - 1, -1):
+        found = shutil.which(f"python3.{minor}")
+        if found and subprocess.run([found, "-c", ""], check=False, capture_output=True).returncode == 0:
+            return Path(found)
+    return None
+
+
+def _install_one(environment: Environment, home: Path, python: Path) -> int:
+    target = home / environment.folder
+    uv = _uv(home, python)
+    if uv is None:
+        return EXIT_NO_VENV
+    interpreter = target / "bin" / "python"
+    steps = []
+    if not interpreter.exists():
+        steps.append([str(uv), "venv", "--quiet", "--python", str(python), str(target)])
+    install = [str(uv), "pip", "install", "--quiet", "--python", str(interpreter)]
+    # A lock file is complete, and Superset's would not resolve again: one of its packages declares the wrong versions.
+    locked = ["--no-deps", "--require-hashes", "--compile-bytecode", "-r", str(environment.lock)]
+    steps.append([*install, *locked])
+    if environment.with_project:
+        steps.append([*install, "--no-deps", "--no-build-isolation", "--editable", str(PROJECT)])
+    begun = time.monotonic()
+    for step in steps:
+        code = _run_with_progress(step, environment.about_seconds, begun)
+        if code:
+            print(f"\n  failed ({code}): {' '.join(step)}\n  Mend what it says above and run again.", file=sys.stderr)
+            return EXIT_INSTALL
+    print(f"\r      done in {time.monotonic() - begun:.0f} s{' ' * 40}", flush=True)
+    _stamp(environment, home).write_text(_digest(environment), encoding="utf-8")
+    return 0
+
+
+def _uv(home: Path, python: Path) -> Path | None:
+    """Return uv: the one on the path, else one installed into a small environment of its own."""
+    found = shutil.which("uv")
+    if found:
+        return Path(found)
+    tools = home / "tools"
+    uv = tools / "bin" / "uv"
+    if uv.exists():
+        return uv
+    print("      uv, the installer, comes first (the lock files are installed with it)", flush=True)
+    if subprocess.run([str(python), "-m", "venv", str(tools)], check=False).returncode:
+        print(
+            "  Python's venv module does not work here. Debian, Ubuntu: `apt install python3-venv`; then run again.",
+            file=sys.stderr,
+        )
+        shutil.rmtree(tools, ignore_errors=True)
+        return None
+    command = [str(tools / "bin" / "python"), "-m", "pip", "install", "--quiet", UV]
+    return uv if subprocess.run(command, check=False).returncode == 0 else None
+
+
+def _run_with_progress(command: list[str], about_seconds: int, begun: float) -> int:
+    """Run a command while a line tells the time passed and the time left, as far as it can be known."""
+    process = subprocess.Popen(command)
+    finished = threading.Event()
+
+    def tick() -> None:
+        while not finished.wait(1.0):
+            spent = time.monotonic() - begun
+            left = about_seconds - spent
+            guess = f"about {left:.0f} s left on a fast line" if left > 0 else "slower than a fast line; still working"
+            end = "" if sys.stdout.isatty() else "\n"
+            if sys.stdout.isatty() or int(spent) % 15 == 0:
+                print(f"\r      {spent:.0f} s, {guess}   ", end=end, flush=True)
+
+    ticker = threading.Thread(target=tick, daemon=True)
+    ticker.start()
+    code = process.wait()
+    finished.set()
+    ticker.join()
+    return code
+
+
+def _current(environment: Environment, home: Path) -> bool:
+    stamp = _stamp(environment, home)
+    return stamp.is_file() and stamp.read_text(encoding="utf-8") in _accepted(environment)
+
+
+def _accepted(environment: Environment) -> set[str]:
+    """Return digests that satisfy an environment: its own, and for the runtime also the one with the test tools."""
+    return {_digest(environment)} | ({_digest(TESTS)} if environment == LAKEHOUSE else set())
+
+
+def _stamp(environment: Environment, home: Path) -> Path:
+    return home / environment.folder / "installed.sha256"
+
+
+def _digest(environment: Environment) -> str:
+    text = environment.lock.read_bytes() + str(PROJECT).encode()
+    return hashlib.sha256(text + (PROJECT / "pyproject.toml").read_bytes()).hexdigest()
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(str(part) for part in version)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""Builds the code location from settings: assets, jobs, sensors, schedules and resources."""
+
+import dagster as dg
+
+from dagster_project.jobs import ASSETS, ingest, learn
+from dagster_project.schedules import retrain_schedule
+from dagster_project.sensors import drift_sensor, inbox_sensor
+from dagster_project.settings import Settings
+from dagster_project.wiring import resources
+
+
+def build(settings: Settings) -> dg.Definitions:
+    """Return everything Dagster shows and runs. Assets run in the run's own process; models train in a child of it."""
+    return dg.Definitions(
+        assets=ASSETS,
+        jobs=[ingest, learn],
+        sensors=[inbox_sensor(settings.inbox_seconds), drift_sensor(settings.drift_seconds)],
+        schedules=[retrain_schedule(settings.retrain_cron)],
+        resources=resources(settings),
+        executor=dg.in_process_executor,
+    )

@@ -1,0 +1,266 @@
+"""The main job on real data, from nothing to a system that is up, with progress and one table at the end."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from dagster_project.loop import Loop, RunOutcome, open_loop
+from dagster_project.services import (
+    dagster,
+    dashboards,
+    prepare_dagster_home,
+    services,
+    sql,
+    storage,
+    superset_environment,
+    superset_venv,
+)
+from dagster_project.settings import PROJECT, Settings
+from dagster_project.supervisor import Service, Supervisor
+from dagster_project.wiring import ensure_folders, lakehouse, shelf
+from lakehouse.adapters import superset
+from lakehouse.archive import inbox
+from lakehouse.errors import NoReleaseError, ServiceUnavailableError
+from lakehouse.samples import college_scorecard, course_records, python_docs
+from lakehouse.tables.release import Release
+
+REFUSED = "course_records@1"
+console = Console()
+
+
+@dataclass(slots=True)
+class Timings:
+    """Seconds of each step, in the order in which they ended."""
+
+    steps: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Announce a step, time it, and say how long it took."""
+        console.print(f"[bold]{name}[/bold] ...")
+        begun = time.monotonic()
+        yield
+        self.steps[name] = time.monotonic() - begun
+        console.print(f"  {self.steps[name]:.1f} s")
+
+
+def run_demo(settings: Settings) -> int:
+    """Run the whole loop; return 0 when everything is up, accepted as it should be, and refused as it should be."""
+    begun = time.monotonic()
+    ensure_folders(settings)
+    supervisor, timings = Supervisor(settings.home), Timings()
+    with timings.step("Starting the object store and the table catalog (SeaweedFS)"):
+        _up(supervisor, storage(settings))
+    with timings.step("Putting three submissions into the inbox"):
+        keys = fill_inbox(settings)
+    with open_loop(settings, prepare_dagster_home(settings)) as loop:
+        with timings.step(f"Checking, versioning and storing {len(keys)} submissions"):
+            outcomes = _ingest_all(loop, keys)
+        _up(supervisor, sql(settings))
+        provisioning = None if _provisioned(settings) else _start_provisioning(settings, supervisor)
+        with timings.step("Training, evaluating and publishing the language model"):
+            learned = _learn(loop)
+    with timings.step("Setting up dashboards (Superset)"):
+        _finish_provisioning(settings, supervisor, provisioning)
+    with timings.step("Starting Dagster and Superset"):
+        started = [service for service in (dagster(settings), dashboards(settings)) if supervisor.start(service)]
+        for service in started or (dagster(settings), dashboards(settings)):
+            supervisor.wait(service)
+    console.print()
+    show_status(settings)
+    return _verdict([*outcomes, learned], time.monotonic() - begun)
+
+
+def run_graph(settings: Settings) -> int:
+    """Run every submission through the graph again and then learn; return 0 when all ends as it should."""
+    supervisor = Supervisor(settings.home)
+    _up(supervisor, storage(settings))
+    begun = time.monotonic()
+    archive = shelf(settings)
+    keys = sorted({*archive.keys(), *(arrival.key for arrival in archive.waiting())})
+    with open_loop(settings, prepare_dagster_home(settings)) as loop:
+        outcomes = _ingest_all(loop, keys)
+        outcomes.append(_learn(loop))
+    return _verdict(outcomes, time.monotonic() - begun)
+
+
+def start_servers(settings: Settings) -> None:
+    """Start all servers that do not run, and wait until each is well."""
+    ensure_folders(settings)
+    supervisor = Supervisor(settings.home)
+    _up(supervisor, storage(settings))
+    _up(supervisor, sql(settings))
+    if not _provisioned(settings):
+        _finish_provisioning(settings, supervisor, _start_provisioning(settings, supervisor))
+    for service in (dagster(settings), dashboards(settings)):
+        _up(supervisor, service)
+    show_status(settings)
+
+
+def show_status(settings: Settings) -> int:
+    """Print the table of addresses and logins; return 0 when every server is well, else 1."""
+    supervisor = Supervisor(settings.home)
+    wells = {
+        service.name: supervisor.pid(service.name) is not None and service.healthy() for service in services(settings)
+    }
+    table = Table("What", "Address", "Login", "Look at", title="Education lakehouse", expand=False)
+    for name, *cells in _rows(settings):
+        mark = "" if name not in wells else "[green]up[/green] " if wells[name] else "[red]down[/red] "
+        table.add_row(f"{mark}{cells[0]}", *cells[1:])
+    console.print(table)
+    console.print(f"Passwords are in {settings.env_file} (readable by you only). Stop with: make down")
+    return 0 if all(wells.values()) else 1
+
+
+def fill_inbox(settings: Settings) -> list[str]:
+    """Put the demo's submissions into the inbox in the order in which they arrived; return all their keys."""
+    box = settings.home / "inbox"
+    writers: list[tuple[str, Callable[[Path], Path]]] = [
+        (f"college_scorecard@{wave}", _wave_writer(wave)) for wave in college_scorecard.WAVES
+    ]
+    writers.append((f"python_docs@{python_docs.version()}", python_docs.write))
+    writers.append((REFUSED, course_records.write))
+    known = set(shelf(settings).keys()) | {arrival.key for arrival in inbox.arrivals(box)}
+    for key, write in writers:
+        if key not in known:
+            _write_submission(write, box)
+    return [key for key, _ in writers]
+
+
+def _wave_writer(wave: int) -> Callable[[Path], Path]:
+    return lambda into: college_scorecard.write(wave, into)
+
+
+def _write_submission(write: Callable[[Path], Path], box: Path) -> None:
+    scratch = box.parent / "scratch"
+    scratch.mkdir(exist_ok=True)
+    folder = write(scratch)
+    inbox.submit(folder, box)
+    _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    folder.rmdir()
+
+
+def _ingest_all(loop: Loop, keys: Sequence[str]) -> list[RunOutcome]:
+    outcomes = []
+    with _progress() as progress:
+        task = progress.add_task("submissions", total=len(keys))
+        for key in keys:
+            progress.update(task, description=key)
+            outcomes.append(loop.ingest(key))
+            progress.advance(task)
+    for outcome in outcomes:
+        word = "stored" if outcome.success else "refused" if outcome.name == REFUSED else "failed"
+        console.print(f"  {outcome.name}: {word} in {outcome.seconds:.1f} s")
+    return outcomes
+
+
+def _learn(loop: Loop) -> RunOutcome:
+    outcome = loop.learn("first")
+    console.print(f"  {'published' if outcome.success else 'failed: ' + str(outcome.failure)}")
+    return outcome
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _up(supervisor: Supervisor, service: Service) -> None:
+    supervisor.start(service)
+    with console.status(f"waiting for {service.name}: {service.needed_for}"):
+        supervisor.wait(service)
+
+
+def _provisioned(settings: Settings) -> bool:
+    return superset.provisioned(settings.home / "superset", PROJECT / "superset")
+
+
+def _start_provisioning(settings: Settings, supervisor: Supervisor) -> subprocess.Popen[bytes]:
+    supervisor.logs.mkdir(parents=True, exist_ok=True)
+    with supervisor.log("provision").open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 - fixed program and arguments
+            superset.provision_command(superset_venv(settings)),
+            cwd=PROJECT / "superset",
+            env=superset_environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def _finish_provisioning(
+    settings: Settings, supervisor: Supervisor, process: subprocess.Popen[bytes] | None
+) -> None:
+    if process is None:
+        return
+    with console.status("waiting for Superset's set-up"):
+        code = process.wait()
+    if code:
+        raise ServiceUnavailableError(
+            f"Superset's set-up ended with {code}; read {supervisor.log('provision')} and run `lakehouse up` again"
+        )
+
+
+def _verdict(outcomes: Sequence[RunOutcome], seconds: float) -> int:
+    bad = [outcome for outcome in outcomes if outcome.success == (outcome.name == REFUSED)]
+    for outcome in bad:
+        console.print(f"[red]{outcome.name}[/red] {outcome.failure or 'was accepted, though it must be refused'}")
+    console.print(f"{len(outcomes)} runs in {seconds:.0f} s; {REFUSED} is refused on purpose.")
+    return 1 if bad else 0
+
+
+def _rows(settings: Settings) -> list[tuple[str, ...]]:
+    release = _release(settings)
+    model = release.model_version if release and release.model_version else "none yet"
+    return [
+        (
+            "dagster",
+            "Dagster",
+            settings.url(settings.dagster_port),
+            "none (this machine only)",
+            "Assets > View lineage; the refused course_records@1",
+        ),
+        (
+            "superset",
+            "Superset",
+            f"{settings.url(settings.superset_port)}/superset/dashboard/education-lakehouse/",
+            f"{settings.superset_user} / see below",
+            "Dashboard with two tabs: datasets, model",
+        ),
+        (
+            "sql",
+            "SQL (Dremio's protocol)",
+            settings.sql_uri,
+            f"{settings.sql_user} / see below",
+            'lakehouse sql "select * from kpi.submissions"',
+        ),
+        ("storage", "S3 API", f"http://{settings.s3_endpoint}", "keys: see below", f"Iceberg at {settings.catalog_uri}"),
+        ("", "Files", str(settings.home), "", f"inbox/ archive/ models/ (current: {model}) logs/"),
+    ]
+
+
+def _release(settings: Settings) -> Release | None:
+    try:
+        return lakehouse(settings).releases.current()
+    except (NoReleaseError, ServiceUnavailableError):
+        return None

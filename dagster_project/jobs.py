@@ -1,0 +1,54 @@
+"""The two jobs: `ingest` takes one submission to its tables, `learn` takes the tables to a published model."""
+
+import dagster as dg
+
+from assets.evaluate import evaluation
+from assets.house import submissions
+from assets.ingest import submission
+from assets.monitor import drift
+from assets.publish import release
+from assets.retrain import retrain_decisions
+from assets.store import bronze_tables, documents, silver_tables
+from assets.train import Cause, language_model
+from assets.validate import validation_report
+from assets.version import dataset_version
+
+ASSETS = (
+    submission,
+    validation_report,
+    dataset_version,
+    bronze_tables,
+    silver_tables,
+    documents,
+    language_model,
+    evaluation,
+    release,
+    drift,
+    retrain_decisions,
+)
+
+ingest = dg.define_asset_job(
+    "ingest",
+    selection=[
+        submission,
+        validation_report,
+        dataset_version,
+        bronze_tables,
+        silver_tables,
+        drift,
+        retrain_decisions,
+    ],
+    partitions_def=submissions,
+    description="One submission, from the inbox to its tables, and what its arrival means for the model.",
+)
+
+learn = dg.define_asset_job(
+    "learn",
+    selection=[documents, language_model, evaluation, release],
+    description="From the published documents to an evaluated model, published when it is better.",
+)
+
+
+def learn_config(cause: str) -> dg.RunConfig:
+    """Return the run configuration that records why a training was asked for."""
+    return dg.RunConfig(ops={"language_model": Cause(cause=cause)})

@@ -1,0 +1,68 @@
+"""Makes this machine's ports and secrets once, in a file only its owner can read."""
+
+import os
+import secrets
+import socket
+from pathlib import Path
+
+from dagster_project.settings import PREFIX, Settings, load_settings, read_env_file
+from lakehouse.adapters import seaweedfs
+
+SECRET_BYTES = 24
+HEADER = "# Ports and secrets of this machine. Made once; keep it private. Delete it only together with all data.\n"
+
+
+def ensure_local(settings: Settings) -> Settings:
+    """Return the settings with every port and secret present, writing what is missing to the env file (mode 0600)."""
+    path = settings.env_file
+    present = read_env_file(path)
+    missing = {name: value for name, value in _wanted(settings, present).items() if name not in present}
+    if missing:
+        _write_private(path, {**present, **missing})
+    return load_settings()
+
+
+def _wanted(settings: Settings, present: dict[str, str]) -> dict[str, str]:
+    if f"{PREFIX}STORAGE_PORTS" in present:
+        storage = seaweedfs.SeaweedPorts.from_text(present[f"{PREFIX}STORAGE_PORTS"])
+    else:
+        storage = seaweedfs.SeaweedPorts.choose(settings.host)
+    values = {
+        "DAGSTER_PORT": str(_free(settings.host, settings.dagster_port)),
+        "SUPERSET_PORT": str(_free(settings.host, settings.superset_port)),
+        "SQL_PORT": str(_free(settings.host, settings.sql_port)),
+        "STORAGE_PORTS": storage.to_text(),
+        "S3_ENDPOINT": f"{settings.host}:{storage.s3}",
+        "CATALOG_URI": f"http://{settings.host}:{storage.catalog}",
+        "S3_ACCESS_KEY": secrets.token_hex(10),
+        "S3_SECRET_KEY": secrets.token_urlsafe(SECRET_BYTES),
+        "SQL_PASSWORD": secrets.token_urlsafe(SECRET_BYTES),
+        "SUPERSET_PASSWORD": secrets.token_urlsafe(SECRET_BYTES),
+        "SUPERSET_SECRET_KEY": secrets.token_urlsafe(2 * SECRET_BYTES),
+    }
+    sql_port = present.get(f"{PREFIX}SQL_PORT", values["SQL_PORT"])
+    values["SQL_URI"] = f"grpc://{settings.host}:{sql_port}"
+    return {f"{PREFIX}{name}": value for name, value in values.items()}
+
+
+def _free(host: str, wanted: int) -> int:
+    """Return the wanted port when nothing listens there, else one the system gives."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, wanted))
+        except OSError:
+            probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _write_private(path: Path, pairs: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(HEADER + "".join(f"{name}={value}\n" for name, value in sorted(pairs.items())))
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -1,0 +1,66 @@
+"""What starts a run by itself: a settled submission in the inbox, and a decision to retrain. Once per cause."""
+
+import json
+
+import dagster as dg
+
+from assets.house import submissions
+from dagster_project.jobs import ingest, learn, learn_config
+from lakehouse.archive.shelf import Shelf
+from lakehouse.tables.gold import RETRAIN_DECISIONS
+from lakehouse.tables.write_audit_publish import Lakehouse
+
+
+def inbox_sensor(interval_seconds: int) -> dg.SensorDefinition:
+    """Return the sensor that ingests what arrives in the inbox.
+
+    An arrival counts once it has not changed between two looks, so that a folder still being copied is left alone.
+    """
+
+    @dg.sensor(
+        name="inbox_sensor",
+        job=ingest,
+        minimum_interval_seconds=interval_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Ingests a new submission from the inbox folder, once per content.",
+    )
+    def look(context: dg.SensorEvaluationContext, shelf: dg.ResourceParam[Shelf]) -> dg.SensorResult:
+        seen_before: dict[str, str] = json.loads(context.cursor or "{}")
+        waiting = {arrival.key: arrival.fingerprint for arrival in shelf.waiting()}
+        settled = {key: mark for key, mark in waiting.items() if seen_before.get(key) == mark}
+        return dg.SensorResult(
+            run_requests=[
+                dg.RunRequest(run_key=f"{key}:{mark}", partition_key=key) for key, mark in sorted(settled.items())
+            ],
+            dynamic_partitions_requests=[submissions.build_add_request(sorted(settled))] if settled else [],
+            cursor=json.dumps(waiting, sort_keys=True),
+        )
+
+    return look
+
+
+def drift_sensor(interval_seconds: int) -> dg.SensorDefinition:
+    """Return the sensor that asks for a training when a decision to retrain has been recorded."""
+
+    @dg.sensor(
+        name="drift_sensor",
+        job=learn,
+        minimum_interval_seconds=interval_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Requests a retraining for each recorded decision, once per cause.",
+    )
+    def look(context: dg.SensorEvaluationContext, house: dg.ResourceParam[Lakehouse]) -> dg.SensorResult:
+        if not house.tables.exists(RETRAIN_DECISIONS.name):
+            return dg.SensorResult(skip_reason="no decision has been recorded yet")
+        done = set(json.loads(context.cursor or "[]"))
+        rows = house.tables.read(RETRAIN_DECISIONS.name, columns=["cause_key", "cause", "decision"]).to_pylist()
+        wanted = [row for row in rows if row["decision"] == "retrain" and row["cause_key"] not in done]
+        return dg.SensorResult(
+            run_requests=[
+                dg.RunRequest(run_key=row["cause_key"], run_config=learn_config(row["cause"]), tags={"cause": row["cause_key"]})
+                for row in wanted
+            ],
+            cursor=json.dumps(sorted(done | {row["cause_key"] for row in wanted})),
+        )
+
+    return look

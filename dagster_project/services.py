@@ -1,0 +1,147 @@
+"""The processes of a bare machine: object store with catalog, SQL endpoint, Dagster, Superset."""
+
+import http.client
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from dagster_project.settings import PREFIX, PROJECT, Settings, machine_environment
+from dagster_project.supervisor import Service
+from lakehouse.adapters import seaweedfs, superset
+from lakehouse.adapters.dremio import DremioQueries
+from lakehouse.errors import LakehouseError
+
+HEALTH_SECONDS = 3.0
+DAGSTER_YAML = """\
+# Written by `lakehouse up`; change dagster_project/services.py instead.
+telemetry: {enabled: false}
+nux: {enabled: false}
+concurrency:
+  runs: {max_concurrent_runs: 1}
+run_monitoring: {enabled: true, start_timeout_seconds: 180, poll_interval_seconds: 30}
+run_retries: {enabled: false}
+"""
+
+
+def services(settings: Settings) -> tuple[Service, ...]:
+    """Return all services in the order in which they start."""
+    return (storage(settings), sql(settings), dagster(settings), dashboards(settings))
+
+
+def storage(settings: Settings) -> Service:
+    """Return SeaweedFS: S3 API and Iceberg REST catalog in one process."""
+    ports = seaweedfs.SeaweedPorts.from_text(settings.storage_ports)
+    data = settings.home / "objects"
+    return Service(
+        name="storage",
+        command=seaweedfs.command(seaweedfs.find_binary(), data=data, ports=ports, host=settings.host),
+        environment={
+            **machine_environment(),
+            **seaweedfs.environment(
+                settings.s3_access_key.get_secret_value(), settings.s3_secret_key.get_secret_value()
+            ),
+        },
+        folder=data,
+        healthy=lambda: seaweedfs.healthy(ports, host=settings.host),
+        needed_for="objects and Iceberg tables",
+    )
+
+
+def sql(settings: Settings) -> Service:
+    """Return the embedded SQL endpoint."""
+    return Service(
+        name="sql",
+        command=(sys.executable, "-m", "dagster_project.cli", "serve-sql"),
+        environment=child_environment(settings),
+        folder=PROJECT,
+        healthy=lambda: sql_healthy(settings),
+        needed_for="SQL over everything published",
+    )
+
+
+def dagster(settings: Settings) -> Service:
+    """Return `dagster dev`: web pages, daemon and code location."""
+    home = prepare_dagster_home(settings)
+    command = (str(Path(sys.executable).with_name("dagster")), "dev", "-m", "dagster_project.definitions")
+    return Service(
+        name="dagster",
+        command=(*command, "-h", settings.host, "-p", str(settings.dagster_port)),
+        environment=child_environment(settings) | {"DAGSTER_HOME": str(home)},
+        folder=PROJECT,
+        healthy=lambda: http_ok(f"{settings.url(settings.dagster_port)}/server_info"),
+        needed_for="runs, the asset graph, sensors and schedules",
+        start_seconds=240.0,
+    )
+
+
+def dashboards(settings: Settings) -> Service:
+    """Return Superset under gunicorn."""
+    return Service(
+        name="superset",
+        command=superset.command(superset_venv(settings), host=settings.host, port=settings.superset_port),
+        environment=superset_environment(settings),
+        folder=PROJECT / "superset",
+        healthy=lambda: superset.healthy(settings.url(settings.superset_port)),
+        needed_for="dashboards",
+        start_seconds=240.0,
+    )
+
+
+def superset_venv(settings: Settings) -> Path:
+    """Return the folder of Superset's own environment."""
+    return settings.home / "superset-venv"
+
+
+def superset_environment(settings: Settings) -> dict[str, str]:
+    """Return what Superset and its provisioning read from their environment."""
+    return superset.environment(
+        machine_environment(),
+        home=settings.home / "superset",
+        secret_key=settings.superset_secret_key.get_secret_value(),
+        admin_user=settings.superset_user,
+        admin_password=settings.superset_password.get_secret_value(),
+        sql_uri=settings.sql_uri,
+        sql_user=settings.sql_user,
+        sql_password=settings.sql_password.get_secret_value(),
+    )
+
+
+def prepare_dagster_home(settings: Settings) -> Path:
+    """Write Dagster's instance file and return its folder."""
+    home = settings.home / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    file = home / "dagster.yaml"
+    if not file.is_file() or file.read_text(encoding="utf-8") != DAGSTER_YAML:
+        file.write_text(DAGSTER_YAML, encoding="utf-8")
+    return home
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment for this project's own child processes: they read the same env file."""
+    return machine_environment() | {f"{PREFIX}HOME": str(settings.home), "PYTHONUNBUFFERED": "1"}
+
+
+def queries(settings: Settings) -> DremioQueries:
+    """Return the client of the SQL engine named in the settings."""
+    return DremioQueries(settings.sql_uri, settings.sql_user, settings.sql_password.get_secret_value())
+
+
+def sql_healthy(settings: Settings) -> bool:
+    """Say whether the SQL engine answers this user."""
+    try:
+        queries(settings).ping()
+    except LakehouseError:
+        return False
+    return True
+
+
+def http_ok(url: str, headers: Mapping[str, str] | None = None) -> bool:
+    """Say whether a page answers 200 in time."""
+    request = urllib.request.Request(url, headers=dict(headers or {}))  # noqa: S310 - our own http address
+    try:
+        with urllib.request.urlopen(request, timeout=HEALTH_SECONDS) as answer:  # noqa: S310
+            return int(answer.status) == http.client.OK
+    except (urllib.error.URLError, OSError, http.client.HTTPException):
+        return False

@@ -1,0 +1,138 @@
+"""All settings, typed and read once: defaults, then the state folder's env file, then the profile, then the environment."""
+
+import difflib
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from lakehouse.errors import UnknownSettingError
+
+PROJECT = Path(__file__).resolve().parent.parent
+PREFIX = "LAKEHOUSE_"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Home = Annotated[Path, AfterValidator(lambda path: (PROJECT / path).resolve())]
+
+
+class Settings(BaseModel):
+    """Every setting. The environment variable is the field's name in capitals after ``LAKEHOUSE_``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    home: Home = Field(Path(".lakehouse"), description="Folder of all data, logs, secrets and environments.")
+    host: str = Field("127.0.0.1", description="Address the servers listen on.")
+
+    dagster_port: Port = Field(3000, description="Dagster's web pages.")
+    superset_port: Port = Field(8088, description="Superset's web pages.")
+    sql_port: Port = Field(32010, description="SQL endpoint (Arrow Flight), Dremio's default port.")
+    storage_ports: str = Field("", description="Ports of the object store and catalog, chosen at `lakehouse init`.")
+
+    s3_endpoint: str = Field("", description="host:port of the S3 API.")
+    s3_secure: bool = Field(False, description="Whether the S3 API speaks TLS.")
+    s3_access_key: SecretStr = Field(SecretStr(""), description="S3 access key.")
+    s3_secret_key: SecretStr = Field(SecretStr(""), description="S3 secret key.")
+    s3_bucket: str = Field("lake", description="Bucket for releases.")
+    catalog_uri: str = Field("", description="Address of the Iceberg REST catalog.")
+    catalog_warehouse: str = Field("s3://icewh", description="Warehouse name in that catalog.")
+
+    sql_uri: str = Field("", description="Address of the SQL engine, grpc://host:port or grpc+tls://host:port.")
+    sql_user: str = Field("lakehouse", description="User of the SQL engine.")
+    sql_password: SecretStr = Field(SecretStr(""), description="Password of that user.")
+    sql_timeout_seconds: float = Field(60.0, gt=0, description="Longest time one statement may take.")
+
+    superset_user: str = Field("admin", description="Superset's administrator.")
+    superset_password: SecretStr = Field(SecretStr(""), description="Password of the administrator.")
+    superset_secret_key: SecretStr = Field(SecretStr(""), description="Key that signs Superset's sessions.")
+
+    model_recipe: Literal["demo", "tiny"] = Field("demo", description="How large a language model to train.")
+    fair_threshold: float = Field(0.5, ge=0, le=1, description="FAIR score below which a check warns.")
+    retrain_cron: str = Field("0 2 * * *", description="When the scheduled retraining runs (UTC).")
+    inbox_seconds: int = Field(15, ge=1, description="How often the inbox is looked at.")
+    drift_seconds: int = Field(30, ge=1, description="How often retraining decisions are looked at.")
+
+    @property
+    def env_file(self) -> Path:
+        """Secrets and ports of this machine, made by `lakehouse init`, readable by its owner only."""
+        return self.home / "local.env"
+
+    def url(self, port: int) -> str:
+        """Return the address of a local web server."""
+        return f"http://{self.host}:{port}"
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Read ``NAME=value`` lines; blank lines and ``#`` comments are skipped. An absent file has no settings."""
+    if not path.is_file():
+        return {}
+    pairs = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, separator, value = line.partition("=")
+        if not separator:
+            raise UnknownSettingError(f"{path}:{number} is {line!r}; write NAME=value")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings; raise UnknownSettingError for a name or value that is not one.
+
+    ``LAKEHOUSE_PROFILE`` names one more env file, which stands above the state folder's own.
+    """
+    given = {k: v for k, v in (os.environ if environment is None else environment).items() if k.startswith(PREFIX)}
+    profile = given.pop(f"{PREFIX}PROFILE", "")
+    layers = [read_env_file(Path(profile)), given] if profile else [given]
+    if profile and not Path(profile).is_file():
+        raise UnknownSettingError(f"{PREFIX}PROFILE names {profile!r}, which is not a file")
+    home = next((layer[f"{PREFIX}HOME"] for layer in reversed(layers) if f"{PREFIX}HOME" in layer), None)
+    own = _parse({f"{PREFIX}HOME": home} if home else {})
+    merged = dict(read_env_file(own.env_file))
+    for layer in layers:
+        merged.update(layer)
+    return _parse(merged)
+
+
+def _parse(pairs: Mapping[str, str]) -> Settings:
+    known = {f"{PREFIX}{name.upper()}": name for name in Settings.model_fields}
+    for name in pairs:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "`lakehouse settings` lists all"
+            raise UnknownSettingError(f"{name} is not a setting; {hint}")
+    try:
+        return Settings.model_validate({known[name]: value for name, value in pairs.items()})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"{PREFIX}{'_'.join(str(part) for part in first['loc']).upper()}"
+        raise UnknownSettingError(f"{name} is {first['input']!r}: {first['msg']}; correct it and start again") from error
+
+
+def machine_environment() -> dict[str, str]:
+    """Return the environment to hand to child processes, without this project's own settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+
+
+def code_commit() -> str:
+    """Return the commit of this checkout, with ``+dirty`` when files differ from it, or ``unknown`` outside git."""
+    head = _git("rev-parse", "HEAD")
+    if head is None:
+        return "unknown"
+    return head + ("+dirty" if _git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed program and arguments
+            ["git", "-C", str(PROJECT), *arguments],  # noqa: S607 - the user's own git
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

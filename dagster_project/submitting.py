@@ -1,0 +1,56 @@
+"""Handing in and judging a submission from the command line, with the exit code of what is wrong."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from dagster_project.settings import Settings
+from lakehouse.archive import inbox
+from lakehouse.archive.landing import land
+from lakehouse.archive.validate import Report, validate
+from lakehouse.errors import DuplicateSubmissionError
+
+
+def validate_path(path: Path) -> int:
+    """Print the report on a folder or archive; return 0 when it is fit, else the exit code of its first error."""
+    with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
+        landed = land(path, Path(folder))
+        report = validate(landed.folder, submission=path.stem, content_sha256=landed.content_sha256)
+    return _told(report)
+
+
+def submit_path(settings: Settings, path: Path) -> int:
+    """Put a submission into the inbox and ingest it now; return 0, or the exit code of what is wrong.
+
+    Raises DuplicateSubmissionError when the archive already holds exactly this content.
+    """
+    from dagster_project.loop import open_loop
+    from dagster_project.services import prepare_dagster_home
+    from dagster_project.wiring import shelf, versions
+
+    with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
+        landed = land(path, Path(folder))
+        report = validate(landed.folder, submission=path.stem, content_sha256=landed.content_sha256)
+        name = report.description.name if report.description else None
+        known = versions(settings).find_content(name, landed.content_sha256) if name else None
+    if known:
+        raise DuplicateSubmissionError(
+            f"{path} is already in the archive as {known.dataset} {known.version} ({known.tag}, commit "
+            f"{known.commit[:12]}); change its content before handing it in again"
+        )
+    arrival = inbox.submit(path, settings.home / "inbox")
+    with open_loop(settings, prepare_dagster_home(settings)) as loop:
+        outcome = loop.ingest(arrival.key)
+    if arrival.key not in shelf(settings).keys():
+        print(f"error: {outcome.failure}", file=sys.stderr)
+        return outcome.exit_code
+    code = _told(shelf(settings).judge(arrival.key))
+    if code == 0 and not outcome.success:
+        print(f"error: {outcome.failure}", file=sys.stderr)
+        return outcome.exit_code
+    return code
+
+
+def _told(report: Report) -> int:
+    sys.stdout.write(report.as_text() + "\n")
+    return 0 if report.accepted else report.exit_code

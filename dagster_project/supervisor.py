@@ -1,0 +1,165 @@
+"""Starts, watches and stops the bare machine's processes: pid files, logs, health, signals. Nothing else is touched."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lakehouse.errors import ServiceUnavailableError
+
+POLL_SECONDS = 0.2
+STOP_SECONDS = 15.0
+LOG_TAIL_LINES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One process to run: how to start it and how to ask whether it is well.
+
+    `healthy` returns True once the process serves; it must answer within a few seconds. `needed_for` is shown to people.
+    """
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    folder: Path
+    healthy: Callable[[], bool]
+    needed_for: str
+    start_seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Supervisor:
+    """Runs services with pid files under `root`/run and logs under `root`/logs."""
+
+    root: Path
+    run: Path = field(init=False)
+    logs: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "run", self.root / "run")
+        object.__setattr__(self, "logs", self.root / "logs")
+
+    def start(self, service: Service) -> bool:
+        """Start a service unless it already runs; return whether it was started. Does not wait until it is well."""
+        if self.pid(service.name) is not None:
+            return False
+        self.run.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(parents=True, exist_ok=True)
+        service.folder.mkdir(parents=True, exist_ok=True)
+        with self.log(service.name).open("ab") as log:
+            child = subprocess.Popen(  # noqa: S603 - argv comes from the services' definitions, never a shell
+                list(service.command),
+                cwd=service.folder,
+                env=dict(service.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_reset_signals,  # noqa: PLW1509 - the caller has no threads yet
+            )
+        record = {"pid": child.pid, "born": _born(child.pid)}
+        partial = self._record(service.name).with_suffix(".part")
+        partial.write_text(json.dumps(record), encoding="utf-8")
+        partial.replace(self._record(service.name))
+        return True
+
+    def wait(self, service: Service, *, on_wait: Callable[[float], None] | None = None) -> float:
+        """Wait until a started service is well; return the seconds it took.
+
+        Raises ServiceUnavailableError with the end of its log when it dies or takes too long.
+        """
+        begun = time.monotonic()
+        while not service.healthy():
+            waited = time.monotonic() - begun
+            if self.pid(service.name) is None:
+                raise ServiceUnavailableError(f"{service.name} stopped while starting; {self._log_tail(service.name)}")
+            if waited > service.start_seconds:
+                raise ServiceUnavailableError(
+                    f"{service.name} is not well after {waited:.0f} s; {self._log_tail(service.name)}"
+                )
+            if on_wait:
+                on_wait(waited)
+            time.sleep(POLL_SECONDS)
+        return time.monotonic() - begun
+
+    def stop(self, name: str) -> bool:
+        """Stop a service and its children; return whether it ran."""
+        pid = self.pid(name)
+        if pid is None:
+            self._record(name).unlink(missing_ok=True)
+            return False
+        _signal_group(pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while _group_alive(pid) and time.monotonic() < deadline:
+            _reap(pid)
+            time.sleep(POLL_SECONDS / 4)
+        _signal_group(pid, signal.SIGKILL)
+        _reap(pid)
+        self._record(name).unlink(missing_ok=True)
+        return True
+
+    def pid(self, name: str) -> int | None:
+        """Return the process id of a running service, or None. A reused process id is not mistaken for it."""
+        try:
+            record = json.loads(self._record(name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        pid = int(record["pid"])
+        _reap(pid)
+        return pid if _born(pid) == record["born"] else None
+
+    def names(self) -> list[str]:
+        """Return the names of services that have a pid file."""
+        return sorted(path.stem for path in self.run.glob("*.json"))
+
+    def log(self, name: str) -> Path:
+        """Return the log file of a service."""
+        return self.logs / f"{name}.log"
+
+    def _record(self, name: str) -> Path:
+        return self.run / f"{name}.json"
+
+    def _log_tail(self, name: str) -> str:
+        path = self.log(name)
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        return f"the end of {path}:\n" + "\n".join(lines)
+
+
+def _reset_signals() -> None:
+    # A process started from a background job inherits ignored signals and could then never be stopped politely.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _born(pid: int) -> str | None:
+    """Return the start time of a living process in clock ticks since boot (proc(5), field 22)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] == "Z" else fields[19]
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def _group_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    if _group_alive(group):
+        os.killpg(group, number)

@@ -1,0 +1,67 @@
+"""Turns settings into the objects that assets ask for; nothing connects before it is used."""
+
+from pathlib import Path
+
+from assets.house import Origin
+from assets.workshop import Workshop
+from dagster_project.settings import Settings, code_commit
+from lakehouse.adapters.catalog import IcebergTables
+from lakehouse.adapters.datalad import DataladVersions
+from lakehouse.adapters.object_store import S3Objects
+from lakehouse.archive.shelf import Shelf
+from lakehouse.tables.release import ReleaseLog
+from lakehouse.tables.write_audit_publish import Lakehouse
+from models.checkpoint import CheckpointStore
+from models.config import DEMO, TINY
+
+
+def lakehouse(settings: Settings) -> Lakehouse:
+    """Return tables, objects and releases at the addresses in the settings."""
+    access_key = settings.s3_access_key.get_secret_value()
+    secret_key = settings.s3_secret_key.get_secret_value()
+    objects = S3Objects(
+        settings.s3_endpoint, access_key, secret_key, settings.s3_bucket, secure=settings.s3_secure
+    )
+    scheme = "https" if settings.s3_secure else "http"
+    tables = IcebergTables.rest(
+        settings.catalog_uri,
+        settings.catalog_warehouse,
+        access_key,
+        secret_key,
+        f"{scheme}://{settings.s3_endpoint}",
+    )
+    return Lakehouse(tables=tables, objects=objects, releases=ReleaseLog(objects))
+
+
+def shelf(settings: Settings) -> Shelf:
+    """Return the archive's folders."""
+    return Shelf(root=settings.home / "archive", inbox=settings.home / "inbox")
+
+
+def workshop(settings: Settings) -> Workshop:
+    """Return where models are made."""
+    recipe = {"demo": DEMO, "tiny": TINY}[settings.model_recipe]
+    return Workshop(root=settings.home / "models", recipe=recipe)
+
+
+def versions(settings: Settings) -> DataladVersions:
+    """Return the DataLad datasets."""
+    return DataladVersions(settings.home / "archive" / "datasets")
+
+
+def resources(settings: Settings) -> dict[str, object]:
+    """Return everything assets ask for, by the name they ask with."""
+    return {
+        "shelf": shelf(settings),
+        "house": lakehouse(settings),
+        "versions": versions(settings),
+        "workshop": workshop(settings),
+        "origin": Origin(code_commit=code_commit()),
+        "fair_threshold": settings.fair_threshold,
+    }
+
+
+def ensure_folders(settings: Settings) -> None:
+    """Create the folders people put files into."""
+    for folder in (settings.home / "inbox", settings.home / "archive", settings.home / "models"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
