@@ -1,0 +1,364 @@
+"""Dataset versions as DataLad datasets: one repository a dataset, one commit and one annotated tag a version.
+
+The tag is the version: it is made last, in one step, and its message names the content. Everything a killed save
+leaves behind is therefore untagged, and the next save starts again from the newest tag.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
+
+from lakehouse.adapters.git_children import DATALAD, SCRIPTS, GitChildren
+from lakehouse.errors import (
+    ChecksumError,
+    CommitConflictError,
+    RefusedError,
+    ServiceUnavailableError,
+    VersionTakenError,
+)
+from lakehouse.ports import DatasetVersion
+
+IDENTITY = ("Education Lakehouse", "archive@lakehouse.invalid")
+LOCK_WAIT_SECONDS = 600.0
+OWN_FILES = frozenset({".datalad", ".gitattributes"})
+BASE_REF = "refs/lakehouse/base"
+
+# Descriptions stay in git, where a diff can be read; everything else, and whatever is large, is annexed.
+ATTRIBUTES = """\
+* annex.largefiles=anything
+*.yaml annex.largefiles=largerthan=64kb
+*.yml annex.largefiles=largerthan=64kb
+*.md annex.largefiles=largerthan=64kb
+.gitattributes annex.largefiles=nothing
+.datalad/** annex.largefiles=nothing
+"""
+
+TAG_FIELDS = "%(refname:strip=2)%00%(*objectname)%00%(taggerdate:unix)%00%(contents)%00"
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """One file of a version: git's mode and blob, and the annex key when the content is annexed."""
+
+    path: str
+    mode: str
+    blob: str
+    target: str | None = None
+
+    @property
+    def key(self) -> str | None:
+        return PurePosixPath(self.target).name if self.target is not None else None
+
+
+class DataladVersions:
+    """Keeps every dataset under `root`; see `lakehouse.ports.DatasetVersions`.
+
+    Children get an environment made here and nothing of the caller's: its own HOME, the identity, and a PATH with
+    git-annex first (from `git_annex_dir`, else from the scripts folder of this Python).
+    """
+
+    def __init__(
+        self, root: Path, *, git_identity: tuple[str, str] = IDENTITY, git_annex_dir: Path | None = None
+    ) -> None:
+        self._root = root.absolute()
+        self._children = GitChildren(self._root / ".home", git_identity, git_annex_dir or SCRIPTS)
+
+    def save(self, folder: Path, dataset: str, version: str, content_sha256: str) -> DatasetVersion:
+        """Commit `folder` as the whole content of a version and tag it; the same content is committed once.
+
+        Raises VersionTakenError when the label names other content, RefusedError for file names that git acts on.
+        """
+        if known := self._known(dataset, version, content_sha256):
+            return known
+        files = _submitted_files(folder)
+        with self._locked(dataset) as lock:
+            # Another process may have saved it while this one waited.
+            if known := self._known(dataset, version, content_sha256):
+                return known
+            self._make_repository(dataset, lock)
+            self._repair(dataset, lock)
+            self._replace_content(dataset, folder, files)
+            message = _message(dataset, version, content_sha256, sequence=len(self.versions(dataset)) + 1)
+            commit = self._commit(dataset, message, files, lock)
+            self._git(dataset, "tag", "--annotate", "--message", message, tag_of(version), commit, lock=lock)
+        saved = self.find(dataset, version)
+        if saved is None:
+            raise ServiceUnavailableError(f"tag {tag_of(version)} of {dataset} is gone after it was made; save again")
+        return saved
+
+    def find(self, dataset: str, version: str) -> DatasetVersion | None:
+        """Return the version with that label, or None."""
+        return next((known for known in self.versions(dataset) if known.version == version), None)
+
+    def find_content(self, dataset: str, content_sha256: str) -> DatasetVersion | None:
+        """Return the version that holds exactly that content, or None."""
+        return next((known for known in self.versions(dataset) if known.content_sha256 == content_sha256), None)
+
+    def versions(self, dataset: str) -> list[DatasetVersion]:
+        """Return all versions, oldest first; empty for an unknown dataset."""
+        if not self._repository(dataset).is_dir():
+            return []
+        fields = self._git(dataset, "for-each-ref", f"--format={TAG_FIELDS}", "refs/tags").decode().split("\0")
+        found: list[tuple[int, DatasetVersion]] = []
+        for tag, commit, made, contents in zip(fields[0::4], fields[1::4], fields[2::4], fields[3::4], strict=False):
+            record = _record(contents)
+            if record is None or not commit:
+                continue
+            created_at = datetime.fromtimestamp(int(made), UTC)
+            known = DatasetVersion(
+                dataset=dataset,
+                version=str(record["version"]),
+                commit=commit,
+                tag=tag.strip(),
+                content_sha256=str(record["content_sha256"]),
+                created_at=created_at,
+            )
+            # Tags are dated to the second, so the order is kept beside the date.
+            found.append((int(str(record["sequence"])), known))
+        return [known for _, known in sorted(found, key=lambda pair: pair[0])]
+
+    def export(self, version: DatasetVersion, into: Path) -> None:
+        """Write the content of a version to an empty folder; raise ChecksumError when any file is not what was saved.
+
+        Reads no worktree, so an old version can be exported while a new one is saved.
+        """
+        into.mkdir(parents=True, exist_ok=True)
+        if any(into.iterdir()):
+            raise RefusedError(f"{into.name}/ is not empty; export {version.dataset}@{version.version} to a new folder")
+        objects = self._repository(version.dataset) / ".git" / "annex" / "objects"
+        for entry in self._tree(version.dataset, version.commit):
+            out = into / entry.path
+            out.parent.mkdir(parents=True, exist_ok=True)
+            if entry.target is None:
+                out.write_bytes(self._git(version.dataset, "cat-file", "blob", entry.blob))
+            else:
+                _copy_object(objects / entry.target.split(".git/annex/objects/", 1)[1], out, entry)
+
+    def verify(self, dataset: str) -> list[str]:
+        """Check every annexed file and git object of all versions; return one line per problem, empty when sound.
+
+        git-annex puts an object that fails aside, so that it is never served again; it stays a problem afterwards.
+        """
+        known = self.versions(dataset)
+        if not known:
+            return []
+        with self._locked(dataset) as lock:
+            problems = [line.strip() for line in self._complaints(dataset, "fsck", "--full", "--no-dangling")]
+            faults = self._annex_faults(dataset, lock)
+            for version in known:
+                for entry in self._tree(dataset, version.commit):
+                    fault = faults.get(entry.key or "")
+                    if fault is not None:
+                        problems.append(f"{dataset}@{version.version} {entry.path}: {fault}")
+        return problems
+
+    def _known(self, dataset: str, version: str, content_sha256: str) -> DatasetVersion | None:
+        known = self.versions(dataset)
+        if same := next((one for one in known if one.content_sha256 == content_sha256), None):
+            return same
+        if other := next((one for one in known if one.version == version), None):
+            raise VersionTakenError(
+                f"version {version!r} of {dataset} already holds content {other.content_sha256[:12]}, "
+                f"not {content_sha256[:12]}; choose a new version label and submit again"
+            )
+        return None
+
+    def _repository(self, dataset: str) -> Path:
+        return self._root / folder_of(dataset)
+
+    def _make_repository(self, dataset: str, lock: int) -> None:
+        """Create the DataLad dataset beside its place and move it there whole."""
+        repository = self._repository(dataset)
+        if repository.is_dir():
+            return
+        making = self._root / ".making" / folder_of(dataset)
+        _remove(making)
+        making.parent.mkdir(parents=True, exist_ok=True)
+        self._datalad("create", str(making), cwd=self._root, lock=lock)
+        with (making / ".gitattributes").open("a", encoding="utf-8") as file:
+            file.write(ATTRIBUTES)
+        base = ("commit", "--quiet", "--all", "--message", "State what stays in git and what is annexed")
+        self._children.run(("git", *base), cwd=making, lock=lock)
+        self._children.run(("git", "update-ref", BASE_REF, "HEAD"), cwd=making, lock=lock)
+        making.rename(repository)
+
+    def _repair(self, dataset: str, lock: int) -> None:
+        """Bring the branch and the index back to the newest version, whatever a killed save left."""
+        git_dir = self._repository(dataset) / ".git"
+        # Whoever holds our lock is the only writer, so every lock file of git is a dead one.
+        for folder, pattern in ((git_dir, "*.lock"), (git_dir / "refs", "**/*.lock"), (git_dir / "annex", "*.lock")):
+            for stale in folder.glob(pattern):
+                stale.unlink()
+        known = self.versions(dataset)
+        self._git(dataset, "symbolic-ref", "HEAD", "refs/heads/main", lock=lock)
+        self._git(dataset, "reset", "--quiet", "--hard", known[-1].commit if known else BASE_REF, lock=lock)
+
+    def _replace_content(self, dataset: str, folder: Path, files: Sequence[PurePosixPath]) -> None:
+        repository = self._repository(dataset)
+        for entry in repository.iterdir():
+            if entry.name != ".git" and entry.name not in OWN_FILES:
+                _remove(entry)
+        for name in files:
+            out = repository / name
+            out.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / name, out)
+
+    def _commit(self, dataset: str, message: str, files: Sequence[PurePosixPath], lock: int) -> str:
+        """Save the worktree with DataLad and return the commit, sure that it holds exactly `files`."""
+        repository = self._repository(dataset)
+        self._datalad("save", "--dataset", str(repository), "--message", message, cwd=repository, lock=lock)
+        commit = self._git(dataset, "rev-parse", "HEAD").decode().strip()
+        stored = {entry.path for entry in self._tree(dataset, commit)}
+        if odd := stored.symmetric_difference(str(name) for name in files):
+            raise ServiceUnavailableError(f"{dataset} was saved without or beside {sorted(odd)[:5]}; save again")
+        return commit
+
+    def _tree(self, dataset: str, commit: str) -> list[_Tree]:
+        """Return the submitted files of a commit, sorted by path, annexed ones with their link target."""
+        found = []
+        for line in self._git(dataset, "ls-tree", "-r", "-z", commit).decode().split("\0"):
+            if not line:
+                continue
+            facts, path = line.split("\t", 1)
+            if PurePosixPath(path).parts[0] not in OWN_FILES:
+                found.append(_Tree(path, mode=facts.split()[0], blob=facts.split()[2]))
+        links = [entry.blob for entry in found if entry.mode == "120000"]
+        targets = self._blobs(dataset, links)
+        return [_Tree(one.path, one.mode, one.blob, targets.get(one.blob)) for one in found]
+
+    def _blobs(self, dataset: str, names: Sequence[str]) -> dict[str, str]:
+        """Return small text blobs by name, read by one process."""
+        if not names:
+            return {}
+        command = ("git", "cat-file", "--batch")
+        rest = self._children.run(command, cwd=self._repository(dataset), feed="\n".join(names).encode() + b"\n")
+        texts: dict[str, str] = {}
+        for name in names:
+            header, rest = rest.split(b"\n", 1)
+            size = int(header.split()[-1])
+            texts[name], rest = rest[:size].decode(), rest[size + 1 :]
+        return texts
+
+    def _annex_faults(self, dataset: str, lock: int) -> dict[str, str]:
+        """Return git-annex's complaint by key."""
+        command = ("annex", "fsck", "--all", "--json", "--json-error-messages")
+        faults = {}
+        for line in self._complaints(dataset, *command, lock=lock):
+            if not line.startswith("{"):
+                continue
+            result = json.loads(line)
+            if not result["success"]:
+                words = " ".join(" ".join(result["error-messages"]).replace(str(result["key"]), "it").split())
+                faults[str(result["key"])] = words or "git annex fsck failed"
+        return faults
+
+    @contextmanager
+    def _locked(self, dataset: str) -> Iterator[int]:
+        """Hold the dataset for one writer on this machine; yield the lock's descriptor."""
+        path = self._root / ".locks" / folder_of(dataset)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + LOCK_WAIT_SECONDS
+        with path.open("w") as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    if time.monotonic() > deadline:
+                        raise CommitConflictError(
+                            f"dataset {dataset} was in use for {LOCK_WAIT_SECONDS:.0f} s; save again later"
+                        ) from error
+                    time.sleep(0.05)
+                    continue
+                break
+            yield file.fileno()
+
+    def _datalad(self, *words: str, cwd: Path, lock: int) -> bytes:
+        return self._children.run((*DATALAD, "--log-level", "error", *words), cwd=cwd, lock=lock)
+
+    def _git(self, dataset: str, *words: str, lock: int | None = None) -> bytes:
+        return self._children.run(("git", *words), cwd=self._repository(dataset), lock=lock)
+
+    def _complaints(self, dataset: str, *words: str, lock: int | None = None) -> list[str]:
+        """Return every output line of a check that exits with 1 when it finds something."""
+        done = self._children.child(("git", *words), cwd=self._repository(dataset), lock=lock)
+        return (done.stdout + done.stderr).decode(errors="replace").splitlines()
+
+
+def tag_of(version: str) -> str:
+    """Return the git tag of a version label; labels that git forbids in a tag are percent-encoded."""
+    tag = "v" + quote(version, safe="")
+    tag = tag.replace("..", "%2E%2E").replace("~", "%7E")
+    return tag[:-1] + "%2E" if tag.endswith(".") else tag.removesuffix(".lock") + "%2Elock" * tag.endswith(".lock")
+
+
+def folder_of(dataset: str) -> str:
+    """Return the folder name of a dataset; it never starts with a dot and never leaves the root."""
+    name = quote(dataset, safe=" ")
+    if not name:
+        raise RefusedError("a dataset without a name cannot be stored; give it one in its description")
+    return "%2E" + name[1:] if name.startswith(".") else name
+
+
+def _submitted_files(folder: Path) -> list[PurePosixPath]:
+    """Return the files below `folder`, sorted; raise RefusedError for what git would act on instead of keeping."""
+    files = []
+    for path in sorted(folder.rglob("*")):
+        name = PurePosixPath(path.relative_to(folder))
+        if path.name.lower().startswith(".git") or name.parts[0] in OWN_FILES:
+            raise RefusedError(f"{name} would change how git keeps the dataset; rename or remove it and submit again")
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise RefusedError(f"{name} is neither a file nor a folder; submit the content itself, not a link to it")
+        if path.is_file():
+            files.append(name)
+    return files
+
+
+def _message(dataset: str, version: str, content_sha256: str, *, sequence: int) -> str:
+    """Return the commit and tag message: a line for people and the record that `versions` reads."""
+    record = {"content_sha256": content_sha256, "dataset": dataset, "sequence": sequence, "version": version}
+    return f"{dataset} {version}\n\n{json.dumps(record, sort_keys=True)}\n"
+
+
+def _record(message: str) -> dict[str, object] | None:
+    """Return what `_message` wrote, or None for a tag somebody made by hand."""
+    last = message.strip().rsplit("\n", 1)[-1]
+    try:
+        record = json.loads(last)
+    except json.JSONDecodeError:
+        return None
+    return record if isinstance(record, dict) and {"content_sha256", "sequence", "version"} <= record.keys() else None
+
+
+def _copy_object(source: Path, out: Path, entry: _Tree) -> None:
+    """Copy an annexed object while hashing it; raise ChecksumError when it is missing or not what its key says."""
+    if not source.is_file():
+        raise ChecksumError(f"{entry.path} is not here ({entry.key}); bring it back with `git annex get` and try again")
+    digest = hashlib.sha256()
+    with source.open("rb") as reader, out.open("wb") as writer:
+        while block := reader.read(1 << 20):
+            digest.update(block)
+            writer.write(block)
+    expected = str(entry.key).split("--", 1)[1].split(".", 1)[0]
+    if digest.hexdigest() != expected:
+        raise ChecksumError(
+            f"{entry.path} has sha256 {digest.hexdigest()[:12]}, saved was {expected[:12]}; restore it from a copy"
+        )
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, link or folder, read-only annexed objects included; an absent one is no error."""
+    if path.is_dir() and not path.is_symlink():
+        for folder, _, _ in os.walk(path):
+            Path(folder).chmod(0o755)
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
