@@ -1,0 +1,321 @@
+"""Iceberg tables through PyIceberg: a REST catalog over S3, or SQLite over a local folder."""
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+from pyiceberg import exceptions as vendor
+from pyiceberg.catalog import Catalog
+from pyiceberg.catalog.rest import RestCatalog
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.table import Table
+from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
+from pyiceberg.table.snapshots import Snapshot, ancestors_of
+from pyiceberg.table.update import (
+    AssertRefSnapshotId,
+    RemoveSnapshotRefUpdate,
+    SetSnapshotRefUpdate,
+    TableUpdate,
+)
+from sqlalchemy.exc import OperationalError
+
+from lakehouse.adapters.iceberg_schema import conform, evolve, iceberg_schema, table_properties
+from lakehouse.definition import TableDefinition
+from lakehouse.errors import (
+    AncestryError,
+    CommitConflictError,
+    LakehouseError,
+    LoginError,
+    NoTableError,
+    PermanentError,
+    SchemaError,
+    ServiceUnavailableError,
+)
+from lakehouse.ports import StagedWrite, TablePointer, TableWrite
+
+CATALOG = "lakehouse"
+KEY = "lakehouse.key"
+ATTEMPTS = 20
+FIRST_WAIT_S = 0.02
+LONGEST_WAIT_S = 1.0
+
+# Looked up along the error's own classes, so the nearest entry wins. Arrow's S3 client and the HTTP client (requests)
+# report the network as OSError.
+TRANSLATIONS: Mapping[type[Exception], tuple[type[LakehouseError], str]] = {
+    vendor.NoSuchTableError: (NoTableError, "no such table; load a dataset that fills it first"),
+    vendor.NoSuchNamespaceError: (NoTableError, "no such namespace; load a dataset that fills it first"),
+    vendor.CommitFailedException: (CommitConflictError, "other writers kept changing it; run the step again"),
+    vendor.CommitStateUnknownException: (CommitConflictError, "the commit's outcome is unknown; run the step again"),
+    vendor.UnauthorizedError: (LoginError, "the access key was refused; check key and secret"),
+    vendor.ForbiddenError: (LoginError, "the access key was refused; check key and secret"),
+    vendor.OAuthError: (LoginError, "the access key was refused; check key and secret"),
+    vendor.ServiceUnavailableError: (ServiceUnavailableError, "the catalog is not ready; try again"),
+    vendor.ServerError: (ServiceUnavailableError, "the catalog failed; try again"),
+    vendor.TooManyRequestsError: (ServiceUnavailableError, "the catalog is busy; try again"),
+    vendor.RESTError: (PermanentError, "the catalog refused the request; check the name and the server's log"),
+    vendor.ValidationError: (SchemaError, "the schema does not fit"),
+    OperationalError: (ServiceUnavailableError, "the catalog's database is busy or gone; try again"),
+    FileNotFoundError: (PermanentError, "one of its files is gone; restore it from a backup"),
+    OSError: (ServiceUnavailableError, "the server does not answer; start it and try again"),
+}
+
+
+@dataclass(frozen=True)
+class IcebergTables:
+    """Tables of one catalog. Nothing is contacted before the first call; use one object a process."""
+
+    place: str
+    connect: Callable[[], Catalog]
+
+    @classmethod
+    def local(cls, folder: Path) -> "IcebergTables":
+        """Return tables whose catalog is SQLite and whose files lie in `folder`."""
+
+        def connect() -> Catalog:
+            folder.mkdir(parents=True, exist_ok=True)
+            where = folder.resolve()
+            return SqlCatalog(CATALOG, uri=f"sqlite:///{where}/catalog.sqlite", warehouse=f"file://{where}/warehouse")
+
+        return cls(str(folder), connect)
+
+    @classmethod
+    def rest(cls, uri: str, *, warehouse: str, access_key: str, secret_key: str, s3_endpoint: str) -> "IcebergTables":
+        """Return tables of an Iceberg REST catalog at `uri` whose files lie on S3."""
+        properties = {
+            "uri": uri,
+            "warehouse": warehouse,
+            "credential": f"{access_key}:{secret_key}",
+            "oauth2-server-uri": f"{uri}/v1/oauth/tokens",
+            "s3.endpoint": s3_endpoint,
+            "s3.access-key-id": access_key,
+            "s3.secret-access-key": secret_key,
+            "s3.region": "us-east-1",
+            "s3.connect-timeout": "5.0",
+            "s3.request-timeout": "60.0",
+        }
+        return cls(uri, lambda: RestCatalog(CATALOG, **properties))
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        with self._translated("the catalog"):
+            return self.connect()
+
+    def close(self) -> None:
+        """Close the connections; the object must not be used afterwards."""
+        self._catalog.close()
+
+    def ensure(self, table: TableDefinition) -> None:
+        """Create namespace and table when absent, with an empty first snapshot so that branches can start."""
+        with self._translated(table.name):
+            try:
+                stored = self._catalog.load_table(table.name)
+            except vendor.NoSuchTableError:
+                stored = self._create(table)
+            evolve(stored, table)
+            if stored.current_snapshot() is None:
+                # A branch needs a snapshot to point at, and PyIceberg cannot append to a branch of an empty table.
+                stored.append(conform(table.arrow_schema().empty_table(), table))
+
+    def stage(self, write: TableWrite, branch: str, summary: Mapping[str, str]) -> StagedWrite:
+        """Write rows to a fresh `branch` cut from main; a left-over branch of that name is dropped first."""
+        name = write.table.name
+        rows = conform(write.rows, write.table)
+        with self._translated(name):
+            # Cutting the branch and writing to it must be two commits: PyIceberg's retry of a joint one forgets the
+            # cut (Transaction._rebuild_snapshot_updates) and would start an orphan branch without main's rows.
+            base = self._cut(name, branch)
+            stored = self._catalog.load_table(name)
+            try:
+                with stored.transaction() as transaction:
+                    if write.mode == "replace" and _data_files(base):
+                        transaction.delete(AlwaysTrue(), branch=branch)
+                    transaction.append(rows, snapshot_properties=dict(summary), branch=branch)
+            except ValueError as error:
+                raise SchemaError(f"rows for {name} do not fit the stored table: {error}") from error
+            head = stored.metadata.refs[branch].snapshot_id
+        return StagedWrite(write.table, branch, head)
+
+    def read_staged(self, staged: StagedWrite) -> pa.Table:
+        """Return all rows visible on the branch head."""
+        return self.read(staged.table.name, snapshot_id=staged.snapshot_id)
+
+    def advance(self, staged: StagedWrite) -> int:
+        """Fast-forward main to the staged snapshot and drop the branch; return main's snapshot id.
+
+        Doing it again is no error. Raises AncestryError when main is not an ancestor of the staged snapshot.
+        """
+        name = staged.table.name
+        for attempt in _attempts():
+            with self._translated(name):
+                stored = self._catalog.load_table(name)
+                main = _head(stored)
+                if _is_ancestor(stored, staged.snapshot_id, of=main):
+                    self._drop(stored, staged.branch, only=staged.snapshot_id)
+                    return main
+                target = stored.snapshot_by_id(staged.snapshot_id)
+                if target is None:
+                    raise NoTableError(f"{name} has no snapshot {staged.snapshot_id}; stage its rows again")
+                if not _is_ancestor(stored, main, of=staged.snapshot_id):
+                    raise AncestryError(
+                        f"main of {name} moved to {main}, which is no ancestor of {staged.branch}; stage its rows again"
+                    )
+                updates: list[TableUpdate] = [_set_branch(MAIN_BRANCH, staged.snapshot_id)]
+                if staged.branch in stored.metadata.refs:
+                    updates.append(RemoveSnapshotRefUpdate(ref_name=staged.branch))
+                if self._commits(stored, MAIN_BRANCH, main, updates):
+                    return staged.snapshot_id
+            _pause(attempt)
+        raise CommitConflictError(f"main of {name} kept moving for {ATTEMPTS} attempts; run the step again")
+
+    def discard(self, table: str, branch: str) -> None:
+        """Drop a branch; an absent branch or table is no error."""
+        for attempt in _attempts():
+            with self._translated(table):
+                try:
+                    stored = self._catalog.load_table(table)
+                except vendor.NoSuchTableError:
+                    return
+                if self._drop(stored, branch):
+                    return
+            _pause(attempt)
+        raise CommitConflictError(f"branch {branch} of {table} kept moving for {ATTEMPTS} attempts; run the step again")
+
+    def committed(self, table: str, key: str) -> int | None:
+        """Return the snapshot id in main's ancestry whose summary has ``lakehouse.key == key``, else None."""
+        try:
+            snapshots = self._history(table)
+        except NoTableError:
+            return None
+        return next((s.snapshot_id for s in snapshots if _properties(s).get(KEY) == key), None)
+
+    def exists(self, table: str) -> bool:
+        """Say whether the table is in the catalog."""
+        with self._translated(table):
+            return bool(self._catalog.table_exists(table))
+
+    def tables(self, namespace: str) -> list[str]:
+        """Return the names ``namespace.table`` in a namespace, sorted; empty when the namespace is absent."""
+        with self._translated(namespace):
+            try:
+                return sorted(".".join(name) for name in self._catalog.list_tables(namespace))
+            except vendor.NoSuchNamespaceError:
+                return []
+
+    def read(self, table: str, *, columns: Sequence[str] | None = None, snapshot_id: int | None = None) -> pa.Table:
+        """Return rows of main's head, or of `snapshot_id`."""
+        stored = self._load(table)
+        if snapshot_id is not None and stored.snapshot_by_id(snapshot_id) is None:
+            raise NoTableError(f"{table} has no snapshot {snapshot_id}; it may have expired")
+        selected = tuple(columns) if columns is not None else ("*",)
+        with self._translated(table):
+            try:
+                return stored.scan(selected_fields=selected, snapshot_id=snapshot_id).to_arrow()
+            except ValueError as error:
+                raise SchemaError(f"{table} cannot give columns {columns}: {error}") from error
+
+    def pointer(self, table: str) -> TablePointer:
+        """Return where the table stands now."""
+        stored = self._load(table)
+        head = stored.current_snapshot()
+        return TablePointer(table, stored.metadata_location, head.snapshot_id if head else None)
+
+    def summaries(self, table: str) -> list[Mapping[str, str]]:
+        """Return snapshot summaries along main's ancestry, oldest first, each with ``snapshot-id`` added."""
+        return [{**_properties(s), "snapshot-id": str(s.snapshot_id)} for s in reversed(self._history(table))]
+
+    def _load(self, table: str) -> Table:
+        with self._translated(table):
+            return self._catalog.load_table(table)
+
+    def _create(self, table: TableDefinition) -> Table:
+        self._catalog.create_namespace_if_not_exists(table.namespace)
+        return self._catalog.create_table_if_not_exists(
+            table.name, iceberg_schema(table), properties=table_properties(table)
+        )
+
+    def _cut(self, table: str, branch: str) -> Snapshot:
+        """Point `branch` at main's head, wherever it pointed before; return that head."""
+        for attempt in _attempts():
+            stored = self._catalog.load_table(table)
+            head = stored.current_snapshot()
+            if head is None:
+                raise NoTableError(f"{table} has no first snapshot; call ensure before staging")
+            ref = stored.metadata.refs.get(branch)
+            if self._commits(stored, branch, ref.snapshot_id if ref else None, [_set_branch(branch, head.snapshot_id)]):
+                return head
+            _pause(attempt)
+        raise CommitConflictError(f"branch {branch} of {table} kept moving for {ATTEMPTS} attempts; run the step again")
+
+    def _drop(self, stored: Table, branch: str, *, only: int | None = None) -> bool:
+        """Remove the branch if it is there (and at `only`, when given); False when another writer was faster."""
+        ref = stored.metadata.refs.get(branch)
+        if ref is None or (only is not None and ref.snapshot_id != only):
+            return True
+        return self._commits(stored, branch, ref.snapshot_id, [RemoveSnapshotRefUpdate(ref_name=branch)])
+
+    def _commits(self, stored: Table, ref: str, at: int | None, updates: list[TableUpdate]) -> bool:
+        """Commit if `ref` is still at snapshot `at`; False when the catalog says that something moved.
+
+        An answer that leaves it open (HTTP 500) counts as moved: callers look again before they act again.
+        """
+        try:
+            self._catalog.commit_table(stored, (AssertRefSnapshotId(ref=ref, snapshot_id=at),), tuple(updates))
+        except (vendor.CommitFailedException, vendor.CommitStateUnknownException):
+            return False
+        return True
+
+    def _history(self, table: str) -> list[Snapshot]:
+        stored = self._load(table)
+        return list(ancestors_of(stored.current_snapshot(), stored.metadata))
+
+    @contextlib.contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        """Raise this library's errors for PyIceberg's, Arrow's, the HTTP client's and SQLite's."""
+        try:
+            yield
+        except tuple(TRANSLATIONS) as error:
+            kind, advice = next(TRANSLATIONS[cause] for cause in type(error).__mro__ if cause in TRANSLATIONS)
+            raise kind(f"{what} in {self.place}: {advice} ({type(error).__name__}: {error})") from error
+
+
+def _set_branch(name: str, snapshot_id: int) -> SetSnapshotRefUpdate:
+    return SetSnapshotRefUpdate(ref_name=name, type=SnapshotRefType.BRANCH, snapshot_id=snapshot_id)
+
+
+def _head(stored: Table) -> int:
+    head = stored.current_snapshot()
+    if head is None:
+        raise NoTableError(f"{'.'.join(stored.name())} has no snapshot on main; call ensure first")
+    return int(head.snapshot_id)
+
+
+def _is_ancestor(stored: Table, snapshot_id: int, *, of: int) -> bool:
+    """Say whether `snapshot_id` is `of` or one of its ancestors."""
+    history = ancestors_of(stored.snapshot_by_id(of), stored.metadata)
+    return any(snapshot.snapshot_id == snapshot_id for snapshot in history)
+
+
+def _properties(snapshot: Snapshot) -> dict[str, str]:
+    if snapshot.summary is None:
+        return {}
+    return {"operation": snapshot.summary.operation.value, **snapshot.summary.additional_properties}
+
+
+def _data_files(snapshot: Snapshot) -> int:
+    """Count the data files; PyIceberg warns when a delete has nothing to delete."""
+    return int(_properties(snapshot).get("total-data-files", "1"))
+
+
+def _attempts() -> range:
+    return range(ATTEMPTS)
+
+
+def _pause(attempt: int) -> None:
+    # Full jitter, so that writers that collided once do not collide in step.
+    time.sleep(random.uniform(0, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt)))  # noqa: S311 - no secret

@@ -1,0 +1,226 @@
+"""Whole objects by key: in a local folder, or in one bucket of an S3 server."""
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from http import HTTPStatus
+from io import BytesIO
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from minio import Minio
+from minio.error import MinioException, S3Error, ServerError
+from urllib3 import PoolManager, Retry, Timeout
+from urllib3.exceptions import HTTPError
+
+from lakehouse.errors import (
+    LoginError,
+    NoObjectError,
+    ObjectExistsError,
+    PermanentError,
+    ServiceUnavailableError,
+)
+
+Answer = TypeVar("Answer")
+
+ATTEMPTS = 5
+FIRST_WAIT_S = 0.1
+PARTIAL = ".partial"
+MISSING = {"NoSuchKey", "NoSuchObject"}
+REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
+TAKEN = {HTTPStatus.PRECONDITION_FAILED, HTTPStatus.CONFLICT}
+
+
+@dataclass(frozen=True)
+class LocalObjects:
+    """Objects as files under `root`; writes are atomic and survive a power cut."""
+
+    root: Path
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write or overwrite an object."""
+        target = self._path(key)
+        with self._written(target, body) as temporary:
+            temporary.replace(target)
+        _sync_folder(target.parent)
+
+    def put_new(self, key: str, body: bytes) -> None:
+        """Write an object that must not exist yet; raise ObjectExistsError when it does."""
+        target = self._path(key)
+        with self._written(target, body) as temporary:
+            try:
+                # A hard link fails when the name is taken, and appears with its whole content or not at all.
+                target.hardlink_to(temporary)
+            except FileExistsError as error:
+                raise ObjectExistsError(f"object {key!r} already exists; read it before writing again") from error
+            finally:
+                temporary.unlink()
+        _sync_folder(target.parent)
+
+    def get(self, key: str) -> bytes:
+        """Return an object's bytes; raise NoObjectError when there is none."""
+        try:
+            return self._path(key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise NoObjectError(f"no object {key!r} under {self.root}; list its prefix to see what there is") from error
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return all keys that start with `prefix`, sorted."""
+        files = (path for path in self.root.rglob("*") if path.is_file() and not path.name.endswith(PARTIAL))
+        return sorted(key for path in files if (key := path.relative_to(self.root).as_posix()).startswith(prefix))
+
+    def delete(self, key: str) -> None:
+        """Remove an object; removing an absent one is no error."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            self._path(key).unlink()
+
+    def _path(self, key: str) -> Path:
+        parts = key.split("/")
+        if not key or key.endswith(PARTIAL) or any(part in ("", ".", "..") for part in parts) or "\0" in key:
+            raise PermanentError(f"{key!r} is no object key; use names joined by single slashes")
+        return self.root.joinpath(*parts)
+
+    @contextlib.contextmanager
+    def _written(self, target: Path, body: bytes) -> Iterator[Path]:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{secrets.token_hex(8)}{PARTIAL}")
+        try:
+            with temporary.open("xb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class S3Objects:
+    """Objects in one bucket of an S3 server, e.g. SeaweedFS or MinIO. `endpoint` is host:port or a URL."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    bucket: str
+    secure: bool = False
+
+    @cached_property
+    def _pool(self) -> PoolManager:
+        # Retries live in `_call`, which knows what may be sent twice.
+        return PoolManager(timeout=Timeout(connect=5.0, read=60.0), maxsize=16, retries=Retry(total=0))
+
+    @cached_property
+    def _client(self) -> Minio:
+        return Minio(
+            urlsplit(self.endpoint).netloc or self.endpoint,
+            access_key=self.access_key,
+            secret_key=self.secret_key,
+            secure=self.secure or self.endpoint.startswith("https:"),
+            region="us-east-1",
+            http_client=self._pool,
+        )
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write or overwrite an object."""
+        self._call(key, lambda: self._client.put_object(self.bucket, key, BytesIO(body), len(body)))
+
+    def put_new(self, key: str, body: bytes) -> None:
+        """Write an object that must not exist yet; raise ObjectExistsError when it does."""
+        attempts = 0
+
+        def create() -> None:
+            nonlocal attempts
+            attempts += 1
+            self._create(key, body)
+
+        try:
+            self._call(key, create)
+        except ObjectExistsError:
+            # After a lost answer the repeated request meets our own object: that is success.
+            if attempts == 1 or self.get(key) != body:
+                raise
+
+    def get(self, key: str) -> bytes:
+        """Return an object's bytes; raise NoObjectError when there is none."""
+        return self._call(key, lambda: self._read(key))
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return all keys that start with `prefix`, sorted."""
+        return self._call(prefix, lambda: self._list(prefix))
+
+    def delete(self, key: str) -> None:
+        """Remove an object; removing an absent one is no error."""
+        with contextlib.suppress(NoObjectError):
+            self._call(key, lambda: self._client.remove_object(self.bucket, key))
+
+    def _create(self, key: str, body: bytes) -> None:
+        # The SDK's put_object takes no precondition, so the signed URL is sent by hand.
+        url = self._client.get_presigned_url("PUT", self.bucket, key, expires=timedelta(minutes=5))
+        answer = self._pool.request("PUT", url, body=body, headers={"If-None-Match": "*"})
+        if answer.status in TAKEN:
+            raise ObjectExistsError(f"object {self._place(key)} already exists; read it before writing again")
+        if answer.status == HTTPStatus.FORBIDDEN:
+            raise LoginError(f"{self._place(key)} refused the access key; check the S3 key and secret settings")
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise ServerError(f"HTTP {answer.status} {answer.reason}", answer.status)
+        if answer.status != HTTPStatus.OK:
+            raise PermanentError(f"{self._place(key)} answered HTTP {answer.status}; check the bucket name")
+
+    def _place(self, key: str) -> str:
+        return f"s3://{self.bucket}/{key} on {self.endpoint}"
+
+    def _read(self, key: str) -> bytes:
+        response = self._client.get_object(self.bucket, key)
+        try:
+            return bytes(response.read())
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _list(self, prefix: str) -> list[str]:
+        found = self._client.list_objects(self.bucket, prefix=prefix or None, recursive=True)
+        return sorted(item.object_name for item in found if item.object_name and not item.is_dir)
+
+    def _call(self, key: str, request: Callable[[], Answer]) -> Answer:
+        wait_s = FIRST_WAIT_S
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return request()
+            except (MinioException, HTTPError) as error:
+                translated = self._translate(key, error)
+                if attempt == ATTEMPTS or not isinstance(translated, ServiceUnavailableError):
+                    raise translated from error
+                time.sleep(wait_s)
+                wait_s *= 2
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _translate(self, key: str, error: Exception) -> Exception:
+        place = self._place(key)
+        match error:
+            case S3Error(code=code) if code in MISSING:
+                return NoObjectError(f"no object {place}; list its prefix to see what there is")
+            case S3Error(code=code) if code in REFUSED:
+                return LoginError(f"{place} refused the access key ({code}); check the S3 key and secret settings")
+            case S3Error(code=code) if not _is_transient(error):
+                return PermanentError(f"{place} answered {code}; check the bucket name and the server's log")
+            case _:
+                return ServiceUnavailableError(f"{place} does not answer ({error}); start the server and try again")
+
+
+def _is_transient(error: S3Error) -> bool:
+    status = getattr(error.response, "status", HTTPStatus.INTERNAL_SERVER_ERROR)
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.code in {"SlowDown", "RequestTimeout"}
