@@ -1,0 +1,287 @@
+"""Checkpoints on disk: one immutable folder per model version, written at once and verified when read."""
+
+import json
+import os
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.config import Recipe, file_sha256, recipe_from_json
+from models.errors import CheckpointError
+from models.progress import Progress
+
+if TYPE_CHECKING:
+    from models.device import Device
+    from models.lm import LanguageModel
+    from models.tokenizer import Tokenizer
+
+SUMS = "SHA256SUMS"
+WEIGHTS = "model.safetensors"
+TRAINING = "training.json"
+FILES = (WEIGHTS, "config.json", "tokenizer.json", "tokenizer_config.json", "recipe.json", TRAINING)
+
+_VERSION = re.compile(r"gpt-(\d{4,})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a training run's documents and code come from; written into the checkpoint."""
+
+    training_key: str
+    documents_snapshot: str
+    documents_sha256: str
+    dataset_commits: Mapping[str, str]
+    code_commit: str
+    cause: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What a training run gives, before it is written."""
+
+    model: "LanguageModel"
+    tokenizer: "Tokenizer"
+    device: "Device"
+    train_tokens: int
+    distinct_tokens: int
+    bytes_per_token: float
+    train_seconds: float
+    curve: list[Progress]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model read back, ready to score."""
+
+    model: "LanguageModel"
+    tokenizer: "Tokenizer"
+    recipe: Recipe
+    training: dict[str, Any]
+
+
+class CheckpointStore:
+    """Versions gpt-0001, gpt-0002, ... under one folder; nothing here says which one is in use."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def versions(self) -> list[str]:
+        """All versions, oldest first; empty when nothing was trained."""
+        if not self.root.is_dir():
+            return []
+        names = (path.name for path in self.root.iterdir() if path.is_dir())
+        return sorted((name for name in names if _VERSION.fullmatch(name)), key=_number)
+
+    def folder(self, version: str) -> Path:
+        """Folder of a version.
+
+        Raises:
+            CheckpointError: there is no such version.
+        """
+        path = self.root / version
+        if not _VERSION.fullmatch(version) or not path.is_dir():
+            raise CheckpointError(f"no checkpoint {version!r} under {self.root}; there are {self.versions()}")
+        return path
+
+    def training(self, version: str) -> dict[str, Any]:
+        """What is recorded about a version's training."""
+        return _read_json(self.folder(version) / TRAINING)
+
+    def find(self, training_key: str) -> str | None:
+        """The version with this training key whose files are whole, or None."""
+        for version in reversed(self.versions()):
+            if self.training(version).get("training_key") == training_key:
+                verify(self.folder(version))
+                return version
+        return None
+
+    def add(self, trained: Trained, origin: Origin) -> str:
+        """Write a model as the next version; a reader sees all of it or nothing."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.remove_unfinished()
+        working = Path(tempfile.mkdtemp(prefix=f".writing-{os.getpid()}-", dir=self.root))
+        try:
+            write_folder(working, trained, origin)
+            return self._claim(working)
+        finally:
+            shutil.rmtree(working, ignore_errors=True)
+
+    def remove_unfinished(self) -> int:
+        """Delete what killed runs left half-written, told by the process id in the name. Returns how many."""
+        left = [path for path in self.root.glob(".writing-*") if not _alive(int(path.name.split("-")[1]))]
+        for path in left:
+            shutil.rmtree(path)
+        return len(left)
+
+    def _claim(self, working: Path) -> str:
+        working.chmod(0o755)
+        while True:
+            version = f"gpt-{_number((self.versions() or ['gpt-0000'])[-1]) + 1:04d}"
+            try:
+                working.rename(self.root / version)  # fails if another run took the name: the target is not empty
+            except OSError:
+                if not (self.root / version).exists():
+                    raise
+                continue
+            _sync(self.root)
+            return version
+
+
+def _alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _number(version: str) -> int:
+    return int(version.removeprefix("gpt-"))
+
+
+def write_folder(folder: Path, trained: Trained, origin: Origin) -> None:
+    """Write every file of a checkpoint, its checksums last, and bring them to the disk."""
+    from safetensors.torch import save_file
+
+    from models.lm import transformers_config
+    from models.tokenizer import END_OF_TEXT
+
+    recipe, versions = trained.model.recipe, _versions()
+    weights = {name: weight.detach().cpu().contiguous() for name, weight in trained.model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    trained.tokenizer.save(folder)
+    config = transformers_config(recipe, end_of_text=trained.tokenizer.end_of_text, versions=versions)
+    _write_json(folder / "config.json", config)
+    _write_json(
+        folder / "tokenizer_config.json",
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": END_OF_TEXT,
+            "eos_token": END_OF_TEXT,
+            "model_max_length": recipe.context,
+            "clean_up_tokenization_spaces": False,
+        },
+    )
+    (folder / "recipe.json").write_text(recipe.canonical_json() + "\n", encoding="utf-8")
+    _write_json(folder / TRAINING, _training(trained, origin, versions))
+    sums = "".join(f"{file_sha256(folder / name)}  {name}\n" for name in FILES)
+    (folder / SUMS).write_text(sums, encoding="utf-8")
+    for name in (*FILES, SUMS):
+        (folder / name).chmod(0o444)
+        _sync(folder / name)
+    _sync(folder)
+
+
+def _training(trained: Trained, origin: Origin, versions: Mapping[str, str]) -> dict[str, object]:
+    last = trained.curve[-1]
+    return {
+        **asdict(origin),
+        "recipe": json.loads(trained.model.recipe.canonical_json()),
+        "seed": trained.model.recipe.seed,
+        "versions": dict(versions),
+        "device": trained.device.name,
+        "dtype": str(trained.device.dtype).removeprefix("torch."),
+        "threads": trained.device.threads,
+        "parameter_count": trained.model.parameter_count(),
+        "train_tokens": trained.train_tokens,
+        "distinct_tokens": trained.distinct_tokens,
+        "bytes_per_token": trained.bytes_per_token,
+        "train_seconds": trained.train_seconds,
+        "final_train_bits_per_byte": last.train_bits_per_byte,
+        "final_validation_bits_per_byte": last.validation_bits_per_byte,
+        "curve": [asdict(progress) for progress in trained.curve],
+        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _versions() -> dict[str, str]:
+    names = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
+
+
+def verify(folder: Path) -> None:
+    """Compare every file with its recorded checksum before anything is read from it.
+
+    Raises:
+        CheckpointError: a file is missing, or its bytes are not those that were written.
+    """
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"no readable {SUMS} in {folder}: {error}; train the model again") from error
+    recorded = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    if sorted(recorded) != sorted(FILES):
+        raise CheckpointError(f"{folder / SUMS} lists {sorted(recorded)}, not {sorted(FILES)}; train the model again")
+    for name, digest in recorded.items():
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(f"{path} is missing; restore the folder from the object store or train again")
+        if file_sha256(path) != digest:
+            raise CheckpointError(f"{path} is not what was written (SHA-256 differs); restore it or train again")
+
+
+def load(folder: Path) -> Loaded:
+    """Verify a checkpoint and read its model; nothing in the folder is ever executed.
+
+    Raises:
+        CheckpointError: it is missing, altered, cut short, of another shape, or no safetensors file.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(f"no checkpoint folder {folder}; train a model first")
+    verify(folder)
+    return load_unverified(folder)
+
+
+def load_unverified(folder: Path) -> Loaded:
+    """Read a model without comparing checksums; shapes and format are still checked."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from models.lm import LanguageModel
+    from models.tokenizer import load_tokenizer
+
+    recipe = recipe_from_json((folder / "recipe.json").read_text(encoding="utf-8"))
+    tokenizer = load_tokenizer(folder)
+    if tokenizer.size > recipe.vocabulary_size:
+        raise CheckpointError(f"{folder}: {tokenizer.size} tokens do not fit a model of {recipe.vocabulary_size}")
+    try:
+        weights = load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{folder / WEIGHTS} is no safetensors file: {error}; train the model again") from error
+    model = LanguageModel(recipe)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(f"{folder / WEIGHTS} does not fit recipe.json: {error}") from error
+    return Loaded(model.eval(), tokenizer, recipe, _read_json(folder / TRAINING))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}; restore it or train again") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} holds no JSON object; restore it or train again")
+    return value
+
+
+def _write_json(path: Path, value: Mapping[str, object]) -> None:
+    path.write_text(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

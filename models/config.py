@@ -1,0 +1,150 @@
+"""Recipes: every choice that decides what a training run gives, as one frozen value with one canonical form."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from models.errors import RecipeError
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+# Raised whenever the same recipe and documents would give other weights, so that old checkpoints are not reused.
+LIBRARY_VERSION = "1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Every hyper-parameter of a training run; sizes in tokens unless the name says otherwise."""
+
+    vocabulary_size: int
+    context: int
+    layers: int
+    heads: int
+    width: int
+    mlp_width: int
+    batch: int
+    steps: int
+    matrix_learning_rate: float
+    embedding_learning_rate: float
+    warmup_steps: int
+    cooldown_share: float
+    weight_decay: float
+    momentum: float = 0.95
+    dropout: float = 0.0
+    clip_norm: float = 1.0
+    seed: int = 0
+    precision: Precision = "auto"
+    record_every: int = 10
+    validate_every: int = 100
+    validation_windows: int = 64
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work, all of them at once."""
+        faults = list(_faults(self))
+        if faults:
+            raise RecipeError(f"the recipe cannot work: {'; '.join(faults)}; correct these values")
+
+    @property
+    def head_width(self) -> int:
+        """Width of one attention head."""
+        return self.width // self.heads
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens one optimizer step learns from."""
+        return self.batch * self.context
+
+    def canonical_json(self) -> str:
+        """One text for one recipe: sorted keys, no spaces."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    def with_seed(self, seed: int) -> "Recipe":
+        """The same recipe with another random seed."""
+        return dataclasses.replace(self, seed=seed)
+
+
+def _faults(recipe: Recipe) -> list[str]:
+    faults = []
+    for name, kind in get_type_hints(Recipe).items():
+        value = getattr(recipe, name)
+        if kind is int and (type(value) is not int or value < 0 or (value == 0 and name not in _MAY_BE_ZERO)):
+            faults.append(f"{name}={value!r} is not a positive whole number")
+        if kind is float and (type(value) not in (int, float) or not 0 <= value < float("inf")):
+            faults.append(f"{name}={value!r} is not a finite number of at least 0")
+    if faults:
+        return faults
+    if recipe.vocabulary_size < 257:
+        faults.append(f"vocabulary_size={recipe.vocabulary_size} is below 257 (256 bytes and the end of text)")
+    if recipe.width % recipe.heads or (recipe.width // recipe.heads) % 2:
+        faults.append(f"width={recipe.width} over heads={recipe.heads} does not give an even head width")
+    if recipe.context < 4:
+        faults.append(f"context={recipe.context} is below 4")
+    if recipe.cooldown_share > 1 or recipe.dropout >= 1 or recipe.momentum >= 1:
+        faults.append("cooldown_share is at most 1, dropout and momentum are below 1")
+    if recipe.precision not in ("auto", "float32", "bfloat16"):
+        faults.append(f"precision={recipe.precision!r} is not auto, float32 or bfloat16")
+    return faults
+
+
+_MAY_BE_ZERO = frozenset({"seed", "warmup_steps"})
+
+
+def recipe_from_json(text: str) -> Recipe:
+    """Read a recipe back; a missing or unknown field is an error."""
+    try:
+        values: dict[str, Any] = json.loads(text)
+        return Recipe(**values)
+    except (ValueError, TypeError) as error:
+        raise RecipeError(f"no recipe in {text[:200]!r}: {error}; see the fields of models.config.Recipe") from error
+
+
+def training_key(recipe: Recipe, documents_sha256: str, library_version: str = LIBRARY_VERSION) -> str:
+    """Name of what a training run gives: equal keys mean the run need not be repeated."""
+    parts = json.dumps([recipe.canonical_json(), documents_sha256, library_version])
+    return hashlib.sha256(parts.encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# Chosen on the validation split only; docs/decisions/0021 has the measurements.
+DEMO = Recipe(
+    vocabulary_size=2048,
+    context=256,
+    layers=4,
+    heads=4,
+    width=192,
+    mlp_width=512,
+    batch=8,
+    steps=400,
+    matrix_learning_rate=0.02,
+    embedding_learning_rate=0.004,
+    warmup_steps=20,
+    cooldown_share=0.6,
+    weight_decay=0.05,
+)
+
+# A few seconds on one core; for tests and for trying the wiring, not for a useful model.
+TINY = Recipe(
+    vocabulary_size=320,
+    context=32,
+    layers=2,
+    heads=2,
+    width=32,
+    mlp_width=64,
+    batch=8,
+    steps=30,
+    matrix_learning_rate=0.02,
+    embedding_learning_rate=0.01,
+    warmup_steps=3,
+    cooldown_share=0.5,
+    weight_decay=0.0,
+    validate_every=10,
+    validation_windows=8,
+)

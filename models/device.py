@@ -1,0 +1,42 @@
+"""Where the arithmetic runs: CPU by default, CUDA in bfloat16 when torch sees a card."""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from models.config import Precision
+
+
+@dataclass(frozen=True)
+class Device:
+    """A torch device, the type of its arithmetic, and its name for people."""
+
+    torch_device: torch.device
+    dtype: torch.dtype
+    name: str
+    threads: int
+
+    def arithmetic(self) -> AbstractContextManager[object]:
+        """Context in which a forward pass runs in this device's type."""
+        if self.dtype is torch.float32:
+            return nullcontext()
+        return torch.autocast(self.torch_device.type, dtype=self.dtype)
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def choose_device(precision: Precision, *, threads: int | None = None) -> Device:
+    """Pick the device; on the CPU, fix the threads and use only repeatable algorithms."""
+    if torch.cuda.is_available():
+        dtype = torch.float32 if precision == "float32" else torch.bfloat16
+        return Device(torch.device("cuda"), dtype, torch.cuda.get_device_name(), 1)
+    count = threads or min(cores(), 8)
+    torch.set_num_threads(count)
+    torch.use_deterministic_algorithms(mode=True)
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    return Device(torch.device("cpu"), dtype, "cpu", count)

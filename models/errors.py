@@ -1,0 +1,80 @@
+"""Every error the model library raises, each with its own exit code from 40 to 49."""
+
+from typing import ClassVar
+
+
+class ModelError(Exception):
+    """Base of all errors; the message says what failed, the value, and what to do next."""
+
+    exit_code: ClassVar[int] = 40
+
+
+class NoDocumentsError(ModelError):
+    """There is too little text to learn from or to measure on."""
+
+    exit_code = 41
+
+
+class CheckpointError(ModelError):
+    """A checkpoint is missing, cut short, altered, of another shape, or not what its name says."""
+
+    exit_code = 42
+
+
+class NaNLossError(ModelError):
+    """The loss is not a finite number; nothing was kept."""
+
+    exit_code = 43
+
+
+class ChildCrashedError(ModelError):
+    """The child process ended without a result: killed by a signal, out of memory, or a fault in native code."""
+
+    exit_code = 44
+
+
+class RecipeError(ModelError):
+    """A recipe has an unknown field or a value that cannot work."""
+
+    exit_code = 45
+
+
+class DocumentsError(ModelError):
+    """The documents table lacks a column, repeats an id, or holds text that is not valid Unicode."""
+
+    exit_code = 46
+
+
+class ComparisonError(ModelError):
+    """Two evaluations were made on different held-out documents and cannot be compared."""
+
+    exit_code = 47
+
+
+class StoppedError(ModelError):
+    """Training or evaluation was asked to stop before it was done."""
+
+    exit_code = 48
+
+
+class RequestError(ModelError):
+    """A request file cannot be read, or lacks a field."""
+
+    exit_code = 49
+
+
+BY_NAME: dict[str, type[ModelError]] = {
+    kind.__name__: kind
+    for kind in (
+        ModelError,
+        NoDocumentsError,
+        CheckpointError,
+        NaNLossError,
+        ChildCrashedError,
+        RecipeError,
+        DocumentsError,
+        ComparisonError,
+        StoppedError,
+        RequestError,
+    )
+}

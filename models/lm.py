@@ -1,0 +1,206 @@
+"""The language model: a small decoder (RoPE, QK-norm, SwiGLU) whose weights are named as in transformers' Qwen3.
+
+Shapes: B sequences, T tokens, C width, H heads, D head width, V vocabulary.
+"""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.config import Recipe
+
+ROPE_THETA = 10_000.0
+NORM_EPSILON = 1e-6
+
+
+class Rotation(nn.Module):
+    """Rotary position embedding, https://arxiv.org/abs/2104.09864, halves swapped as in transformers."""
+
+    cosine_TD: Tensor
+    sine_TD: Tensor
+
+    def __init__(self, head_width: int, context: int) -> None:
+        super().__init__()
+        rate_D = ROPE_THETA ** -(torch.arange(0, head_width, 2, dtype=torch.float32) / head_width)
+        angle_TD = torch.outer(torch.arange(context, dtype=torch.float32), rate_D).repeat(1, 2)
+        self.register_buffer("cosine_TD", angle_TD.cos(), persistent=False)
+        self.register_buffer("sine_TD", angle_TD.sin(), persistent=False)
+
+    def forward(self, x_BHTD: Tensor, start: int) -> Tensor:
+        """Turn each pair of channels by an angle that grows with the position; the first one is `start`."""
+        end = start + x_BHTD.shape[2]
+        first, second = x_BHTD.chunk(2, dim=-1)
+        turned_BHTD = torch.cat((-second, first), dim=-1)
+        cosine_TD, sine_TD = self.cosine_TD[start:end], self.sine_TD[start:end]
+        return x_BHTD * cosine_TD.to(x_BHTD.dtype) + turned_BHTD * sine_TD.to(x_BHTD.dtype)
+
+
+class Past:
+    """Keys and values of the positions one layer has seen, so that writing on costs one position a token."""
+
+    def __init__(self) -> None:
+        self._key_BHTD: Tensor | None = None
+        self._value_BHTD: Tensor | None = None
+
+    @property
+    def length(self) -> int:
+        """Positions seen."""
+        return 0 if self._key_BHTD is None else self._key_BHTD.shape[2]
+
+    def extend(self, key_BHTD: Tensor, value_BHTD: Tensor) -> tuple[Tensor, Tensor]:
+        """Add positions; return all of them."""
+        if self._key_BHTD is not None and self._value_BHTD is not None:
+            assert key_BHTD.shape[2] == 1
+            key_BHTD = torch.cat((self._key_BHTD, key_BHTD), dim=2)
+            value_BHTD = torch.cat((self._value_BHTD, value_BHTD), dim=2)
+        self._key_BHTD, self._value_BHTD = key_BHTD, value_BHTD
+        return key_BHTD, value_BHTD
+
+
+class Attention(nn.Module):
+    """Causal self-attention with normalised queries and keys, https://arxiv.org/abs/2010.04245."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.heads, self.head_width = recipe.heads, recipe.head_width
+        self.dropout = recipe.dropout
+        self.q_proj = nn.Linear(recipe.width, recipe.width, bias=False)
+        self.k_proj = nn.Linear(recipe.width, recipe.width, bias=False)
+        self.v_proj = nn.Linear(recipe.width, recipe.width, bias=False)
+        self.o_proj = nn.Linear(recipe.width, recipe.width, bias=False)
+        self.q_norm = nn.RMSNorm(recipe.head_width, eps=NORM_EPSILON)
+        self.k_norm = nn.RMSNorm(recipe.head_width, eps=NORM_EPSILON)
+
+    def forward(self, x_BTC: Tensor, rotation: Rotation, past: Past | None) -> Tensor:
+        """Mix each position with those before it, and with the past where there is one."""
+        batch, length, width = x_BTC.shape
+        start = past.length if past else 0
+        shape = (batch, length, self.heads, self.head_width)
+        query_BHTD = rotation(self.q_norm(self.q_proj(x_BTC).view(shape)).transpose(1, 2), start)
+        key_BHTD = rotation(self.k_norm(self.k_proj(x_BTC).view(shape)).transpose(1, 2), start)
+        value_BHTD = self.v_proj(x_BTC).view(shape).transpose(1, 2)
+        if past is not None:
+            key_BHTD, value_BHTD = past.extend(key_BHTD, value_BHTD)
+        mixed_BHTD = functional.scaled_dot_product_attention(
+            query_BHTD,
+            key_BHTD,
+            value_BHTD,
+            is_causal=start == 0,  # after the first call, each call adds one position, which may see all
+            dropout_p=self.dropout if self.training else 0.0,
+        )
+        mixed_BTC: Tensor = self.o_proj(mixed_BHTD.transpose(1, 2).reshape(batch, length, width))
+        return mixed_BTC
+
+
+class Mlp(nn.Module):
+    """SwiGLU, https://arxiv.org/abs/2002.05202."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(recipe.width, recipe.mlp_width, bias=False)
+        self.up_proj = nn.Linear(recipe.width, recipe.mlp_width, bias=False)
+        self.down_proj = nn.Linear(recipe.mlp_width, recipe.width, bias=False)
+
+    def forward(self, x_BTC: Tensor) -> Tensor:
+        """Transform each position on its own."""
+        out_BTC: Tensor = self.down_proj(functional.silu(self.gate_proj(x_BTC)) * self.up_proj(x_BTC))
+        return out_BTC
+
+
+class Layer(nn.Module):
+    """Attention, then MLP, each normalised before and added after."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.input_layernorm = nn.RMSNorm(recipe.width, eps=NORM_EPSILON)
+        self.self_attn = Attention(recipe)
+        self.post_attention_layernorm = nn.RMSNorm(recipe.width, eps=NORM_EPSILON)
+        self.mlp = Mlp(recipe)
+        self.dropout = nn.Dropout(recipe.dropout)
+
+    def forward(self, x_BTC: Tensor, rotation: Rotation, past: Past | None) -> Tensor:
+        """One residual block."""
+        x_BTC = x_BTC + self.dropout(self.self_attn(self.input_layernorm(x_BTC), rotation, past))
+        out_BTC: Tensor = x_BTC + self.dropout(self.mlp(self.post_attention_layernorm(x_BTC)))
+        return out_BTC
+
+
+class Decoder(nn.Module):
+    """Embedding, layers and the last normalisation; named `model` in the checkpoint."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(recipe.vocabulary_size, recipe.width)
+        self.layers = nn.ModuleList(Layer(recipe) for _ in range(recipe.layers))
+        self.norm = nn.RMSNorm(recipe.width, eps=NORM_EPSILON)
+
+
+class LanguageModel(nn.Module):
+    """Tokens in, logits of the next token out; the output layer has its own weights."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.model = Decoder(recipe)
+        self.lm_head = nn.Linear(recipe.width, recipe.vocabulary_size, bias=False)
+        self.rotation = Rotation(recipe.head_width, recipe.context)
+        self._initialise(torch.Generator().manual_seed(recipe.seed))
+
+    def _initialise(self, generator: torch.Generator) -> None:
+        """Draw the weights so that the first loss is ln V and every layer starts as the identity."""
+        for name, weight in self.named_parameters():
+            if name == "lm_head.weight" or name.endswith(("o_proj.weight", "down_proj.weight")):
+                nn.init.zeros_(weight)
+            elif name == "model.embed_tokens.weight":
+                nn.init.normal_(weight, std=1.0 / math.sqrt(self.recipe.width), generator=generator)
+            elif weight.ndim == 2:
+                bound = math.sqrt(3.0 / weight.shape[1])
+                nn.init.uniform_(weight, -bound, bound, generator=generator)
+
+    def forward(self, tokens_BT: Tensor, pasts: list[Past] | None = None) -> Tensor:
+        """Logits BTV in float32 for the token after each position; `pasts` holds one Past a layer."""
+        x_BTC: Tensor = self.model.embed_tokens(tokens_BT)
+        for at, layer in enumerate(self.model.layers):
+            x_BTC = layer(x_BTC, self.rotation, pasts[at] if pasts else None)
+        logits_BTV: Tensor = self.lm_head(self.model.norm(x_BTC))
+        return logits_BTV.float()
+
+    def loss(self, inputs_BT: Tensor, targets_BT: Tensor) -> Tensor:
+        """Mean negative log likelihood of the targets, in nats per token."""
+        return functional.cross_entropy(self(inputs_BT).flatten(0, 1), targets_BT.flatten())
+
+    def parameter_count(self) -> int:
+        """Trainable parameters."""
+        return sum(weight.numel() for weight in self.parameters())
+
+
+def transformers_config(recipe: Recipe, *, end_of_text: int, versions: Mapping[str, str]) -> dict[str, object]:
+    """The config.json with which `AutoModelForCausalLM.from_pretrained` builds the same model."""
+    return {
+        "architectures": ["Qwen3ForCausalLM"],
+        "model_type": "qwen3",
+        "vocab_size": recipe.vocabulary_size,
+        "hidden_size": recipe.width,
+        "intermediate_size": recipe.mlp_width,
+        "num_hidden_layers": recipe.layers,
+        "num_attention_heads": recipe.heads,
+        "num_key_value_heads": recipe.heads,
+        "head_dim": recipe.head_width,
+        "hidden_act": "silu",
+        "max_position_embeddings": recipe.context,
+        "rms_norm_eps": NORM_EPSILON,
+        "rope_theta": ROPE_THETA,
+        "rope_parameters": {"rope_type": "default", "rope_theta": ROPE_THETA},
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "tie_word_embeddings": False,
+        "use_cache": True,
+        "use_sliding_window": False,
+        "bos_token_id": end_of_text,
+        "eos_token_id": end_of_text,
+        "dtype": "float32",
+        "transformers_version": versions.get("transformers", ""),
+    }

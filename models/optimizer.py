@@ -1,0 +1,75 @@
+"""The optimizer: Muon for the matrices inside the layers, Adam for embeddings, output and gains."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from models.config import Recipe
+
+# Newton-Schulz coefficients and five rounds: https://kellerjordan.github.io/posts/muon/
+_A, _B, _C, _ROUNDS = 3.4445, -4.7750, 2.0315, 5
+
+
+def orthogonalised(matrices_NRC: Tensor) -> Tensor:
+    """Nearest semi-orthogonal matrix of each of N matrices, roughly; rows R, columns C."""
+    tall = matrices_NRC.shape[1] > matrices_NRC.shape[2]
+    x = matrices_NRC.mT if tall else matrices_NRC
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(_ROUNDS):
+        square = x @ x.mT
+        x = _A * x + (_B * square + _C * square @ square) @ x
+    return x.mT if tall else x
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose direction is orthogonalised; matrices of one shape go through one batched product."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], *, lr: float, momentum: float, weight_decay: float) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # no closure here
+        """Move every matrix by one orthogonal step."""
+        assert closure is None
+        for group in self.param_groups:
+            by_shape: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+            for weight in group["params"]:
+                by_shape[weight.shape].append(weight)
+            for shape, weights in by_shape.items():
+                self._move(weights, group=group, scale=max(1.0, shape[0] / shape[1]) ** 0.5)
+
+    def _move(self, weights: list[nn.Parameter], *, group: dict[str, float], scale: float) -> None:
+        momentum = group["momentum"]
+        directions = []
+        for weight in weights:
+            assert weight.grad is not None
+            state = self.state[weight]
+            if not state:
+                state["momentum"] = torch.zeros_like(weight)
+            state["momentum"].lerp_(weight.grad, 1 - momentum)
+            directions.append(weight.grad.lerp(state["momentum"], momentum))
+        steps = orthogonalised(torch.stack(directions))
+        for weight, step in zip(weights, steps, strict=True):
+            weight.mul_(1 - group["lr"] * group["weight_decay"])
+            weight.add_(step, alpha=-group["lr"] * scale)
+
+
+def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """One optimizer for the layers' matrices and one for everything else."""
+    matrices, rest = [], []
+    for name, weight in model.named_parameters():
+        (matrices if weight.ndim == 2 and ".layers." in name else rest).append(weight)
+    return [
+        Muon(matrices, lr=recipe.matrix_learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
+        torch.optim.Adam(rest, lr=recipe.embedding_learning_rate, betas=(0.9, 0.95), eps=1e-10),
+    ]
+
+
+def schedule(step: int, recipe: Recipe) -> float:
+    """Share of the full learning rate at a step from 0: linear rise, flat, linear fall to a tenth of a step above 0."""
+    rise = min(1.0, (step + 1) / (recipe.warmup_steps + 1))
+    cooldown = recipe.cooldown_share * recipe.steps
+    fall = min(1.0, (recipe.steps - step) / cooldown) if cooldown else 1.0
+    return rise * fall

@@ -1,0 +1,15 @@
+"""One recorded step of a training run, as it is shown, stored and sent between processes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands; bits per byte on the step's batch and, now and then, on validation documents."""
+
+    step: int
+    steps: int
+    train_bits_per_byte: float
+    validation_bits_per_byte: float | None
+    tokens_per_second: float
+    seconds_left: float

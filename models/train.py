@@ -1,0 +1,176 @@
+"""Training: documents and a recipe in, a model with its tokenizer and its curve out; keeps nothing on disk."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.batches import Batch, Packed, Tokens, batches, fixed_windows, pack
+from models.checkpoint import Trained
+from models.config import Recipe
+from models.device import Device, choose_device
+from models.documents import Document, of_split
+from models.errors import NaNLossError
+from models.lm import LanguageModel
+from models.optimizer import optimizers, schedule
+from models.progress import Progress
+from models.tokenizer import train_tokenizer
+
+log = logging.getLogger(__name__)
+
+
+def train(
+    documents: list[Document],
+    recipe: Recipe,
+    *,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    threads: int | None = None,
+) -> Trained:
+    """Learn a tokenizer and a model from the documents of split 'train'; split 'test' is never read.
+
+    Raises:
+        NoDocumentsError: there is too little training text.
+        NaNLossError: the loss left the finite numbers.
+    """
+    learned = of_split(documents, "train")
+    held = [document for document in documents if document.split == "validation" and document.text]
+    device = choose_device(recipe.precision, threads=threads)
+    started = time.monotonic()
+    tokenizer = train_tokenizer((each.text for each in learned), vocabulary_size=recipe.vocabulary_size)
+    packed = pack(learned, tokenizer)
+    torch.manual_seed(recipe.seed)  # dropout draws from torch's own generator
+    model = LanguageModel(recipe).to(device.torch_device)
+    log.info(
+        "training device=%s dtype=%s threads=%d seed=%d parameters=%d tokens=%d",
+        device.name, device.dtype, device.threads, recipe.seed, model.parameter_count(), packed.token_count,
+    )  # fmt: skip
+    loop = _Loop(model, recipe, device, packed, pack(held, tokenizer), on_progress)
+    curve = loop.run()
+    return Trained(
+        model=model.eval(),
+        tokenizer=tokenizer,
+        device=device,
+        train_tokens=recipe.steps * recipe.tokens_per_step,
+        train_seconds=time.monotonic() - started,
+        curve=curve,
+        distinct_tokens=packed.token_count,
+        bytes_per_token=packed.bytes_per_token,
+    )
+
+
+class _Loop:
+    """The steps of one run."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        recipe: Recipe,
+        device: Device,
+        packed: Packed,
+        validation: Packed,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._model, self._recipe, self._device = model, recipe, device
+        self._packed, self._on_progress = packed, on_progress
+        self._optimizers = optimizers(model, recipe)
+        self._full_rates = [[group["lr"] for group in each.param_groups] for each in self._optimizers]
+        self._held = fixed_windows(validation, context=recipe.context, count=recipe.validation_windows)
+        self._bits_per_byte = 1.0 / (math.log(2) * packed.bytes_per_token)
+        self._held_bits_per_byte = 1.0 / (math.log(2) * validation.bytes_per_token) if self._held is not None else 0.0
+
+    def run(self) -> list[Progress]:
+        """All steps; the curve has the first, every recorded and the last step."""
+        recipe, curve = self._recipe, list[Progress]()
+        source = batches(self._packed, recipe)
+        clock = _Clock()
+        for step in range(1, recipe.steps + 1):
+            loss = self._step(step, next(source))
+            last = step == recipe.steps
+            if step == 1 or step % recipe.record_every == 0 or last:
+                speed = clock.steps_per_second(step)
+                measured = last or step % recipe.validate_every == 0
+                progress = Progress(
+                    step=step,
+                    steps=recipe.steps,
+                    train_bits_per_byte=loss * self._bits_per_byte,
+                    validation_bits_per_byte=self._validate(clock) if measured else None,
+                    tokens_per_second=speed * recipe.tokens_per_step,
+                    seconds_left=(recipe.steps - step) / speed,
+                )
+                curve.append(progress)
+                self._on_progress(progress)
+        return curve
+
+    def _step(self, step: int, batch: Batch) -> float:
+        inputs_BT = torch.from_numpy(np.ascontiguousarray(batch.inputs_BT)).to(self._device.torch_device)
+        targets_BT = torch.from_numpy(np.ascontiguousarray(batch.targets_BT)).to(self._device.torch_device)
+        with self._device.arithmetic():
+            loss: Tensor = self._model.loss(inputs_BT, targets_BT)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise NaNLossError(
+                f"the loss is {value} at step {step} of {self._recipe.steps} (epoch {batch.epoch}, first tokens "
+                f"{batch.inputs_BT[0, :8].tolist()}); nothing was kept, lower the recipe's learning rates"
+            )
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.clip_norm)
+        share = schedule(step - 1, self._recipe)
+        for each, rates in zip(self._optimizers, self._full_rates, strict=True):
+            for group, rate in zip(each.param_groups, rates, strict=True):
+                group["lr"] = rate * share
+            each.step()
+            each.zero_grad(set_to_none=True)
+        return value
+
+    def _validate(self, clock: "_Clock") -> float | None:
+        if self._held is None:
+            return None
+        with clock.paused():
+            self._model.eval()
+            value = mean_loss(self._model, self._held, device=self._device, batch=self._recipe.batch)
+            self._model.train()
+        return value * self._held_bits_per_byte
+
+
+class _Clock:
+    """Time spent in steps, validation left out."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    def steps_per_second(self, step: int) -> float:
+        return step / max(time.monotonic() - self._started, 1e-9)
+
+    def paused(self) -> "_Pause":
+        return _Pause(self)
+
+    def skip(self, seconds: float) -> None:
+        self._started += seconds
+
+
+class _Pause:
+    """Shifts the clock by the time spent inside."""
+
+    def __init__(self, clock: _Clock) -> None:
+        self._clock, self._entered = clock, 0.0
+
+    def __enter__(self) -> None:
+        self._entered = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._clock.skip(time.monotonic() - self._entered)
+
+
+@torch.no_grad()
+def mean_loss(model: LanguageModel, windows_BT: Tokens, *, device: Device, batch: int) -> float:
+    """Mean negative log likelihood in nats per token over windows of context + 1 tokens."""
+    total = 0.0
+    for start in range(0, len(windows_BT), batch):
+        part = torch.from_numpy(windows_BT[start : start + batch]).to(device.torch_device)
+        with device.arithmetic():
+            total += model.loss(part[:, :-1], part[:, 1:]).item() * len(part)
+    return total / len(windows_BT)

@@ -1,0 +1,65 @@
+"""What runs inside the child process: one function per verb, from a request file to a result file."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from models import train as training
+from models.checkpoint import CheckpointStore, Origin, load
+from models.config import training_key
+from models.documents import read_documents, snapshot_hash
+from models.evaluate import evaluate
+from models.predict import predict
+from models.progress import Progress
+from models.requests import (
+    PREDICTIONS,
+    RESULT,
+    SCORES,
+    EvaluateResult,
+    evaluate_values,
+    read_evaluate_request,
+    read_train_request,
+    write_result,
+)
+from models.scores import write_scores
+
+
+def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> None:
+    """Train, keep the checkpoint, and answer with its version."""
+    request = read_train_request(request_path)
+    documents = read_documents(request.documents)
+    learned_from = snapshot_hash(documents, splits=("train", "validation"))
+    key = training_key(request.recipe, learned_from)
+    trained = training.train(documents, request.recipe, on_progress=on_progress, threads=request.threads)
+    origin = Origin(
+        training_key=key,
+        documents_snapshot=request.documents_snapshot,
+        documents_sha256=learned_from,
+        dataset_commits=request.dataset_commits,
+        code_commit=request.code_commit,
+        cause=request.cause,
+    )
+    version = CheckpointStore(request.checkpoints).add(trained, origin)
+    write_result(request.work / RESULT, {"model_version": version})
+
+
+def run_evaluate(request_path: Path) -> None:
+    """Score the test documents, predict on some passages, and answer with the rows."""
+    request = read_evaluate_request(request_path)
+    started = time.monotonic()
+    documents = read_documents(request.documents)
+    loaded = load(request.checkpoint)
+    evaluation = evaluate(loaded, documents, threads=request.threads)
+    predictions = predict(loaded, documents, count=request.passages, threads=request.threads)
+    write_scores(request.work / SCORES, evaluation.scores)
+    pq.write_table(predictions, request.work / PREDICTIONS)
+    result = EvaluateResult(
+        evaluation_snapshot=evaluation.evaluation_snapshot,
+        rows=evaluation.rows,
+        scores=request.work / SCORES,
+        predictions=request.work / PREDICTIONS,
+        seconds=time.monotonic() - started,
+    )
+    write_result(request.work / RESULT, evaluate_values(result))
