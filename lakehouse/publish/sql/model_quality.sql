@@ -1,9 +1,15 @@
 -- grain: one row per model version, evaluator, slice and evaluation snapshot
 -- owner: team:models
--- unit: bits_per_byte, standard_error bit/byte (lower is better); document_count, parameter_count 1; train_seconds s
+-- unit: bits_per_byte, standard_error bit/byte (lower is better); total_bits bit; byte_count byte; document_count 1; train_seconds s
 select
     e.model_version,
+    m.version_number,
+    m.is_newest,
     e.evaluation_snapshot,
+    case
+        when max(e.recorded_at) over (partition by e.evaluation_snapshot) = max(e.recorded_at) over () then 1
+        else 0
+    end as is_newest_snapshot,
     e.evaluator,
     e.slice,
     e.bits_per_byte,
@@ -11,21 +17,13 @@ select
     e.bits_per_byte * e.byte_count as total_bits,
     e.byte_count,
     e.document_count,
-    m.recorded_at as trained_at,
     m.cause,
     m.parameter_count,
     m.train_tokens,
     m.train_seconds,
     m.device,
-    dense_rank() over (order by m.recorded_at) as version_number,
-    case
-        when dense_rank() over (order by m.recorded_at desc) = 1 then 1 else 0
-    end as is_newest,
-    case
-        when max(e.recorded_at) over (partition by e.evaluation_snapshot) = max(e.recorded_at) over () then 1
-        else 0
-    end as is_newest_snapshot,
+    m.trained_at,
     e.recorded_at as evaluated_at
 from lakehouse.gold.evaluations as e
-inner join lakehouse.gold.model_versions as m
+inner join kpi.model_versions as m
     on e.model_version = m.model_version

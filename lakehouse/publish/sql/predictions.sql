@@ -3,6 +3,8 @@
 -- unit: bits_per_byte bit/byte; next_token_probability 0 to 1; hit_top_5 0 or 1, so a hit rate is sum(hit_top_5) / count(*)
 select
     p.model_version,
+    m.version_number,
+    m.is_newest,
     p.evaluation_snapshot,
     p.passage_id,
     p.document_id,
@@ -16,8 +18,8 @@ select
     p.next_token_probability,
     case when p.in_top_5 then 1 else 0 end as hit_top_5,
     cast(p.continuation as varchar) as continuation,
-    m.recorded_at as trained_at,
+    m.trained_at,
     p.recorded_at as predicted_at
 from lakehouse.gold.predictions as p
-inner join lakehouse.gold.model_versions as m
+inner join kpi.model_versions as m
     on p.model_version = m.model_version

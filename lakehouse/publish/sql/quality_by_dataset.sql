@@ -3,11 +3,10 @@
 -- unit: bit/byte; gain_over_trigram is the trigram's bits per byte minus the language model's, above 0 is better
 select
     model_version,
-    evaluation_snapshot,
-    slice as dataset,
-    trained_at,
     version_number,
     is_newest,
+    evaluation_snapshot,
+    slice as dataset,
     max(document_count) as document_count,
     max(byte_count) as byte_count,
     max(case when evaluator = 'gpt' then bits_per_byte end) as gpt_bits_per_byte,
@@ -15,7 +14,8 @@ select
     max(case when evaluator = 'unigram' then bits_per_byte end) as unigram_bits_per_byte,
     max(case when evaluator = 'trigram' then bits_per_byte end) as trigram_bits_per_byte,
     max(case when evaluator = 'trigram' then bits_per_byte end)
-    - max(case when evaluator = 'gpt' then bits_per_byte end) as gain_over_trigram
+    - max(case when evaluator = 'gpt' then bits_per_byte end) as gain_over_trigram,
+    trained_at
 from kpi.model_quality
 where slice <> 'all'
-group by model_version, evaluation_snapshot, slice, trained_at, version_number, is_newest
+group by model_version, version_number, is_newest, evaluation_snapshot, slice, trained_at

@@ -3,11 +3,13 @@
 -- unit: bits per byte bit/byte; tokens_per_second 1/s
 select
     c.model_version,
+    m.version_number,
+    m.is_newest,
     c.step,
     c.train_bits_per_byte,
     c.validation_bits_per_byte,
     c.tokens_per_second,
-    m.recorded_at as trained_at
+    m.trained_at
 from lakehouse.gold.training_curve as c
-inner join lakehouse.gold.model_versions as m
+inner join kpi.model_versions as m
     on c.model_version = m.model_version
