@@ -1,0 +1,59 @@
+"""What a check is: a function from an item of a submission to hits, registered by selector and name."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from lakehouse.archive.contents import ColumnContent, Contents, DataFile, TableContent, TextContent
+from lakehouse.archive.rulebook import Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One place where a rule is broken; `facts` fill the rule's message."""
+
+    place: str
+    occurrences: int = 1
+    first_row: int | None = None
+    facts: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+Item = TypeVar("Item")
+Check = Callable[[Item, Parameters], Iterable[Hit]]
+
+DATASET: dict[str, Check[Contents]] = {}
+FILE: dict[str, Check[DataFile]] = {}
+TABLE: dict[str, Check[TableContent]] = {}
+COLUMN: dict[str, Check[ColumnContent]] = {}
+TEXT: dict[str, Check[TextContent]] = {}
+
+
+def named(registry: dict[str, Check[Item]]) -> Callable[[Check[Item]], Check[Item]]:
+    """Register a check under its function's name."""
+
+    def register(check: Check[Item]) -> Check[Item]:
+        name = getattr(check, "__name__", "")
+        assert name not in registry, f"two checks are called {name}"
+        registry[name] = check
+        return check
+
+    return register
+
+
+def text(parameters: Parameters, name: str) -> str:
+    """Return a parameter that must be text."""
+    return str(parameters[name])
+
+
+def number(parameters: Parameters, name: str) -> float:
+    """Return a parameter that must be a number."""
+    value = parameters[name]
+    assert isinstance(value, int | float), f"parameter {name} is {value!r}"
+    return value
+
+
+def listed(parameters: Parameters, name: str) -> tuple[str, ...]:
+    """Return a parameter that must be a list of words."""
+    value = parameters[name]
+    assert isinstance(value, tuple), f"parameter {name} is {value!r}"
+    return value

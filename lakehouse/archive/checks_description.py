@@ -1,0 +1,55 @@
+"""Checks of what a submission says about itself: description files, licence, names."""
+
+from collections.abc import Iterator
+
+from lakehouse.archive import eds
+from lakehouse.archive.checks import DATASET, Hit, listed, named, text
+from lakehouse.archive.contents import Contents
+from lakehouse.archive.licences import unknown_licences
+from lakehouse.archive.rulebook import Parameters
+
+
+@named(DATASET)
+def description_fault(submission: Contents, parameters: Parameters) -> Iterator[Hit]:
+    """Faults of one kind in one sort of description file: dataset.yaml, columns.yaml or collection.yaml."""
+    for fault in submission.reading.faults:
+        if fault.kind == text(parameters, "kind") and fault.file.rsplit("/", 1)[-1] == text(parameters, "file"):
+            place = f"{fault.file}: {fault.field}" if fault.field else fault.file
+            yield Hit(place, facts={"file": fault.file, "field": fault.field, "reason": fault.reason})
+
+
+@named(DATASET)
+def field_absent(submission: Contents, parameters: Parameters) -> Iterator[Hit]:
+    """Fields that a description may lack but should have."""
+    if submission.reading.dataset is None:
+        return
+    for name in listed(parameters, "fields"):
+        if not getattr(submission.reading.dataset, name):
+            yield Hit(f"{eds.DESCRIPTION_FILE}: {name}", facts={"field": name})
+
+
+@named(DATASET)
+def licence_unknown(submission: Contents, parameters: Parameters) -> Iterator[Hit]:
+    """Licence expressions with a name that the SPDX list does not have."""
+    dataset = submission.reading.dataset
+    stated = {f"{eds.DESCRIPTION_FILE}: licence": dataset.licence if dataset else None}
+    for name, collection in submission.reading.texts.items():
+        stated[f"{eds.TEXTS_FOLDER}/{name}/{eds.COLLECTION_FILE}: licence"] = collection.licence
+    for place, licence in stated.items():
+        unknown = unknown_licences(licence) if licence else ()
+        if licence and unknown:
+            yield Hit(place, len(unknown), facts={"licence": licence, "unknown": ", ".join(unknown)})
+
+
+@named(DATASET)
+def nothing_inside(submission: Contents, parameters: Parameters) -> Iterator[Hit]:
+    """A dataset with neither a table nor a text collection."""
+    if not submission.tables and not submission.texts:
+        yield Hit("(whole dataset)")
+
+
+@named(DATASET)
+def name_taken_twice(submission: Contents, parameters: Parameters) -> Iterator[Hit]:
+    """A table and a text collection of one name would be one table in SQL."""
+    for name in sorted(set(submission.tables) & set(submission.texts)):
+        yield Hit(f"{eds.TEXTS_FOLDER}/{name}", facts={"name": name})

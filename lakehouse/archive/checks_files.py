@@ -1,0 +1,70 @@
+"""Checks of single files: empty, not UTF-8, not CSV, ragged, not expected."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from lakehouse.archive.checks import FILE, Hit, named
+from lakehouse.archive.contents import DataFile
+from lakehouse.archive.rulebook import Parameters
+
+
+@named(FILE)
+def empty_file(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+    """A data file of no bytes."""
+    if file.size_bytes == 0 and file.role in ("table", "text"):
+        yield Hit(file.place)
+
+
+@named(FILE)
+def not_utf8(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+    """A data file in another encoding."""
+    if file.encoding is not None:
+        yield Hit(file.place, first_row=file.encoding.row, facts={"byte": file.encoding.byte, "row": file.encoding.row})
+
+
+@named(FILE)
+def not_csv(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+    """A data file that no CSV reader understands."""
+    if file.fault is not None:
+        yield Hit(file.place, facts={"reason": file.fault})
+
+
+@named(FILE)
+def quote_not_closed(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+    """A quote that opens and never closes swallows every row after it."""
+    if file.role == "table" and file.csv is not None and file.csv.quote_count % 2:
+        yield Hit(file.place)
+
+
+@named(FILE)
+def header_repeats(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+    """Two columns of one name, or one without a name."""
+    if file.csv is None:
+        return
+    repeated = [name for name, count in Counter(file.csv.header).items() if count > 1 or not name.strip()]
+    if repeated:
+        yield Hit(file.place, len(repeated), facts={"names": ", ".join(repr(name) for name in repeated)[:200]})
+
+
+@named(FILE)
+def ragged_rows(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+    """Rows with more or fewer cells than the header."""
+    if file.csv is not None and file.csv.ragged:
+        first = file.csv.ragged[0]
+        facts = {"cells": first.cells, "expected": first.expected, "row": first.row}
+        yield Hit(file.place, len(file.csv.ragged), first.row, facts)
+
+
+@named(FILE)
+def bad_lines(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+    """Lines of a JSON lines file that are no documents."""
+    if file.bad_lines:
+        first = file.bad_lines[0]
+        yield Hit(file.place, len(file.bad_lines), first.row, {"reason": first.reason, "row": first.row})
+
+
+@named(FILE)
+def unexpected_file(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+    """A file in a place that the standard does not know; it is kept and not read."""
+    if file.role == "unknown":
+        yield Hit(file.place)

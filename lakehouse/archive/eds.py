@@ -1,0 +1,285 @@
+"""The Educational Data Structure (EDS) 0.1 as types: the description of a dataset, its tables and its texts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lakehouse.archive.strict_yaml import YamlFaultError, read_yaml
+from lakehouse.errors import NoDescriptionError
+
+EDS_VERSION = "0.1"
+DESCRIPTION_FILE = "dataset.yaml"
+TABLES_FOLDER, DICTIONARY_FILE = "tables", "columns.yaml"
+TEXTS_FOLDER, COLLECTION_FILE = "texts", "collection.yaml"
+
+# SQL names are made of these: `<dataset>_<table>`.
+SLUG = r"^[a-z][a-z0-9_]{0,62}$"
+RESERVED_COLUMNS = frozenset({"dataset_version", "dataset_commit"})
+
+Slug = Annotated[str, Field(pattern=SLUG)]
+VersionLabel = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Words = Annotated[str, Field(min_length=1, max_length=10_000)]
+ColumnType = Literal["string", "integer", "number", "boolean", "date", "datetime"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Creator(_Part):
+    """A person or organisation that made the data."""
+
+    name: Words
+    identifier: str | None = Field(default=None, description="ORCID, ROR or another URL that names it for good")
+    affiliation: str | None = None
+
+
+class Contact(_Part):
+    """Whom to ask about the data."""
+
+    name: Words
+    email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
+    url: str | None = Field(default=None, pattern=r"^https?://\S+$")
+
+
+class Period(_Part):
+    """From when to when the data speak; years, months or days, both ends included."""
+
+    start: str = Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")
+    end: str = Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end[: len(self.start)] < self.start[: len(self.end)]:
+            raise ValueError(f"the end {self.end} lies before the start {self.start}")
+        return self
+
+
+class Software(_Part):
+    """A program that made or changed the data."""
+
+    name: Words
+    version: Words
+
+
+class Making(_Part):
+    """How the data came to be."""
+
+    how_made: Words
+    software: tuple[Software, ...] = ()
+
+
+class DatasetFile(_Part):
+    """The fields of ``dataset.yaml``."""
+
+    eds_version: Literal["0.1"]
+    name: Slug
+    version: VersionLabel
+    title: Words
+    description: Words
+    accumulates: Literal["waves", "snapshots"]
+    licence: str | None = Field(default=None, description="SPDX licence expression")
+    creators: tuple[Creator, ...] = ()
+    contact: Contact | None = None
+    publisher: str | None = None
+    keywords: tuple[Words, ...] = ()
+    source_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    derived_from: tuple[Words, ...] = ()
+    temporal_coverage: Period | None = None
+    spatial_coverage: tuple[Words, ...] = ()
+    language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    provenance: Making | None = None
+
+
+class ColumnDescription(_Part):
+    """One entry of the data dictionary."""
+
+    type: ColumnType
+    description: Words
+    unit: str | None = None
+    required: bool = False
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    levels: Mapping[str, str] | tuple[str, ...] | None = None
+    pattern: str | None = Field(default=None, max_length=500)
+    missing_codes: tuple[str, ...] = ()
+    references: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
+
+    @model_validator(mode="after")
+    def _limits_fit_the_type(self) -> Self:
+        limited = self.minimum is not None or self.maximum is not None
+        if limited and self.type not in ("integer", "number"):
+            raise ValueError(f"minimum and maximum need type integer or number, not {self.type}")
+        if (self.levels is not None or self.pattern is not None) and self.type != "string":
+            raise ValueError(f"levels and pattern need type string, not {self.type}")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum} is above maximum {self.maximum}")
+        return self
+
+    def level_names(self) -> tuple[str, ...]:
+        """Return the allowed values; empty when any value is allowed."""
+        return tuple(self.levels) if self.levels is not None else ()
+
+
+class TableFile(_Part):
+    """The fields of ``columns.yaml``."""
+
+    description: Words
+    grain: Words
+    primary_key: tuple[str, ...] = ()
+    columns: Mapping[Slug, ColumnDescription] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Self:
+        for name in self.primary_key:
+            if name not in self.columns:
+                raise ValueError(
+                    f"primary_key names '{name}', which is not among the columns {', '.join(self.columns)}"
+                )
+        taken = RESERVED_COLUMNS.intersection(self.columns)
+        if taken:
+            raise ValueError(f"the column names {', '.join(sorted(taken))} are reserved; choose others")
+        return self
+
+
+class TableDescription(TableFile):
+    """A table of the dataset: its name is its folder's name."""
+
+    name: Slug
+
+
+class CollectionFile(_Part):
+    """The fields of ``collection.yaml``."""
+
+    title: Words
+    description: Words
+    language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    licence: str | None = Field(default=None, description="SPDX expression, when it differs from the dataset's")
+
+
+class CollectionDescription(CollectionFile):
+    """A text collection of the dataset: its name is its folder's name."""
+
+    name: Slug
+
+
+class Description(DatasetFile):
+    """Everything a submission says about itself: ``dataset.yaml`` and the files beside its tables and texts."""
+
+    tables: Mapping[str, TableDescription] = Field(default_factory=dict)
+    texts: Mapping[str, CollectionDescription] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a description file; `kind` is a check's name, `field` a dotted path in the file."""
+
+    kind: Literal["missing", "unreadable", "field_missing", "field_unknown", "field_invalid"]
+    file: str
+    field: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What could be read of a folder's description files, and every fault met on the way.
+
+    `dataset` is None when ``dataset.yaml`` is missing or at fault; tables and texts hold only faultless entries.
+    """
+
+    dataset: DatasetFile | None
+    raw: Mapping[str, Any]
+    tables: Mapping[str, TableDescription]
+    texts: Mapping[str, CollectionDescription]
+    faults: tuple[Fault, ...]
+
+    def description(self) -> Description | None:
+        """Return the description, or None when ``dataset.yaml`` itself cannot be used."""
+        if self.dataset is None:
+            return None
+        return Description.model_construct(**dict(self.dataset), tables=dict(self.tables), texts=dict(self.texts))
+
+
+def read_description(folder: Path) -> Reading:
+    """Read all description files of a folder and collect their faults instead of stopping at the first."""
+    faults: list[Fault] = []
+    raw = _read_mapping(folder / DESCRIPTION_FILE, DESCRIPTION_FILE, faults)
+    dataset = _fit(DatasetFile, raw, DESCRIPTION_FILE, faults) if raw is not None else None
+    tables: dict[str, TableDescription] = {}
+    for name in folders(folder / TABLES_FOLDER):
+        table = _read_part(TableDescription, folder, f"{TABLES_FOLDER}/{name}/{DICTIONARY_FILE}", name, faults)
+        if table is not None:
+            tables[name] = table
+    texts: dict[str, CollectionDescription] = {}
+    for name in folders(folder / TEXTS_FOLDER):
+        text = _read_part(CollectionDescription, folder, f"{TEXTS_FOLDER}/{name}/{COLLECTION_FILE}", name, faults)
+        if text is not None:
+            texts[name] = text
+    return Reading(dataset, raw or {}, tables, texts, tuple(faults))
+
+
+def load_description(folder: Path) -> Description:
+    """Return the description of a folder.
+
+    Raises:
+        NoDescriptionError: a description file is missing or at fault; the message lists every fault.
+    """
+    reading = read_description(folder)
+    description = reading.description()
+    if description is None or reading.faults:
+        listed = "; ".join(f"{f.file} {f.field} {f.kind} {f.reason}".strip() for f in reading.faults)
+        raise NoDescriptionError(f"{folder.name} has no usable description: {listed}; see docs/eds.md")
+    return description
+
+
+Part = TypeVar("Part", bound=_Part)
+
+
+def folders(folder: Path) -> list[str]:
+    """Return the names of the sub-folders, sorted; empty when `folder` is absent."""
+    return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+
+
+def _read_mapping(path: Path, place: str, faults: list[Fault]) -> dict[str, Any] | None:
+    if not path.is_file():
+        faults.append(Fault("missing", place))
+        return None
+    try:
+        value = read_yaml(path.read_bytes())
+    except YamlFaultError as error:
+        faults.append(Fault("unreadable", place, reason=str(error)))
+        return None
+    if not isinstance(value, dict):
+        faults.append(Fault("unreadable", place, reason="the file must hold fields, `name: value`"))
+        return None
+    return value
+
+
+def _read_part(model: type[Part], folder: Path, place: str, name: str, faults: list[Fault]) -> Part | None:
+    raw = _read_mapping(folder / place, place, faults)
+    if raw is None:
+        return None
+    if "name" in raw:
+        faults.append(Fault("field_unknown", place, "name"))
+        raw = {key: value for key, value in raw.items() if key != "name"}
+    return _fit(model, {**raw, "name": name}, place, faults)
+
+
+def _fit(model: type[Part], raw: Mapping[str, Any], place: str, faults: list[Fault]) -> Part | None:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        faults.extend(_fault(place, problem["type"], problem["loc"], problem["msg"]) for problem in error.errors())
+        return None
+
+
+def _fault(place: str, problem: str, location: tuple[int | str, ...], message: str) -> Fault:
+    field = ".".join(str(part) for part in location if part != "[key]")
+    if problem == "missing":
+        return Fault("field_missing", place, field)
+    if problem == "extra_forbidden":
+        return Fault("field_unknown", place, field)
+    return Fault("field_invalid", place, field or "(whole file)", message.removeprefix("Value error, "))

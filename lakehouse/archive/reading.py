@@ -1,0 +1,187 @@
+"""How an accepted dataset becomes rows: tables of text, typed tables, and the definitions of both."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.archive.csv_files import read_csv
+from lakehouse.archive.eds import (
+    TABLES_FOLDER,
+    TEXTS_FOLDER,
+    CollectionDescription,
+    ColumnDescription,
+    Description,
+    TableDescription,
+)
+from lakehouse.archive.text_files import document_files, read_documents
+from lakehouse.archive.values import ARROW_TYPES, parse
+from lakehouse.definition import Column, TableDefinition
+from lakehouse.errors import SchemaError
+
+Layer = Literal["bronze", "silver"]
+
+TEXT_COLUMNS = (
+    Column("document_id", pa.string(), "Id of the document, unique in its collection.", nullable=False),
+    Column("title", pa.string(), "Title of the document."),
+    Column("text", pa.large_string(), "The whole text, UTF-8.", nullable=False),
+)
+SOURCE_COLUMNS = (
+    Column("_source_file", pa.string(), "File of the submission the row stands in.", nullable=False),
+    Column("_row_number", pa.int64(), "Data row in that file, counted from 1.", nullable=False),
+)
+
+
+def raw_tables(folder: Path, description: Description) -> Iterator[tuple[str, pa.Table]]:
+    """Yield each table's name and rows as submitted: text columns in the dictionary's order, file and row number.
+
+    Raises:
+        SchemaError: a file lacks a column or holds a row that does not fit its header.
+        EncodingError: a file is not UTF-8.
+    """
+    for name, table in description.tables.items():
+        pieces = [_raw_file(path, folder, table) for path in csv_files(folder, name)]
+        yield name, pa.concat_tables(pieces) if pieces else _no_rows(table)
+
+
+def csv_files(folder: Path, table: str) -> list[Path]:
+    """Return a table's CSV files, sorted by name."""
+    return sorted(p for p in (folder / TABLES_FOLDER / table).iterdir() if p.is_file() and p.suffix == ".csv")
+
+
+def _raw_file(path: Path, folder: Path, table: TableDescription) -> pa.Table:
+    content = read_csv(path)
+    place = path.relative_to(folder).as_posix()
+    absent = [name for name in table.columns if name not in content.header]
+    if absent or content.ragged:
+        what = f"lacks the columns {', '.join(absent)}" if absent else f"is ragged at row {content.ragged[0].row}"
+        raise SchemaError(f"{place} {what}; validate the submission first")
+    columns = [content.rows.column(content.header.index(name)) for name in table.columns]
+    source = pa.repeat(pa.scalar(place), content.rows.num_rows)
+    return pa.table([*columns, source, content.row_numbers], names=[*table.columns, "_source_file", "_row_number"])
+
+
+def _no_rows(table: TableDescription) -> pa.Table:
+    fields = [(name, pa.string()) for name in (*table.columns, "_source_file")]
+    return pa.schema([*fields, ("_row_number", pa.int64())]).empty_table()
+
+
+def typed(raw: pa.Table, table: TableDescription) -> pa.Table:
+    """Return the rows in the dictionary's types, without file and row number; missing codes and empty cells are null.
+
+    Integers become int64, numbers float64, dates date32, datetimes microseconds in UTC.
+
+    Raises:
+        SchemaError: a cell does not fit its column's type.
+    """
+    arrays: list[pa.Array] = []
+    for name, column in table.columns.items():
+        parsed = parse(raw.column(name), column)
+        wrong = pc.sum(parsed.wrong).as_py() or 0
+        if wrong:
+            raise SchemaError(
+                f"{wrong} cells of {table.name}.{name} are no {column.type}; validate the submission first"
+            )
+        arrays.append(parsed.values)
+    return pa.table(arrays, names=list(table.columns))
+
+
+def raw_texts(folder: Path, description: Description) -> Iterator[tuple[str, pa.Table]]:
+    """Yield each text collection's name and documents, with file and row number.
+
+    Raises:
+        SchemaError: a line is no document.
+        EncodingError: a file is not UTF-8.
+    """
+    for name in description.texts:
+        pieces = [_documents(path, folder) for path in document_files(folder / TEXTS_FOLDER / name)]
+        schema = pa.schema([pa.field(c.name, c.type) for c in (*TEXT_COLUMNS, *SOURCE_COLUMNS)])
+        yield name, pa.concat_tables([schema.empty_table(), *(piece.cast(schema) for piece in pieces)])
+
+
+def _documents(path: Path, folder: Path) -> pa.Table:
+    documents, bad = read_documents(path)
+    place = path.relative_to(folder).as_posix()
+    if bad:
+        raise SchemaError(f"{place} row {bad[0].row}: {bad[0].reason}; validate the submission first")
+    return pa.table(
+        {
+            "document_id": pa.array([d.document_id for d in documents], pa.string()),
+            "title": pa.array([d.title for d in documents], pa.string()),
+            "text": pa.array([d.text for d in documents], pa.large_string()),
+            "_source_file": pa.repeat(pa.scalar(place), len(documents)),
+            "_row_number": pa.array([d.row for d in documents], pa.int64()),
+        }
+    )
+
+
+def table_definition(dataset: str, table: TableDescription, layer: Layer) -> TableDefinition:
+    """Return the definition of ``<layer>.<dataset>_<table>``, documented from the data dictionary.
+
+    Bronze keeps every cell as text and is keyed by file and row. Silver is typed and keyed by the dictionary's primary
+    key within a dataset version; without a primary key its key is empty.
+    """
+    if layer == "bronze":
+        columns = [Column(name, pa.string(), c.description, c.unit) for name, c in table.columns.items()]
+        return _bronze(f"{dataset}_{table.name}", f"one row per row submitted of: {table.grain}", columns)
+    typed_columns = [_silver_column(name, column, table) for name, column in table.columns.items()]
+    return TableDefinition(
+        name=f"silver.{dataset}_{table.name}",
+        grain=table.grain,
+        columns=(*typed_columns, *_provenance("")),
+        key=(*table.primary_key, "dataset_version") if table.primary_key else (),
+    )
+
+
+def text_definition(dataset: str, collection: CollectionDescription, layer: Layer) -> TableDefinition:
+    """Return the definition of ``<layer>.<dataset>_<collection>``, a table of documents."""
+    name = f"{dataset}_{collection.name}"
+    licence = Column("licence", pa.string(), "SPDX licence expression.")
+    if layer == "bronze":
+        return _bronze(name, "one row per document submitted", [*TEXT_COLUMNS, licence])
+    return TableDefinition(
+        name=f"silver.{name}",
+        grain="one row per document",
+        columns=(*TEXT_COLUMNS, licence, *_provenance("")),
+        key=("document_id", "dataset_version"),
+    )
+
+
+def _bronze(name: str, grain: str, columns: list[Column]) -> TableDefinition:
+    return TableDefinition(
+        name=f"bronze.{name}",
+        grain=grain,
+        columns=(*columns, *_provenance("_"), *SOURCE_COLUMNS),
+        key=("_dataset_version", "_source_file", "_row_number"),
+    )
+
+
+def _provenance(prefix: str) -> tuple[Column, Column]:
+    return (
+        Column(f"{prefix}dataset_version", pa.string(), "Version label of the dataset.", nullable=False),
+        Column(f"{prefix}dataset_commit", pa.string(), "DataLad commit of the dataset.", nullable=False),
+    )
+
+
+def _silver_column(name: str, column: ColumnDescription, table: TableDescription) -> Column:
+    must_be_there = column.required or name in table.primary_key
+    return Column(name, ARROW_TYPES[column.type], column.description, column.unit, nullable=not must_be_there)
+
+
+def stamped(rows: pa.Table, definition: TableDefinition, values: dict[str, str | None]) -> pa.Table:
+    """Return the rows in the definition's exact schema, with each of `values` as a constant column.
+
+    Raises:
+        SchemaError: a column of the definition is neither in the rows nor among the values.
+    """
+    arrays: list[pa.Array | pa.ChunkedArray] = []
+    for column in definition.columns:
+        if column.name in values:
+            arrays.append(pa.repeat(pa.scalar(values[column.name], column.type), rows.num_rows))
+        elif column.name in rows.column_names:
+            arrays.append(rows.column(column.name).cast(column.type))
+        else:
+            raise SchemaError(f"rows for {definition.name} lack the column {column.name}")
+    return pa.table(arrays, schema=definition.arrow_schema())

@@ -1,0 +1,116 @@
+"""The rules as data: every file under ``rules/`` read once into rules, identifiers and lists, with one version hash."""
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from lakehouse.archive.findings import Level, Principle
+from lakehouse.archive.strict_yaml import read_yaml
+
+RULES_FOLDER = Path(__file__).parent / "rules"
+RULE_FILES = ("description.yaml", "files.yaml", "tables.yaml", "texts.yaml", "privacy.yaml")
+
+Selector = Literal["dataset", "file", "table", "column", "text"]
+Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]+$")]
+Parameter = str | int | float | tuple[str, ...]
+Parameters = Mapping[str, Parameter]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Rule(_Data):
+    """One rule: which items it looks at, which check it runs on them, and what to say about a hit."""
+
+    selector: Selector
+    check: str
+    parameters: Parameters = Field(default_factory=dict)
+    level: Level
+    exit_code: int = Field(default=18, ge=10, le=18)
+    message: str
+    how_to_fix: str
+    reason: str = ""
+
+
+class FairRule(_Data):
+    """One FAIR indicator: its question, the check that answers it, and what to do for full points."""
+
+    principle: Principle
+    question: str
+    check: str
+    parameters: Parameters = Field(default_factory=dict)
+    points: float = Field(gt=0)
+    next_action: str
+
+
+class Identifier(_Data):
+    """One kind of personal identifier: how its values look, and from how many on a column or collection is personal.
+
+    `share` is of the non-missing values; the `context_` threshold holds where a word of `context` is in the name or
+    the description of the column. A kind that `needs_context` counts only there.
+    """
+
+    title: str
+    pattern: str
+    exclude: str | None = None
+    confirm: Literal["none", "luhn", "public_ip", "birth_date", "person_name"] = "none"
+    context: tuple[str, ...] = ()
+    context_pattern: str | None = None
+    needs_context: Literal["yes", "no"] = "no"
+    count: int = Field(default=1, ge=1)
+    share: float = Field(default=0.0, ge=0.0)
+    context_count: int = Field(default=1, ge=1)
+    context_share: float = Field(default=0.0, ge=0.0)
+    in_texts: Literal["yes", "no"] = "no"
+    text_count: int = Field(default=20, ge=1)
+    text_share: float = Field(default=0.2, ge=0.0)
+    reason: str
+
+
+def _read(name: str) -> object:
+    return read_yaml((RULES_FOLDER / name).read_bytes())
+
+
+@functools.cache
+def rules() -> dict[str, Rule]:
+    """Return all rules by code, in the order of the files."""
+    found: dict[str, Rule] = {}
+    for name in RULE_FILES:
+        for code, rule in TypeAdapter(dict[Code, Rule]).validate_python(_read(name)).items():
+            assert code not in found, f"{code} is defined twice"
+            found[code] = rule
+    return found
+
+
+@functools.cache
+def fair_rules() -> dict[str, FairRule]:
+    """Return the FAIR indicators by RDA identifier, in the order of the file."""
+    return TypeAdapter(dict[str, FairRule]).validate_python(_read("fair.yaml"))
+
+
+@functools.cache
+def identifiers() -> dict[str, Identifier]:
+    """Return the kinds of personal identifiers by name."""
+    return TypeAdapter(dict[str, Identifier]).validate_python(_read("identifiers.yaml"))
+
+
+@functools.cache
+def words(list_name: str) -> frozenset[str]:
+    """Return a list of single words under ``rules/``, e.g. ``surnames``, in lower case."""
+    text = (RULES_FOLDER / f"{list_name}.txt").read_text(encoding="utf-8")
+    lines = (line.split("#")[0] for line in text.splitlines())
+    return frozenset(word.lower() for line in lines for word in line.split())
+
+
+@functools.cache
+def rules_version() -> str:
+    """Return the hash of all rule files: two verdicts with the same version were given by the same rules."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in RULES_FOLDER.iterdir() if p.suffix in (".yaml", ".txt")):
+        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

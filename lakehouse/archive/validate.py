@@ -1,0 +1,92 @@
+"""The judge of a submission: runs every rule on every item it selects and reports all findings together."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lakehouse.archive import checks, checks_description, checks_files, checks_privacy, checks_tables, checks_texts
+from lakehouse.archive.checks import Hit
+from lakehouse.archive.contents import Contents, read_contents
+from lakehouse.archive.fair import judge
+from lakehouse.archive.findings import LEVELS, FairIndicator, Finding, Report
+from lakehouse.archive.rulebook import Rule, rules, rules_version
+from lakehouse.errors import UnreadableSubmissionError
+
+# Importing these modules registers their checks.
+CHECK_MODULES = (checks_description, checks_files, checks_tables, checks_texts, checks_privacy)
+PRIVACY_CODES = "PERSONAL_"
+
+
+def validate(folder: Path, *, submission: str, content_sha256: str) -> Report:
+    """Judge a landed folder; a submission at fault gives a report that refuses it, never an exception.
+
+    Raises:
+        UnreadableSubmissionError: the folder is not there.
+    """
+    if not folder.is_dir():
+        raise UnreadableSubmissionError(f"{folder} is not there; land the submission again")
+    contents = read_contents(folder)
+    findings = _findings(contents)
+    return Report(
+        submission=submission,
+        content_sha256=content_sha256,
+        description=contents.reading.description(),
+        findings=findings,
+        fair=judge(contents, findings),
+        table_rows={name: table.row_count for name, table in contents.tables.items()},
+        document_count=sum(len(collection.documents) for collection in contents.texts.values()),
+        personal_count=sum(f.occurrences for f in findings if f.code.startswith(PRIVACY_CODES)),
+        size_bytes=sum(file.size_bytes for file in contents.files),
+        rules_version=rules_version(),
+        validated_at=datetime.now(UTC),
+    )
+
+
+def _findings(contents: Contents) -> tuple[Finding, ...]:
+    merged: dict[tuple[str, str], Finding] = {}
+    for code, rule in rules().items():
+        for hit in _hits(rule, contents):
+            known = merged.get((code, hit.place))
+            merged[code, hit.place] = _finding(code, rule, hit) if known is None else _added(known, hit)
+    return tuple(sorted(merged.values(), key=lambda finding: LEVELS.index(finding.level)))
+
+
+def _hits(rule: Rule, contents: Contents) -> Iterator[Hit]:
+    match rule.selector:
+        case "dataset":
+            yield from checks.DATASET[rule.check](contents, rule.parameters)
+        case "file":
+            for file in contents.files:
+                yield from checks.FILE[rule.check](file, rule.parameters)
+        case "table":
+            for table in contents.tables.values():
+                yield from checks.TABLE[rule.check](table, rule.parameters)
+        case "column":
+            for column in contents.columns():
+                yield from checks.COLUMN[rule.check](column, rule.parameters)
+        case "text":
+            for collection in contents.texts.values():
+                yield from checks.TEXT[rule.check](collection, rule.parameters)
+
+
+def _finding(code: str, rule: Rule, hit: Hit) -> Finding:
+    facts: Mapping[str, object] = {"place": hit.place, "count": hit.occurrences, "row": hit.first_row, **hit.facts}
+    return Finding(
+        code=code,
+        level=rule.level,
+        place=hit.place,
+        occurrences=hit.occurrences,
+        first_row=hit.first_row,
+        message=rule.message.format_map(facts),
+        how_to_fix=rule.how_to_fix.format_map(facts),
+        exit_code=rule.exit_code,
+    )
+
+
+def _added(known: Finding, hit: Hit) -> Finding:
+    rows = [row for row in (known.first_row, hit.first_row) if row is not None]
+    return replace(known, occurrences=known.occurrences + hit.occurrences, first_row=min(rows, default=None))
+
+
+__all__ = ["FairIndicator", "Finding", "Report", "rules_version", "validate"]
