@@ -126,20 +126,18 @@ class IcebergTables:
         """Write rows to a fresh `branch` cut from main; a left-over branch of that name is dropped first."""
         name = write.table.name
         rows = conform(write.rows, write.table)
-        with self._translated(name):
-            # Cutting the branch and writing to it must be two commits: PyIceberg's retry of a joint one forgets the
-            # cut (Transaction._rebuild_snapshot_updates) and would start an orphan branch without main's rows.
-            base = self._cut(name, branch)
-            stored = self._catalog.load_table(name)
-            try:
-                with stored.transaction() as transaction:
-                    if write.mode == "replace" and _data_files(base):
-                        transaction.delete(AlwaysTrue(), branch=branch)
-                    transaction.append(rows, snapshot_properties=dict(summary), branch=branch)
-            except ValueError as error:
-                raise SchemaError(f"rows for {name} do not fit the stored table: {error}") from error
-            head = stored.metadata.refs[branch].snapshot_id
-        return StagedWrite(write.table, branch, head)
+        for attempt in _attempts():
+            with self._translated(name):
+                base = self._cut(name, branch)
+                stored = self._catalog.load_table(name)
+                emptied = write.mode == "replace" and _data_files(base) > 0
+                self._write(stored, rows, branch, summary, emptied=emptied)
+                own = list(ancestors_of(stored.snapshot_by_name(branch), stored.metadata))[: 2 if emptied else 1]
+                # PyIceberg's retry would stack these rows on those of another run with the same branch.
+                if own[-1].parent_snapshot_id == base.snapshot_id:
+                    return StagedWrite(write.table, branch, own[0].snapshot_id)
+            _pause(attempt)
+        raise CommitConflictError(f"another writer uses branch {branch} of {name} as well; run the step again")
 
     def read_staged(self, staged: StagedWrite) -> pa.Table:
         """Return all rows visible on the branch head."""
@@ -166,7 +164,8 @@ class IcebergTables:
                         f"main of {name} moved to {main}, which is no ancestor of {staged.branch}; stage its rows again"
                     )
                 updates: list[TableUpdate] = [_set_branch(MAIN_BRANCH, staged.snapshot_id)]
-                if staged.branch in stored.metadata.refs:
+                ref = stored.metadata.refs.get(staged.branch)
+                if ref is not None and ref.snapshot_id == staged.snapshot_id:
                     updates.append(RemoveSnapshotRefUpdate(ref_name=staged.branch))
                 if self._commits(stored, MAIN_BRANCH, main, updates):
                     return staged.snapshot_id
@@ -175,6 +174,8 @@ class IcebergTables:
 
     def discard(self, table: str, branch: str) -> None:
         """Drop a branch; an absent branch or table is no error."""
+        if branch == MAIN_BRANCH:
+            raise PermanentError(f"main of {table} is no audit branch and is never dropped")
         for attempt in _attempts():
             with self._translated(table):
                 try:
@@ -233,6 +234,17 @@ class IcebergTables:
         with self._translated(table):
             return self._catalog.load_table(table)
 
+    def _write(self, stored: Table, rows: pa.Table, branch: str, summary: Mapping[str, str], *, emptied: bool) -> None:
+        # Cutting the branch and writing to it are two commits: PyIceberg's retry of a joint one forgets the cut
+        # (Transaction._rebuild_snapshot_updates) and would start an orphan branch without main's rows.
+        try:
+            with stored.transaction() as transaction:
+                if emptied:
+                    transaction.delete(AlwaysTrue(), branch=branch)
+                transaction.append(rows, snapshot_properties=dict(summary), branch=branch)
+        except ValueError as error:
+            raise SchemaError(f"rows for {'.'.join(stored.name())} do not fit the stored table: {error}") from error
+
     def _create(self, table: TableDefinition) -> Table:
         self._catalog.create_namespace_if_not_exists(table.namespace)
         return self._catalog.create_table_if_not_exists(
@@ -285,7 +297,14 @@ class IcebergTables:
 
 
 def _set_branch(name: str, snapshot_id: int) -> SetSnapshotRefUpdate:
-    return SetSnapshotRefUpdate(ref_name=name, type=SnapshotRefType.BRANCH, snapshot_id=snapshot_id)
+    return SetSnapshotRefUpdate(
+        ref_name=name,
+        type=SnapshotRefType.BRANCH,
+        snapshot_id=snapshot_id,
+        max_ref_age_ms=None,
+        max_snapshot_age_ms=None,
+        min_snapshots_to_keep=None,
+    )
 
 
 def _head(stored: Table) -> int:

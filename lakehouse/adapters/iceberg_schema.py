@@ -1,6 +1,7 @@
 """How a table definition becomes an Iceberg schema, how a schema grows, and how rows are made to fit it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 from pyiceberg.io.pyarrow import pyarrow_to_schema
@@ -114,7 +115,7 @@ def conform(rows: pa.Table, table: TableDefinition) -> pa.Table:
     return rows.select(wanted.names).cast(wanted)
 
 
-def _misfit(column: pa.ChunkedArray, field: pa.Field) -> str | None:
+def _misfit(column: "pa.ChunkedArray[Any]", field: "pa.Field[Any]") -> str | None:
     if column.null_count and not field.nullable:
         return f"required column {field.name} has {column.null_count} nulls"
     if _plain(column.type) != _plain(field.type) and not pa.types.is_null(column.type):

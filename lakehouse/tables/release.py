@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
 from lakehouse.errors import CommitConflictError, NoReleaseError, ObjectExistsError
-from lakehouse.ports import ObjectStore, Provenance, TablePointer
+from lakehouse.ports import ObjectStore, Provenance, TablePointer, TableStore
 
 PREFIX = "releases/"
 MAX_ATTEMPTS = 20
@@ -55,6 +55,32 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Pins:
+    """Snapshots that must be visible, by table, and the store that knows where those tables stand."""
+
+    store: TableStore
+    snapshots: Mapping[str, int]
+
+    def over(self, old: Mapping[str, TablePointer]) -> dict[str, TablePointer]:
+        """Return `old` with every table moved up to its snapshot; a pin that already has it stays where it is."""
+        moved = {
+            name: self.store.pointer(name)
+            for name, snapshot_id in self.snapshots.items()
+            if not (name in old and self._holds(old[name], snapshot_id))
+        }
+        return {**old, **moved}
+
+    def _holds(self, pin: TablePointer, snapshot_id: int) -> bool:
+        if pin.snapshot_id == snapshot_id:
+            return True
+        history = [int(summary["snapshot-id"]) for summary in self.store.summaries(pin.name)]
+        if pin.snapshot_id not in history:
+            return False
+        # A snapshot that expired was on main long before any that is still there.
+        return snapshot_id not in history or history.index(snapshot_id) < history.index(pin.snapshot_id)
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseLog:
     """All releases in one object store."""
 
@@ -71,19 +97,21 @@ class ReleaseLog:
         self,
         provenance: Provenance,
         *,
-        tables: Mapping[str, TablePointer] | None = None,
+        pins: Pins | None = None,
         views: Mapping[str, View] | None = None,
         model_version: str | None = None,
     ) -> Release:
-        """Make the given tables, views (all of them when given) and model visible together.
+        """Make the pinned tables, the views (all of them when given) and the model visible together.
 
-        What is not named stays as it is; a change of nothing writes nothing and returns the current release.
+        What is not named stays as it is; a change of nothing writes nothing and returns the current release. Where
+        tables stand is read after the old release, so the create-only write below fails for whoever knows less, and
+        no pin ever moves backwards.
         """
         for _ in range(MAX_ATTEMPTS):
             old = self._newest_or_empty()
             new = replace(
                 old,
-                tables={**old.tables, **(tables or {})},
+                tables=pins.over(old.tables) if pins else old.tables,
                 views=dict(views) if views is not None else old.views,
                 model_version=model_version or old.model_version,
             )

@@ -1,0 +1,68 @@
+"""Promises that staged rows are held to before anyone can see them."""
+
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.definition import Column, TableDefinition
+
+Audit = Callable[[TableDefinition, pa.Table], list[str]]
+"""A promise: given the definition and all rows on the branch, return one line per way it is broken."""
+
+SHOWN = 5
+
+
+def broken_promises(
+    table: TableDefinition, rows: pa.Table, *, expected_count: int, audits: Sequence[Audit] = ()
+) -> list[str]:
+    """Return every broken promise of the rows on a branch: their count, columns, key, and the given `audits`."""
+    problems = _count(rows, expected_count) + _columns(table, rows)
+    if problems:
+        return problems
+    return [*_key(table, rows), *(line for audit in audits for line in audit(table, rows))]
+
+
+def _count(rows: pa.Table, expected_count: int) -> list[str]:
+    if rows.num_rows == expected_count:
+        return []
+    return [f"row count: {rows.num_rows} rows on the branch, {expected_count} expected"]
+
+
+def _columns(table: TableDefinition, rows: pa.Table) -> list[str]:
+    return [line for column in table.columns for line in _column(column, rows)]
+
+
+def _column(column: Column, rows: pa.Table) -> list[str]:
+    if column.name not in rows.column_names:
+        return [f"schema: column {column.name} is missing"]
+    found = rows[column.name]
+    if _plain(found.type) != _plain(column.type):
+        return [f"schema: column {column.name} is {found.type}, not {column.type}"]
+    if found.null_count and not column.nullable:
+        return [f"nullability: required column {column.name} has {found.null_count} nulls"]
+    return []
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Return the type as Iceberg knows it: it has one string type and one binary type."""
+    if pa.types.is_large_string(kind):
+        return pa.string()
+    return pa.binary() if pa.types.is_large_binary(kind) else kind
+
+
+def _key(table: TableDefinition, rows: pa.Table) -> list[str]:
+    if not table.key or not rows.num_rows:
+        return []
+    counts = rows.group_by(list(table.key)).aggregate([([], "count_all")])
+    repeated = counts.filter(pc.greater(counts["count_all"], pa.scalar(1)))
+    if not repeated.num_rows:
+        return []
+    shown = repeated.slice(0, SHOWN).to_pylist()
+    lines = [f"{row.pop('count_all')} rows with {_shown(row)}" for row in shown]
+    more = f" and {repeated.num_rows - SHOWN} more" if repeated.num_rows > SHOWN else ""
+    return [f"key ({', '.join(table.key)}) is not unique: {'; '.join(lines)}{more}"]
+
+
+def _shown(row: dict[str, object]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in row.items())

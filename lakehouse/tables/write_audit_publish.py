@@ -1,0 +1,205 @@
+"""The only way rows become visible: write to branches, audit them, then publish all tables of a call together.
+
+The steps are write-audit-publish (WAP) over several tables: rows are staged on branches of the Iceberg tables; audits
+read them there; an intent is logged; main of each table is fast-forwarded; one release pins them all. A crash at any
+point leaves readers on the old release, and whoever writes next finishes an open intent before anything else.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lakehouse.definition import TableDefinition
+from lakehouse.errors import (
+    AuditError,
+    CommitConflictError,
+    LakehouseError,
+    NoReleaseError,
+    PermanentError,
+    TransientError,
+)
+from lakehouse.ports import ObjectStore, Provenance, StagedWrite, TableStore, TableWrite
+from lakehouse.tables.audits import Audit, broken_promises
+from lakehouse.tables.intents import Intent, IntentLog, Move
+from lakehouse.tables.release import Pins, Release, ReleaseLog, View
+
+KEY = "lakehouse.key"
+ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class Lakehouse:
+    """Where tables, objects and releases are."""
+
+    tables: TableStore
+    objects: ObjectStore
+    releases: ReleaseLog
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a call left visible. `changed` is False when there was nothing to do; `release_number` 0 means none yet."""
+
+    release_number: int
+    snapshots: Mapping[str, int]
+    changed: bool
+
+
+def write_audit_publish(
+    house: Lakehouse,
+    writes: Sequence[TableWrite],
+    *,
+    key: str,
+    provenance: Provenance,
+    audits: Sequence[Audit] = (),
+    views: Mapping[str, View] | None = None,
+    model_version: str | None = None,
+) -> Published:
+    """Make the rows visible exactly once per `key` and table, all tables together or none.
+
+    Tables that already hold `key` are skipped, so the same call again changes nothing. A crash is repaired by the
+    next call of any key.
+
+    Raises:
+        AuditError: a promise is broken; no branch is left and nothing became visible.
+        CommitConflictError: other writers kept moving the tables; run the step again.
+    """
+    _refuse_repeated_tables(writes)
+    branch = f"audit-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    summary = {**provenance.summary(), KEY: key}
+    for _ in range(ATTEMPTS):
+        number = recover(house)
+        done = _committed(house, writes, key)
+        todo = [write for write in writes if write.table.name not in done]
+        unpinned = _unpinned(house, done, branch)
+        if not todo and not unpinned:
+            return _publish_without_rows(house, provenance, done, views=views, model_version=model_version)
+        moves = [*unpinned, *_stage_and_audit(house, todo, branch, summary, audits)]
+        intent = Intent(key, tuple(moves), provenance, views, model_version)
+        if not IntentLog(house.objects).open(number + 1, intent):
+            continue
+        if release := _carry_out(house, number + 1, intent):
+            snapshots = {**done, **{move.table: move.snapshot_id for move in moves}}
+            return Published(release.number, snapshots, changed=True)
+    raise CommitConflictError(f"other writers kept moving the tables of {key!r}; run the step again")
+
+
+def recover(house: Lakehouse) -> int:
+    """Finish the intent a crashed writer left open, if there is one; return the number of the newest intent."""
+    number, intent = IntentLog(house.objects).newest()
+    if intent is not None:
+        _carry_out(house, number, intent)
+    return number
+
+
+def _refuse_repeated_tables(writes: Sequence[TableWrite]) -> None:
+    repeated = sorted(name for name, count in Counter(write.table.name for write in writes).items() if count > 1)
+    if repeated:
+        raise PermanentError(f"one call writes {', '.join(repeated)} more than once; join those rows first")
+
+
+def _committed(house: Lakehouse, writes: Sequence[TableWrite], key: str) -> dict[str, int]:
+    found = {write.table.name: house.tables.committed(write.table.name, key) for write in writes}
+    return {name: snapshot_id for name, snapshot_id in found.items() if snapshot_id is not None}
+
+
+def _unpinned(house: Lakehouse, done: Mapping[str, int], branch: str) -> list[Move]:
+    """Return moves that pin tables which hold the key but are in no release, as after losing the release log."""
+    pinned = _current(house).tables
+    return [Move(name, branch, snapshot_id, snapshot_id) for name, snapshot_id in done.items() if name not in pinned]
+
+
+def _current(house: Lakehouse) -> Release:
+    try:
+        return house.releases.current()
+    except NoReleaseError:
+        return Release(number=0, created_at="")
+
+
+def _publish_without_rows(
+    house: Lakehouse,
+    provenance: Provenance,
+    done: Mapping[str, int],
+    *,
+    views: Mapping[str, View] | None,
+    model_version: str | None,
+) -> Published:
+    before = _current(house).number
+    if views is None and model_version is None:
+        return Published(before, done, changed=False)
+    after = house.releases.publish(provenance, views=views, model_version=model_version).number
+    return Published(after, done, changed=after != before)
+
+
+def _stage_and_audit(
+    house: Lakehouse, writes: Sequence[TableWrite], branch: str, summary: Mapping[str, str], audits: Sequence[Audit]
+) -> list[Move]:
+    try:
+        staged = [_stage(house.tables, write, branch, summary) for write in writes]
+        problems = [
+            line for write, move in zip(writes, staged, strict=True) for line in _audit(house, write, move, audits)
+        ]
+        if problems:
+            raise AuditError(
+                f"nothing of {summary[KEY]!r} was published: {'; '.join(problems)}. Correct the rows, run again"
+            )
+    except LakehouseError as error:
+        _discard(house.tables, [write.table for write in writes], branch, error)
+        raise
+    return staged
+
+
+def _stage(tables: TableStore, write: TableWrite, branch: str, summary: Mapping[str, str]) -> Move:
+    tables.ensure(write.table)
+    # Read before the branch is cut: if main moves in between, the move is given up, never wrongly carried out.
+    base = tables.pointer(write.table.name).snapshot_id
+    staged = tables.stage(write, branch, summary)
+    assert base is not None, "ensure gives every table a first snapshot"
+    return Move(write.table.name, branch, staged.snapshot_id, base)
+
+
+def _audit(house: Lakehouse, write: TableWrite, move: Move, audits: Sequence[Audit]) -> list[str]:
+    rows = house.tables.read_staged(StagedWrite(write.table, move.branch, move.snapshot_id))
+    expected = write.rows.num_rows
+    if write.mode == "append":
+        first = write.table.columns[0].name
+        expected += house.tables.read(write.table.name, columns=[first], snapshot_id=move.base).num_rows
+    problems = broken_promises(write.table, rows, expected_count=expected, audits=audits)
+    return [f"{write.table.name}: {line}" for line in problems]
+
+
+def _discard(tables: TableStore, staged: Sequence[TableDefinition], branch: str, error: LakehouseError) -> None:
+    try:
+        for table in staged:
+            tables.discard(table.name, branch)
+    except TransientError as second:
+        error.add_note(f"branch {branch} stays behind ({second}); the next run with this key drops it")
+
+
+def _carry_out(house: Lakehouse, number: int, intent: Intent) -> Release | None:
+    """Carry out an open intent; None when it was given up because main of a table moved since its branch was cut.
+
+    While an intent is open nobody else moves these tables, so everyone who looks comes to the same decision.
+    """
+    log = IntentLog(house.objects)
+    if not all(_possible(house.tables, move) for move in intent.moves):
+        log.close(number)
+        return None
+    for move in intent.moves:
+        house.tables.advance(_staged(move))
+    pins = Pins(house.tables, {move.table: move.snapshot_id for move in intent.moves})
+    release = house.releases.publish(
+        intent.provenance, pins=pins, views=intent.views, model_version=intent.model_version
+    )
+    log.close(number)
+    return release
+
+
+def _possible(tables: TableStore, move: Move) -> bool:
+    history = [int(summary["snapshot-id"]) for summary in tables.summaries(move.table)]
+    return move.snapshot_id in history or history[-1:] == [move.base]
+
+
+def _staged(move: Move) -> StagedWrite:
+    return StagedWrite(TableDefinition(move.table, grain="", columns=(), key=()), move.branch, move.snapshot_id)
