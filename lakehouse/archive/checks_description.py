@@ -29,7 +29,7 @@ def field_absent(submission: Contents, parameters: Parameters) -> Iterator[Hit]:
 
 
 @named(DATASET)
-def licence_unknown(submission: Contents, parameters: Parameters) -> Iterator[Hit]:
+def licence_unknown(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """Licence expressions with a name that the SPDX list does not have."""
     dataset = submission.reading.dataset
     stated = {f"{eds.DESCRIPTION_FILE}: licence": dataset.licence if dataset else None}
@@ -42,14 +42,14 @@ def licence_unknown(submission: Contents, parameters: Parameters) -> Iterator[Hi
 
 
 @named(DATASET)
-def nothing_inside(submission: Contents, parameters: Parameters) -> Iterator[Hit]:
+def nothing_inside(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """A dataset with neither a table nor a text collection."""
     if not submission.tables and not submission.texts:
         yield Hit("(whole dataset)")
 
 
 @named(DATASET)
-def name_taken_twice(submission: Contents, parameters: Parameters) -> Iterator[Hit]:
+def name_taken_twice(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """A table and a text collection of one name would be one table in SQL."""
     for name in sorted(set(submission.tables) & set(submission.texts)):
         yield Hit(f"{eds.TEXTS_FOLDER}/{name}", facts={"name": name})

@@ -9,35 +9,35 @@ from lakehouse.archive.rulebook import Parameters
 
 
 @named(FILE)
-def empty_file(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+def empty_file(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
     """A data file of no bytes."""
     if file.size_bytes == 0 and file.role in ("table", "text"):
         yield Hit(file.place)
 
 
 @named(FILE)
-def not_utf8(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+def not_utf8(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
     """A data file in another encoding."""
     if file.encoding is not None:
         yield Hit(file.place, first_row=file.encoding.row, facts={"byte": file.encoding.byte, "row": file.encoding.row})
 
 
 @named(FILE)
-def not_csv(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+def not_csv(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
     """A data file that no CSV reader understands."""
     if file.fault is not None:
         yield Hit(file.place, facts={"reason": file.fault})
 
 
 @named(FILE)
-def quote_not_closed(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+def quote_not_closed(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
     """A quote that opens and never closes swallows every row after it."""
     if file.role == "table" and file.csv is not None and file.csv.quote_count % 2:
         yield Hit(file.place)
 
 
 @named(FILE)
-def header_repeats(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+def header_repeats(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
     """Two columns of one name, or one without a name."""
     if file.csv is None:
         return
@@ -47,7 +47,7 @@ def header_repeats(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
 
 
 @named(FILE)
-def ragged_rows(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+def ragged_rows(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
     """Rows with more or fewer cells than the header."""
     if file.csv is not None and file.csv.ragged:
         first = file.csv.ragged[0]
@@ -56,7 +56,7 @@ def ragged_rows(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
 
 
 @named(FILE)
-def bad_lines(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+def bad_lines(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
     """Lines of a JSON lines file that are no documents."""
     if file.bad_lines:
         first = file.bad_lines[0]
@@ -64,7 +64,7 @@ def bad_lines(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
 
 
 @named(FILE)
-def unexpected_file(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+def unexpected_file(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
     """A file in a place that the standard does not know; it is kept and not read."""
     if file.role == "unknown":
         yield Hit(file.place)

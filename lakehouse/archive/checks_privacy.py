@@ -19,7 +19,7 @@ def personal_values(table: TableContent, parameters: Parameters) -> Iterator[Hit
 
 
 @named(TABLE)
-def possibly_personal_values(table: TableContent, parameters: Parameters) -> Iterator[Hit]:
+def possibly_personal_values(table: TableContent, _parameters: Parameters) -> Iterator[Hit]:
     """Columns in which some values look like an identifier, below the threshold."""
     for column in dict.fromkeys(name for name, suspicion in table.suspicions if not suspicion.personal):
         found = [s for name, s in table.suspicions if name == column and not s.personal]
@@ -31,7 +31,7 @@ def possibly_personal_values(table: TableContent, parameters: Parameters) -> Ite
 def _column_hit(table: TableContent, column: str, suspicion: privacy.Suspicion) -> Hit:
     spot = table.spot(pc.is_in(table.cells(column), value_set=suspicion.values))
     assert spot is not None, "a suspicion has values"
-    facts = {
+    facts: dict[str, str | int | float] = {
         "column": column[:60],
         "kind": identifiers()[suspicion.kind].title,
         "example": suspicion.example,
@@ -42,7 +42,7 @@ def _column_hit(table: TableContent, column: str, suspicion: privacy.Suspicion) 
 
 
 @named(TEXT)
-def personal_texts(collection: TextContent, parameters: Parameters) -> Iterator[Hit]:
+def personal_texts(collection: TextContent, _parameters: Parameters) -> Iterator[Hit]:
     """Collections so dense with identifiers that they are about persons."""
     dense = [s for s in collection.suspicions if s.personal]
     if dense:
@@ -50,7 +50,7 @@ def personal_texts(collection: TextContent, parameters: Parameters) -> Iterator[
 
 
 @named(TEXT)
-def possibly_personal_texts(collection: TextContent, parameters: Parameters) -> Iterator[Hit]:
+def possibly_personal_texts(collection: TextContent, _parameters: Parameters) -> Iterator[Hit]:
     """Collections in which some identifiers stand."""
     thin = [s for s in collection.suspicions if not s.personal]
     if thin:
@@ -60,5 +60,5 @@ def possibly_personal_texts(collection: TextContent, parameters: Parameters) -> 
 def _text_hit(collection: TextContent, found: list[privacy.TextSuspicion]) -> Hit:
     file, document = collection.documents[min(s.first for s in found)]
     kinds = ", ".join(f"{identifiers()[s.kind].title} ({s.count} in {s.document_count} documents)" for s in found)
-    facts = {"kinds": kinds, "documents": len(collection.documents)}
+    facts: dict[str, str | int | float] = {"kinds": kinds, "documents": len(collection.documents)}
     return Hit(file.place, sum(s.count for s in found), document.row, facts)

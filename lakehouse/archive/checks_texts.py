@@ -9,26 +9,26 @@ from lakehouse.archive.text_files import Document
 
 
 @named(TEXT)
-def empty_collection(collection: TextContent, parameters: Parameters) -> Iterator[Hit]:
+def empty_collection(collection: TextContent, _parameters: Parameters) -> Iterator[Hit]:
     """A collection without a document."""
     if not collection.documents:
         yield Hit(collection.folder)
 
 
 @named(TEXT)
-def ids_repeat(collection: TextContent, parameters: Parameters) -> Iterator[Hit]:
+def ids_repeat(collection: TextContent, _parameters: Parameters) -> Iterator[Hit]:
     """Documents whose id another document has already."""
     yield from _repeated(collection, lambda document: document.document_id)
 
 
 @named(TEXT)
-def documents_repeat(collection: TextContent, parameters: Parameters) -> Iterator[Hit]:
+def documents_repeat(collection: TextContent, _parameters: Parameters) -> Iterator[Hit]:
     """Documents whose text another document has already, white space apart."""
     yield from _repeated(collection, lambda document: " ".join(document.text.split()))
 
 
 @named(TEXT)
-def blank_documents(collection: TextContent, parameters: Parameters) -> Iterator[Hit]:
+def blank_documents(collection: TextContent, _parameters: Parameters) -> Iterator[Hit]:
     """Documents of nothing but white space."""
     blank = [(file, document) for file, document in collection.documents if not document.text.strip()]
     if blank:

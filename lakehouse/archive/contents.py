@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lakehouse.archive import eds, privacy
+from lakehouse.archive.arrays import Cells, flat, joined, positions
 from lakehouse.archive.csv_files import CsvContent, read_csv
 from lakehouse.archive.eds import CollectionDescription, ColumnDescription, TableDescription
 from lakehouse.archive.encoding import NotUtf8Error
@@ -55,44 +55,46 @@ class TableContent:
 
     @property
     def folder(self) -> str:
+        """The folder's path inside the submission."""
         return f"{eds.TABLES_FOLDER}/{self.name}"
 
     @cached_property
     def readable(self) -> tuple[tuple[DataFile, CsvContent], ...]:
+        """The files that could be read as CSV, with their content."""
         return tuple((file, file.csv) for file in self.files if file.csv is not None)
 
     @cached_property
     def row_count(self) -> int:
+        """Data rows in all readable files."""
         return sum(content.rows.num_rows for _, content in self.readable)
 
     @cached_property
     def column_names(self) -> tuple[str, ...]:
+        """Declared columns first, then what the headers have besides."""
         declared = tuple(self.description.columns) if self.description else ()
         seen = dict.fromkeys(name for _, content in self.readable for name in content.header)
         return tuple(dict.fromkeys((*declared, *seen)))
 
-    def cells(self, name: str) -> pa.Array:
+    def cells(self, name: str) -> Cells:
         """Return a column's text over all readable files; null where a file lacks the column."""
         pieces = [_cells(content, name) for _, content in self.readable]
-        return pa.concat_arrays(pieces) if pieces else pa.array([], pa.string())
+        return joined(pieces, pa.string())
 
     @cached_property
-    def _rows(self) -> pa.Array:
+    def _rows(self) -> Cells:
         pieces = [content.row_numbers for _, content in self.readable]
-        return pa.concat_arrays(pieces) if pieces else pa.array([], pa.int64())
+        return joined(pieces, pa.int64())
 
-    def spot(self, mask: pa.Array) -> Spot | None:
+    def spot(self, mask: Cells) -> Spot | None:
         """Return the first row where `mask` is true and how many there are; None when there is none."""
-        count = pc.sum(mask).as_py() or 0
-        if not count:
+        found = positions(mask)
+        if not found:
             return None
-        first = pc.index(mask, True).as_py()
-        return Spot(self._place_of(first), self._rows[first].as_py(), count)
+        return Spot(self._place_of(found[0]), self._rows[found[0]].as_py(), len(found))
 
-    def rows(self, mask: pa.Array, limit: int = 3) -> str:
+    def rows(self, mask: Cells, limit: int = 3) -> str:
         """Return the first row numbers where `mask` is true, for a message."""
-        found = pc.indices_nonzero(mask).slice(0, limit)
-        return ", ".join(str(self._rows[i.as_py()].as_py()) for i in found)
+        return ", ".join(str(self._rows[position].as_py()) for position in positions(mask)[:limit])
 
     def _place_of(self, position: int) -> str:
         for file, content in self.readable:
@@ -119,10 +121,10 @@ class TableContent:
         return {name: parse(self.cells(name), column) for name, column in self.description.columns.items()}
 
 
-def _cells(content: CsvContent, name: str) -> pa.Array:
+def _cells(content: CsvContent, name: str) -> Cells:
     if name not in content.header:
         return pa.nulls(content.rows.num_rows, pa.string())
-    return pa.concat_arrays([pa.array([], pa.string()), *content.rows.column(content.header.index(name)).chunks])
+    return flat(content.rows.column(content.header.index(name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,8 @@ class ColumnContent:
     parsed: Parsed
 
     @property
-    def cells(self) -> pa.Array:
+    def cells(self) -> Cells:
+        """The column's text."""
         return self.table.cells(self.name)
 
 
@@ -150,10 +153,12 @@ class TextContent:
 
     @property
     def folder(self) -> str:
+        """The folder's path inside the submission."""
         return f"{eds.TEXTS_FOLDER}/{self.name}"
 
     @cached_property
     def documents(self) -> tuple[tuple[DataFile, Document], ...]:
+        """Every document with its file."""
         return tuple((file, document) for file in self.files for document in file.documents)
 
     @cached_property

@@ -4,10 +4,12 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from lakehouse.archive.arrays import Cells
 from lakehouse.archive.encoding import refuse_other_encodings
 from lakehouse.errors import SchemaError
 
@@ -29,7 +31,7 @@ class CsvContent:
 
     header: tuple[str, ...]
     rows: pa.Table
-    row_numbers: pa.Array
+    row_numbers: Cells
     ragged: tuple[RaggedRow, ...]
     quote_count: int
 
@@ -45,8 +47,8 @@ def read_csv(path: Path) -> CsvContent:
     header = _header(body, path)
     ragged: list[RaggedRow] = []
 
-    def keep(row: pacsv.InvalidRow) -> str:
-        ragged.append(RaggedRow(row.number - 1, row.actual_columns, row.expected_columns))
+    def keep(row: pacsv.InvalidRow) -> Literal["skip"]:
+        ragged.append(RaggedRow((row.number or 0) - 1, row.actual_columns, row.expected_columns))
         return "skip"
 
     # One block per file: a quoted cell may then be of any length.
@@ -84,7 +86,7 @@ def _first_record(body: bytes, path: Path) -> tuple[str, ...]:
         raise SchemaError(f"{path.name} has no readable header line: {error}; write the column names first") from error
 
 
-def _row_numbers(count: int, skipped: set[int]) -> pa.Array:
+def _row_numbers(count: int, skipped: set[int]) -> Cells:
     if not skipped:
         return pa.array(range(1, count + 1), pa.int64())
     return pa.array([n for n in range(1, count + len(skipped) + 1) if n not in skipped], pa.int64())

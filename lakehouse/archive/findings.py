@@ -189,7 +189,8 @@ def _markdown(report: Report) -> str:
         for f in report.findings
     ]
     fair = [
-        f"| {i.principle} | {i.indicator} | {i.points:g} of {i.max_points:g} | {_cell(i.evidence)} | {_cell(i.next_action)} |"
+        f"| {i.principle} | {i.indicator} | {i.points:g} of {i.max_points:g} |"
+        f" {_cell(i.evidence)} | {_cell(i.next_action)} |"
         for i in report.fair
     ]
     return "\n".join(

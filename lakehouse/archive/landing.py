@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 from lakehouse.archive.content_hash import CHUNK_BYTES, content_sha256, file_sha256
 from lakehouse.archive.eds import DESCRIPTION_FILE
@@ -174,14 +174,14 @@ def _refuse_collisions(names: list[str]) -> None:
         for entry in folders:
             _claim(entry, seen)
         if _same_on_disk(name) in seen:
-            raise UnsafeArchiveError(f"{ascii(name)} is there twice, perhaps in other letters; keep one")
+            raise UnsafeArchiveError(f"{name!a} is there twice, perhaps in other letters; keep one")
         _claim(name, seen)
 
 
 def _claim(entry: str, seen: dict[str, str]) -> None:
     other = seen.setdefault(_same_on_disk(entry), entry)
     if other != entry:
-        raise UnsafeArchiveError(f"{ascii(entry)} and {ascii(other)} are one name on some disks; rename one")
+        raise UnsafeArchiveError(f"{entry!a} and {other!a} are one name on some disks; rename one")
 
 
 def _same_on_disk(entry: str) -> str:
@@ -204,13 +204,11 @@ class _Budget:
 
     def check(self, total: int, name: str) -> None:
         if total > self._limits.total_bytes:
-            raise UnsafeArchiveError(f"{ascii(name)}: more than {self._limits.total_bytes} bytes; split the dataset")
+            raise UnsafeArchiveError(f"{name!a}: more than {self._limits.total_bytes} bytes; split the dataset")
         if self._packed_bytes is not None and total > max(1_000_000, self._limits.ratio * self._packed_bytes):
-            raise UnsafeArchiveError(
-                f"{ascii(name)}: unpacks to over {self._limits.ratio:g} times its size; zip it anew"
-            )
+            raise UnsafeArchiveError(f"{name!a}: unpacks to over {self._limits.ratio:g} times its size; zip it anew")
 
-    def write(self, stream: BinaryIO | zipfile.ZipExtFile, target: Path, name: str) -> None:
+    def write(self, stream: IO[bytes], target: Path, name: str) -> None:
         with target.open("xb") as out:
             while chunk := stream.read(CHUNK_BYTES):
                 self._written += len(chunk)

@@ -21,7 +21,7 @@ def unknown_licences(expression: str) -> tuple[str, ...]:
 
 
 def is_open(expression: str) -> bool:
-    """Say whether everybody may use, change and share the data: known licences without -NC or -ND, none of one's own."""
+    """Say whether everybody may use, change and share the data: only licences of the list, none -NC or -ND."""
     names = [name for name in re.sub(r"[()]", " ", expression).split() if name.lower() not in _OPERATORS]
     closed = any("-nc" in name.lower() or "-nd" in name.lower() or _OWN.fullmatch(name) for name in names)
     return bool(names) and not closed and not unknown_licences(expression)

@@ -5,16 +5,24 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from enum import Enum, auto
 from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.archive.arrays import Cells, at_positions, distinct, positions, sure
 from lakehouse.archive.rulebook import Identifier, identifiers, words
 
 SHOWN_LETTERS = 40
 OLDEST_BIRTH_YEAR = 1900
-SAMPLE_DISTINCT = 200_000
+
+
+class Where(Enum):
+    """Whether a value stands where its column's name or description speaks of such identifiers."""
+
+    IN_CONTEXT = auto()
+    ELSEWHERE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +33,7 @@ class Suspicion:
     count: int
     share: float
     personal: bool
-    values: pa.Array
+    values: Cells
     example: str
 
 
@@ -40,29 +48,28 @@ class TextSuspicion:
     personal: bool
 
 
-def suspicions(name: str, description: str, cells: pa.Array) -> Iterator[Suspicion]:
+def suspicions(name: str, description: str, cells: Cells) -> Iterator[Suspicion]:
     """Yield every kind of identifier that a column's values look like; nothing for an empty column."""
-    present = cells.filter(pc.fill_null(pc.not_equal(cells, ""), False))
+    present = cells.filter(sure(pc.not_equal(cells, pa.scalar("", pa.string()))))
     if not len(present):
         return
-    counted = present.value_counts()
-    distinct, counts = counted.field("values"), counted.field("counts")
+    values, counts = distinct(present)
     for kind, identifier in identifiers().items():
-        in_context = has_context(identifier, name, description)
-        if identifier.needs_context == "yes" and not in_context:
+        where = Where.IN_CONTEXT if has_context(identifier, name, description) else Where.ELSEWHERE
+        if identifier.needs_context == "yes" and where is Where.ELSEWHERE:
             continue
-        mask = _mask(identifier, distinct, in_context)
-        count = pc.sum(counts.filter(mask)).as_py() or 0
+        mask = _mask(identifier, values, where)
+        count = int(pc.sum(counts.filter(mask)).as_py() or 0)
         if count:
-            found = distinct.filter(mask)
+            found = values.filter(mask)
             share = count / len(present)
             yield Suspicion(
-                kind, count, share, _passes(identifier, count, share, in_context), found, shape(found[0].as_py())
+                kind, count, share, _passes(identifier, count, share, where), found, shape(found[0].as_py())
             )
 
 
-def _passes(identifier: Identifier, count: int, share: float, in_context: bool) -> bool:  # noqa: FBT001 - private
-    if in_context:
+def _passes(identifier: Identifier, count: int, share: float, where: Where) -> bool:
+    if where is Where.IN_CONTEXT:
         return count >= identifier.context_count and share >= identifier.context_share
     return count >= identifier.count and share >= identifier.share
 
@@ -74,17 +81,18 @@ def has_context(identifier: Identifier, name: str, description: str) -> bool:
     return any(word in said or word == joined for word in identifier.context)
 
 
-def _mask(identifier: Identifier, distinct: pa.Array, in_context: bool) -> pa.Array:  # noqa: FBT001 - private
-    pattern = identifier.context_pattern if in_context and identifier.context_pattern else identifier.pattern
-    mask = pc.match_substring_regex(distinct, pattern)
+def _mask(identifier: Identifier, values: Cells, where: Where) -> Cells:
+    pattern = (
+        identifier.context_pattern if where is Where.IN_CONTEXT and identifier.context_pattern else identifier.pattern
+    )
+    mask = pc.match_substring_regex(values, pattern)
     if identifier.exclude is not None:
-        mask = pc.and_(mask, pc.invert(pc.match_substring_regex(distinct, identifier.exclude)))
+        mask = pc.and_(mask, pc.invert(pc.match_substring_regex(values, identifier.exclude)))
     confirm = _CONFIRM[identifier.confirm]
-    if identifier.confirm == "none" or not pc.any(mask).as_py():
+    if identifier.confirm == "none":
         return mask
-    positions = pc.indices_nonzero(mask).to_pylist()
-    confirmed = [p for p in positions if confirm(_matched(pattern, distinct[p].as_py()), in_context)]
-    return pc.is_in(pa.array(range(len(distinct))), value_set=pa.array(confirmed, pa.int64()))
+    confirmed = [p for p in positions(mask) if confirm(_matched(pattern, values[p].as_py()), where)]
+    return at_positions(confirmed, len(values))
 
 
 def _matched(pattern: str, value: str) -> str:
@@ -100,7 +108,7 @@ def text_suspicions(texts: Sequence[str]) -> Iterator[TextSuspicion]:
     for kind, identifier in identifiers().items():
         if identifier.in_texts == "no":
             continue
-        candidates = pc.indices_nonzero(pc.match_substring_regex(array, identifier.pattern)).to_pylist()
+        candidates = positions(pc.match_substring_regex(array, identifier.pattern))
         per_document = {p: _count_in(identifier, texts[p]) for p in candidates}
         hit = [p for p in candidates if per_document[p]]
         if hit:
@@ -112,7 +120,7 @@ def _count_in(identifier: Identifier, text: str) -> int:
     confirm = _CONFIRM[identifier.confirm]
     found = (match[0] for match in re.finditer(identifier.pattern, text))
     kept = (v for v in found if identifier.exclude is None or not re.search(identifier.exclude, v))
-    return sum(1 for value in kept if confirm(value, False))
+    return sum(1 for value in kept if confirm(value, Where.ELSEWHERE))
 
 
 def shape(value: str) -> str:
@@ -133,20 +141,20 @@ def shown(value: str | None, name: str, description: str) -> str:
     return repr(value[:SHOWN_LETTERS])
 
 
-def _luhn(value: str, in_context: bool) -> bool:  # noqa: FBT001, ARG001 - one signature for all
+def _luhn(value: str, where: Where) -> bool:  # noqa: ARG001 - one signature for all
     digits = [int(d) for d in re.sub(r"\D", "", value)]
     doubled = [d if i % 2 == 0 else (d * 2 - 9 if d > 4 else d * 2) for i, d in enumerate(reversed(digits))]
     return sum(doubled) % 10 == 0
 
 
-def _public_ip(value: str, in_context: bool) -> bool:  # noqa: FBT001, ARG001 - one signature for all
+def _public_ip(value: str, where: Where) -> bool:  # noqa: ARG001 - one signature for all
     try:
         return ipaddress.ip_address(value).is_global
     except ValueError:
         return False
 
 
-def _birth_date(value: str, in_context: bool) -> bool:  # noqa: FBT001, ARG001 - one signature for all
+def _birth_date(value: str, where: Where) -> bool:  # noqa: ARG001 - one signature for all
     today = datetime.now(UTC).date()
     for layout in ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%Y"):
         try:
@@ -162,19 +170,19 @@ def _name_lists() -> tuple[frozenset[str], frozenset[str]]:
     return words("given_names"), words("surnames")
 
 
-def _person_name(value: str, in_context: bool) -> bool:  # noqa: FBT001 - one signature for all
+def _person_name(value: str, where: Where) -> bool:
     given, surnames = _name_lists()
     parts = [part.strip(",.").lower() for part in value.split()]
-    if in_context:
+    if where is Where.IN_CONTEXT:
         return any(part in given or part in surnames for part in parts)
     return any(part in given for part in parts) and any(part in surnames for part in parts)
 
 
-def _anything(value: str, in_context: bool) -> bool:  # noqa: FBT001, ARG001 - one signature for all
+def _anything(value: str, where: Where) -> bool:  # noqa: ARG001 - one signature for all
     return True
 
 
-_CONFIRM: dict[str, Callable[[str, bool], bool]] = {
+_CONFIRM: dict[str, Callable[[str, Where], bool]] = {
     "none": _anything,
     "luhn": _luhn,
     "public_ip": _public_ip,

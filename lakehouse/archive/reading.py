@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from lakehouse.archive.arrays import Cells, constant, count_true, flat
 from lakehouse.archive.csv_files import read_csv
 from lakehouse.archive.eds import (
     TABLES_FOLDER,
@@ -59,13 +59,13 @@ def _raw_file(path: Path, folder: Path, table: TableDescription) -> pa.Table:
         what = f"lacks the columns {', '.join(absent)}" if absent else f"is ragged at row {content.ragged[0].row}"
         raise SchemaError(f"{place} {what}; validate the submission first")
     columns = [content.rows.column(content.header.index(name)) for name in table.columns]
-    source = pa.repeat(pa.scalar(place), content.rows.num_rows)
+    source = constant(place, pa.string(), content.rows.num_rows)
     return pa.table([*columns, source, content.row_numbers], names=[*table.columns, "_source_file", "_row_number"])
 
 
 def _no_rows(table: TableDescription) -> pa.Table:
-    fields = [(name, pa.string()) for name in (*table.columns, "_source_file")]
-    return pa.schema([*fields, ("_row_number", pa.int64())]).empty_table()
+    types: dict[str, pa.DataType] = dict.fromkeys((*table.columns, "_source_file"), pa.string())
+    return pa.schema({**types, "_row_number": pa.int64()}).empty_table()
 
 
 def typed(raw: pa.Table, table: TableDescription) -> pa.Table:
@@ -76,10 +76,10 @@ def typed(raw: pa.Table, table: TableDescription) -> pa.Table:
     Raises:
         SchemaError: a cell does not fit its column's type.
     """
-    arrays: list[pa.Array] = []
+    arrays: list[Cells] = []
     for name, column in table.columns.items():
         parsed = parse(raw.column(name), column)
-        wrong = pc.sum(parsed.wrong).as_py() or 0
+        wrong = count_true(parsed.wrong)
         if wrong:
             raise SchemaError(
                 f"{wrong} cells of {table.name}.{name} are no {column.type}; validate the submission first"
@@ -111,7 +111,7 @@ def _documents(path: Path, folder: Path) -> pa.Table:
             "document_id": pa.array([d.document_id for d in documents], pa.string()),
             "title": pa.array([d.title for d in documents], pa.string()),
             "text": pa.array([d.text for d in documents], pa.large_string()),
-            "_source_file": pa.repeat(pa.scalar(place), len(documents)),
+            "_source_file": constant(place, pa.string(), len(documents)),
             "_row_number": pa.array([d.row for d in documents], pa.int64()),
         }
     )
@@ -176,12 +176,12 @@ def stamped(rows: pa.Table, definition: TableDefinition, values: dict[str, str |
     Raises:
         SchemaError: a column of the definition is neither in the rows nor among the values.
     """
-    arrays: list[pa.Array | pa.ChunkedArray] = []
+    arrays: list[Cells] = []
     for column in definition.columns:
         if column.name in values:
-            arrays.append(pa.repeat(pa.scalar(values[column.name], column.type), rows.num_rows))
+            arrays.append(constant(values[column.name], column.type, rows.num_rows))
         elif column.name in rows.column_names:
-            arrays.append(rows.column(column.name).cast(column.type))
+            arrays.append(flat(rows.column(column.name)).cast(column.type))
         else:
             raise SchemaError(f"rows for {definition.name} lack the column {column.name}")
     return pa.table(arrays, schema=definition.arrow_schema())

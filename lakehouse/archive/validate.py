@@ -1,12 +1,12 @@
 """The judge of a submission: runs every rule on every item it selects and reports all findings together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lakehouse.archive import checks, checks_description, checks_files, checks_privacy, checks_tables, checks_texts
-from lakehouse.archive.checks import Hit
+from lakehouse.archive.checks import Check, Hit, Item
 from lakehouse.archive.contents import Contents, read_contents
 from lakehouse.archive.fair import judge
 from lakehouse.archive.findings import LEVELS, FairIndicator, Finding, Report
@@ -57,17 +57,18 @@ def _hits(rule: Rule, contents: Contents) -> Iterator[Hit]:
         case "dataset":
             yield from checks.DATASET[rule.check](contents, rule.parameters)
         case "file":
-            for file in contents.files:
-                yield from checks.FILE[rule.check](file, rule.parameters)
+            yield from _each(checks.FILE[rule.check], contents.files, rule)
         case "table":
-            for table in contents.tables.values():
-                yield from checks.TABLE[rule.check](table, rule.parameters)
+            yield from _each(checks.TABLE[rule.check], contents.tables.values(), rule)
         case "column":
-            for column in contents.columns():
-                yield from checks.COLUMN[rule.check](column, rule.parameters)
+            yield from _each(checks.COLUMN[rule.check], contents.columns(), rule)
         case "text":
-            for collection in contents.texts.values():
-                yield from checks.TEXT[rule.check](collection, rule.parameters)
+            yield from _each(checks.TEXT[rule.check], contents.texts.values(), rule)
+
+
+def _each(check: Check[Item], items: Iterable[Item], rule: Rule) -> Iterator[Hit]:
+    for item in items:
+        yield from check(item, rule.parameters)
 
 
 def _finding(code: str, rule: Rule, hit: Hit) -> Finding:

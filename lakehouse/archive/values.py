@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.archive.arrays import Cells, Chunks, flat
 from lakehouse.archive.eds import ColumnDescription, ColumnType
 
 # 18 digits always fit 64 bits; two digits of exponent and 200 of mantissa always stay below 1.8e308.
@@ -31,53 +32,55 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
 class Parsed:
     """A column after parsing: typed values, and which cells are missing or do not fit the type."""
 
-    values: pa.Array
-    missing: pa.Array
-    wrong: pa.Array
+    values: Cells
+    missing: Cells
+    wrong: Cells
 
 
-def parse(cells: pa.Array | pa.ChunkedArray, column: ColumnDescription) -> Parsed:
+def parse(cells: Cells | Chunks, column: ColumnDescription) -> Parsed:
     """Turn text cells into the column's type; empty cells and missing codes become null, wrong cells too."""
-    flat = cells if isinstance(cells, pa.Array) else pa.concat_arrays([pa.array([], pa.string()), *cells.chunks])
-    missing = pc.is_in(flat, value_set=pa.array(["", *column.missing_codes], pa.string()))
-    present = pc.if_else(missing, pa.scalar(None, pa.string()), flat)
+    flattened = flat(cells)
+    missing = pc.is_in(flattened, value_set=pa.array(["", *column.missing_codes], pa.string()))
+    present = pc.if_else(missing, pa.scalar(None, pa.string()), flattened)
     values = _PARSERS[column.type](present)
     wrong = pc.and_(pc.is_valid(present), pc.is_null(values))
     return Parsed(values, missing, wrong)
 
 
-def _matching(cells: pa.Array, pattern: str) -> pa.Array:
-    return pc.if_else(pc.match_substring_regex(cells, pattern), cells, pa.scalar(None, pa.string()))
+def _matching(cells: Cells, pattern: str) -> Cells:
+    matching: Cells = pc.if_else(pc.match_substring_regex(cells, pattern), cells, pa.scalar(None, pa.string()))
+    return matching
 
 
-def _unsigned(cells: pa.Array) -> pa.Array:
+def _unsigned(cells: Cells) -> Cells:
     return pc.replace_substring_regex(cells, r"^\+", "")
 
 
-def _strings(cells: pa.Array) -> pa.Array:
+def _strings(cells: Cells) -> Cells:
     return cells
 
 
-def _integers(cells: pa.Array) -> pa.Array:
+def _integers(cells: Cells) -> Cells:
     return _unsigned(_matching(cells, INTEGER)).cast(pa.int64())
 
 
-def _numbers(cells: pa.Array) -> pa.Array:
+def _numbers(cells: Cells) -> Cells:
     return _unsigned(_matching(cells, NUMBER)).cast(pa.float64())
 
 
-def _booleans(cells: pa.Array) -> pa.Array:
+def _booleans(cells: Cells) -> Cells:
     lower = pc.utf8_lower(cells)
     is_true = pc.is_in(lower, value_set=pa.array(TRUE))
     is_false = pc.is_in(lower, value_set=pa.array(FALSE))
-    return pc.if_else(pc.or_(is_true, is_false), is_true, pa.scalar(None, pa.bool_()))
+    truth: Cells = pc.if_else(pc.or_(is_true, is_false), is_true, pa.scalar(None, pa.bool_()))
+    return truth
 
 
-def _dates(cells: pa.Array) -> pa.Array:
+def _dates(cells: Cells) -> Cells:
     return _by_unique(_matching(cells, DATE), date.fromisoformat, pa.date32())
 
 
-def _datetimes(cells: pa.Array) -> pa.Array:
+def _datetimes(cells: Cells) -> Cells:
     return _by_unique(_matching(cells, DATETIME), _utc, pa.timestamp("us", tz="UTC"))
 
 
@@ -86,20 +89,20 @@ def _utc(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _by_unique(cells: pa.Array, convert: Callable[[str], date], type_: pa.DataType) -> pa.Array:
+def _by_unique(cells: Cells, convert: Callable[[str], date], type_: pa.DataType) -> Cells:
     # The calendar is Python's (30 February is refused, which strptime of the C library lets pass); each distinct
     # text is converted once.
     encoded = cells.dictionary_encode()
     converted: list[date | None] = []
     for text in encoded.dictionary.to_pylist():
         try:
-            converted.append(convert(text))
+            converted.append(convert(str(text)))
         except (ValueError, OverflowError):
             converted.append(None)
     return pa.array(converted, type_).take(encoded.indices)
 
 
-_PARSERS: dict[ColumnType, Callable[[pa.Array], pa.Array]] = {
+_PARSERS: dict[ColumnType, Callable[[Cells], Cells]] = {
     "string": _strings,
     "integer": _integers,
     "number": _numbers,
