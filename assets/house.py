@@ -9,10 +9,14 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from lakehouse.archive.eds import Description
+from lakehouse.archive.shelf import Shelf
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import LakehouseError, NoReleaseError, TransientError
-from lakehouse.ports import Provenance, TableWrite
+from lakehouse.ports import Provenance, TableStore, TableWrite
 from lakehouse.publish.views import publishable_views
+from lakehouse.tables.gold import GOLD
+from lakehouse.tables.register import REGISTER
 from lakehouse.tables.write_audit_publish import Lakehouse, Published, write_audit_publish
 from models.errors import ModelError
 
@@ -55,10 +59,7 @@ def commit(
     model_version: str | None = None,
 ) -> Published:
     """Write, audit and publish rows together with every view whose tables are then published."""
-    try:
-        pinned = set(house.releases.current().tables)
-    except NoReleaseError:
-        pinned = set()
+    pinned = _founded(house, provenance)
     return write_audit_publish(
         house,
         writes,
@@ -67,6 +68,22 @@ def commit(
         views=publishable_views(pinned | {write.table.name for write in writes}),
         model_version=model_version,
     )
+
+
+def _founded(house: Lakehouse, provenance: Provenance) -> set[str]:
+    """Return the names of the published tables, first publishing, still empty, any of the project's own that is not.
+
+    So every view can be asked from the first submission on, before there is a model or any drift.
+    """
+    try:
+        pinned = set(house.releases.current().tables)
+    except NoReleaseError:
+        pinned = set()
+    absent = [table for table in (*REGISTER, *GOLD) if table.name not in pinned]
+    if absent:
+        empty = [TableWrite(table, table.arrow_schema().empty_table()) for table in absent]
+        write_audit_publish(house, empty, key="founding", provenance=provenance)
+    return pinned | {table.name for table in absent}
 
 
 def with_run(rows: pa.Table, provenance: Provenance, table: TableDefinition) -> pa.Table:
@@ -78,6 +95,32 @@ def with_run(rows: pa.Table, provenance: Provenance, table: TableDefinition) -> 
         if name in schema.names and name not in rows.column_names:
             rows = rows.append_column(name, pa.array([value] * rows.num_rows, schema.field(name).type))
     return rows.select(schema.names).cast(schema)
+
+
+def descriptions(shelf: Shelf) -> dict[str, Description]:
+    """Return the description of every dataset that has an accepted submission, by name."""
+    reports = [shelf.judge(key) for key in shelf.landed_keys()]
+    return {
+        report.description.name: report.description
+        for report in reports
+        if report.accepted and report.description is not None
+    }
+
+
+def read_or_empty(tables: TableStore, table: TableDefinition, *, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a table's rows, or none in its schema while it has never been written."""
+    if tables.exists(table.name):
+        return tables.read(table.name, columns=columns)
+    empty = table.arrow_schema().empty_table()
+    return empty.select(list(columns)) if columns else empty
+
+
+def current_model(house: Lakehouse) -> str | None:
+    """Return the published model's version, or None before the first."""
+    try:
+        return house.releases.current().model_version
+    except NoReleaseError:
+        return None
 
 
 def preview(rows: pa.Table, *, limit: int = 5, width: int = 60) -> dg.MarkdownMetadataValue:

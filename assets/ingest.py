@@ -12,9 +12,9 @@ from lakehouse.archive.shelf import Shelf
     owners=["team:archive"],
     kinds={"file"},
     retry_policy=TRANSIENT_RETRIES,
-    description="A submitted folder or zip archive, copied out of the inbox unchanged and named by its content.",
 )
 def submission(context: dg.AssetExecutionContext, shelf: dg.ResourceParam[Shelf]) -> dg.MaterializeResult[None]:
+    """A submitted folder or zip archive, copied out of the inbox unchanged and named by its content."""
     with failures():
         landed = shelf.take(context.partition_key)
     return dg.MaterializeResult(

@@ -1,15 +1,74 @@
 """Compares each new dataset version with the one before it and records what has shifted."""
 
+import hashlib
+import itertools
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from assets.house import TRANSIENT_RETRIES, Origin, commit, failures, preview
+from assets.house import TRANSIENT_RETRIES, Origin, commit, descriptions, failures, preview, read_or_empty
 from assets.store import silver_tables
-from lakehouse.errors import NoTableError
-from lakehouse.monitor.drift import drift_table
-from lakehouse.ports import DatasetVersions, TableWrite
-from lakehouse.tables.gold import DRIFT, LOADS
+from lakehouse.archive.shelf import Shelf
+from lakehouse.monitor.drift import DriftRow, compare_versions, drift_table
+from lakehouse.ports import DatasetVersions, TableStore, TableWrite
+from lakehouse.tables.gold import DRIFT
 from lakehouse.tables.write_audit_publish import Lakehouse
+
+
+@dg.asset(
+    deps=[silver_tables],
+    group_name="monitor",
+    owners=["team:monitoring"],
+    kinds={"iceberg", "gold"},
+    retry_policy=TRANSIENT_RETRIES,
+)
+def drift(
+    context: dg.AssetExecutionContext,
+    shelf: dg.ResourceParam[Shelf],
+    versions: dg.ResourceParam[DatasetVersions],
+    house: dg.ResourceParam[Lakehouse],
+    origin: dg.ResourceParam[Origin],
+) -> dg.MaterializeResult[None]:
+    """How far each dataset version has moved from its predecessor, column by column."""
+    with failures():
+        found = [row for pair in _new_pairs(shelf, versions, house.tables) for row in pair]
+        if found:
+            provenance = origin.provenance(context)
+            rows = drift_table(
+                found, run_id=provenance.run_id, code_commit=provenance.code_commit, recorded_at=datetime.now(UTC)
+            )
+            commit(house, [TableWrite(DRIFT, rows)], key=_key(found), provenance=provenance)
+        known = read_or_empty(house.tables, DRIFT)
+    shifted = known.filter(known["drifted"])
+    return dg.MaterializeResult(
+        metadata={
+            "compared_now": len(found),
+            "measures": known.num_rows,
+            "drifted": shifted.num_rows,
+            "shifted": preview(shifted.select(["table_name", "column_name", "dataset_version", "measure", "value"])),
+        }
+    )
+
+
+def _new_pairs(shelf: Shelf, versions: DatasetVersions, tables: TableStore) -> Iterator[list[DriftRow]]:
+    """Yield the measures of every table's neighbouring versions that have not been compared yet."""
+    known = read_or_empty(tables, DRIFT, columns=["table_name", "dataset_version"]).to_pylist()
+    done = {(row["table_name"], row["dataset_version"]) for row in known}
+    for name, description in descriptions(shelf).items():
+        labels = [version.version for version in versions.versions(name)]
+        for table, dictionary in description.tables.items():
+            silver = f"silver.{name}_{table}"
+            pairs = [pair for pair in itertools.pairwise(labels) if (silver, pair[1]) not in done]
+            rows = tables.read(silver) if pairs and tables.exists(silver) else None
+            stored = set(rows["dataset_version"].unique().to_pylist()) if rows is not None else set()
+            for reference, version in pairs:
+                if rows is not None and {reference, version} <= stored:
+                    yield compare_versions(
+                        rows, silver, name, version=version, reference_version=reference, skip=dictionary.primary_key
+                    )
+
+
+def _key(found: list[DriftRow]) -> str:
+    pairs = sorted({f"{row.table_name}:{row.reference_version}:{row.dataset_version}" for row in found})
+    return "drift:" + hashlib.sha256("\n".join(pairs).encode()).hexdigest()

@@ -1,10 +1,12 @@
 """Writes an accepted version into Iceberg: bronze as submitted, silver typed, and the documents models learn from."""
 
+from collections import Counter
+
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.house import TRANSIENT_RETRIES, Origin, commit, failures, preview, submissions, with_run
+from assets.house import TRANSIENT_RETRIES, Origin, commit, descriptions, failures, preview, submissions, with_run
 from assets.version import dataset_version, saved_version
 from lakehouse.archive.eds import Description
 from lakehouse.archive.layers import bronze_writes, load_rows, silver_writes
@@ -25,7 +27,6 @@ OUTCOMES = "silver.college_scorecard_outcomes"
     owners=["team:data"],
     kinds={"iceberg", "bronze"},
     retry_policy=TRANSIENT_RETRIES,
-    description="Every table and text collection as submitted, each cell as text, with file and row number.",
 )
 def bronze_tables(
     context: dg.AssetExecutionContext,
@@ -34,6 +35,7 @@ def bronze_tables(
     house: dg.ResourceParam[Lakehouse],
     origin: dg.ResourceParam[Origin],
 ) -> dg.MaterializeResult[None]:
+    """Every table and text collection as submitted, each cell as text, with file and row number."""
     with failures():
         description, version = _accepted(shelf, versions, context.partition_key)
         writes = bronze_writes(shelf.landed(context.partition_key).folder, description, version)
@@ -48,7 +50,6 @@ def bronze_tables(
     owners=["team:data"],
     kinds={"iceberg", "silver"},
     retry_policy=TRANSIENT_RETRIES,
-    description="The same rows in the types of their data dictionary, published together or not at all.",
 )
 def silver_tables(
     context: dg.AssetExecutionContext,
@@ -57,6 +58,7 @@ def silver_tables(
     house: dg.ResourceParam[Lakehouse],
     origin: dg.ResourceParam[Origin],
 ) -> dg.MaterializeResult[None]:
+    """The same rows in the types of their data dictionary, published together or not at all."""
     with failures():
         description, version = _accepted(shelf, versions, context.partition_key)
         writes = silver_writes(shelf.landed(context.partition_key).folder, description, version)
@@ -70,7 +72,6 @@ def silver_tables(
     owners=["team:data"],
     kinds={"iceberg", "gold"},
     retry_policy=TRANSIENT_RETRIES,
-    description="All documents the language model may learn from or be measured on, split by a hash of their text.",
 )
 def documents(
     context: dg.AssetExecutionContext,
@@ -79,12 +80,13 @@ def documents(
     house: dg.ResourceParam[Lakehouse],
     origin: dg.ResourceParam[Origin],
 ) -> dg.MaterializeResult[None]:
+    """All documents the language model may learn from or be measured on, split by a hash of their text."""
     with failures():
         rows = assemble(_document_parts(shelf, versions, house.tables))
         writes = [TableWrite(DOCUMENTS, rows, mode="replace")]
         digest = documents_sha256(rows)
         commit(house, writes, key=f"documents:{digest}", provenance=origin.provenance(context))
-    counts = {row["values"]: row["counts"] for row in pc.value_counts(rows["split"]).to_pylist()}
+    counts = Counter(rows["split"].to_pylist())
     return dg.MaterializeResult(
         metadata={
             "documents": rows.num_rows,
@@ -139,13 +141,8 @@ def _loaded(writes: list[TableWrite], version: DatasetVersion) -> dg.Materialize
 
 def _document_parts(shelf: Shelf, versions: DatasetVersions, tables: TableStore) -> list[pa.Table]:
     """Return the documents of every accepted dataset: all versions of waves, the newest of snapshots."""
-    described = {}
-    for key in shelf.keys():
-        report = shelf.judge(key)
-        if report.accepted and report.description is not None:
-            described[report.description.name] = report.description
     parts = []
-    for name, description in sorted(described.items()):
+    for name, description in sorted(descriptions(shelf).items()):
         newest = versions.versions(name)[-1:]
         for collection in description.texts:
             rows = tables.read(f"silver.{name}_{collection}")

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 import dagster as dg
+from lakehouse.archive.validate import Report
+from lakehouse.tables.write_audit_publish import Lakehouse
 
 from assets.house import TRANSIENT_RETRIES, Origin, commit, failures, submissions
 from assets.ingest import submission
 from lakehouse.archive.register import register_rows
 from lakehouse.archive.shelf import Shelf
-from lakehouse.archive.validate import Report
 from lakehouse.ports import TableWrite
-from lakehouse.tables.write_audit_publish import Lakehouse
 
 FIT = dg.AssetCheckSpec(
     "fit_for_the_archive", asset="validation_report", blocking=True, description="No finding of level error."
@@ -28,7 +28,6 @@ FAIR = dg.AssetCheckSpec(
     kinds={"yaml", "iceberg"},
     check_specs=[FIT, FAIR],
     retry_policy=TRANSIENT_RETRIES,
-    description="All findings and the FAIR score of a submission, kept in the register whatever the verdict.",
 )
 def validation_report(
     context: dg.AssetExecutionContext,
@@ -37,6 +36,7 @@ def validation_report(
     origin: dg.ResourceParam[Origin],
     fair_threshold: dg.ResourceParam[float],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """All findings and the FAIR score of a submission, kept in the register whatever the verdict."""
     with failures():
         report = shelf.judge(context.partition_key)
         writes = [TableWrite(table, rows) for table, rows in register_rows(report).items()]

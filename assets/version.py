@@ -16,13 +16,13 @@ from lakehouse.ports import DatasetVersion, DatasetVersions
     owners=["team:archive"],
     kinds={"git"},
     retry_policy=TRANSIENT_RETRIES,
-    description="One DataLad commit and tag per accepted content; the same content twice is the same version.",
 )
 def dataset_version(
     context: dg.AssetExecutionContext,
     shelf: dg.ResourceParam[Shelf],
     versions: dg.ResourceParam[DatasetVersions],
 ) -> dg.MaterializeResult[None]:
+    """One DataLad commit and tag per accepted content; the same content twice is the same version."""
     with failures():
         version = saved_version(shelf, versions, context.partition_key)
     return dg.MaterializeResult(
@@ -43,6 +43,4 @@ def saved_version(shelf: Shelf, versions: DatasetVersions, key: str) -> DatasetV
     if not report.accepted or report.description is None:
         raise RefusedError(f"{key} was refused with {len(report.findings)} findings; mend them and submit again")
     landed = shelf.landed(key)
-    return versions.save(
-        landed.folder, report.description.name, report.description.version, landed.content_sha256
-    )
+    return versions.save(landed.folder, report.description.name, report.description.version, landed.content_sha256)

@@ -5,13 +5,13 @@ import io
 import json
 
 import pyarrow as pa
+from lakehouse.endpoint.server import EndpointConfig, S3Access, run_forever
 from rich.console import Console
 from rich.table import Table
 
 from dagster_project.services import queries
 from dagster_project.settings import Settings
 from dagster_project.wiring import lakehouse
-from lakehouse.endpoint.server import EndpointConfig, S3Access, run_forever
 
 TABLE_CELL_WIDTH = 80
 

@@ -32,11 +32,21 @@ class Environment(NamedTuple):
 
 
 LAKEHOUSE = Environment(
-    "venv", PROJECT / "requirements.lock", "Dagster, Iceberg, DataLad, SeaweedFS, DuckDB, PyTorch", 120, True
+    "venv",
+    PROJECT / "requirements.lock",
+    "Dagster, Iceberg, DataLad, SeaweedFS, DuckDB, PyTorch",
+    120,
+    with_project=True,
 )
-TESTS = Environment("venv", PROJECT / "requirements-dev.lock", "the same, and the test and lint tools", 130, True)
+TESTS = Environment(
+    "venv", PROJECT / "requirements-dev.lock", "the same, and the test and lint tools", 130, with_project=True
+)
 SUPERSET = Environment(
-    "superset-venv", PROJECT / "superset" / "requirements.lock", "Superset, which needs older libraries", 60, False
+    "superset-venv",
+    PROJECT / "superset" / "requirements.lock",
+    "Superset, which needs older libraries",
+    60,
+    with_project=False,
 )
 TARGETS = {"demo": (LAKEHOUSE, SUPERSET), "test": (TESTS, SUPERSET), "lakehouse": (LAKEHOUSE,)}
 

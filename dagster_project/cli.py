@@ -89,7 +89,11 @@ def validate(path: Path) -> None:
 @lakehouse.command(cls=ExampleCommand, example='lakehouse sql "select * from kpi.submissions"')
 @click.argument("statement")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
     help="How to write the rows.",
 )
 def sql(statement: str, form: str) -> None:
@@ -110,8 +114,9 @@ def settings() -> None:
 @lakehouse.command(cls=ExampleCommand, example="lakehouse docs")
 def docs() -> None:
     """Render the dictionary of tables and views into docs/."""
-    from dagster_project.settings import PROJECT
     from lakehouse.publish.dictionary import render
+
+    from dagster_project.settings import PROJECT
 
     target = PROJECT / "docs" / "dictionary.md"
     target.write_text(render(), encoding="utf-8")

@@ -68,7 +68,7 @@ def run_demo(settings: Settings) -> int:
         with timings.step("Training, evaluating and publishing the language model"):
             learned = _learn(loop)
     with timings.step("Setting up dashboards (Superset)"):
-        _finish_provisioning(settings, supervisor, provisioning)
+        _finish_provisioning(supervisor, provisioning)
     with timings.step("Starting Dagster and Superset"):
         started = [service for service in (dagster(settings), dashboards(settings)) if supervisor.start(service)]
         for service in started or (dagster(settings), dashboards(settings)):
@@ -84,7 +84,7 @@ def run_graph(settings: Settings) -> int:
     _up(supervisor, storage(settings))
     begun = time.monotonic()
     archive = shelf(settings)
-    keys = sorted({*archive.keys(), *(arrival.key for arrival in archive.waiting())})
+    keys = sorted({*archive.landed_keys(), *(arrival.key for arrival in archive.waiting())})
     with open_loop(settings, prepare_dagster_home(settings)) as loop:
         outcomes = _ingest_all(loop, keys)
         outcomes.append(_learn(loop))
@@ -98,7 +98,7 @@ def start_servers(settings: Settings) -> None:
     _up(supervisor, storage(settings))
     _up(supervisor, sql(settings))
     if not _provisioned(settings):
-        _finish_provisioning(settings, supervisor, _start_provisioning(settings, supervisor))
+        _finish_provisioning(supervisor, _start_provisioning(settings, supervisor))
     for service in (dagster(settings), dashboards(settings)):
         _up(supervisor, service)
     show_status(settings)
@@ -125,9 +125,9 @@ def fill_inbox(settings: Settings) -> list[str]:
     writers: list[tuple[str, Callable[[Path], Path]]] = [
         (f"college_scorecard@{wave}", _wave_writer(wave)) for wave in college_scorecard.WAVES
     ]
-    writers.append((f"python_docs@{python_docs.version()}", python_docs.write))
+    writers.append((f"python_docs@{python_docs.version_label()}", python_docs.write))
     writers.append((REFUSED, course_records.write))
-    known = set(shelf(settings).keys()) | {arrival.key for arrival in inbox.arrivals(box)}
+    known = set(shelf(settings).landed_keys()) | {arrival.key for arrival in inbox.arrivals(box)}
     for key, write in writers:
         if key not in known:
             _write_submission(write, box)
@@ -208,9 +208,7 @@ def _start_provisioning(settings: Settings, supervisor: Supervisor) -> subproces
         )
 
 
-def _finish_provisioning(
-    settings: Settings, supervisor: Supervisor, process: subprocess.Popen[bytes] | None
-) -> None:
+def _finish_provisioning(supervisor: Supervisor, process: subprocess.Popen[bytes] | None) -> None:
     if process is None:
         return
     with console.status("waiting for Superset's set-up"):
@@ -254,7 +252,13 @@ def _rows(settings: Settings) -> list[tuple[str, ...]]:
             f"{settings.sql_user} / see below",
             'lakehouse sql "select * from kpi.submissions"',
         ),
-        ("storage", "S3 API", f"http://{settings.s3_endpoint}", "keys: see below", f"Iceberg at {settings.catalog_uri}"),
+        (
+            "storage",
+            "S3 API",
+            f"http://{settings.s3_endpoint}",
+            "keys: see below",
+            f"Iceberg at {settings.catalog_uri}",
+        ),
         ("", "Files", str(settings.home), "", f"inbox/ archive/ models/ (current: {model}) logs/"),
     ]
 

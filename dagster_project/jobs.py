@@ -44,7 +44,7 @@ ingest = dg.define_asset_job(
 
 learn = dg.define_asset_job(
     "learn",
-    selection=[documents, language_model, evaluation, release],
+    selection=[documents, language_model, evaluation, release, retrain_decisions],
     description="From the published documents to an evaluated model, published when it is better.",
 )
 

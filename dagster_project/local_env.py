@@ -1,8 +1,10 @@
 """Makes this machine's ports and secrets once, in a file only its owner can read."""
 
+import json
 import os
 import secrets
 import socket
+from dataclasses import asdict
 from pathlib import Path
 
 from dagster_project.settings import PREFIX, Settings, load_settings, read_env_file
@@ -23,17 +25,15 @@ def ensure_local(settings: Settings) -> Settings:
 
 
 def _wanted(settings: Settings, present: dict[str, str]) -> dict[str, str]:
-    if f"{PREFIX}STORAGE_PORTS" in present:
-        storage = seaweedfs.SeaweedPorts.from_text(present[f"{PREFIX}STORAGE_PORTS"])
-    else:
-        storage = seaweedfs.SeaweedPorts.choose(settings.host)
+    known = present.get(f"{PREFIX}STORAGE_PORTS")
+    storage = seaweedfs.SeaweedPorts(**json.loads(known)) if known else seaweedfs.SeaweedPorts.free()
     values = {
         "DAGSTER_PORT": str(_free(settings.host, settings.dagster_port)),
         "SUPERSET_PORT": str(_free(settings.host, settings.superset_port)),
         "SQL_PORT": str(_free(settings.host, settings.sql_port)),
-        "STORAGE_PORTS": storage.to_text(),
-        "S3_ENDPOINT": f"{settings.host}:{storage.s3}",
-        "CATALOG_URI": f"http://{settings.host}:{storage.catalog}",
+        "STORAGE_PORTS": json.dumps(asdict(storage)),
+        "S3_ENDPOINT": seaweedfs.s3_endpoint(storage).removeprefix("http://"),
+        "CATALOG_URI": seaweedfs.catalog_uri(storage),
         "S3_ACCESS_KEY": secrets.token_hex(10),
         "S3_SECRET_KEY": secrets.token_urlsafe(SECRET_BYTES),
         "SQL_PASSWORD": secrets.token_urlsafe(SECRET_BYTES),

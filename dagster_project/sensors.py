@@ -3,12 +3,12 @@
 import json
 
 import dagster as dg
+from lakehouse.tables.write_audit_publish import Lakehouse
 
 from assets.house import submissions
 from dagster_project.jobs import ingest, learn, learn_config
 from lakehouse.archive.shelf import Shelf
 from lakehouse.tables.gold import RETRAIN_DECISIONS
-from lakehouse.tables.write_audit_publish import Lakehouse
 
 
 def inbox_sensor(interval_seconds: int) -> dg.SensorDefinition:
@@ -57,7 +57,9 @@ def drift_sensor(interval_seconds: int) -> dg.SensorDefinition:
         wanted = [row for row in rows if row["decision"] == "retrain" and row["cause_key"] not in done]
         return dg.SensorResult(
             run_requests=[
-                dg.RunRequest(run_key=row["cause_key"], run_config=learn_config(row["cause"]), tags={"cause": row["cause_key"]})
+                dg.RunRequest(
+                    run_key=row["cause_key"], run_config=learn_config(row["cause"]), tags={"cause": row["cause_key"]}
+                )
                 for row in wanted
             ],
             cursor=json.dumps(sorted(done | {row["cause_key"] for row in wanted})),

@@ -1,16 +1,18 @@
 """The processes of a bare machine: object store with catalog, SQL endpoint, Dagster, Superset."""
 
 import http.client
+import json
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from lakehouse.adapters.dremio import DremioQueries
+
 from dagster_project.settings import PREFIX, PROJECT, Settings, machine_environment
 from dagster_project.supervisor import Service
 from lakehouse.adapters import seaweedfs, superset
-from lakehouse.adapters.dremio import DremioQueries
 from lakehouse.errors import LakehouseError
 
 HEALTH_SECONDS = 3.0
@@ -32,19 +34,16 @@ def services(settings: Settings) -> tuple[Service, ...]:
 
 def storage(settings: Settings) -> Service:
     """Return SeaweedFS: S3 API and Iceberg REST catalog in one process."""
-    ports = seaweedfs.SeaweedPorts.from_text(settings.storage_ports)
+    ports = seaweedfs.SeaweedPorts(**json.loads(settings.storage_ports))
+    access_key = settings.s3_access_key.get_secret_value()
+    secret_key = settings.s3_secret_key.get_secret_value()
     data = settings.home / "objects"
     return Service(
         name="storage",
-        command=seaweedfs.command(seaweedfs.find_binary(), data=data, ports=ports, host=settings.host),
-        environment={
-            **machine_environment(),
-            **seaweedfs.environment(
-                settings.s3_access_key.get_secret_value(), settings.s3_secret_key.get_secret_value()
-            ),
-        },
+        command=seaweedfs.command(seaweedfs.binary(), data=data, ports=ports),
+        environment=machine_environment() | seaweedfs.environment(access_key, secret_key),
         folder=data,
-        healthy=lambda: seaweedfs.healthy(ports, host=settings.host),
+        healthy=lambda: seaweedfs.healthy(ports, access_key=access_key, secret_key=secret_key),
         needed_for="objects and Iceberg tables",
     )
 

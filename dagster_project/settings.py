@@ -1,4 +1,4 @@
-"""All settings, typed and read once: defaults, then the state folder's env file, then the profile, then the environment."""
+"""All settings, typed and read once: defaults, the state folder's env file, the profile, the environment."""
 
 import difflib
 import os
@@ -21,7 +21,7 @@ Home = Annotated[Path, AfterValidator(lambda path: (PROJECT / path).resolve())]
 class Settings(BaseModel):
     """Every setting. The environment variable is the field's name in capitals after ``LAKEHOUSE_``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     home: Home = Field(Path(".lakehouse"), description="Folder of all data, logs, secrets and environments.")
     host: str = Field("127.0.0.1", description="Address the servers listen on.")
@@ -32,7 +32,7 @@ class Settings(BaseModel):
     storage_ports: str = Field("", description="Ports of the object store and catalog, chosen at `lakehouse init`.")
 
     s3_endpoint: str = Field("", description="host:port of the S3 API.")
-    s3_secure: bool = Field(False, description="Whether the S3 API speaks TLS.")
+    s3_secure: bool = Field(default=False, description="Whether the S3 API speaks TLS.")
     s3_access_key: SecretStr = Field(SecretStr(""), description="S3 access key.")
     s3_secret_key: SecretStr = Field(SecretStr(""), description="S3 secret key.")
     s3_bucket: str = Field("lake", description="Bucket for releases.")
@@ -109,7 +109,9 @@ def _parse(pairs: Mapping[str, str]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = f"{PREFIX}{'_'.join(str(part) for part in first['loc']).upper()}"
-        raise UnknownSettingError(f"{name} is {first['input']!r}: {first['msg']}; correct it and start again") from error
+        raise UnknownSettingError(
+            f"{name} is {first['input']!r}: {first['msg']}; correct it and start again"
+        ) from error
 
 
 def machine_environment() -> dict[str, str]:

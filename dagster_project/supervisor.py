@@ -20,7 +20,7 @@ LOG_TAIL_LINES = 15
 class Service:
     """One process to run: how to start it and how to ask whether it is well.
 
-    `healthy` returns True once the process serves; it must answer within a few seconds. `needed_for` is shown to people.
+    `healthy` says whether the process serves, within a few seconds. `needed_for` is shown to people.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Supervisor:
     root: Path
     run: Path = field(init=False)
     logs: Path = field(init=False)
+    _children: dict[int, "subprocess.Popen[bytes]"] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "run", self.root / "run")
@@ -60,8 +61,9 @@ class Supervisor:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_reset_signals,  # noqa: PLW1509 - the caller has no threads yet
+                preexec_fn=_reset_signals,
             )
+        self._children[child.pid] = child
         record = {"pid": child.pid, "born": _born(child.pid)}
         partial = self._record(service.name).with_suffix(".part")
         partial.write_text(json.dumps(record), encoding="utf-8")
@@ -96,10 +98,11 @@ class Supervisor:
         _signal_group(pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         while _group_alive(pid) and time.monotonic() < deadline:
-            _reap(pid)
+            self._reap(pid)
             time.sleep(POLL_SECONDS / 4)
         _signal_group(pid, signal.SIGKILL)
-        _reap(pid)
+        if pid in self._children:
+            self._children.pop(pid).wait()
         self._record(name).unlink(missing_ok=True)
         return True
 
@@ -110,7 +113,7 @@ class Supervisor:
         except FileNotFoundError:
             return None
         pid = int(record["pid"])
-        _reap(pid)
+        self._reap(pid)
         return pid if _born(pid) == record["born"] else None
 
     def names(self) -> list[str]:
@@ -120,6 +123,11 @@ class Supervisor:
     def log(self, name: str) -> Path:
         """Return the log file of a service."""
         return self.logs / f"{name}.log"
+
+    def _reap(self, pid: int) -> None:
+        """Let a dead child of ours go, so that it does not count as a living member of its group."""
+        if pid in self._children:
+            self._children[pid].poll()
 
     def _record(self, name: str) -> Path:
         return self.run / f"{name}.json"
@@ -143,13 +151,6 @@ def _born(pid: int) -> str | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] == "Z" else fields[19]
-
-
-def _reap(pid: int) -> None:
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return
 
 
 def _group_alive(group: int) -> bool:

@@ -11,7 +11,6 @@ from lakehouse.adapters.object_store import S3Objects
 from lakehouse.archive.shelf import Shelf
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse
-from models.checkpoint import CheckpointStore
 from models.config import DEMO, TINY
 
 
@@ -19,16 +18,14 @@ def lakehouse(settings: Settings) -> Lakehouse:
     """Return tables, objects and releases at the addresses in the settings."""
     access_key = settings.s3_access_key.get_secret_value()
     secret_key = settings.s3_secret_key.get_secret_value()
-    objects = S3Objects(
-        settings.s3_endpoint, access_key, secret_key, settings.s3_bucket, secure=settings.s3_secure
-    )
+    objects = S3Objects(settings.s3_endpoint, access_key, secret_key, settings.s3_bucket, secure=settings.s3_secure)
     scheme = "https" if settings.s3_secure else "http"
     tables = IcebergTables.rest(
         settings.catalog_uri,
-        settings.catalog_warehouse,
-        access_key,
-        secret_key,
-        f"{scheme}://{settings.s3_endpoint}",
+        warehouse=settings.catalog_warehouse,
+        access_key=access_key,
+        secret_key=secret_key,
+        s3_endpoint=f"{scheme}://{settings.s3_endpoint}",
     )
     return Lakehouse(tables=tables, objects=objects, releases=ReleaseLog(objects))
 

@@ -64,7 +64,7 @@ class Shelf:
         self._replace(path, report.to_json())
         return report
 
-    def keys(self) -> list[str]:
+    def landed_keys(self) -> list[str]:
         """Return the keys of everything that has landed, sorted."""
         return sorted(path.stem for path in (self.root / "arrivals").glob("*.json"))
 

@@ -126,6 +126,22 @@ PREDICTIONS = TableDefinition(
     ),
 )
 
+PROMOTIONS = TableDefinition(
+    name="gold.promotions",
+    grain="one row per model version and evaluation snapshot it was judged on",
+    key=("model_version", "evaluation_snapshot"),
+    owner="team:models",
+    columns=(
+        *MODEL,
+        Column("compared_with", pa.string(), "Version that was current; null for the first model."),
+        Column("promoted", pa.bool_(), "Whether it became the current version.", nullable=False),
+        Column("difference", pa.float64(), "Candidate minus current; negative is better.", unit="bit/byte"),
+        Column("standard_error", pa.float64(), "Of the difference, over documents.", unit="bit/byte"),
+        Column("reason", pa.string(), "The numbers behind the decision.", nullable=False),
+        *RUN,
+    ),
+)
+
 DRIFT = TableDefinition(
     name="gold.drift",
     grain="one row per dataset table, column and dataset version compared with its predecessor",
@@ -166,6 +182,7 @@ GOLD = (
     TRAINING_CURVE,
     EVALUATIONS,
     PREDICTIONS,
+    PROMOTIONS,
     DRIFT,
     RETRAIN_DECISIONS,
 )

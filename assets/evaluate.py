@@ -1,0 +1,73 @@
+"""Measures the newest model on held-out documents, beside baselines and beside the model that is current."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.house import TRANSIENT_RETRIES, failures
+from assets.train import language_model
+from assets.workshop import Workshop
+from lakehouse.tables.write_audit_publish import Lakehouse
+from models.errors import CheckpointError
+from models.requests import EvaluateResult
+from models.scores import ALL
+
+BASELINES = ("unigram", "trigram")
+BEATS = dg.AssetCheckSpec(
+    "beats_the_baselines",
+    asset="evaluation",
+    blocking=True,
+    description="Fewer bits per byte on held-out documents than a unigram and a smoothed trigram.",
+)
+
+
+@dg.asset(
+    deps=[language_model],
+    group_name="evaluate",
+    owners=["team:models"],
+    kinds={"pytorch"},
+    check_specs=[BEATS],
+    retry_policy=TRANSIENT_RETRIES,
+)
+def evaluation(
+    house: dg.ResourceParam[Lakehouse], workshop: dg.ResourceParam[Workshop]
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Bits per byte of every held-out document, by the model, a unigram and a trigram."""
+    with failures():
+        version = newest_version(workshop)
+        result = workshop.evaluate(version, workshop.corpus(house.tables))
+    scores = bits_per_byte(result)
+    yield dg.MaterializeResult(
+        metadata={
+            "model_version": version,
+            "evaluation_snapshot": result.evaluation_snapshot,
+            **{f"{name}_bits_per_byte": value for name, value in scores.items()},
+            "by_dataset": _as_markdown(result),
+        },
+        data_version=dg.DataVersion(f"{version}:{result.evaluation_snapshot}"),
+    )
+    best = min(scores[name] for name in BASELINES)
+    yield dg.AssetCheckResult(
+        check_name=BEATS.name, passed=scores["gpt"] < best, metadata={"gpt": scores["gpt"], "best_baseline": best}
+    )
+
+
+def newest_version(workshop: Workshop) -> str:
+    """Return the newest trained version; raise CheckpointError before the first."""
+    versions = workshop.checkpoints.versions()
+    if not versions:
+        raise CheckpointError(f"no model under {workshop.checkpoints.root}; materialise `language_model` first")
+    return versions[-1]
+
+
+def bits_per_byte(result: EvaluateResult) -> dict[str, float]:
+    """Return each evaluator's bits per byte over all held-out documents."""
+    return {row.evaluator: row.bits_per_byte for row in result.rows if row.slice == ALL}
+
+
+def _as_markdown(result: EvaluateResult) -> dg.MarkdownMetadataValue:
+    lines = ["| evaluator | slice | bits per byte | documents |", "|---|---|---|---|"]
+    lines.extend(
+        f"| {row.evaluator} | {row.slice} | {row.bits_per_byte:.4f} | {row.document_count} |" for row in result.rows
+    )
+    return dg.MetadataValue.md("\n".join(lines))

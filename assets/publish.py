@@ -1,0 +1,109 @@
+"""Publishes a model's results, and makes it the current one when it is better, in one release."""
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.evaluate import bits_per_byte, evaluation, newest_version
+from assets.house import TRANSIENT_RETRIES, Origin, commit, current_model, failures, preview, read_or_empty
+from assets.results import evaluation_writes, model_writes, promotion_write
+from assets.workshop import Workshop
+from lakehouse.definition import TableDefinition
+from lakehouse.ports import Provenance, TableStore, TableWrite
+from lakehouse.tables.gold import EVALUATIONS, MODEL_VERSIONS, PREDICTIONS, PROMOTIONS
+from lakehouse.tables.write_audit_publish import Lakehouse
+from models.requests import EvaluateResult
+from models.scores import Comparison, better, read_scores
+
+
+@dg.asset(
+    deps=[evaluation],
+    group_name="publish",
+    owners=["team:models"],
+    kinds={"iceberg", "gold", "sql"},
+    retry_policy=TRANSIENT_RETRIES,
+)
+def release(
+    context: dg.AssetExecutionContext,
+    house: dg.ResourceParam[Lakehouse],
+    workshop: dg.ResourceParam[Workshop],
+    origin: dg.ResourceParam[Origin],
+) -> dg.MaterializeResult[None]:
+    """One release with the model's numbers and predictions; a better model becomes current in the same moment."""
+    with failures():
+        version, current = newest_version(workshop), current_model(house)
+        corpus = workshop.corpus(house.tables)
+        results = {name: workshop.evaluate(name, corpus) for name in {version, current or version}}
+        comparison = compared(version, current, results)
+        promoted = current is None or (comparison is not None and comparison.wins)
+        provenance = origin.provenance(context, model_version=version)
+        published = commit(
+            house,
+            _writes(house.tables, workshop, version, current, results, comparison, provenance),
+            key=f"release:{version}:{results[version].evaluation_snapshot}:{current}",
+            provenance=provenance,
+            model_version=version if promoted else current,
+        )
+    return dg.MaterializeResult(
+        metadata={
+            "release": published.release_number,
+            "changed": published.changed,
+            "current_model": (version if promoted else current) or "none",
+            "decision": comparison.reason if comparison else "nothing newer to compare",
+            **{f"{name}_bits_per_byte": value for name, value in bits_per_byte(results[version]).items()},
+            "predictions": preview(_predictions(house.tables, version), limit=5),
+        },
+        data_version=dg.DataVersion(str(published.release_number)),
+    )
+
+
+def compared(version: str, current: str | None, results: dict[str, EvaluateResult]) -> Comparison | None:
+    """Compare the newest version with the current one on the same documents; None when there is nothing to compare."""
+    if current is None or current == version:
+        return None
+    return better(read_scores(results[version].scores), read_scores(results[current].scores))
+
+
+def _writes(
+    tables: TableStore,
+    workshop: Workshop,
+    version: str,
+    current: str | None,
+    results: dict[str, EvaluateResult],
+    comparison: Comparison | None,
+    provenance: Provenance,
+) -> list[TableWrite]:
+    """Return what is not recorded yet: the version, the evaluations of both models, and the decision."""
+    described = set(read_or_empty(tables, MODEL_VERSIONS, columns=["model_version"])["model_version"].to_pylist())
+    measured = _recorded(tables, EVALUATIONS)
+    writes = [] if version in described else model_writes(version, workshop.checkpoints.training(version), provenance)
+    evaluations = [
+        evaluation_writes(name, result, provenance)
+        for name, result in sorted(results.items())
+        if (name, result.evaluation_snapshot) not in measured
+    ]
+    writes.extend(_joined(evaluations))
+    snapshot = results[version].evaluation_snapshot
+    if version != current and (version, snapshot) not in _recorded(tables, PROMOTIONS):
+        writes.append(promotion_write(version, snapshot, current, comparison, provenance))
+    return writes
+
+
+def _joined(groups: list[list[TableWrite]]) -> list[TableWrite]:
+    """Return one write per table, the rows of all groups together."""
+    rows: dict[TableDefinition, list[pa.Table]] = {}
+    for write in (write for group in groups for write in group):
+        rows.setdefault(write.table, []).append(write.rows)
+    return [TableWrite(table, pa.concat_tables(parts)) for table, parts in rows.items()]
+
+
+def _recorded(tables: TableStore, table: TableDefinition) -> set[tuple[str, str]]:
+    rows = read_or_empty(tables, table, columns=["model_version", "evaluation_snapshot"]).to_pylist()
+    return {(row["model_version"], row["evaluation_snapshot"]) for row in rows}
+
+
+def _predictions(tables: TableStore, version: str) -> pa.Table:
+    rows = tables.read(
+        PREDICTIONS.name, columns=["model_version", "passage", "top_tokens", "next_token", "continuation"]
+    )
+    return rows.filter(pc.equal(rows["model_version"], pa.scalar(version)))

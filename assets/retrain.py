@@ -1,0 +1,56 @@
+"""Decides whether what has shifted asks for a new model; a sensor acts on the decision, which closes the loop."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from assets.house import TRANSIENT_RETRIES, Origin, commit, current_model, failures, preview, read_or_empty
+from assets.monitor import drift
+from assets.publish import release
+from assets.workshop import Workshop
+from lakehouse.monitor.drift import drift_rows
+from lakehouse.monitor.retraining import decide, decisions_table
+from lakehouse.ports import TableWrite
+from lakehouse.tables.gold import DRIFT, RETRAIN_DECISIONS
+from lakehouse.tables.write_audit_publish import Lakehouse
+
+
+@dg.asset(
+    deps=[drift, release],
+    group_name="retrain",
+    owners=["team:monitoring"],
+    kinds={"iceberg", "gold"},
+    retry_policy=TRANSIENT_RETRIES,
+)
+def retrain_decisions(
+    context: dg.AssetExecutionContext,
+    workshop: dg.ResourceParam[Workshop],
+    house: dg.ResourceParam[Lakehouse],
+    origin: dg.ResourceParam[Origin],
+) -> dg.MaterializeResult[None]:
+    """One decision per cause: retrain on what the current model has not learned from, or wait, and why.
+
+    Before the first model there is nothing to decide: the first training learns from everything.
+    """
+    with failures():
+        known = read_or_empty(house.tables, RETRAIN_DECISIONS)
+        model = current_model(house)
+        decided = {row["cause_key"] for row in known.select(["cause_key"]).to_pylist()}
+        found = []
+        if model is not None:
+            measures = drift_rows(read_or_empty(house.tables, DRIFT))
+            found = decide(measures, trained_on=workshop.learned_versions(model), decided=decided)
+        if found:
+            provenance = origin.provenance(context, model_version=model)
+            rows = decisions_table(
+                found, run_id=provenance.run_id, code_commit=provenance.code_commit, recorded_at=datetime.now(UTC)
+            )
+            key = "decisions:" + ",".join(one.cause_key for one in found)
+            commit(house, [TableWrite(RETRAIN_DECISIONS, rows)], key=key, provenance=provenance)
+            known = house.tables.read(RETRAIN_DECISIONS.name)
+    return dg.MaterializeResult(
+        metadata={
+            "decided_now": len(found),
+            "decisions": preview(known.select(["cause_key", "decision", "reason"]), limit=20, width=200),
+        }
+    )

@@ -1,0 +1,89 @@
+"""Trains a language model on the published documents, in a child process so that a crash stays there."""
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+
+import dagster as dg
+
+from assets.house import TRANSIENT_RETRIES, Origin, failures
+from assets.store import documents
+from assets.workshop import Workshop
+from lakehouse.tables.write_audit_publish import Lakehouse
+from models.progress import Progress
+
+LOG_EVERY_STEPS = 50
+
+
+class Cause(dg.Config):
+    """Why a training was asked for: first, schedule, drift or request."""
+
+    cause: str = "request"
+
+
+@dg.asset(
+    deps=[documents],
+    group_name="train",
+    owners=["team:models"],
+    kinds={"pytorch"},
+    retry_policy=TRANSIENT_RETRIES,
+)
+def language_model(
+    context: dg.AssetExecutionContext,
+    config: Cause,
+    house: dg.ResourceParam[Lakehouse],
+    workshop: dg.ResourceParam[Workshop],
+    origin: dg.ResourceParam[Origin],
+) -> dg.MaterializeResult[None]:
+    """A small GPT with its byte-level tokenizer; unchanged documents and recipe give the version there already is."""
+    with failures():
+        corpus = workshop.corpus(house.tables)
+        result = workshop.train(
+            corpus, code_commit=origin.code_commit, cause=config.cause, on_progress=_told(context.log.info)
+        )
+    training = result.training
+    return dg.MaterializeResult(
+        metadata={
+            "model_version": result.model_version,
+            "new": result.created,
+            "folder": dg.MetadataValue.path(str(result.folder)),
+            "parameters": training["parameter_count"],
+            "train_seconds": training["train_seconds"],
+            "device": training["device"],
+            "datasets": dict(corpus.dataset_commits),
+            "loss_curve": loss_curve(result.curve),
+        },
+        data_version=dg.DataVersion(result.model_version),
+    )
+
+
+def loss_curve(curve: Sequence[Progress]) -> dg.MarkdownMetadataValue:
+    """Return the training and validation curves as a picture for the asset's page."""
+    # Imported here: drawing is needed once per training, not whenever the code location loads.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([point.step for point in curve], [point.train_bits_per_byte for point in curve], label="training batch")
+    held = [
+        (point.step, point.validation_bits_per_byte) for point in curve if point.validation_bits_per_byte is not None
+    ]
+    axes.plot([step for step, _ in held], [value for _, value in held], "o-", label="validation documents")
+    axes.set_xlabel("optimizer step")
+    axes.set_ylabel("bits per byte")
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend()
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    return dg.MetadataValue.md(f"![loss curve](data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()})")
+
+
+def _told(log: Callable[[str], None]) -> Callable[[Progress], None]:
+    def tell(progress: Progress) -> None:
+        if progress.step % LOG_EVERY_STEPS == 0 or progress.step == progress.steps:
+            log(
+                f"step {progress.step}/{progress.steps} train {progress.train_bits_per_byte:.3f} bits per byte, "
+                f"{progress.tokens_per_second:.0f} tokens/s, {progress.seconds_left:.0f} s left"
+            )
+
+    return tell

@@ -1,0 +1,101 @@
+"""Where models are made: hands the published documents to the model library and keeps what it gives back."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from lakehouse.ports import TableStore
+from lakehouse.tables.documents import documents_sha256
+from lakehouse.tables.gold import DOCUMENTS
+from models.checkpoint import CheckpointStore
+from models.child import run_evaluate, run_train
+from models.config import Recipe
+from models.documents import evaluation_snapshot, of_split, read_documents
+from models.progress import Progress
+from models.requests import RESULT, EvaluateRequest, EvaluateResult, TrainRequest, TrainResult, evaluate_result
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The documents of one snapshot: the file that models read, and the commits by ``dataset@version``."""
+
+    file: Path
+    snapshot_id: int
+    dataset_commits: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """The folder `root` of checkpoints and work files, and the recipe to train with."""
+
+    root: Path
+    recipe: Recipe
+
+    @property
+    def checkpoints(self) -> CheckpointStore:
+        """Return all trained versions."""
+        return CheckpointStore(self.root / "versions")
+
+    def corpus(self, tables: TableStore) -> Corpus:
+        """Return the documents as they are now, written once per content to a file for the child process."""
+        snapshot_id = tables.pointer(DOCUMENTS.name).snapshot_id
+        assert snapshot_id is not None, "a table is created with its first snapshot"
+        rows = tables.read(DOCUMENTS.name, snapshot_id=snapshot_id)
+        file = self.root / "work" / f"documents-{documents_sha256(rows)[:16]}.parquet"
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            partial = file.with_suffix(".part")
+            pq.write_table(rows, partial, write_page_checksum=True)
+            partial.replace(file)
+        sources = rows.group_by(["dataset", "dataset_version", "dataset_commit"]).aggregate([]).to_pylist()
+        commits = {f"{row['dataset']}@{row['dataset_version']}": row["dataset_commit"] for row in sources}
+        return Corpus(file, snapshot_id, dict(sorted(commits.items())))
+
+    def train(
+        self, corpus: Corpus, *, code_commit: str, cause: str, on_progress: Callable[[Progress], None]
+    ) -> TrainResult:
+        """Train on a corpus in a child process, or return the version that an equal run has made."""
+        request = TrainRequest(
+            documents=corpus.file,
+            recipe=self.recipe,
+            checkpoints=self.checkpoints.root,
+            work=self.root / "work" / "train",
+            documents_snapshot=str(corpus.snapshot_id),
+            dataset_commits=corpus.dataset_commits,
+            code_commit=code_commit,
+            cause=cause,
+        )
+        return run_train(request, on_progress=on_progress)
+
+    def evaluate(self, version: str, corpus: Corpus) -> EvaluateResult:
+        """Measure a version on a corpus's held-out documents, once per version and documents."""
+        snapshot = self.evaluation_snapshot(corpus)
+        work = self.root / "evaluations" / f"{version}-{snapshot[:16]}"
+        known = _kept(work / RESULT)
+        if known is not None:
+            return known
+        request = EvaluateRequest(documents=corpus.file, checkpoint=self.checkpoints.folder(version), work=work)
+        return run_evaluate(request)
+
+    def evaluation_snapshot(self, corpus: Corpus) -> str:
+        """Return the hash of a corpus's held-out documents."""
+        return evaluation_snapshot(of_split(read_documents(corpus.file), "test"))
+
+    def learned_versions(self, version: str) -> dict[str, set[str]]:
+        """Return the dataset versions a model has learned from, by dataset."""
+        learned: dict[str, set[str]] = {}
+        for key in self.checkpoints.training(version)["dataset_commits"]:
+            dataset, _, label = key.partition("@")
+            learned.setdefault(dataset, set()).add(label)
+        return learned
+
+
+def _kept(path: Path) -> EvaluateResult | None:
+    """Return an answer kept from before; an error kept from before is tried again."""
+    if not path.is_file():
+        return None
+    values = json.loads(path.read_text(encoding="utf-8"))
+    return None if "error" in values else evaluate_result(values)

@@ -1,0 +1,58 @@
+"""Settings come from one place, in a known order, and a wrong one is an error."""
+
+import pytest
+
+from dagster_project.settings import load_settings, read_env_file
+from lakehouse.errors import UnknownSettingError
+
+
+def test_defaults_work_on_a_laptop(tmp_path):
+    settings = load_settings({"LAKEHOUSE_HOME": str(tmp_path)})
+    assert settings.home == tmp_path
+    assert settings.host == "127.0.0.1"
+
+
+def test_a_misspelt_setting_names_the_nearest_one(tmp_path):
+    with pytest.raises(
+        UnknownSettingError, match="LAKEHOUSE_DAGSTR_PORT is not a setting; did you mean LAKEHOUSE_DAGSTER_PORT"
+    ):
+        load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_DAGSTR_PORT": "3001"})
+
+
+def test_a_wrong_value_names_the_setting_and_the_value(tmp_path):
+    with pytest.raises(UnknownSettingError, match="LAKEHOUSE_SQL_PORT is 'abc'"):
+        load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_SQL_PORT": "abc"})
+
+
+def test_an_unknown_setting_in_the_env_file_is_an_error(tmp_path):
+    (tmp_path / "local.env").write_text("LAKEHOUSE_COLOUR=blue\n")
+    with pytest.raises(UnknownSettingError, match="LAKEHOUSE_COLOUR"):
+        load_settings({"LAKEHOUSE_HOME": str(tmp_path)})
+
+
+def test_the_environment_stands_above_the_profile_above_the_env_file(tmp_path):
+    (tmp_path / "local.env").write_text("LAKEHOUSE_SQL_USER=file\nLAKEHOUSE_S3_BUCKET=file\nLAKEHOUSE_HOST=127.0.0.2\n")
+    profile = tmp_path / "cluster.env"
+    profile.write_text("# a comment\n\nLAKEHOUSE_SQL_USER=profile\nLAKEHOUSE_S3_BUCKET=profile\n")
+    settings = load_settings(
+        {"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_PROFILE": str(profile), "LAKEHOUSE_SQL_USER": "environment"}
+    )
+    assert (settings.sql_user, settings.s3_bucket, settings.host) == ("environment", "profile", "127.0.0.2")
+
+
+def test_a_profile_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(UnknownSettingError, match="not a file"):
+        load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_PROFILE": str(tmp_path / "no.env")})
+
+
+def test_a_line_without_a_name_is_an_error_with_its_place(tmp_path):
+    file = tmp_path / "x.env"
+    file.write_text("LAKEHOUSE_HOST=127.0.0.1\nnonsense\n")
+    with pytest.raises(UnknownSettingError, match=r"x\.env:2 is 'nonsense'"):
+        read_env_file(file)
+
+
+def test_secrets_are_not_shown(tmp_path):
+    settings = load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_SQL_PASSWORD": "hush-hush"})
+    assert "hush-hush" not in repr(settings)
+    assert settings.sql_password.get_secret_value() == "hush-hush"
