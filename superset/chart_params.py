@@ -70,7 +70,7 @@ def _trend(chart: Chart) -> dict[str, Any]:
         "show_trend_line": True,
         "start_y_axis_at_zero": False,
         "y_axis_format": _format(chart, metric),
-        "time_format": "%Y",
+        "time_format": "%Y" if chart.options["grain"] == "P1Y" else "%Y-%m-%d %H:%M",
         "header_font_size": 0.3,
         "subheader_font_size": 0.125,
         "color_picker": {"r": 68, "g": 119, "b": 170, "a": 1},
@@ -89,7 +89,7 @@ def _axes(chart: Chart) -> dict[str, Any]:
         "x_axis_title": chart.options.get("axis", ""),
         "x_axis_title_margin": 30 if "axis" in chart.options else 0,
         "row_limit": ROW_LIMIT,
-        "legendType": "scroll",
+        "legendType": "plain",
         "legendOrientation": "top",
         "show_legend": "group" in chart.options or len(chart.options["metrics"]) > 1,
         "rich_tooltip": True,
@@ -109,9 +109,9 @@ def _line(chart: Chart) -> dict[str, Any]:
     return {
         **_axes(chart),
         **(by_number if "by" in chart.options else by_time),
-        "markerEnabled": "by" not in chart.options,
-        "markerSize": 6,
-        "connectNulls": True,
+        # Series with gaps are drawn as points between which no line can go.
+        "markerEnabled": True,
+        "markerSize": 5,
     }
 
 
@@ -145,10 +145,11 @@ def _heat(chart: Chart) -> dict[str, Any]:
         "show_legend": True,
         "show_values": True,
         "show_percentage": False,
-        "value_bounds": [None, None],
+        # The scale turns red at 1, where a measure passes its threshold.
+        "value_bounds": [0, 2],
         "y_axis_format": _format(chart, chart.options["metric"]),
-        "left_margin": "auto",
-        "bottom_margin": "auto",
+        "left_margin": 190,
+        "bottom_margin": 60,
         "xscale_interval": 1,
         "yscale_interval": 1,
     }

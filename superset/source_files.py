@@ -112,6 +112,9 @@ def _dataset(path: Path, folder: Path) -> Dataset:
     for name, metric in metrics.items():
         if missing := METRIC_KEYS - set(metric):
             raise SourceError(f"{file}: metric {name!r} lacks {', '.join(sorted(missing))}")
+        if name in columns:
+            # Superset then sorts by the metric where the column was meant, and the statement fails.
+            raise SourceError(f"{file}: metric {name!r} is also a column; rename the metric")
     if content.get("time"):
         known(file, "time column", content["time"], columns)
     return Dataset(content["view"], file, content.get("time"), columns, metrics)

@@ -155,10 +155,10 @@ EXTRA_CATEGORICAL_COLOR_SCHEMES = [
 EXTRA_SEQUENTIAL_COLOR_SCHEMES = [
     {
         "id": "lakehouse_heat",
-        "description": "Pale to dark",
-        "label": "Education lakehouse, pale to dark",
-        "isDiverging": False,
+        "description": "Pale blue below the middle, red above it",
+        "label": "Education lakehouse, bad above the middle",
+        "isDiverging": True,
         "isDefault": False,
-        "colors": ["#F3F6FA", "#C9D9EA", "#8FB2D3", "#4477AA", "#1F3D63"],
+        "colors": ["#F3F6FA", "#C9D9EA", "#F6C5CC", "#EE6677"],
     }
 ]
