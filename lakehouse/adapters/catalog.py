@@ -131,13 +131,15 @@ class IcebergTables:
                 base = self._cut(name, branch)
                 stored = self._catalog.load_table(name)
                 emptied = write.mode == "replace" and _data_files(base) > 0
-                self._write(stored, rows, branch, summary, emptied=emptied)
+                if not self._writes(stored, rows, branch, summary, emptied=emptied):
+                    _pause(attempt)
+                    continue
                 own = list(ancestors_of(stored.snapshot_by_name(branch), stored.metadata))[: 2 if emptied else 1]
                 # PyIceberg's retry would stack these rows on those of another run with the same branch.
                 if own[-1].parent_snapshot_id == base.snapshot_id:
                     return StagedWrite(write.table, branch, own[0].snapshot_id)
             _pause(attempt)
-        raise CommitConflictError(f"another writer uses branch {branch} of {name} as well; run the step again")
+        raise CommitConflictError(f"other writers kept changing {name} for {ATTEMPTS} attempts; run the step again")
 
     def read_staged(self, staged: StagedWrite) -> pa.Table:
         """Return all rows visible on the branch head."""
@@ -234,16 +236,25 @@ class IcebergTables:
         with self._translated(table):
             return self._catalog.load_table(table)
 
-    def _write(self, stored: Table, rows: pa.Table, branch: str, summary: Mapping[str, str], *, emptied: bool) -> None:
-        # Cutting the branch and writing to it are two commits: PyIceberg's retry of a joint one forgets the cut
-        # (Transaction._rebuild_snapshot_updates) and would start an orphan branch without main's rows.
+    def _writes(self, stored: Table, rows: pa.Table, branch: str, summary: Mapping[str, str], *, emptied: bool) -> bool:
+        """Commit rows to the branch; False when another writer of this table, on whatever branch, was faster.
+
+        Cutting the branch and writing to it are two commits: PyIceberg's retry of a joint one forgets the cut
+        (Transaction._rebuild_snapshot_updates) and would start an orphan branch without main's rows.
+        """
+        numbered = _last_number(stored)
         try:
             with stored.transaction() as transaction:
                 if emptied:
                     transaction.delete(AlwaysTrue(), branch=branch)
                 transaction.append(rows, snapshot_properties=dict(summary), branch=branch)
-        except ValueError as error:
+        except (ValueError, vendor.BadRequestError) as error:
+            # Snapshots of all branches share one sequence; PyIceberg and SeaweedFS refuse a number that was taken
+            # meanwhile as a bad value, not as a conflict.
+            if _last_number(self._catalog.load_table(stored.name())) > numbered:
+                return False
             raise SchemaError(f"rows for {'.'.join(stored.name())} do not fit the stored table: {error}") from error
+        return True
 
     def _create(self, table: TableDefinition) -> Table:
         self._catalog.create_namespace_if_not_exists(table.namespace)
@@ -324,6 +335,10 @@ def _properties(snapshot: Snapshot) -> dict[str, str]:
     if snapshot.summary is None:
         return {}
     return {"operation": snapshot.summary.operation.value, **snapshot.summary.additional_properties}
+
+
+def _last_number(stored: Table) -> int:
+    return max((snapshot.sequence_number or 0 for snapshot in stored.snapshots()), default=0)
 
 
 def _data_files(snapshot: Snapshot) -> int:

@@ -6,6 +6,8 @@ point leaves readers on the old release, and whoever writes next finishes an ope
 """
 
 import hashlib
+import random
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +27,7 @@ from lakehouse.tables.intents import Intent, IntentLog, Move
 from lakehouse.tables.release import Pins, Release, ReleaseLog, View
 
 KEY = "lakehouse.key"
-ATTEMPTS = 20
+ATTEMPTS = 50
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def write_audit_publish(
     _refuse_repeated_tables(writes)
     branch = f"audit-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     summary = {**provenance.summary(), KEY: key}
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         number = recover(house)
         done = _committed(house, writes, key)
         todo = [write for write in writes if write.table.name not in done]
@@ -77,11 +79,10 @@ def write_audit_publish(
             return _publish_without_rows(house, provenance, done, views=views, model_version=model_version)
         moves = [*unpinned, *_stage_and_audit(house, todo, branch, summary, audits)]
         intent = Intent(key, tuple(moves), provenance, views, model_version)
-        if not IntentLog(house.objects).open(number + 1, intent):
-            continue
-        if release := _carry_out(house, number + 1, intent):
+        if IntentLog(house.objects).open(number + 1, intent) and (release := _carry_out(house, number + 1, intent)):
             snapshots = {**done, **{move.table: move.snapshot_id for move in moves}}
             return Published(release.number, snapshots, changed=True)
+        _pause(attempt)
     raise CommitConflictError(f"other writers kept moving the tables of {key!r}; run the step again")
 
 
@@ -151,12 +152,17 @@ def _stage_and_audit(
 
 
 def _stage(tables: TableStore, write: TableWrite, branch: str, summary: Mapping[str, str]) -> Move:
+    name = write.table.name
     tables.ensure(write.table)
-    # Read before the branch is cut: if main moves in between, the move is given up, never wrongly carried out.
-    base = tables.pointer(write.table.name).snapshot_id
-    staged = tables.stage(write, branch, summary)
-    assert base is not None, "ensure gives every table a first snapshot"
-    return Move(write.table.name, branch, staged.snapshot_id, base)
+    base = tables.pointer(name).snapshot_id
+    for attempt in range(ATTEMPTS):
+        staged = tables.stage(write, branch, summary)
+        before, base = base, tables.pointer(name).snapshot_id
+        # main only moves forward: equal before and after means the branch was cut from exactly there.
+        if base is not None and base == before:
+            return Move(name, branch, staged.snapshot_id, base)
+        _pause(attempt)
+    raise CommitConflictError(f"other writers kept moving {name}; run the step again")
 
 
 def _audit(house: Lakehouse, write: TableWrite, move: Move, audits: Sequence[Audit]) -> list[str]:
@@ -203,3 +209,8 @@ def _possible(tables: TableStore, move: Move) -> bool:
 
 def _staged(move: Move) -> StagedWrite:
     return StagedWrite(TableDefinition(move.table, grain="", columns=(), key=()), move.branch, move.snapshot_id)
+
+
+def _pause(attempt: int) -> None:
+    # Full jitter, so that writers that collided once do not collide in step.
+    time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311 - no secret
