@@ -5,6 +5,7 @@ leaves behind is therefore untagged, and the next save starts again from the new
 """
 
 import fcntl
+import filecmp
 import hashlib
 import json
 import os
@@ -135,11 +136,13 @@ class DataladVersions:
         if any(into.iterdir()):
             raise RefusedError(f"{into.name}/ is not empty; export {version.dataset}@{version.version} to a new folder")
         objects = self._repository(version.dataset) / ".git" / "annex" / "objects"
-        for entry in self._tree(version.dataset, version.commit):
+        tree = self._tree(version.dataset, version.commit)
+        kept = self._blobs(version.dataset, [entry.blob for entry in tree if entry.target is None])
+        for entry in tree:
             out = into / entry.path
             out.parent.mkdir(parents=True, exist_ok=True)
             if entry.target is None:
-                out.write_bytes(self._git(version.dataset, "cat-file", "blob", entry.blob))
+                out.write_bytes(kept[entry.blob])
             else:
                 _copy_object(objects / entry.target.split(".git/annex/objects/", 1)[1], out, entry)
 
@@ -203,12 +206,21 @@ class DataladVersions:
         self._git(dataset, "reset", "--quiet", "--hard", known[-1].commit if known else BASE_REF, lock=lock)
 
     def _replace_content(self, dataset: str, folder: Path, files: Sequence[PurePosixPath]) -> None:
+        """Make the worktree hold exactly `files`; what is there with the same bytes stays and costs no annexing."""
         repository = self._repository(dataset)
+        wanted = {repository / name for name in files}
         for entry in repository.iterdir():
-            if entry.name != ".git" and entry.name not in OWN_FILES:
-                _remove(entry)
+            if entry.name == ".git" or entry.name in OWN_FILES:
+                continue
+            inside = [path for path in entry.rglob("*") if path.is_symlink() or path.is_file()]
+            for path in inside if entry.is_dir() and not entry.is_symlink() else [entry]:
+                if path not in wanted:
+                    path.unlink()
         for name in files:
             out = repository / name
+            if out.is_file() and filecmp.cmp(folder / name, out, shallow=False):
+                continue
+            _remove(out)
             out.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, out)
 
@@ -232,21 +244,26 @@ class DataladVersions:
             if PurePosixPath(path).parts[0] not in OWN_FILES:
                 found.append(_Tree(path, mode=facts.split()[0], blob=facts.split()[2]))
         links = [entry.blob for entry in found if entry.mode == "120000"]
-        targets = self._blobs(dataset, links)
+        targets = {blob: body.decode() for blob, body in self._blobs(dataset, links).items()}
         return [_Tree(one.path, one.mode, one.blob, targets.get(one.blob)) for one in found]
 
-    def _blobs(self, dataset: str, names: Sequence[str]) -> dict[str, str]:
-        """Return small text blobs by name, read by one process."""
+    def _blobs(self, dataset: str, names: Sequence[str]) -> dict[str, bytes]:
+        """Return blobs that are kept in git, and so small, by name; one process reads them all."""
         if not names:
             return {}
-        command = ("git", "cat-file", "--batch")
-        rest = self._children.run(command, cwd=self._repository(dataset), feed="\n".join(names).encode() + b"\n")
-        texts: dict[str, str] = {}
+        feed = "\n".join(names).encode() + b"\n"
+        out = self._children.run(("git", "cat-file", "--batch"), cwd=self._repository(dataset), feed=feed)
+        bodies: dict[str, bytes] = {}
+        start = 0
         for name in names:
-            header, rest = rest.split(b"\n", 1)
-            size = int(header.split()[-1])
-            texts[name], rest = rest[:size].decode(), rest[size + 1 :]
-        return texts
+            end = out.index(b"\n", start)
+            header = out[start:end].split()
+            if header[-1] == b"missing":
+                raise ChecksumError(f"git object {name} of {dataset} is missing; restore the repository from a copy")
+            start = end + 1 + int(header[-1])
+            bodies[name] = out[end + 1 : start]
+            start += 1
+        return bodies
 
     def _annex_faults(self, dataset: str, lock: int) -> dict[str, str]:
         """Return git-annex's complaint by key."""
@@ -319,6 +336,8 @@ def _submitted_files(folder: Path) -> list[PurePosixPath]:
             raise RefusedError(f"{name} is neither a file nor a folder; submit the content itself, not a link to it")
         if path.is_file():
             files.append(name)
+    if not files:
+        raise RefusedError(f"{folder.name}/ holds no files; a version needs at least one")
     return files
 
 

@@ -66,9 +66,19 @@ def versions(tmp_path: Path) -> DatasetVersions:
     return DataladVersions(tmp_path / "archive")
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DatasetVersion]:
+    """An archive with one version; making it takes a second, copying it does not."""
+    at = tmp_path_factory.mktemp("made_once")
+    keeper = DataladVersions(at / "archive")
+    return at / "archive", keeper.save(folder(at / "first", FIRST), "marks", "2011", sha(FIRST))
+
+
 @pytest.fixture
-def saved(versions: DatasetVersions, first: Path) -> DatasetVersion:
-    return versions.save(first, "marks", "2011", sha(FIRST))
+def saved(versions: DatasetVersions, made_once: tuple[Path, DatasetVersion], tmp_path: Path) -> DatasetVersion:
+    archive, version = made_once
+    shutil.copytree(archive, tmp_path / "archive", symlinks=True)
+    return version
 
 
 def test_an_unknown_dataset_has_no_versions(versions: DatasetVersions):
@@ -199,6 +209,32 @@ def damage(repository: Path, name: str, tag: str) -> None:
     stored.write_bytes(body)
 
 
+def test_a_file_may_become_a_folder_and_back(versions: DatasetVersions, tmp_path: Path):
+    shapes = [{"a": b"1", "b/c.csv": b"2"}, {"a/x.csv": b"1", "b": b"2"}, {"a": b"3", "b/c.csv": b"2"}]
+    for number, files in enumerate(shapes):
+        saved = versions.save(folder(tmp_path / f"in{number}", files), "marks", str(number), sha(files))
+        versions.export(saved, tmp_path / f"out{number}")
+        assert content(tmp_path / f"out{number}") == files
+
+
+def test_a_damaged_object_is_mended_by_a_version_that_brings_it_again(
+    versions: DatasetVersions, saved: DatasetVersion, tmp_path: Path
+):
+    damage(tmp_path / "archive" / "marks", "tables/marks 2011.csv", saved.tag)
+    assert len(versions.verify("marks")) == 1
+    more = {**FIRST, "new.csv": b"1"}
+    versions.save(folder(tmp_path / "more", more), "marks", "2012", sha(more))
+    assert versions.verify("marks") == []
+    versions.export(saved, tmp_path / "out")
+    assert content(tmp_path / "out") == FIRST
+
+
+def test_an_empty_folder_is_no_version(versions: DatasetVersions, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RefusedError, match="holds no files"):
+        versions.save(tmp_path / "empty", "marks", "1", "0" * 64)
+
+
 def test_an_export_never_mixes_with_what_is_there(versions: DatasetVersions, saved: DatasetVersion, first: Path):
     with pytest.raises(RefusedError, match="not empty"):
         versions.export(saved, first)
@@ -246,6 +282,8 @@ def child(self, command, **options):
     words = [*command, ""]
     if moment == "creating" and "create" in words or moment == "saving" and "save" in words:
         threading.Timer(float(sys.argv[5]), die).start()
+        real_child(self, command, **options)
+        die()  # on a machine so fast that the timer came too late
     if moment == "before the tag" and "tag" in words:
         die()
     return real_child(self, command, **options)
@@ -275,9 +313,15 @@ datalad.DataladVersions(Path(root)).save(Path(folder), "marks", "2012", content)
     ],
 )
 def test_a_killed_save_is_mended_by_the_next(
-    versions: DatasetVersions, first: Path, second: Path, tmp_path: Path, moment: str, after_seconds: float, fresh: bool
+    versions: DatasetVersions,
+    request: pytest.FixtureRequest,
+    second: Path,
+    tmp_path: Path,
+    moment: str,
+    after_seconds: float,
+    fresh: bool,
 ):
-    known = [] if fresh else [versions.save(first, "marks", "2011", sha(FIRST))]
+    known = [] if fresh else [request.getfixturevalue("saved")]
     words = [moment, str(tmp_path / "archive"), str(second), sha(SECOND), str(after_seconds)]
     done = subprocess.run([sys.executable, "-c", KILLED, *words], start_new_session=True, cwd=Path.cwd(), check=False)
     assert done.returncode == -signal.SIGKILL
