@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from chart_params import VIZ_TYPES, params
 from dashboard_layout import dashboard_charts, filters, position
 from source_files import COLUMN_TYPES, SOURCE, Dataset, Source, known, load_source

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 PROOF = "SELECT 1 AS answer"
 VIEWER_ROLE = "Viewer"
 EXIT_SOURCE, EXIT_ENVIRONMENT, EXIT_IMPORT, EXIT_PROOF = 40, 41, 42, 43
-FORBIDDEN_TO_VIEWERS = {"can_export", "can_sqllab", "can_sql_json", "can_execute_sql_query", "menu_access"}
+VIEWER_MAY = ("can_read", "can_get", "can_dashboard", "can_log", "can_explore_json")
 
 
 class ProvisionError(Exception):
@@ -142,12 +142,7 @@ def _viewer_role() -> None:
 
     role = security_manager.find_role(VIEWER_ROLE) or security_manager.add_role(VIEWER_ROLE)
     gamma = security_manager.find_role("Gamma").permissions
-    reading = [
-        permission
-        for permission in gamma
-        if permission.permission.name.startswith(("can_read", "can_get", "can_dashboard", "can_log", "can_explore_json"))
-        and permission.permission.name not in FORBIDDEN_TO_VIEWERS
-    ]
+    reading = [permission for permission in gamma if permission.permission.name.startswith(VIEWER_MAY)]
     database = db.session.query(Database).filter_by(uuid=identify("database", "lakehouse")).one()
     reading.append(security_manager.add_permission_view_menu("database_access", database.perm))
     role.permissions = reading
@@ -203,6 +198,7 @@ def _prove_engine() -> None:
     """Ask through the address and dialect alone, which needs no Superset application."""
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
+
     from superset_config import sql_engine_url
 
     _ask(create_engine(sql_engine_url(), poolclass=NullPool))
@@ -216,7 +212,8 @@ def _ask(engine: Any) -> None:  # noqa: ANN401 - SQLAlchemy 1.4 has no types
         with engine.connect() as connection:
             answer = connection.exec_driver_sql(PROOF).scalar()
     except (ArrowException, SQLAlchemyError, OSError) as error:
-        raise ProvisionError(f"the SQL engine does not answer Superset: {error}; start it, then repeat", EXIT_PROOF) from error
+        message = f"the SQL engine does not answer Superset: {error}; start it, then repeat"
+        raise ProvisionError(message, EXIT_PROOF) from error
     if answer != 1:
         raise ProvisionError(f"the SQL engine answered {answer!r} to {PROOF!r}", EXIT_PROOF)
 

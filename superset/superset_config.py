@@ -1,6 +1,6 @@
 """Superset's configuration: no default keys, nothing loaded from elsewhere, and every secret from the environment.
 
-Read by Superset itself through ``SUPERSET_CONFIG_PATH``. The variables it reads are listed in ``docs/flow/dashboards.md``.
+Superset reads it through ``SUPERSET_CONFIG_PATH``. ``docs/flow/dashboards.md`` lists the variables.
 """
 
 import os
@@ -30,7 +30,9 @@ def _needed(name: str) -> str:
 def _secret_key() -> str:
     key = _needed("SUPERSET_SECRET_KEY")
     if key in FORBIDDEN_KEYS or len(key) < MIN_KEY_LENGTH:
-        raise RuntimeError(f"SUPERSET_SECRET_KEY is a known or short key; give {MIN_KEY_LENGTH} random characters or more")
+        raise RuntimeError(
+            f"SUPERSET_SECRET_KEY is a known or short key; give {MIN_KEY_LENGTH} random characters or more"
+        )
     return key
 
 
@@ -99,7 +101,7 @@ AUTH_RATE_LIMITED = False
 PASSWORD_RATE_LIMIT = "10 per minute"  # noqa: S105 - a rate, not a password
 
 
-def FLASK_APP_MUTATOR(app: "Flask") -> None:  # noqa: N802 - the name Superset asks for
+def FLASK_APP_MUTATOR(app: "Flask") -> None:
     """Limit every route that takes a password; the limit shipped with 6.1 sits on a view that only answers GET."""
     limit = app.appbuilder.sm.limiter.limit(PASSWORD_RATE_LIMIT, methods=["POST"])
     found = set()
@@ -108,7 +110,9 @@ def FLASK_APP_MUTATOR(app: "Flask") -> None:  # noqa: N802 - the name Superset a
             found.add(str(rule))
             app.view_functions[rule.endpoint] = limit(app.view_functions[rule.endpoint])
     if missing := set(PASSWORD_ENDPOINTS) - found:
-        raise RuntimeError(f"no password endpoint at {sorted(missing)}; Superset moved it, so correct PASSWORD_ENDPOINTS")
+        raise RuntimeError(
+            f"no password endpoint at {sorted(missing)}; Superset moved it, so correct PASSWORD_ENDPOINTS"
+        )
 
 
 # --- the SQL engine ---------------------------------------------------------------------------------------------------
@@ -127,7 +131,7 @@ def sql_engine_url() -> URL:
     return URL.create("dremio+flight", user, password, uri.hostname, uri.port, query=query)
 
 
-def DB_CONNECTION_MUTATOR(  # noqa: N802 - the name Superset asks for
+def DB_CONNECTION_MUTATOR(
     uri: URL, params: dict[str, Any], username: str | None, security_manager: object, source: object
 ) -> tuple[URL, dict[str, Any]]:
     """Put the real address and credential in place of the placeholder, so that the metadata holds neither."""

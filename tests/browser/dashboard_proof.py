@@ -181,7 +181,9 @@ def _prove(
 
 def _photograph(page: Page, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    height = page.evaluate("Math.ceil(document.querySelector('.dashboard-content, #app').getBoundingClientRect().bottom)")
+    height = page.evaluate(
+        "Math.ceil(document.querySelector('.dashboard-content, #app').getBoundingClientRect().bottom)"
+    )
     page.screenshot(path=path, clip={"x": 0, "y": 0, "width": VIEW["width"], "height": min(height, VIEW["height"])})
 
 

@@ -12,7 +12,7 @@ select
     sum(count_working) as students_working,
     sum(count_not_working) as students_not_working,
     sum(count_working) / nullif(sum(count_working) + sum(count_not_working), 0) as working_share,
-    count(*) - count(earnings_med) as institutions_without_earnings,
-    cast(count(*) - count(earnings_med) as double) / count(*) as missing_share
+    sum(case when earnings_med is null then 1 else 0 end) as institutions_without_earnings,
+    cast(sum(case when earnings_med is null then 1 else 0 end) as double) / count(*) as missing_share
 from lakehouse.silver.college_scorecard_outcomes
 group by "year", pred_degree_awarded_ipeds
