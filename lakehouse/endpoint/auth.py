@@ -1,0 +1,118 @@
+"""Who may call: passwords, bearer tokens that expire, and sessions that remember a default schema."""
+
+import base64
+import binascii
+import hmac
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from lakehouse.endpoint.faults import UnauthenticatedError
+
+MAX_REMEMBERED = 10_000
+Value = TypeVar("Value")
+
+
+@dataclass(slots=True)
+class Session:
+    """What a client has set. `id` is None for the session of a single call."""
+
+    user: str
+    schema: tuple[str, ...] = ()
+    id: str | None = None
+
+
+class Remembered(Generic[Value]):
+    """Values under random keys, forgotten `seconds` after their last use, the oldest first when there are too many."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._values: dict[str, tuple[Value, float]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, value: Value) -> str:
+        """Keep a value and return its key."""
+        key = secrets.token_urlsafe(32)
+        with self._lock:
+            self._forget()
+            self._values[key] = (value, self._clock() + self._seconds)
+        return key
+
+    def find(self, key: str, *, renew: bool) -> Value | None:
+        """Return the value of a key that is still known; `renew` starts its time again."""
+        with self._lock:
+            value, until = self._values.get(key, (None, 0.0))
+            if value is None or until < self._clock():
+                self._values.pop(key, None)
+                return None
+            if renew:
+                del self._values[key]
+                self._values[key] = (value, self._clock() + self._seconds)
+            return value
+
+    def _forget(self) -> None:
+        now = self._clock()
+        for key in [key for key, (_, until) in self._values.items() if until < now]:
+            del self._values[key]
+        while len(self._values) >= MAX_REMEMBERED:
+            del self._values[next(iter(self._values))]
+
+
+class Gate:
+    """Checks every call. Tokens and sessions live in memory, so a restart logs everybody out."""
+
+    def __init__(
+        self,
+        users: Mapping[str, str],
+        *,
+        token_seconds: float,
+        session_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._users = {name: password for name, password in users.items() if name and password}
+        self._tokens = Remembered[str](token_seconds, clock)
+        self._sessions = Remembered[Session](session_seconds, clock)
+
+    def login(self, authorization: str | None) -> tuple[str, str]:
+        """Return the user and a bearer token for an ``authorization`` header, Basic or Bearer.
+
+        Raises UnauthenticatedError in Dremio's words.
+        """
+        scheme, _, value = (authorization or "").partition(" ")
+        match scheme.lower():
+            case "bearer":
+                user = self._tokens.find(value.strip(), renew=False)
+                if user is None:
+                    raise UnauthenticatedError("Unable to authenticate: the bearer token is unknown or has expired")
+                return user, value.strip()
+            case "basic":
+                user = self._check(value.strip())
+                return user, self._tokens.add(user)
+            case _:
+                raise UnauthenticatedError("Unable to authenticate: send a user name and password, or a bearer token")
+
+    def session(self, user: str, cookie: str | None, schema: tuple[str, ...]) -> Session:
+        """Return the session a cookie names, or a new one whose default schema is `schema`."""
+        if cookie is None:
+            session = Session(user, schema)
+            session.id = self._sessions.add(session)
+            return session
+        found = self._sessions.find(cookie, renew=True)
+        if found is None or found.user != user:
+            raise UnauthenticatedError("UserSession is not available in the cache")
+        return found
+
+    def _check(self, encoded: str) -> str:
+        try:
+            user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise UnauthenticatedError("Unable to authenticate: the Basic header is not base64 of user:password") from error
+        # An unknown user costs the same comparison, so that names cannot be told apart by time.
+        expected = self._users.get(user, secrets.token_urlsafe(16))
+        if not hmac.compare_digest(password.encode(), expected.encode()) or not colon:
+            raise UnauthenticatedError(f"Unable to authenticate user {user}, exception: Login failed: invalid username or password")
+        return user

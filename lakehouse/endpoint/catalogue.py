@@ -1,0 +1,175 @@
+"""What can be named in SQL: the tables and views of one release, and the metadata tables that describe them."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+import pyarrow as pa
+
+from lakehouse.endpoint import information
+from lakehouse.endpoint.dialect import translate
+from lakehouse.endpoint.duck import Duck, Relation
+from lakehouse.endpoint.faults import BusyError, RefusedStatementError
+from lakehouse.endpoint.names import Path, folded, look_up, unknown_table
+from lakehouse.errors import LakehouseError, NoReleaseError
+from lakehouse.tables.release import Release
+
+log = logging.getLogger(__name__)
+SOURCE = "lakehouse"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One published name. `relation` is None for a view that does not work; `fault` then says why."""
+
+    schema: str
+    name: str
+    kind: str
+    relation: Relation | None
+    definition: str = ""
+    fault: str = ""
+
+    @property
+    def path(self) -> str:
+        """The dotted name."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(slots=True)
+class Catalogue:
+    """Everything a statement can see, for ever the same: a statement keeps the catalogue it was planned with."""
+
+    release: int
+    entries: dict[Path, Entry] = field(default_factory=dict)
+
+    def find(self, path: Sequence[str], schema: Sequence[str] = ()) -> Entry:
+        """Return the entry a path names; refuse unknown names with the nearest known one, and broken views."""
+        found = look_up(self.entries, path, schema)
+        if found is None:
+            raise unknown_table(path, [entry.path for entry in self.entries.values()])
+        if found.relation is None:
+            raise RefusedStatementError(f"view {found.path} does not work: {found.fault}")
+        return found
+
+    def translate(self, sql: str, schema: Sequence[str] = ()) -> str:
+        """Return DuckDB's text for a query over this catalogue."""
+        return translate(sql, lambda path: _relation(self.find(path, schema)).qualified)
+
+    def schemas(self) -> list[str]:
+        """Return every schema path, folders and the system schemas included, sorted."""
+        paths = {entry.schema for entry in self.entries.values()} | {SOURCE}
+        return sorted(paths, key=str.lower)
+
+
+def _relation(entry: Entry) -> Relation:
+    if entry.relation is None:
+        raise RefusedStatementError(f"view {entry.path} does not work: {entry.fault}")
+    return entry.relation
+
+
+class Catalogues:
+    """Follows the release log: one catalogue for each release, replaced in one step when a newer one appears."""
+
+    def __init__(self, duck: Duck, newest: Callable[[], Release], *, poll_seconds: float) -> None:
+        self._duck = duck
+        self._newest = newest
+        self._poll_seconds = poll_seconds
+        self._current: Catalogue | None = None
+        self._checked = -1e9
+        self._lock = threading.Lock()
+
+    def current(self) -> Catalogue:
+        """Return the catalogue of the newest release, looked for at most once in `poll_seconds`.
+
+        While storage is away the last catalogue stays; without one BusyError says so.
+        """
+        if self._current is not None and time.monotonic() - self._checked < self._poll_seconds:
+            return self._current
+        with self._lock:
+            if self._current is None or time.monotonic() - self._checked >= self._poll_seconds:
+                self._refresh()
+            if self._current is None:
+                raise BusyError("the current release cannot be read now; try again later")
+            return self._current
+
+    def _refresh(self) -> None:
+        try:
+            release = self._newest()
+        except NoReleaseError:
+            release = Release(number=0, created_at="")
+        except LakehouseError as error:
+            log.warning("release not readable, keeping the last one: %s", error)
+            self._checked = time.monotonic()
+            return
+        if self._current is None or release.number != self._current.release:
+            started = time.monotonic()
+            self._current = build(self._duck, release)
+            log.info("serving release=%d seconds=%.2f", release.number, time.monotonic() - started)
+        self._checked = time.monotonic()
+        self._duck.sweep()
+
+
+def build(duck: Duck, release: Release) -> Catalogue:
+    """Pin every table, then add the views, then the metadata tables that describe both."""
+    catalogue = Catalogue(release.number)
+    for name, pointer in sorted(release.tables.items()):
+        namespace, table = name.rsplit(".", 1)
+        schema = f"{SOURCE}.{namespace}"
+        try:
+            entry = Entry(schema, table, "TABLE", duck.pin(pointer))
+        except BusyError as error:
+            entry = Entry(schema, table, "TABLE", None, fault=str(error))
+        catalogue.entries[folded((entry.path,))] = entry
+    _add_views(duck, catalogue, {name: view.sql for name, view in release.views.items()})
+    _add_information(duck, catalogue)
+    return catalogue
+
+
+def _add_views(duck: Duck, catalogue: Catalogue, texts: Mapping[str, str]) -> None:
+    """Add views in the order of their dependencies: again and again until none of the rest works."""
+    waiting, faults = dict(texts), dict[str, str]()
+    while waiting:
+        added = []
+        for name, sql in sorted(waiting.items()):
+            try:
+                entry = _view(duck, catalogue, name, sql)
+            except RefusedStatementError as error:
+                faults[name] = str(error)
+                continue
+            catalogue.entries[folded((name,))] = entry
+            added.append(name)
+        for name in added:
+            del waiting[name]
+        if not added:
+            break
+    for name, sql in waiting.items():
+        log.error("view does not work name=%s fault=%s", name, faults[name])
+        schema, _, view = name.rpartition(".")
+        catalogue.entries[folded((name,))] = Entry(schema, view, "VIEW", None, sql, faults[name])
+
+
+def _view(duck: Duck, catalogue: Catalogue, name: str, sql: str) -> Entry:
+    schema, _, view = name.rpartition(".")
+    translated = catalogue.translate(sql)
+    try:
+        return Entry(schema, view, "VIEW", duck.view(name, translated), sql)
+    except duckdb.Error as error:
+        raise RefusedStatementError(str(error).splitlines()[0]) from error
+
+
+def _add_information(duck: Duck, catalogue: Catalogue) -> None:
+    published = [
+        information.Published(entry.schema, entry.name, entry.kind, entry.definition, entry.relation.schema)
+        for entry in catalogue.entries.values()
+        if entry.relation is not None
+    ]
+    for path, rows in information.tables(published, SOURCE).items():
+        schema, name = path
+        relation = duck.rows(f"{catalogue.release}.{schema}.{name}", rows)
+        catalogue.entries[folded(path)] = Entry(schema, name, "SYSTEM_TABLE", relation)
+
+
+__all__ = ["Catalogue", "Catalogues", "Entry", "build", "pa"]

@@ -1,0 +1,41 @@
+"""What the embedded SQL endpoint is told: address, users, limits and where table files may lie."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class S3Access:
+    """How to reach table files on S3. `endpoint` is ``host:port`` without a scheme."""
+
+    endpoint: str
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    region: str = "us-east-1"
+    secure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """Everything the endpoint needs; there are no users unless they are named.
+
+    `roots` are the folders (``/path``) and prefixes (``s3://bucket``) that tables may be read from.
+    `statement_seconds` bounds a statement from its start to its last row; `cache_bytes` is the compressed size of
+    tables that are kept in memory, `cache_table_bytes` the largest single one.
+    """
+
+    users: Mapping[str, str] = field(repr=False)
+    roots: tuple[str, ...]
+    host: str = "127.0.0.1"
+    port: int = 32010
+    s3: S3Access | None = None
+    memory_limit: str = "1GB"
+    threads: int = 2
+    concurrent_statements: int = 8
+    queue_seconds: float = 20.0
+    statement_seconds: float = 120.0
+    token_seconds: float = 24 * 3600.0
+    session_seconds: float = 7200.0
+    poll_seconds: float = 1.0
+    cache_table_bytes: int = 16 * 1024 * 1024
+    cache_bytes: int = 128 * 1024 * 1024

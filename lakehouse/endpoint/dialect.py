@@ -1,0 +1,244 @@
+"""Dremio's SQL as DuckDB's: parsed, checked against the allow-list, names resolved, meanings kept."""
+
+from collections.abc import Callable, Sequence
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.dremio import Dremio
+from sqlglot.errors import SqlglotError
+from sqlglot.parsers.dremio import DremioParser
+
+from lakehouse.endpoint import guard
+from lakehouse.endpoint.faults import RefusedStatementError
+from lakehouse.endpoint.functions import (
+    NEEDS_ORDER,
+    PARTS,
+    UNITS,
+    call,
+    extract,
+    function_call,
+    integer,
+    moved,
+    word_of,
+)
+
+SPECIAL_SYNTAX = {"CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM"}
+Resolve = Callable[[Sequence[str]], str]
+
+
+class PlainParser(DremioParser):
+    """Leaves function calls as they are written, so that only functions.py says what they mean."""
+
+    FUNCTIONS = {}  # noqa: RUF012 (sqlglot's way)
+    FUNCTION_PARSERS = {k: v for k, v in DremioParser.FUNCTION_PARSERS.items() if k in SPECIAL_SYNTAX}  # noqa: RUF012
+    NO_PAREN_FUNCTION_PARSERS = {  # noqa: RUF012
+        k: v for k, v in DremioParser.NO_PAREN_FUNCTION_PARSERS.items() if k in {"CASE", "ANY"}
+    }
+
+
+class EndpointDialect(Dremio):
+    """Dremio with nulls sorted as the largest value: last going up, first going down, as Calcite does by default."""
+
+    NULL_ORDERING = "nulls_are_large"
+    Parser = PlainParser
+
+
+def parse(sql: str) -> exp.Expression:
+    """Return the tree of a single query that the endpoint allows."""
+    guard.check_text(sql)
+    try:
+        trees = [tree for tree in sqlglot.parse(sql, dialect=EndpointDialect) if tree is not None]
+    except SqlglotError as error:
+        raise RefusedStatementError(f"PARSE ERROR: {_first_line(error)}") from error
+    except RecursionError as error:
+        raise RefusedStatementError("the statement is nested too deeply") from error
+    if len(trees) != 1:
+        raise RefusedStatementError(f"send one statement at a time; this text has {len(trees)}")
+    guard.check(trees[0])
+    return trees[0]
+
+
+def translate(sql: str, resolve: Resolve) -> str:
+    """Return DuckDB's text for a query. `resolve` turns a path of names into a DuckDB relation, or refuses it."""
+    try:
+        tree = parse(sql)
+        _name_outputs(tree)
+        _resolve_tables(tree, resolve)
+        for node in reversed(list(tree.walk(bfs=True))):
+            changed = _rewrite(node)
+            if changed is not node:
+                tree = changed if node is tree else tree
+                node.replace(changed)
+        return str(tree.sql(dialect="duckdb", identify=True, comments=False))
+    except RecursionError as error:
+        raise RefusedStatementError("the statement is nested too deeply") from error
+
+
+def _first_line(error: SqlglotError) -> str:
+    details = getattr(error, "errors", None)
+    if details:
+        first = details[0]
+        return f"{first['description']} at line {first['line']}, column {first['col']}, near {first['highlight']!r}"
+    return str(error).splitlines()[0]
+
+
+def _name_outputs(tree: exp.Expression) -> None:
+    for select in tree.find_all(exp.Select):
+        for position, item in enumerate(select.expressions):
+            if not isinstance(item, exp.Alias | exp.Column | exp.Star):
+                item.replace(exp.alias_(item.copy(), f"EXPR${position}", quoted=True))
+
+
+def _parts(table: exp.Table) -> list[str]:
+    this, parts = table.this, []
+    while isinstance(this, exp.Dot):
+        parts.insert(0, this.expression.name)
+        this = this.this
+    if not isinstance(this, exp.Identifier) or any(
+        not isinstance(dot.expression, exp.Identifier) for dot in table.find_all(exp.Dot)
+    ):
+        raise RefusedStatementError(f"table function {this.name.upper()} is not supported by this endpoint")
+    return [part for part in (table.catalog, table.db, this.name, *parts) if part]
+
+
+def _resolve_tables(tree: exp.Expression, resolve: Resolve) -> None:
+    paths: list[tuple[str, ...]] = []
+    for table in list(tree.find_all(exp.Table)):
+        parts = _parts(table)
+        if len(parts) == 1 and _names_cte(table, parts[0]):
+            continue
+        relation = resolve(parts)
+        paths.append(tuple(".".join(parts).lower().split(".")))
+        alias = table.args.get("alias") or exp.TableAlias()
+        if not alias.this:
+            alias.set("this", exp.to_identifier(parts[-1].rsplit(".", 1)[-1], quoted=True))
+        schema, name = relation.split(".")
+        table.replace(exp.Table(this=exp.to_identifier(name), db=exp.to_identifier(schema), alias=alias,
+                                joins=table.args.get("joins")))
+    for column in tree.find_all(exp.Column):
+        _shorten(column, paths)
+
+
+def _names_cte(table: exp.Table, name: str) -> bool:
+    """Say whether a one-part name means a WITH query that is defined before the place it stands in."""
+    below: exp.Expression = table
+    above = table.parent
+    while above is not None:
+        clause = above.args.get("with_")
+        if clause is not None:
+            for cte in clause.expressions:
+                if below is clause and _holds(cte, table):
+                    break
+                if cte.alias.lower() == name.lower():
+                    return True
+        below, above = above, above.parent
+    return False
+
+
+def _holds(ancestor: exp.Expression, node: exp.Expression) -> bool:
+    parent: exp.Expression | None = node
+    while parent is not None:
+        if parent is ancestor:
+            return True
+        parent = parent.parent
+    return False
+
+
+def _shorten(column: exp.Column, paths: Sequence[tuple[str, ...]]) -> None:
+    """Turn "a"."b"."t".c and "a.b".t.c into "t".c, the name the table has in DuckDB."""
+    qualifiers = [part.name for part in column.parts[:-1]]
+    if len(qualifiers) < 2 and not (qualifiers and "." in qualifiers[0]):
+        return
+    wanted = tuple(".".join(qualifiers).lower().split("."))
+    if any(path[-len(wanted) :] == wanted for path in paths):
+        column.set("table", exp.to_identifier(wanted[-1], quoted=True))
+        column.set("db", None)
+        column.set("catalog", None)
+
+
+def _rewrite(node: exp.Expression) -> exp.Expression:
+    rule = RULES.get(type(node))
+    return node if rule is None else rule(node)
+
+
+def _function(node: exp.Anonymous) -> exp.Expression:
+    name = node.this if isinstance(node.this, str) else node.name
+    if name.upper() in NEEDS_ORDER and not (isinstance(node.parent, exp.Window) and node.parent.args.get("order")):
+        raise RefusedStatementError(f"{name.upper()} needs ORDER BY in its window")
+    return function_call(name, node.expressions)
+
+
+def _add(node: exp.Add) -> exp.Expression:
+    if isinstance(node.right, exp.Interval):
+        return _move(node.left, node.right, negative=False)
+    return node
+
+
+def _sub(node: exp.Sub) -> exp.Expression:
+    if isinstance(node.right, exp.Interval):
+        return _move(node.left, node.right, negative=True)
+    if isinstance(node.left, exp.Literal) or isinstance(node.right, exp.Literal):
+        return node
+    return call("dremio_minus", node.left, node.right)
+
+
+def _move(moment: exp.Expression, interval: exp.Interval, *, negative: bool) -> exp.Expression:
+    unit = str(interval.args["unit"].name).upper().removesuffix("S")
+    amount = interval.this
+    if unit not in UNITS or not isinstance(amount, exp.Literal) or not str(amount.this).lstrip("-").isdigit():
+        raise RefusedStatementError(f"{interval.sql()} is not supported; write INTERVAL '3' DAY or use TIMESTAMPADD")
+    count = exp.Literal.number(int(amount.this) * (-1 if negative else 1))
+    return moved(moment, unit, count)
+
+
+def _interval(node: exp.Interval) -> exp.Expression:
+    if not isinstance(node.parent, exp.Add | exp.Sub) or node.parent.right is not node:
+        raise RefusedStatementError("INTERVAL is supported only after + or -")
+    return node
+
+
+def _cast(node: exp.Cast) -> exp.Expression:
+    kind = exp.DataType.Type
+    match node.to.this:
+        case kind.INT:
+            return call("dremio_to_integer", node.this)
+        case kind.BIGINT:
+            return call("dremio_to_bigint", node.this)
+        case kind.VARCHAR | kind.TEXT | kind.CHAR:
+            text = call("dremio_to_varchar", node.this)
+            size = node.to.expressions
+            return call("left", text, exp.Literal.number(size[0].name)) if size else text
+    return node
+
+
+def _extract(node: exp.Extract) -> exp.Expression:
+    return extract(word_of(node.this, "EXTRACT part", PARTS), node.expression)
+
+
+def _trim(node: exp.Trim) -> exp.Expression:
+    name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position") or "").upper(), "trim")
+    extra = [node.expression] if node.args.get("expression") else []
+    return call(name, node.this, *extra)
+
+
+def _substring(node: exp.Substring) -> exp.Expression:
+    length = node.args.get("length")
+    return function_call("SUBSTRING", [node.this, node.args["start"], *([length] if length else [])])
+
+
+RULES: dict[type[exp.Expression], Callable[..., exp.Expression]] = {
+    exp.Anonymous: _function,
+    exp.Add: _add,
+    exp.Sub: _sub,
+    exp.Interval: _interval,
+    exp.Cast: _cast,
+    exp.Extract: _extract,
+    exp.Trim: _trim,
+    exp.Substring: _substring,
+    exp.Div: lambda node: call("dremio_div", node.left, node.right),
+    exp.Mod: lambda node: call("dremio_mod", node.left, node.right),
+    exp.StrPosition: lambda node: integer(call("strpos", node.this, node.args["substr"])),
+    exp.CurrentTimestamp: lambda _node: function_call("CURRENT_TIMESTAMP", []),
+    exp.CurrentDate: lambda _node: function_call("CURRENT_DATE", []),
+    exp.CurrentTime: lambda _node: function_call("CURRENT_TIME", []),
+}

@@ -1,0 +1,178 @@
+"""Runs statements: planned once, executed by a worker, bounded in number and time, stopped when nobody listens."""
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import duckdb
+import pyarrow as pa
+
+from lakehouse.endpoint.auth import Session
+from lakehouse.endpoint.catalogue import Catalogue, Catalogues
+from lakehouse.endpoint.commands import answer
+from lakehouse.endpoint.config import EndpointConfig
+from lakehouse.endpoint.duck import Duck
+from lakehouse.endpoint.faults import (
+    BusyError,
+    CancelledStatementError,
+    DeadlineError,
+    FailedStatementError,
+    RefusedStatementError,
+)
+from lakehouse.endpoint.wire import to_wire, unique_names, wire_schema
+
+log = logging.getLogger(__name__)
+BATCH_ROWS = 16_384
+WAITING_BATCHES = 4
+POLL_SECONDS = 0.05
+MAX_PLANS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A statement that can run: rows that are known already, or DuckDB's text. Holds its catalogue in life."""
+
+    schema: pa.Schema
+    translated: str = ""
+    rows: pa.Table | None = None
+    catalogue: Catalogue | None = None
+
+
+@dataclass(slots=True)
+class _Work:
+    """What a worker thread and the call's own thread share."""
+
+    cursor: duckdb.DuckDBPyConnection
+    batches: "queue.Queue[pa.RecordBatch | duckdb.Error | pa.ArrowInvalid | None]" = field(
+        default_factory=lambda: queue.Queue(WAITING_BATCHES)
+    )
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def put(self, item: pa.RecordBatch | duckdb.Error | pa.ArrowInvalid | None) -> None:
+        """Hand over an item, or drop it when nobody listens any more."""
+        while not self.stop.is_set():
+            with contextlib.suppress(queue.Full):
+                self.batches.put(item, timeout=POLL_SECONDS)
+                return
+
+
+class Executor:
+    """Plans and runs statements in this process. Its two methods are all that a child process would need to offer."""
+
+    def __init__(self, config: EndpointConfig, duck: Duck, catalogues: Catalogues) -> None:
+        self._config = config
+        self._duck = duck
+        self._catalogues = catalogues
+        self._slots = threading.BoundedSemaphore(config.concurrent_statements)
+
+    def plan(self, sql: str, session: Session) -> Plan:
+        """Return what a statement will do and the schema of its rows.
+
+        Raises RefusedStatementError for what is unknown or not allowed, BusyError while no release can be read.
+        """
+        catalogue = self._catalogues.current()
+        rows = answer(sql, catalogue, session)
+        if rows is not None:
+            return Plan(rows.schema, rows=rows)
+        translated = catalogue.translate(sql, session.schema)
+        with self._duck.cursor() as cursor:
+            try:
+                relation = cursor.sql(translated)
+                schema = wire_schema(_output_names(relation.columns), relation.types)
+            except duckdb.Error as error:
+                raise translated_error(error) from error
+        return Plan(schema, translated, catalogue=catalogue)
+
+    def run(self, plan: Plan, *, gone: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in batches, at least one. `gone` says whether the client went away; it is asked here only.
+
+        Raises BusyError when no slot becomes free, DeadlineError, CancelledStatementError, FailedStatementError.
+        """
+        if plan.rows is not None:
+            yield from plan.rows.to_batches() or [_empty(plan.schema)]
+            return
+        if not self._slots.acquire(timeout=self._config.queue_seconds):
+            raise BusyError(f"{self._config.concurrent_statements} statements are running already; try again later")
+        try:
+            yield from self._stream(plan, gone)
+        finally:
+            self._slots.release()
+
+    def _stream(self, plan: Plan, gone: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
+        work = _Work(self._duck.cursor())
+        worker = threading.Thread(target=_fetch, args=(work, plan), name="statement", daemon=True)
+        deadline = time.monotonic() + self._config.statement_seconds
+        worker.start()
+        sent = 0
+        try:
+            while (batch := self._next(work, deadline, gone)) is not None:
+                sent += 1
+                yield batch
+            if not sent:
+                yield _empty(plan.schema)
+        finally:
+            work.stop.set()
+            while worker.is_alive():
+                work.cursor.interrupt()
+                worker.join(POLL_SECONDS)
+            work.cursor.close()
+
+    def _next(self, work: _Work, deadline: float, gone: Callable[[], bool]) -> pa.RecordBatch | None:
+        while True:
+            try:
+                item = work.batches.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                item = work
+            if isinstance(item, Exception):
+                raise translated_error(item) from item
+            if not isinstance(item, _Work):
+                return item
+            if gone():
+                raise CancelledStatementError("the statement was cancelled by its client")
+            if time.monotonic() > deadline:
+                raise DeadlineError(f"the statement took longer than {self._config.statement_seconds:g} seconds")
+
+
+def _fetch(work: _Work, plan: Plan) -> None:
+    """Run in the worker thread: never touches the Flight call."""
+    try:
+        reader = work.cursor.execute(plan.translated).to_arrow_reader(BATCH_ROWS)
+        for batch in reader:
+            if work.stop.is_set():
+                return
+            work.put(to_wire(batch, plan.schema))
+        work.put(None)
+    except (duckdb.Error, pa.ArrowInvalid) as error:
+        work.put(error)
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
+
+
+def _output_names(names: list[str]) -> list[str]:
+    """Number unnamed outputs by their place in the whole row, stars included."""
+    named = [f"EXPR${place}" if name.startswith("EXPR$") else name for place, name in enumerate(names)]
+    return unique_names(named)
+
+
+def translated_error(error: Exception) -> FailedStatementError | RefusedStatementError | BusyError:
+    """Return DuckDB's error as one the client may see: its first line, without paths or inner names."""
+    text = _clean(str(error))
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return BusyError("the statement needs more memory than this endpoint has; ask for fewer rows or columns")
+    if isinstance(error, duckdb.IOException | duckdb.HTTPException | duckdb.PermissionException):
+        log.warning("table files not readable error=%s", error)
+        return BusyError("the table's files cannot be read now; try again later")
+    if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
+        return RefusedStatementError(f"VALIDATION ERROR: {text}")
+    return FailedStatementError(text)
+
+
+def _clean(text: str) -> str:
+    first = text.strip().split("\n", 1)[0]
+    return first.replace("pins.", "").replace("dremio_", "")

@@ -1,0 +1,47 @@
+"""The faults a statement can meet, named by the error types that Dremio reports over Flight."""
+
+from typing import ClassVar
+
+from lakehouse.errors import LoginError, QueryError, ServiceUnavailableError
+
+
+class RefusedStatementError(QueryError):
+    """The statement does not parse, names something unknown, or uses what is not supported."""
+
+    kind: ClassVar[str] = "VALIDATION"
+
+
+class FailedStatementError(QueryError):
+    """The statement was accepted and failed on the data: a bad cast, a division by zero."""
+
+    kind: ClassVar[str] = "VALIDATION"
+
+
+class CancelledStatementError(QueryError):
+    """The client went away or asked to stop."""
+
+    kind: ClassVar[str] = "CANCELLED"
+
+
+class DeadlineError(QueryError):
+    """The statement ran longer than it may."""
+
+    kind: ClassVar[str] = "RESOURCE_TIMEOUT"
+
+
+class BusyError(ServiceUnavailableError):
+    """All slots stayed taken, memory ran out, or the table files cannot be read now."""
+
+    kind: ClassVar[str] = "RESOURCE"
+
+
+class UnauthenticatedError(LoginError):
+    """No valid user name and password, token or session came with the call."""
+
+    kind: ClassVar[str] = "UNAUTHENTICATED"
+
+
+class NotOfferedError(QueryError):
+    """A call of the protocol that this server, like Dremio, does not offer."""
+
+    kind: ClassVar[str] = "UNIMPLEMENTED"

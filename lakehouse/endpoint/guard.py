@@ -1,0 +1,113 @@
+"""What a statement may consist of: a list of allowed syntax, so that anything unforeseen is refused by name."""
+
+from sqlglot import exp
+
+from lakehouse.endpoint.faults import RefusedStatementError
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 150
+MAX_NODES = 50_000
+
+QUERIES = (exp.Select, exp.Union, exp.Intersect, exp.Except, exp.Subquery, exp.Values)
+
+# Node type -> the parts it may have; a part that is not named must be empty.
+ALLOWED: dict[type[exp.Expression], frozenset[str] | None] = {
+    exp.Select: frozenset(
+        "with_ expressions from_ joins where group having order limit offset distinct qualify windows".split()
+    ),
+    exp.Union: frozenset("this expression distinct with_ order limit offset".split()),
+    exp.Intersect: frozenset("this expression distinct with_ order limit offset".split()),
+    exp.Except: frozenset("this expression distinct with_ order limit offset".split()),
+    exp.Subquery: frozenset("this alias with_ order limit offset joins".split()),
+    exp.Values: frozenset("expressions alias".split()),
+    exp.With: frozenset(["expressions"]),
+    exp.CTE: frozenset("this alias".split()),
+    exp.TableAlias: frozenset("this columns".split()),
+    exp.Table: frozenset("this db catalog alias joins".split()),
+    exp.Star: frozenset(),
+    exp.Join: frozenset("this on using side kind method".split()),
+    exp.Group: frozenset("expressions rollup cube grouping_sets".split()),
+    exp.Order: frozenset(["expressions"]),
+    exp.Ordered: frozenset("this desc nulls_first".split()),
+    exp.Limit: frozenset(["expression"]),
+    exp.Fetch: frozenset("direction count".split()),
+    exp.Offset: frozenset(["expression"]),
+    exp.Distinct: frozenset(["expressions"]),
+    exp.In: frozenset("this expressions query field".split()),
+    exp.Cast: frozenset("this to".split()),
+    exp.DataType: frozenset("this expressions nested".split()),
+    exp.Window: frozenset("this partition_by order spec alias over".split()),
+    exp.WindowSpec: frozenset("kind start start_side end end_side".split()),
+    exp.Between: frozenset("this low high".split()),
+    exp.Trim: frozenset("this expression position".split()),
+    exp.Substring: frozenset("this start length".split()),
+    exp.StrPosition: frozenset("this substr".split()),
+} | dict.fromkeys(
+    (
+        exp.From, exp.Where, exp.Having, exp.Qualify, exp.Rollup, exp.Cube, exp.GroupingSets, exp.Identifier,
+        exp.Column, exp.Alias, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Tuple, exp.And, exp.Or, exp.Not,
+        exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Like,
+        exp.ILike, exp.Escape, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.DPipe, exp.Case, exp.If,
+        exp.DataTypeParam, exp.Interval, exp.Var, exp.Extract, exp.Anonymous, exp.Exists, exp.WithinGroup, exp.Any,
+        exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentTime, exp.Dot,
+    )
+)  # fmt: skip
+
+NAMES = {
+    exp.Placeholder: "a bound parameter (?)",
+    exp.Parameter: "a bound parameter (@)",
+    exp.Filter: "FILTER (WHERE ...) on an aggregate",
+    exp.Lateral: "LATERAL",
+    exp.Bracket: "an index in [ ]",
+    exp.Insert: "INSERT",
+    exp.Version: "time travel (AT ...); the endpoint shows the current release",
+}
+CAST_TYPES = {
+    exp.DataType.Type[name]
+    for name in "BOOLEAN INT BIGINT FLOAT DOUBLE DECIMAL VARCHAR TEXT CHAR DATE TIME TIMESTAMP VARBINARY".split()
+}
+JOIN_WORDS = {"", "INNER", "OUTER", "CROSS", "LEFT", "RIGHT", "FULL", "NATURAL"}
+
+
+def check(tree: exp.Expression) -> None:
+    """Refuse everything that is not on the list, deepest surprises included."""
+    if not isinstance(tree, QUERIES):
+        raise RefusedStatementError(f"{tree.key.upper()} is not allowed: this endpoint answers SELECT, SHOW, DESCRIBE and USE")
+    for count, node in enumerate(tree.walk()):
+        if count > MAX_NODES:
+            raise RefusedStatementError("the statement is too large; ask for less at a time")
+        _check_node(node)
+
+
+def _check_node(node: exp.Expression) -> None:
+    if type(node) not in ALLOWED:
+        what = NAMES.get(type(node), node.key.upper())
+        raise RefusedStatementError(f"{what} is not supported by this endpoint; see docs/flow/sql.md")
+    parts = ALLOWED[type(node)]
+    if parts is not None:
+        extra = [name for name, value in node.args.items() if value and name not in parts]
+        if extra:
+            what = NAMES[exp.Version] if extra[0] == "version" else f"{node.key.upper()} with {extra[0].strip('_').upper()}"
+            raise RefusedStatementError(f"{what} is not supported by this endpoint; see docs/flow/sql.md")
+    _check_words(node)
+
+
+def _check_words(node: exp.Expression) -> None:
+    if isinstance(node, exp.Cast) and node.to.this not in CAST_TYPES:
+        raise RefusedStatementError(f"CAST to {node.to.sql()} is not supported by this endpoint")
+    if isinstance(node, exp.Join) and {node.side.upper(), node.kind.upper(), node.method.upper()} - JOIN_WORDS:
+        raise RefusedStatementError(f"{node.method or node.kind} JOIN is not supported by this endpoint")
+    if isinstance(node, exp.Limit | exp.Offset) and not isinstance(node.expression, exp.Literal):
+        raise RefusedStatementError("LIMIT and OFFSET take a number")
+
+
+def check_text(sql: str) -> None:
+    """Refuse statements that are too long or nested too deeply to parse."""
+    if len(sql.encode()) > MAX_BYTES:
+        raise RefusedStatementError("the statement is longer than 1,000,000 bytes")
+    depth = deepest = 0
+    for sign in sql:
+        depth += (sign in "([") - (sign in ")]")
+        deepest = max(deepest, depth)
+    if deepest > MAX_DEPTH:
+        raise RefusedStatementError(f"the statement is nested more than {MAX_DEPTH} deep")

@@ -1,0 +1,50 @@
+"""Paths like "lakehouse"."gold"."documents": how they are split, looked up without case, and corrected."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias, TypeVar
+
+from lakehouse.endpoint.faults import RefusedStatementError
+
+Path: TypeAlias = tuple[str, ...]
+Value = TypeVar("Value")
+
+
+def folded(path: Iterable[str]) -> Path:
+    """Return the path as it is compared: without case, dots inside parts being separators."""
+    return tuple(".".join(path).lower().split("."))
+
+
+def split_path(text: str) -> Path:
+    """Return the parts of a dotted, quotable path; empty for empty text."""
+    parts, current, quoted = [], "", False
+    for sign in text.strip():
+        if sign == '"':
+            quoted = not quoted
+        elif sign == "." and not quoted:
+            parts.append(current)
+            current = ""
+        else:
+            current += sign
+    parts.append(current)
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def look_up(known: Mapping[Path, Value], path: Sequence[str], schema: Sequence[str]) -> Value | None:
+    """Return what a path names: first below the default schema, then alone."""
+    for candidate in ((*schema, *path), tuple(path)):
+        found = known.get(folded(candidate))
+        if found is not None:
+            return found
+    return None
+
+
+def unknown_table(path: Sequence[str], known: Iterable[str]) -> RefusedStatementError:
+    """Return the error for a table that is not published, with the nearest published name."""
+    asked, names = ".".join(path), sorted(known)
+    near = difflib.get_close_matches(asked.lower(), names, n=1, cutoff=0.4)
+    if not near:
+        tails = {name.rsplit(".", 1)[-1]: name for name in names}
+        near = [tails[tail] for tail in difflib.get_close_matches(path[-1].lower(), tails, n=1, cutoff=0.6)]
+    hint = f"did you mean {near[0]}?" if near else "SHOW TABLES lists what is published"
+    return RefusedStatementError(f"Object '{asked}' not found: {hint}")

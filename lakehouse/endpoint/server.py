@@ -1,0 +1,77 @@
+"""Puts the endpoint together and starts it: database, catalogue, gate, Flight server."""
+
+import logging
+import signal
+import threading
+
+from lakehouse.endpoint.auth import Gate
+from lakehouse.endpoint.catalogue import Catalogues
+from lakehouse.endpoint.config import EndpointConfig
+from lakehouse.endpoint.duck import Duck
+from lakehouse.endpoint.executor import Executor
+from lakehouse.endpoint.faults import BusyError
+from lakehouse.endpoint.transport import SqlServer
+from lakehouse.errors import ServiceUnavailableError, UnknownSettingError
+from lakehouse.tables.release import ReleaseLog
+
+log = logging.getLogger(__name__)
+
+
+class EndpointServer:
+    """A running endpoint. `port` is the real one, also when 0 was asked for."""
+
+    def __init__(self, config: EndpointConfig, releases: ReleaseLog) -> None:
+        if not any(name and password for name, password in config.users.items()):
+            raise UnknownSettingError("the SQL endpoint has no users; name at least one user with a password")
+        self._duck = Duck(config)
+        self.catalogues = Catalogues(self._duck, releases.current, poll_seconds=config.poll_seconds)
+        gate = Gate(config.users, token_seconds=config.token_seconds, session_seconds=config.session_seconds)
+        executor = Executor(config, self._duck, self.catalogues)
+        try:
+            self._flight = SqlServer(f"grpc+tcp://{config.host}:{config.port}", gate, executor)
+        except OSError as error:
+            raise ServiceUnavailableError(
+                f"cannot listen on {config.host}:{config.port}; stop what uses that port or choose another"
+            ) from error
+        self.host = config.host
+        self._warm()
+        self.port = int(self._flight.port)
+
+    @property
+    def uri(self) -> str:
+        """Where clients connect."""
+        return f"grpc://{self.host}:{self.port}"
+
+    def _warm(self) -> None:
+        """Pin the tables before the first statement; storage that is not up yet is met again at the next one."""
+        try:
+            self.catalogues.current()
+        except BusyError as error:
+            log.warning("starting without a release: %s", error)
+
+    def wait(self) -> None:
+        """Return when the server has stopped."""
+        self._flight.serve()
+
+    def stop(self) -> None:
+        """Stop answering and close the database."""
+        self._flight.shutdown()
+        self._duck.close()
+
+
+def serve(config: EndpointConfig, releases: ReleaseLog) -> EndpointServer:
+    """Start the endpoint in the background and return it."""
+    server = EndpointServer(config, releases)
+    log.info("sql endpoint listening host=%s port=%d", server.host, server.port)
+    return server
+
+
+def run_forever(config: EndpointConfig, releases: ReleaseLog) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    server = serve(config, releases)
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    while not asked.wait(1.0):
+        pass
+    server.stop()

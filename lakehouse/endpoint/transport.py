@@ -1,0 +1,211 @@
+"""The Flight server: logins, headers and cookies around the two ways to send SQL."""
+
+import logging
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.flight as flight
+
+from lakehouse.endpoint.auth import Gate, Session
+from lakehouse.endpoint.executor import Executor, Plan
+from lakehouse.endpoint.faults import NotOfferedError, UnauthenticatedError
+from lakehouse.endpoint.names import split_path
+from lakehouse.errors import LakehouseError, ServiceUnavailableError
+
+log = logging.getLogger(__name__)
+MIDDLEWARE = "gate"
+
+
+class _Untraced(Exception):  # noqa: N818 (a mix-in)
+    """Keeps this program's tracebacks from clients.
+
+    pyarrow appends a formatted traceback to the text of every exception that is not a FlightError, and no FlightError
+    has the statuses below. Its formatting reads ``__cause__`` and falls back to the class name when that fails.
+    """
+
+    @property
+    def __cause__(self) -> BaseException | None:  # type: ignore[override]  # read-only on purpose
+        raise RuntimeError("no traceback for clients")
+
+
+class ArrowInvalid(_Untraced, pa.ArrowInvalid):
+    """INVALID_ARGUMENT, under the name that clients know."""
+
+
+class Unimplemented(_Untraced, NotImplementedError):
+    """UNIMPLEMENTED."""
+
+
+ERRORS: dict[str, type[Exception]] = {
+    "VALIDATION": ArrowInvalid,
+    "RESOURCE": flight.FlightUnavailableError,
+    "RESOURCE_TIMEOUT": flight.FlightTimedOutError,
+    "CANCELLED": flight.FlightCancelledError,
+    "UNAUTHENTICATED": flight.FlightUnauthenticatedError,
+    "UNIMPLEMENTED": Unimplemented,
+}
+
+
+class Caller(flight.ServerMiddleware):  # type: ignore[misc]  # pyarrow.flight has no types
+    """One authenticated call: answers with the bearer token, and with a cookie for a new session."""
+
+    def __init__(self, gate: Gate, user: str, token: str, headers: dict[str, str]) -> None:
+        self._gate = gate
+        self._user = user
+        self._token = token
+        self._headers = headers
+        self._cookie: str | None = None
+
+    def session(self) -> Session:
+        """Return the session of this call; made on first use unless the client named one."""
+        named = _session_cookie(self._headers.get("cookie", ""))
+        schema = split_path(self._headers.get("schema", ""))
+        session = self._gate.session(self._user, named or self._cookie, schema)
+        if named is None:
+            self._cookie = session.id
+        return session
+
+    def sending_headers(self) -> dict[str, str]:
+        """Return the token on every response, as clients require."""
+        headers = {"authorization": f"Bearer {self._token}"}
+        if self._cookie is not None:
+            headers["set-cookie"] = f"SESSION_ID={self._cookie}"
+        return headers
+
+
+class CallerFactory(flight.ServerMiddlewareFactory):  # type: ignore[misc]  # pyarrow.flight has no types
+    """Checks the ``authorization`` header before any call, the Handshake included."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def start_call(self, _info: Any, headers: dict[str, list[Any]]) -> Caller:  # noqa: ANN401 (pyarrow's type)
+        """Return the caller; raise FlightUnauthenticatedError when the gate refuses."""
+        plain = {name.lower(): _text(values[0]) for name, values in headers.items() if values}
+        try:
+            user, token = self._gate.login(plain.get("authorization"))
+        except UnauthenticatedError as error:
+            raise flight.FlightUnauthenticatedError(str(error)) from None
+        return Caller(self._gate, user, token, plain)
+
+
+class NoHandshake(flight.ServerAuthHandler):  # type: ignore[misc]  # pyarrow.flight has no types
+    """Lets every call through: the middleware has checked it already, for the Handshake as well."""
+
+    def authenticate(self, outgoing: Any, incoming: Any) -> None:  # noqa: ANN401 (pyarrow's types)
+        """Nothing to exchange: the token travels in the headers."""
+
+    def is_valid(self, _token: bytes) -> bytes:
+        """Return no peer identity of its own."""
+        return b""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What DoGet is asked for: a plan made before, and the text to plan again when it is forgotten."""
+
+    key: str
+    sql: str
+
+    def to_bytes(self) -> bytes:
+        """Return the opaque form."""
+        return f"{self.key}\n{self.sql}".encode()
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> "Ticket":
+        """Read what `to_bytes` wrote; bare text is a statement."""
+        key, newline, sql = body.decode(errors="replace").partition("\n")
+        return cls(key, sql) if newline and len(key) == KEY_LENGTH else cls("", body.decode(errors="replace"))
+
+
+KEY_LENGTH = len(secrets.token_hex(16))
+MAX_PLANS = 256
+
+
+class Plans:
+    """The last plans, so that a statement that was planned is not planned again to run."""
+
+    def __init__(self) -> None:
+        self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def keep(self, plan: Plan) -> str:
+        """Remember a plan and return its key."""
+        key = secrets.token_hex(16)
+        with self._lock:
+            self._plans[key] = plan
+            while len(self._plans) > MAX_PLANS:
+                self._plans.popitem(last=False)
+        return key
+
+    def take(self, key: str) -> Plan | None:
+        """Return a plan and forget it."""
+        with self._lock:
+            return self._plans.pop(key, None)
+
+
+class SqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow.flight has no types
+    """Answers Flight calls with what the executor plans and runs."""
+
+    def __init__(self, location: str, gate: Gate, executor: Executor) -> None:
+        super().__init__(location, auth_handler=NoHandshake(), middleware={MIDDLEWARE: CallerFactory(gate)})
+        self._executor = executor
+        self._plans = Plans()
+
+    def get_flight_info(self, context: Any, descriptor: flight.FlightDescriptor) -> flight.FlightInfo:  # noqa: ANN401
+        """Plan a statement and return where to fetch it: here."""
+        sql = _command(descriptor)
+        plan = self._plan(context, sql)
+        ticket = flight.Ticket(Ticket(self._plans.keep(plan), sql).to_bytes())
+        return flight.FlightInfo(plan.schema, descriptor, [flight.FlightEndpoint(ticket, [])], -1, -1)
+
+    def get_schema(self, context: Any, descriptor: flight.FlightDescriptor) -> flight.SchemaResult:  # noqa: ANN401
+        """Return the schema of a statement's rows."""
+        return flight.SchemaResult(self._plan(context, _command(descriptor)).schema)
+
+    def do_get(self, context: Any, ticket: flight.Ticket) -> flight.FlightDataStream:  # noqa: ANN401
+        """Run a statement and stream its rows."""
+        wanted = Ticket.from_bytes(ticket.ticket)
+        plan = self._plans.take(wanted.key) or self._plan(context, wanted.sql)
+        return flight.GeneratorStream(plan.schema, self._rows(plan, context))
+
+    def _plan(self, context: Any, sql: str) -> Plan:  # noqa: ANN401
+        try:
+            return self._executor.plan(sql, context.get_middleware(MIDDLEWARE).session())
+        except LakehouseError as error:
+            raise flight_error(error) from None
+
+    def _rows(self, plan: Plan, context: Any) -> Iterator[pa.RecordBatch]:  # noqa: ANN401
+        try:
+            yield from self._executor.run(plan, gone=context.is_cancelled)
+        except LakehouseError as error:
+            raise flight_error(error) from None
+
+
+def flight_error(error: LakehouseError) -> Exception:
+    """Return the Flight exception whose status Dremio uses for such a fault."""
+    kind = getattr(error, "kind", "RESOURCE" if isinstance(error, ServiceUnavailableError) else "VALIDATION")
+    return ERRORS[kind](str(error))
+
+
+def _command(descriptor: flight.FlightDescriptor) -> str:
+    if descriptor.descriptor_type != flight.DescriptorType.CMD:
+        raise flight_error(NotOfferedError("only commands are answered: send the SQL text as a command descriptor"))
+    return str(descriptor.command.decode(errors="replace"))
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 (pyarrow gives str or bytes)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _session_cookie(header: str) -> str | None:
+    for pair in header.split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == "SESSION_ID":
+            return value.strip('"')
+    return None

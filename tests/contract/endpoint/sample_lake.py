@@ -1,0 +1,163 @@
+"""A small lake to serve in tests: Iceberg tables in a folder, written with PyIceberg, and a release over them."""
+
+import datetime as dt
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from pyiceberg.catalog.sql import SqlCatalog
+
+from lakehouse.definition import Column, TableDefinition
+from lakehouse.errors import NoObjectError, ObjectExistsError
+from lakehouse.ports import TablePointer
+from lakehouse.tables.gold import GOLD
+from lakehouse.tables.register import REGISTER
+from lakehouse.tables.release import Release, ReleaseLog, View
+
+WAVES = ("2007", "2009", "2011", "2012", "2013", "2014", "2015", "2016")
+OUTCOMES = TableDefinition(
+    name="silver.college_scorecard_outcomes",
+    grain="one row per institution and wave",
+    key=("unitid", "year", "dataset_version"),
+    columns=(
+        Column("unitid", pa.int64(), "Institution.", nullable=False),
+        Column("state_abbr", pa.string(), "State."),
+        Column("pred_degree_awarded_ipeds", pa.int64(), "Predominant degree."),
+        Column("year", pa.int64(), "Year of the wave."),
+        Column("earnings_med", pa.int64(), "Median earnings.", unit="USD"),
+        Column("count_not_working", pa.int64(), "Not working.", unit="1"),
+        Column("count_working", pa.int64(), "Working.", unit="1"),
+        Column("dataset_version", pa.string(), "Version label.", nullable=False),
+        Column("dataset_commit", pa.string(), "DataLad commit.", nullable=False),
+    ),
+)
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "dataset": ("college_scorecard", "python_docs"),
+    "dataset_version": WAVES,
+    "reference_version": WAVES,
+    "submission": tuple(f"college_scorecard@{wave}" for wave in WAVES),
+    "verdict": ("accepted", "accepted", "refused"),
+    "level": ("error", "warning", "note"),
+    "code": ("REFERENCE_BROKEN", "PERSONAL_EMAIL", "UNIT_MISSING"),
+    "principle": ("F", "A", "I", "R"),
+    "indicator": ("RDA-F1-01M", "RDA-F2-01M", "RDA-A1-01M", "RDA-I1-01M", "RDA-R1-01M"),
+    "layer": ("bronze", "silver", "gold"),
+    "split": ("train", "validation", "test"),
+    "evaluator": ("gpt", "unigram", "trigram"),
+    "slice": ("all", "python_docs"),
+    "model_version": ("lm-0001", "lm-0002", "lm-0003"),
+    "cause": ("first", "schedule", "drift"),
+    "decision": ("retrain", "wait"),
+    "measure": ("population_stability_index", "missing_share_change"),
+    "state_abbr": ("CA", "NY", "TX", "WA", "MA"),
+    "licence": ("CC0-1.0", "PSF-2.0"),
+    "top_tokens": ('["the", "a", "of", "to", "and"]',),
+    "top_probabilities": ("[0.3, 0.2, 0.1, 0.05, 0.01]",),
+}
+
+
+class FolderObjects:
+    """An object store in a folder, enough for the release log."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, key: str, body: bytes) -> None:
+        path = self.root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+
+    def put_new(self, key: str, body: bytes) -> None:
+        if (self.root / key).exists():
+            raise ObjectExistsError(key)
+        self.put(key, body)
+
+    def get(self, key: str) -> bytes:
+        if not (self.root / key).is_file():
+            raise NoObjectError(key)
+        return (self.root / key).read_bytes()
+
+    def keys(self, prefix: str) -> list[str]:
+        found = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
+        return sorted(key for key in found if key.startswith(prefix))
+
+    def delete(self, key: str) -> None:
+        (self.root / key).unlink(missing_ok=True)
+
+
+class SampleLake:
+    """Tables under `folder`/warehouse, releases under `folder`/objects."""
+
+    def __init__(self, folder: Path) -> None:
+        self.warehouse = folder / "warehouse"
+        self.warehouse.mkdir(parents=True, exist_ok=True)
+        self.releases = ReleaseLog(FolderObjects(folder / "objects"))
+        self.catalog = SqlCatalog("sample", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{self.warehouse}")
+
+    def close(self) -> None:
+        """Let go of the catalogue's database."""
+        self.catalog.close()
+
+    def write(self, name: str, rows: pa.Table) -> TablePointer:
+        """Append rows, creating the table when it is absent; return where it stands."""
+        namespace = name.split(".")[0]
+        self.catalog.create_namespace_if_not_exists(namespace)
+        table = self.catalog.create_table_if_not_exists(name, schema=rows.schema)
+        if rows.num_rows:
+            table.append(rows)
+        return self.pointer(name)
+
+    def pointer(self, name: str) -> TablePointer:
+        """Return where a table stands now."""
+        table = self.catalog.load_table(name)
+        snapshot = table.current_snapshot()
+        return TablePointer(name, table.metadata_location, snapshot.snapshot_id if snapshot else None)
+
+    def publish(self, pointers: Sequence[TablePointer], views: Mapping[str, str] | None = None) -> Release:
+        """Make tables and views visible: everything published before stays, views are replaced when given."""
+        number = len(self.releases.objects.keys("releases/"))
+        old = self.releases.current() if number else Release(number=0, created_at="")
+        release = Release(
+            number=old.number + 1,
+            created_at="2026-01-01T00:00:00.000+00:00",
+            tables={**old.tables, **{pointer.name: pointer for pointer in pointers}},
+            views=old.views if views is None else {name: View(name, sql) for name, sql in views.items()},
+        )
+        self.releases.objects.put_new(f"releases/{release.number:010d}.json", release.to_json())
+        return release
+
+
+def plausible_rows(table: TableDefinition, count: int, seed: int = 7) -> pa.Table:
+    """Return rows that look like the real ones, the same for the same seed."""
+    chance = random.Random(f"{table.name}/{seed}")
+    schema = table.arrow_schema()
+    columns = [[_value(column, row, chance) for row in range(count)] for column in table.columns]
+    return pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+
+
+def everything(lake: SampleLake, views: Mapping[str, str], rows: int = 60) -> Release:
+    """Write every static table and the demo outcomes, and publish them with the views."""
+    tables = (*REGISTER, *GOLD, OUTCOMES)
+    return lake.publish([lake.write(table.name, plausible_rows(table, rows)) for table in tables], views)
+
+
+def _value(column: Column, row: int, chance: random.Random) -> object:
+    if column.name in WORDS:
+        words = WORDS[column.name]
+        return words[row % len(words)]
+    if column.nullable and chance.random() < 0.05:
+        return None
+    return _typed(column, row, chance)
+
+
+def _typed(column: Column, row: int, chance: random.Random) -> object:
+    if pa.types.is_timestamp(column.type):
+        return dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=7 * row, microseconds=row)
+    if pa.types.is_boolean(column.type):
+        return chance.random() < 0.5
+    if pa.types.is_floating(column.type):
+        return chance.random() * (4.0 if column.unit == "bit/byte" else 1.0)
+    if pa.types.is_integer(column.type):
+        return int(WAVES[row % len(WAVES)]) if column.name == "year" else chance.randrange(1, 50_000)
+    return f"{column.name}-{row:04d}"
