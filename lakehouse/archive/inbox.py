@@ -32,7 +32,16 @@ def arrivals(inbox: Path) -> list[Arrival]:
     if not inbox.is_dir():
         return []
     found = [p for p in sorted(inbox.iterdir()) if not p.name.startswith(".") and not p.name.endswith(BEING_WRITTEN)]
-    return [arrival(p) for p in found if not p.is_symlink() and (p.is_dir() or p.suffix.lower() == ".zip")]
+    taken = [p for p in found if not p.is_symlink() and (p.is_dir() or p.suffix.lower() == ".zip")]
+    return [there for path in taken if (there := _if_still_there(path)) is not None]
+
+
+def _if_still_there(path: Path) -> Arrival | None:
+    try:
+        return arrival(path)
+    except FileNotFoundError:
+        # Somebody replaces or removes it at this moment; the next look finds what is there then.
+        return None
 
 
 def arrival(path: Path) -> Arrival:
@@ -78,7 +87,7 @@ def _key(path: Path) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[^a-z0-9_.-]+", "-", text.lower()).strip("-") or "unnamed"
+    return re.sub(r"[^a-z0-9_.-]+", "-", text.lower()).strip(".-") or "unnamed"
 
 
 def _names(body: bytes) -> tuple[str | None, str | None]:

@@ -9,7 +9,7 @@ import tempfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -84,7 +84,7 @@ def _fill(source: Path, work: Path, limits: Limits) -> None:
 
 
 def _copy_folder(source: Path, work: Path, limits: Limits) -> None:
-    entries = sorted(_walk(source, source, limits))
+    entries = sorted(_walk(source, limits))
     budget = _Budget(limits)
     _refuse_collisions([name for name, _ in entries])
     for name, path in entries:
@@ -92,24 +92,23 @@ def _copy_folder(source: Path, work: Path, limits: Limits) -> None:
             budget.write(stream, _target(work, name), name)
 
 
-def _walk(folder: Path, root: Path, limits: Limits) -> Iterable[tuple[str, Path]]:
+def _walk(root: Path, limits: Limits) -> Iterator[tuple[str, Path]]:
     found = 0
-    pending = [folder]
+    pending = [root]
     while pending:
-        for entry in os.scandir(pending.pop()):
-            if entry.name in JUNK:
-                continue
-            path = Path(entry.path)
-            name = _checked(path.relative_to(root).as_posix(), limits)
-            found += 1
-            if found > limits.entries:
-                raise UnsafeArchiveError(f"more than {limits.entries} entries; split the dataset")
+        with os.scandir(pending.pop()) as listing:
+            entries = [entry for entry in listing if entry.name not in JUNK]
+        found += len(entries)
+        if found > limits.entries:
+            raise UnsafeArchiveError(f"more than {limits.entries} entries; split the dataset")
+        for entry in entries:
+            name = _checked(Path(entry.path).relative_to(root).as_posix(), limits)
             if entry.is_symlink():
                 raise UnsafeArchiveError(f"{name} is a symbolic link; put the file itself there")
             if entry.is_dir():
-                pending.append(path)
+                pending.append(Path(entry.path))
             elif entry.is_file():
-                yield name, path
+                yield name, Path(entry.path)
             else:
                 raise UnsafeArchiveError(f"{name} is a device, pipe or socket; only files and folders are taken")
 
