@@ -1,0 +1,125 @@
+"""However a folder or archive is broken, the answer is a report or a typed error, never a traceback."""
+
+import io
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lakehouse.archive.eds import load_description
+from lakehouse.archive.inbox import arrivals, submit
+from lakehouse.archive.landing import land
+from lakehouse.archive.reading import raw_tables, raw_texts, typed
+from lakehouse.archive.register import register_rows
+from lakehouse.archive.validate import Report, validate
+from lakehouse.errors import LakehouseError
+
+FILES = (
+    "dataset.yaml",
+    "tables/rooms/columns.yaml",
+    "tables/rooms/rooms.csv",
+    "tables/lessons/columns.yaml",
+    "tables/lessons/lessons.csv",
+    "texts/sheets/collection.yaml",
+    "texts/sheets/documents.jsonl",
+)
+SNIPPETS = st.sampled_from(
+    [b"", b"\n", b'"', b",", b"\0", b"\xff", b"\xef\xbb\xbf", b"{", b"[", b"]" * 40, b"[" * 3000, b"&a", b"*a", b"!!python/name:os"]
+    + [b": ", b"- ", b"? ", b"null", b"true", b"1e400", b"-1", b"9" * 30, b"\\ud800", b'"\\ud800"', b"{room}", b"{0}", b"%s", b"\r"]
+    + [b"room", b"type: string", b"columns:", b"primary_key: [size]", b"references: lessons.room", b'pattern: "("', b"levels: []"]
+    + [b"maximum: .nan", b"\xe2\x80\xa8", "é".encode(), b"2024-02-30", b"0000-00-00", b"version: 1", b"name: x"]
+)  # fmt: skip
+BODIES = SNIPPETS | st.binary(max_size=30)
+
+
+@st.composite
+def mutations(draw):
+    """What to do to one file: cut out a part and put something else there, remove it, or move it."""
+    name = draw(st.sampled_from(FILES))
+    kind = draw(st.sampled_from(["splice", "splice", "splice", "replace", "remove", "move"]))
+    return kind, name, draw(st.floats(0, 1)), draw(st.integers(0, 40)), draw(BODIES), draw(st.sampled_from(FILES))
+
+
+def mutate(folder, mutation):
+    kind, name, where, length, body, other = mutation
+    path, target = folder / name, folder / other
+    if not path.is_file():
+        return
+    if kind == "remove":
+        path.unlink()
+    elif kind == "move":
+        path.replace(target)
+    elif kind == "replace":
+        path.write_bytes(body)
+    else:
+        old = path.read_bytes()
+        at = int(where * len(old))
+        path.write_bytes(old[:at] + body + old[at + length :])
+
+
+def take_in(source, into):
+    """Everything that is done to a submission from outside."""
+    landed = land(source, into)
+    report = validate(landed.folder, submission="lessons@1", content_sha256=landed.content_sha256)
+    assert Report.from_json(report.to_json()) == report
+    assert report.as_text()
+    assert report.as_markdown()
+    assert (report.exit_code == 0) == report.accepted
+    for table, rows in register_rows(report).items():
+        assert rows.schema == table.arrow_schema()
+    if report.accepted:
+        # What is accepted can be loaded: this is what acceptance promises.
+        description = load_description(landed.folder)
+        for name, raw in raw_tables(landed.folder, description):
+            assert typed(raw, description.tables[name]).num_rows == report.table_rows[name]
+        assert sum(rows.num_rows for _, rows in raw_texts(landed.folder, description)) == report.document_count
+    return report
+
+
+@pytest.fixture(scope="module")
+def scratch():
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(mutations(), min_size=1, max_size=4))
+def test_any_change_of_a_folder_is_judged_without_a_traceback(dataset, scratch, changes):
+    work = Path(tempfile.mkdtemp(dir=scratch))
+    folder = shutil.copytree(dataset, work / "lessons")
+    for change in changes:
+        mutate(folder, change)
+    try:
+        take_in(folder, work / "landed")
+        arrival = submit(folder, work / "inbox")
+        assert arrivals(work / "inbox") == [arrival]
+    except LakehouseError as error:
+        assert str(error)
+    finally:
+        shutil.rmtree(work)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(where=st.floats(0, 1), length=st.integers(0, 30), body=BODIES)
+def test_any_change_of_an_archive_is_judged_without_a_traceback(dataset, scratch, where, length, body):
+    work = Path(tempfile.mkdtemp(dir=scratch))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in FILES:
+            archive.write(dataset / name, name)
+    old = packed.getvalue()
+    at = int(where * len(old))
+    path = work / "lessons.zip"
+    path.write_bytes(old[:at] + body + old[at + length :])
+    try:
+        take_in(path, work / "landed")
+        arrival = submit(path, work / "inbox")
+        assert arrivals(work / "inbox") == [arrival]
+    except LakehouseError as error:
+        assert str(error)
+    finally:
+        shutil.rmtree(work)

@@ -1,0 +1,125 @@
+import pyarrow as pa
+import pytest
+
+from lakehouse.archive.privacy import shape, shown, suspicions, text_suspicions
+from lakehouse.archive.rulebook import identifiers
+
+
+def _kinds(name, values, description=""):
+    found = list(suspicions(name, description, pa.array(values)))
+    return {s.kind for s in found if s.personal}, {s.kind for s in found if not s.personal}
+
+
+MAILS = ["ann.lee@school-one.org", "bo@uni.ac.uk"]
+NAMES = ["Maria Garcia", "James Smith", "Fatima Khan", "Wei Chen", "Olivia Brown", "Carlos Lopez", "Priya Patel",
+         "Noah Miller", "Elena Rossi", "David Jones", "Amina Okafor", "Lucas Weber"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("x", MAILS, "email"),
+        ("x", [f"({n}) 555-0123" for n in range(201, 210)], "phone"),
+        ("x", [f"+44 20 7946 0{n}" for n in range(100, 110)], "phone"),
+        ("phone", [f"212555{n}" for n in range(1000, 1010)], "phone"),
+        ("x", ["900-12-3456", "912-34-5678"], "social_security"),
+        ("ssn", ["900123456", "912345678"], "social_security"),
+        ("home_address", ["12 Oak Street", "7 W. Long Pine Ave"], "street_address"),
+        ("x", ["4111 1111 1111 1111", "5500-0000-0000-0004", "340000000000009"], "payment_card"),
+        ("x", [f"8.8.8.{n}" for n in range(20)], "ip_address"),
+        ("date_of_birth", ["2001-05-04", "1999-12-31"], "birth_date"),
+        ("dob", ["04/05/2001", "31.12.1999"], "birth_date"),
+        ("x", NAMES, "person_name"),
+        ("teacher", ["Maria Garcia", "Smith, James", "Lee"], "person_name"),
+        ("first_name", ["Maria", "James", "Wei"], "person_name"),
+    ],
+)
+def test_personal_values_are_found(name, values, kind):
+    assert kind in _kinds(name, values)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("unitid", [str(n) for n in range(100_000, 101_000)]),
+        ("state_abbr", ["AL", "AK", "CA"] * 10),
+        ("earnings", [str(n) for n in range(20_000, 90_000, 100)]),
+        ("year", [str(n) for n in range(1990, 2020)]),
+        ("measured_on", ["2001-05-04", "1999-12-31"]),
+        ("big", [str(10**15 + 7919 * n) for n in range(100)]),
+        ("contact", ["user@example.com", "a@b.example", "x@mail.test", "info@school-one.org"]),
+        ("server", ["127.0.0.1", "10.0.0.7", "192.168.1.1", "203.0.113.9"]),
+        ("software", ["3.11.7", "2.4.6"]),
+        ("degree", ["Less than two-year", "Two-year degree", "Four-year+ degree"] * 5),
+        ("place", ["New York", "Los Angeles", "Salt Lake City", "San Jose", "Santa Rosa"] * 5),
+        ("subject", ["World History", "Early Reading", "Plane Geometry"] * 5),
+        ("isbn", ["978-0-13-468599-1", "978-1-49-195016-0"]),
+        ("address", ["12 Oak Street", "7 Long Pine Ave"]),
+        ("empty", ["", "", ""]),
+    ],
+)
+def test_ordinary_columns_are_no_personal_data(name, values):
+    assert _kinds(name, values)[0] == set()
+
+
+def test_few_among_many_only_warn():
+    values = [f"note {n}" for n in range(1000)]
+    assert _kinds("remark", [*values, "call (212) 555-0123 now"]) == (set(), {"phone"})
+
+
+def test_a_single_mail_address_is_personal():
+    assert "email" in _kinds("remark", [*(f"note {n}" for n in range(1000)), "ask ann.lee@school-one.org"])[0]
+
+
+def test_student_numbers_only_warn():
+    assert _kinds("student_id", [f"S{n}" for n in range(1234560, 1234570)])[0] == set()
+    assert "student_number" in _kinds("student_id", [f"S{n}" for n in range(1234560, 1234570)])[1]
+
+
+def test_every_kind_says_why_its_thresholds_are_what_they_are():
+    assert all(len(identifier.reason) > 20 for identifier in identifiers().values())
+
+
+def test_texts_with_some_identifiers_only_warn():
+    texts = ["Python's socket module."] * 98 + ["Written by guido@cwi-mail.nl.", "Mail user@example.com or 127.0.0.1"]
+    (found,) = text_suspicions(texts)
+    assert (found.kind, found.count, found.document_count, found.first, found.personal) == ("email", 1, 1, 98, False)
+
+
+def test_texts_dense_with_identifiers_are_personal():
+    found = [s for s in text_suspicions([f"Ask pupil{n}@school-one.org" for n in range(30)]) if s.personal]
+    assert [s.kind for s in found] == ["email"]
+
+
+def test_no_texts_have_no_identifiers():
+    assert list(text_suspicions([])) == []
+    assert list(text_suspicions(["", "plain"])) == []
+
+
+def test_a_shape_says_nothing_of_its_value():
+    assert shape("Ann.Lee9@école.fr") == "xxx.xxx9@xxxxx.xx"
+    assert len(shape("a" * 1000)) <= 40
+
+
+def test_values_that_could_name_a_person_are_shown_as_shapes():
+    assert shown("twelve", "size", "") == "'twelve'"
+    assert shown("Maria", "size", "") == "xxxxx"
+    assert shown("Xq", "full_name", "") == "xx"
+    assert shown("ann@school-one.org", "size", "") == "xxx@xxxxxx-xxx.xxx"
+    assert shown("", "size", "") == "(empty)"
+
+
+SECRETS = ("maria.garcia@school-one.org", "Maria Garcia", "900-12-3456", "2009-03-04", "(212) 555-0123")
+
+
+def test_no_personal_value_stands_in_a_report(dataset, judged):
+    header = "room,size,mail,full_name,ssn,birth_date,phone\n"
+    rows = [f"1{n},{SECRETS[n % 5]},{','.join(SECRETS)}\n" for n in range(10)]
+    (dataset / "tables/rooms/rooms.csv").write_text(header + "".join(rows))
+    report = judged(dataset)
+    errors = {f.code for f in report.findings if f.level == "error"}
+    assert {"PERSONAL_EMAIL", "PERSONAL_NAME", "PERSONAL_SSN", "PERSONAL_BIRTH_DATE", "PERSONAL_PHONE"} <= errors
+    assert report.personal_count >= 50
+    for written in (report.as_text(), report.as_markdown(), report.to_json()):
+        for secret in (*SECRETS, "Maria", "Garcia", "900-12"):
+            assert secret not in written
