@@ -299,6 +299,7 @@ class DataladVersions:
             yield file.fileno()
 
     def _datalad(self, *words: str, cwd: Path, lock: int) -> bytes:
+        self._children.require_annex()
         return self._children.run((*DATALAD, "--log-level", "error", *words), cwd=cwd, lock=lock)
 
     def _git(self, dataset: str, *words: str, lock: int | None = None) -> bytes:

@@ -58,7 +58,8 @@ class GitChildren:
         done = self.child(command, cwd=cwd, lock=lock, feed=feed)
         if done.returncode:
             tail = (done.stderr or done.stdout).decode(errors="replace").strip()[-500:]
-            shown = " ".join(Path(word).name for word in command[-6:] if len(word) < 60)
+            words = ("datalad", *command[len(DATALAD) :]) if tuple(command[: len(DATALAD)]) == DATALAD else command
+            shown = " ".join(Path(word).name for word in words[:5])
             raise ServiceUnavailableError(f"`{shown}` in {cwd.name} failed (exit {done.returncode}): {tail}")
         return done.stdout
 
@@ -92,9 +93,9 @@ class GitChildren:
             partial.write_text(GIT_SETTINGS, encoding="utf-8")
             partial.replace(settings)
         name, email = self.identity
-        folders = (str(self.annex_dir), str(Path(_tool("git")).parent), os.defpath)
+        path = os.pathsep.join(self._folders())
         return {
-            "PATH": os.pathsep.join(folders),
+            "PATH": path,
             "HOME": str(home),
             "LC_ALL": "C.UTF-8",
             "GIT_CONFIG_GLOBAL": str(settings),
@@ -105,6 +106,16 @@ class GitChildren:
             "GIT_COMMITTER_NAME": name,
             "GIT_COMMITTER_EMAIL": email,
         }
+
+    def require_annex(self) -> None:
+        """Raise UnknownSettingError when no git-annex can be found; DataLad's own message comes late and is long."""
+        if shutil.which("git-annex", path=os.pathsep.join(self._folders())) is None:
+            raise UnknownSettingError(
+                f"no git-annex in {self.annex_dir.name}/ or beside git; install the package git-annex of this project"
+            )
+
+    def _folders(self) -> tuple[str, ...]:
+        return (str(self.annex_dir), str(Path(_tool("git")).parent), os.defpath)
 
 
 def _tool(name: str) -> str:

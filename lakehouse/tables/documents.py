@@ -115,7 +115,7 @@ def _document(
         "title": title,
         "text": kept,
         "byte_count": len(kept.encode()),
-        "licence": licence,
+        "licence": licence or None,
         "split": split_of(kept),
     }
 

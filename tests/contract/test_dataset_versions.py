@@ -16,7 +16,13 @@ from pathlib import Path
 import pytest
 
 from lakehouse.adapters.datalad import DataladVersions, folder_of, tag_of
-from lakehouse.errors import ChecksumError, RefusedError, VersionTakenError
+from lakehouse.errors import (
+    ChecksumError,
+    RefusedError,
+    ServiceUnavailableError,
+    UnknownSettingError,
+    VersionTakenError,
+)
 from lakehouse.ports import DatasetVersion, DatasetVersions
 
 FIRST = {
@@ -227,6 +233,21 @@ def test_a_damaged_object_is_mended_by_a_version_that_brings_it_again(
     assert versions.verify("marks") == []
     versions.export(saved, tmp_path / "out")
     assert content(tmp_path / "out") == FIRST
+
+
+def test_without_git_annex_nothing_is_saved_and_the_error_is_permanent(first: Path, tmp_path: Path):
+    if shutil.which("git-annex", path=os.pathsep.join([str(Path(str(shutil.which("git"))).parent), os.defpath])):
+        pytest.skip("this system has a git-annex of its own beside git")
+    keeper = DataladVersions(tmp_path / "archive", git_annex_dir=tmp_path / "nowhere")
+    with pytest.raises(UnknownSettingError, match="no git-annex in nowhere/"):
+        keeper.save(first, "marks", "1", sha(FIRST))
+    assert keeper.versions("marks") == []
+
+
+def test_a_failing_child_is_quoted(versions: DatasetVersions, saved: DatasetVersion, second: Path, tmp_path: Path):
+    shutil.rmtree(tmp_path / "archive" / "marks" / ".git" / "objects")
+    with pytest.raises(ServiceUnavailableError, match=r"`git .*` in marks failed \(exit \d+\): "):
+        versions.save(second, "marks", "2012", sha(SECOND))
 
 
 def test_an_empty_folder_is_no_version(versions: DatasetVersions, tmp_path: Path):
