@@ -8,7 +8,11 @@ select
     dataset_version,
     reference_version,
     case
-        when length(dataset_version) = 4 and dataset_version between '1000' and '2999'
+        when length(dataset_version) = 4
+            and substr(dataset_version, 1, 1) in ('1', '2')
+            and substr(dataset_version, 2, 1) between '0' and '9'
+            and substr(dataset_version, 3, 1) between '0' and '9'
+            and substr(dataset_version, 4, 1) between '0' and '9'
             then cast(dataset_version || '-01-01' as date)
     end as wave_date,
     measure,
