@@ -110,9 +110,11 @@ class Gate:
         try:
             user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError) as error:
-            raise UnauthenticatedError("Unable to authenticate: the Basic header is not base64 of user:password") from error
+            raise UnauthenticatedError("Unable to authenticate: the Basic header is malformed") from error
         # An unknown user costs the same comparison, so that names cannot be told apart by time.
         expected = self._users.get(user, secrets.token_urlsafe(16))
         if not hmac.compare_digest(password.encode(), expected.encode()) or not colon:
-            raise UnauthenticatedError(f"Unable to authenticate user {user}, exception: Login failed: invalid username or password")
+            raise UnauthenticatedError(
+                f"Unable to authenticate user {user}, exception: Login failed: invalid username or password"
+            )
         return user

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
-import pyarrow as pa
 
 from lakehouse.endpoint import information
 from lakehouse.endpoint.dialect import translate
 from lakehouse.endpoint.duck import Duck, Relation
 from lakehouse.endpoint.faults import BusyError, RefusedStatementError
+from lakehouse.endpoint.messages import clean
 from lakehouse.endpoint.names import Path, folded, look_up, unknown_table
 from lakehouse.errors import LakehouseError, NoReleaseError
 from lakehouse.tables.release import Release
@@ -57,11 +57,6 @@ class Catalogue:
     def translate(self, sql: str, schema: Sequence[str] = ()) -> str:
         """Return DuckDB's text for a query over this catalogue."""
         return translate(sql, lambda path: _relation(self.find(path, schema)).qualified)
-
-    def schemas(self) -> list[str]:
-        """Return every schema path, folders and the system schemas included, sorted."""
-        paths = {entry.schema for entry in self.entries.values()} | {SOURCE}
-        return sorted(paths, key=str.lower)
 
 
 def _relation(entry: Entry) -> Relation:
@@ -157,7 +152,7 @@ def _view(duck: Duck, catalogue: Catalogue, name: str, sql: str) -> Entry:
     try:
         return Entry(schema, view, "VIEW", duck.view(name, translated), sql)
     except duckdb.Error as error:
-        raise RefusedStatementError(str(error).splitlines()[0]) from error
+        raise RefusedStatementError(clean(str(error))) from error
 
 
 def _add_information(duck: Duck, catalogue: Catalogue) -> None:
@@ -170,6 +165,3 @@ def _add_information(duck: Duck, catalogue: Catalogue) -> None:
         schema, name = path
         relation = duck.rows(f"{catalogue.release}.{schema}.{name}", rows)
         catalogue.entries[folded(path)] = Entry(schema, name, "SYSTEM_TABLE", relation)
-
-
-__all__ = ["Catalogue", "Catalogues", "Entry", "build", "pa"]

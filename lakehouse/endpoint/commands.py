@@ -1,15 +1,15 @@
 """The statements that are not queries: SHOW, DESCRIBE and USE, answered from the catalogue."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from lakehouse.endpoint.auth import Session
-from lakehouse.endpoint.catalogue import Catalogue
+from lakehouse.endpoint.catalogue import SOURCE, Catalogue
 from lakehouse.endpoint.dialect import EndpointDialect
 from lakehouse.endpoint.faults import RefusedStatementError
 from lakehouse.endpoint.information import precision, schema_names
@@ -17,8 +17,7 @@ from lakehouse.endpoint.names import folded
 from lakehouse.endpoint.wire import type_word
 
 WORDS = {"SHOW", "DESCRIBE", "DESC", "USE"}
-DESCRIBED = pa.schema(
-    [
+DESCRIBED_COLUMNS: list[tuple[str, pa.DataType]] = [
         ("COLUMN_NAME", pa.string()),
         ("DATA_TYPE", pa.string()),
         ("IS_NULLABLE", pa.string()),
@@ -27,8 +26,8 @@ DESCRIBED = pa.schema(
         ("EXTENDED_PROPERTIES", pa.string()),
         ("MASKING_POLICY", pa.string()),
         ("SORT_ORDER_PRIORITY", pa.int32()),
-    ]
-)
+]
+DESCRIBED = pa.schema(DESCRIBED_COLUMNS)
 
 
 @dataclass(slots=True)
@@ -76,7 +75,7 @@ def answer(sql: str, catalogue: Catalogue, session: Session) -> pa.Table | None:
     try:
         tokens = [t for t in EndpointDialect().tokenize(sql) if t.token_type != TokenType.SEMICOLON]
     except SqlglotError as error:
-        raise RefusedStatementError("PARSE ERROR: the text cannot be split into words; is a quote left open?") from error
+        raise RefusedStatementError("PARSE ERROR: the text does not split into words; is a quote open?") from error
     reader = _Reader(tokens)
     if reader.word() not in WORDS:
         return None
@@ -128,10 +127,11 @@ def _show(reader: _Reader, catalogue: Catalogue) -> pa.Table:
 
 
 def _schemas(catalogue: Catalogue) -> list[str]:
-    return schema_names(catalogue.entries.values(), "lakehouse")
+    return schema_names((entry.schema for entry in catalogue.entries.values()), SOURCE)
 
 
-def _like(reader: _Reader):
+def _like(reader: _Reader) -> Callable[[str], bool]:
+    """Read the LIKE part; without one every name fits."""
     if not reader.take("LIKE"):
         reader.end()
         return lambda _name: True

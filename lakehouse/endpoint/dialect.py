@@ -43,7 +43,7 @@ class EndpointDialect(Dremio):
     Parser = PlainParser
 
 
-def parse(sql: str) -> exp.Expression:
+def parse(sql: str) -> exp.Expr:
     """Return the tree of a single query that the endpoint allows."""
     guard.check_text(sql)
     try:
@@ -82,7 +82,7 @@ def _first_line(error: SqlglotError) -> str:
     return str(error).splitlines()[0]
 
 
-def _name_outputs(tree: exp.Expression) -> None:
+def _name_outputs(tree: exp.Expr) -> None:
     for select in tree.find_all(exp.Select):
         for position, item in enumerate(select.expressions):
             if not isinstance(item, exp.Alias | exp.Column | exp.Star):
@@ -90,7 +90,8 @@ def _name_outputs(tree: exp.Expression) -> None:
 
 
 def _parts(table: exp.Table) -> list[str]:
-    this, parts = table.this, []
+    this = table.this
+    parts: list[str] = []
     while isinstance(this, exp.Dot):
         parts.insert(0, this.expression.name)
         this = this.this
@@ -101,7 +102,7 @@ def _parts(table: exp.Table) -> list[str]:
     return [part for part in (table.catalog, table.db, this.name, *parts) if part]
 
 
-def _resolve_tables(tree: exp.Expression, resolve: Resolve) -> None:
+def _resolve_tables(tree: exp.Expr, resolve: Resolve) -> None:
     paths: list[tuple[str, ...]] = []
     for table in list(tree.find_all(exp.Table)):
         parts = _parts(table)
@@ -113,15 +114,18 @@ def _resolve_tables(tree: exp.Expression, resolve: Resolve) -> None:
         if not alias.this:
             alias.set("this", exp.to_identifier(parts[-1].rsplit(".", 1)[-1], quoted=True))
         schema, name = relation.split(".")
-        table.replace(exp.Table(this=exp.to_identifier(name), db=exp.to_identifier(schema), alias=alias,
-                                joins=table.args.get("joins")))
+        table.replace(
+            exp.Table(
+                this=exp.to_identifier(name), db=exp.to_identifier(schema), alias=alias, joins=table.args.get("joins")
+            )
+        )
     for column in tree.find_all(exp.Column):
         _shorten(column, paths)
 
 
 def _names_cte(table: exp.Table, name: str) -> bool:
     """Say whether a one-part name means a WITH query that is defined before the place it stands in."""
-    below: exp.Expression = table
+    below: exp.Expr = table
     above = table.parent
     while above is not None:
         clause = above.args.get("with_")
@@ -135,8 +139,8 @@ def _names_cte(table: exp.Table, name: str) -> bool:
     return False
 
 
-def _holds(ancestor: exp.Expression, node: exp.Expression) -> bool:
-    parent: exp.Expression | None = node
+def _holds(ancestor: exp.Expr, node: exp.Expr) -> bool:
+    parent: exp.Expr | None = node
     while parent is not None:
         if parent is ancestor:
             return True
@@ -156,25 +160,25 @@ def _shorten(column: exp.Column, paths: Sequence[tuple[str, ...]]) -> None:
         column.set("catalog", None)
 
 
-def _rewrite(node: exp.Expression) -> exp.Expression:
+def _rewrite(node: exp.Expr) -> exp.Expr:
     rule = RULES.get(type(node))
     return node if rule is None else rule(node)
 
 
-def _function(node: exp.Anonymous) -> exp.Expression:
+def _function(node: exp.Anonymous) -> exp.Expr:
     name = node.this if isinstance(node.this, str) else node.name
     if name.upper() in NEEDS_ORDER and not (isinstance(node.parent, exp.Window) and node.parent.args.get("order")):
         raise RefusedStatementError(f"{name.upper()} needs ORDER BY in its window")
     return function_call(name, node.expressions)
 
 
-def _add(node: exp.Add) -> exp.Expression:
+def _add(node: exp.Add) -> exp.Expr:
     if isinstance(node.right, exp.Interval):
         return _move(node.left, node.right, negative=False)
     return node
 
 
-def _sub(node: exp.Sub) -> exp.Expression:
+def _sub(node: exp.Sub) -> exp.Expr:
     if isinstance(node.right, exp.Interval):
         return _move(node.left, node.right, negative=True)
     if isinstance(node.left, exp.Literal) or isinstance(node.right, exp.Literal):
@@ -182,7 +186,7 @@ def _sub(node: exp.Sub) -> exp.Expression:
     return call("dremio_minus", node.left, node.right)
 
 
-def _move(moment: exp.Expression, interval: exp.Interval, *, negative: bool) -> exp.Expression:
+def _move(moment: exp.Expr, interval: exp.Interval, *, negative: bool) -> exp.Expr:
     unit = str(interval.args["unit"].name).upper().removesuffix("S")
     amount = interval.this
     if unit not in UNITS or not isinstance(amount, exp.Literal) or not str(amount.this).lstrip("-").isdigit():
@@ -191,13 +195,13 @@ def _move(moment: exp.Expression, interval: exp.Interval, *, negative: bool) -> 
     return moved(moment, unit, count)
 
 
-def _interval(node: exp.Interval) -> exp.Expression:
+def _interval(node: exp.Interval) -> exp.Expr:
     if not isinstance(node.parent, exp.Add | exp.Sub) or node.parent.right is not node:
         raise RefusedStatementError("INTERVAL is supported only after + or -")
     return node
 
 
-def _cast(node: exp.Cast) -> exp.Expression:
+def _cast(node: exp.Cast) -> exp.Expr:
     kind = exp.DataType.Type
     match node.to.this:
         case kind.INT:
@@ -211,22 +215,22 @@ def _cast(node: exp.Cast) -> exp.Expression:
     return node
 
 
-def _extract(node: exp.Extract) -> exp.Expression:
+def _extract(node: exp.Extract) -> exp.Expr:
     return extract(word_of(node.this, "EXTRACT part", PARTS), node.expression)
 
 
-def _trim(node: exp.Trim) -> exp.Expression:
+def _trim(node: exp.Trim) -> exp.Expr:
     name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position") or "").upper(), "trim")
     extra = [node.expression] if node.args.get("expression") else []
     return call(name, node.this, *extra)
 
 
-def _substring(node: exp.Substring) -> exp.Expression:
+def _substring(node: exp.Substring) -> exp.Expr:
     length = node.args.get("length")
     return function_call("SUBSTRING", [node.this, node.args["start"], *([length] if length else [])])
 
 
-RULES: dict[type[exp.Expression], Callable[..., exp.Expression]] = {
+RULES: dict[type[exp.Expr], Callable[..., exp.Expr]] = {
     exp.Anonymous: _function,
     exp.Add: _add,
     exp.Sub: _sub,

@@ -1,6 +1,5 @@
 """The DuckDB instance inside: opened with its extensions, locked down, and filled with pinned tables and views."""
 
-import contextlib
 import json
 import logging
 from collections import deque
@@ -15,7 +14,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from lakehouse.endpoint.config import EndpointConfig, S3Access
-from lakehouse.endpoint.faults import BusyError, RefusedStatementError
+from lakehouse.endpoint.faults import BusyError
 from lakehouse.endpoint.functions import MACROS
 from lakehouse.endpoint.wire import wire_schema
 from lakehouse.ports import TablePointer
@@ -120,7 +119,7 @@ class Duck:
         within = size <= self._config.cache_table_bytes
         return within and sum(self._cached.values()) + size <= self._config.cache_bytes
 
-    def _create(self, cursor: duckdb.DuckDBPyConnection, kind: str, name: str, select: exp.Expression) -> None:
+    def _create(self, cursor: duckdb.DuckDBPyConnection, kind: str, name: str, select: exp.Expr) -> None:
         statement = exp.Create(this=_table(name), kind=kind, replace=True, expression=select)
         cursor.execute(statement.sql("duckdb"))
 
@@ -170,7 +169,7 @@ def _lock(db: duckdb.DuckDBPyConnection, roots: tuple[str, ...]) -> None:
     db.execute(_set("lock_configuration", exp.true()))
 
 
-def _set(name: str, value: exp.Expression) -> str:
+def _set(name: str, value: exp.Expr) -> str:
     return f"SET GLOBAL {exp.to_identifier(name).sql('duckdb')} = {value.sql('duckdb')}"
 
 
@@ -179,11 +178,12 @@ def _extension_file(name: str) -> Path:
     package = Path(str(resources.files(f"duckdb_extension_{name}")))
     found = sorted(package.glob(f"extensions/v{duckdb.__version__}/{name}.duckdb_extension"))
     if not found:
-        raise BusyError(f"no {name} extension for DuckDB {duckdb.__version__}; install duckdb-extension-{name}=={duckdb.__version__}")
+        wanted = f"duckdb-extension-{name}=={duckdb.__version__}"
+        raise BusyError(f"no {name} extension for DuckDB {duckdb.__version__}; install {wanted}")
     return found[0]
 
 
-def _secret(s3: S3Access) -> exp.Expression:
+def _secret(s3: S3Access) -> exp.Expr:
     values = {
         "key_id": exp.Literal.string(s3.access_key),
         "secret": exp.Literal.string(s3.secret_key),
@@ -196,9 +196,9 @@ def _secret(s3: S3Access) -> exp.Expression:
     return exp.Command(this="CREATE", expression=f"SECRET lake (TYPE s3{words})")
 
 
-def _pin_query(cursor: duckdb.DuckDBPyConnection, pointer: TablePointer) -> exp.Expression:
-    """Return a query over the snapshot, instants in UTC without a zone and cut to milliseconds, as Dremio reads them."""
-    options = [exp.Literal.string(pointer.metadata_location)]
+def _pin_query(cursor: duckdb.DuckDBPyConnection, pointer: TablePointer) -> exp.Expr:
+    """Return a query over the snapshot; instants are in UTC, without a zone, cut to milliseconds, as in Dremio."""
+    options: list[exp.Expr] = [exp.Literal.string(pointer.metadata_location)]
     if pointer.snapshot_id is not None:
         options.append(exp.EQ(this=exp.column("snapshot_from_id"), expression=exp.Literal.number(pointer.snapshot_id)))
     source = exp.Anonymous(this="iceberg_scan", expressions=options)
@@ -207,7 +207,7 @@ def _pin_query(cursor: duckdb.DuckDBPyConnection, pointer: TablePointer) -> exp.
     return exp.select(*columns).from_(source)
 
 
-def _pinned(name: str, kind: str) -> exp.Expression:
+def _pinned(name: str, kind: str) -> exp.Expr:
     column = exp.column(exp.to_identifier(name, quoted=True))
     if kind.startswith("timestamp"):
         moment = exp.Anonymous(
@@ -228,6 +228,3 @@ def _table(name: str) -> exp.Table:
 
 def _digest(*parts: str) -> str:
     return sha256("\0".join(parts).encode()).hexdigest()[:24]
-
-
-__all__ = ["Duck", "Relation", "RefusedStatementError", "contextlib"]

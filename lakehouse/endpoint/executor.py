@@ -1,7 +1,6 @@
 """Runs statements: planned once, executed by a worker, bounded in number and time, stopped when nobody listens."""
 
 import contextlib
-import logging
 import queue
 import threading
 import time
@@ -16,20 +15,13 @@ from lakehouse.endpoint.catalogue import Catalogue, Catalogues
 from lakehouse.endpoint.commands import answer
 from lakehouse.endpoint.config import EndpointConfig
 from lakehouse.endpoint.duck import Duck
-from lakehouse.endpoint.faults import (
-    BusyError,
-    CancelledStatementError,
-    DeadlineError,
-    FailedStatementError,
-    RefusedStatementError,
-)
+from lakehouse.endpoint.faults import BusyError, CancelledStatementError, DeadlineError
+from lakehouse.endpoint.messages import ENGINE_ERRORS, EngineError, translated_error
 from lakehouse.endpoint.wire import to_wire, unique_names, wire_schema
 
-log = logging.getLogger(__name__)
 BATCH_ROWS = 16_384
 WAITING_BATCHES = 4
 POLL_SECONDS = 0.05
-MAX_PLANS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +39,12 @@ class _Work:
     """What a worker thread and the call's own thread share."""
 
     cursor: duckdb.DuckDBPyConnection
-    batches: "queue.Queue[pa.RecordBatch | duckdb.Error | pa.ArrowInvalid | None]" = field(
+    batches: "queue.Queue[pa.RecordBatch | EngineError | None]" = field(
         default_factory=lambda: queue.Queue(WAITING_BATCHES)
     )
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def put(self, item: pa.RecordBatch | duckdb.Error | pa.ArrowInvalid | None) -> None:
+    def put(self, item: pa.RecordBatch | EngineError | None) -> None:
         """Hand over an item, or drop it when nobody listens any more."""
         while not self.stop.is_set():
             with contextlib.suppress(queue.Full):
@@ -123,13 +115,10 @@ class Executor:
 
     def _next(self, work: _Work, deadline: float, gone: Callable[[], bool]) -> pa.RecordBatch | None:
         while True:
-            try:
+            with contextlib.suppress(queue.Empty):
                 item = work.batches.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                item = work
-            if isinstance(item, Exception):
-                raise translated_error(item) from item
-            if not isinstance(item, _Work):
+                if isinstance(item, Exception):
+                    raise translated_error(item) from item
                 return item
             if gone():
                 raise CancelledStatementError("the statement was cancelled by its client")
@@ -146,7 +135,7 @@ def _fetch(work: _Work, plan: Plan) -> None:
                 return
             work.put(to_wire(batch, plan.schema))
         work.put(None)
-    except (duckdb.Error, pa.ArrowInvalid) as error:
+    except ENGINE_ERRORS as error:
         work.put(error)
 
 
@@ -158,21 +147,3 @@ def _output_names(names: list[str]) -> list[str]:
     """Number unnamed outputs by their place in the whole row, stars included."""
     named = [f"EXPR${place}" if name.startswith("EXPR$") else name for place, name in enumerate(names)]
     return unique_names(named)
-
-
-def translated_error(error: Exception) -> FailedStatementError | RefusedStatementError | BusyError:
-    """Return DuckDB's error as one the client may see: its first line, without paths or inner names."""
-    text = _clean(str(error))
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return BusyError("the statement needs more memory than this endpoint has; ask for fewer rows or columns")
-    if isinstance(error, duckdb.IOException | duckdb.HTTPException | duckdb.PermissionException):
-        log.warning("table files not readable error=%s", error)
-        return BusyError("the table's files cannot be read now; try again later")
-    if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
-        return RefusedStatementError(f"VALIDATION ERROR: {text}")
-    return FailedStatementError(text)
-
-
-def _clean(text: str) -> str:
-    first = text.strip().split("\n", 1)[0]
-    return first.replace("pins.", "").replace("dremio_", "")

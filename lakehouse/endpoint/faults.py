@@ -17,6 +17,12 @@ class FailedStatementError(QueryError):
     kind: ClassVar[str] = "VALIDATION"
 
 
+class BrokenEngineError(QueryError):
+    """The engine failed in a way that says nothing about the statement."""
+
+    kind: ClassVar[str] = "INTERNAL"
+
+
 class CancelledStatementError(QueryError):
     """The client went away or asked to stop."""
 

@@ -15,7 +15,7 @@ from lakehouse.endpoint.formats import strftime_format
 MACROS = (
     """create macro dremio_plain_double(s) as case
        when s is null or abs(cast(s as double)) between 0.001 and 9999999 or cast(s as double) = 0 then s
-       else error('CAST of a very large or very small DOUBLE to VARCHAR is not supported; cast it to DECIMAL first') end""",
+       else error('CAST of a very large or small DOUBLE to VARCHAR is not supported; cast it to DECIMAL') end""",
     "create macro dremio_div(a, b) as case when b = 0 then error('divide by zero') else a / b end",
     "create macro dremio_mod(a, b) as case when b = 0 then error('divide by zero') else a % b end",
     """create macro dremio_minus(a, b) as case
@@ -42,7 +42,7 @@ MACROS = (
 UNITS = ("SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 DAY_UNITS = UNITS[3:]
 PARTS = ("SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR", "DOY", "DOW", "EPOCH")
-Build = Callable[[Sequence[exp.Expression]], exp.Expression]
+Build = Callable[[Sequence[exp.Expr]], exp.Expr]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +54,29 @@ class Function:
     build: Build
 
 
-def call(name: str, *arguments: exp.Expression) -> exp.Expression:
+def call(name: str, *arguments: exp.Expr) -> exp.Expr:
     """Return a DuckDB function call."""
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def integer(expression: exp.Expression) -> exp.Expression:
+def integer(expression: exp.Expr) -> exp.Expr:
     """Return the expression as a 32-bit integer, the type Dremio gives to lengths and positions."""
     return exp.cast(expression, "INT")
 
 
-def bigint(expression: exp.Expression) -> exp.Expression:
+def bigint(expression: exp.Expr) -> exp.Expr:
     """Return the expression as a 64-bit integer."""
     return exp.cast(expression, "BIGINT")
 
 
-def text_of(argument: exp.Expression, what: str) -> str:
+def text_of(argument: exp.Expr, what: str) -> str:
     """Return a literal string; refuse anything else."""
     if not (isinstance(argument, exp.Literal) and argument.is_string):
         raise RefusedStatementError(f"{what} must be a literal in quotes")
     return str(argument.this)
 
 
-def word_of(argument: exp.Expression, what: str, allowed: Sequence[str]) -> str:
+def word_of(argument: exp.Expr, what: str, allowed: Sequence[str]) -> str:
     """Return a unit word, written bare or in quotes, in capitals."""
     word = argument.name.upper().removeprefix("SQL_TSI_")
     if not isinstance(argument, exp.Column | exp.Literal | exp.Var) or word not in allowed:
@@ -89,7 +89,7 @@ def same(name: str) -> Build:
     return lambda arguments: call(name, *arguments)
 
 
-def extract(part: str, value: exp.Expression) -> exp.Expression:
+def extract(part: str, value: exp.Expr) -> exp.Expr:
     """Return EXTRACT in Dremio's numbering: days of the week count from Sunday = 1."""
     result = call("date_part", exp.Literal.string(part.lower()), value)
     if part == "DOW":
@@ -103,22 +103,22 @@ def _part(name: str) -> Build:
     return lambda arguments: extract(name, arguments[0])
 
 
-def _date_part(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _date_part(arguments: Sequence[exp.Expr]) -> exp.Expr:
     return extract(word_of(arguments[0], "date part", PARTS), arguments[1])
 
 
-def _date_trunc(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _date_trunc(arguments: Sequence[exp.Expr]) -> exp.Expr:
     """Use time_bucket: unlike DuckDB's date_trunc it gives a DATE for a DATE, as Dremio does. Weeks start on Monday."""
     unit = word_of(arguments[0], "DATE_TRUNC unit", UNITS)
     return call("time_bucket", step(unit, exp.Literal.number(1)), arguments[1])
 
 
-def step(unit: str, count: exp.Expression) -> exp.Expression:
+def step(unit: str, count: exp.Expr) -> exp.Expr:
     """Return an interval of so many units."""
     return call("to_quarters" if unit == "QUARTER" else f"to_{unit.lower()}s", count)
 
 
-def moved(moment: exp.Expression, unit: str, count: exp.Expression) -> exp.Expression:
+def moved(moment: exp.Expr, unit: str, count: exp.Expr) -> exp.Expr:
     """Return a moment some units later. Days and longer keep a DATE a DATE; shorter units give a TIMESTAMP."""
     later = exp.Add(this=moment, expression=step(unit, count))
     if unit not in DAY_UNITS:
@@ -128,63 +128,63 @@ def moved(moment: exp.Expression, unit: str, count: exp.Expression) -> exp.Expre
     return call("dremio_add_days", moment, later.expression)
 
 
-def _last_day(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _last_day(arguments: Sequence[exp.Expr]) -> exp.Expr:
     return call("last_day", *arguments)
 
 
-def _format(argument: exp.Expression, function: str) -> exp.Expression:
+def _format(argument: exp.Expr, function: str) -> exp.Expr:
     return exp.Literal.string(strftime_format(text_of(argument, f"the format of {function}")))
 
 
-def _to_timestamp(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _to_timestamp(arguments: Sequence[exp.Expr]) -> exp.Expr:
     if len(arguments) == 1:
         return call("dremio_epoch", arguments[0])
     return exp.cast(call("strptime", arguments[0], _format(arguments[1], "TO_TIMESTAMP")), "TIMESTAMP")
 
 
-def _to_date(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _to_date(arguments: Sequence[exp.Expr]) -> exp.Expr:
     if len(arguments) == 1:
         return exp.cast(call("dremio_epoch", arguments[0]), "DATE")
     return exp.cast(call("strptime", arguments[0], _format(arguments[1], "TO_DATE")), "DATE")
 
 
-def _to_char(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _to_char(arguments: Sequence[exp.Expr]) -> exp.Expr:
     return call("strftime", arguments[0], _format(arguments[1], "TO_CHAR"))
 
 
-def _timestampadd(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _timestampadd(arguments: Sequence[exp.Expr]) -> exp.Expr:
     unit = word_of(arguments[0], "TIMESTAMPADD unit", UNITS)
     return moved(arguments[2], unit, integer(arguments[1]))
 
 
-def _timestampdiff(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _timestampdiff(arguments: Sequence[exp.Expr]) -> exp.Expr:
     unit = word_of(arguments[0], "TIMESTAMPDIFF unit", UNITS).lower()
     start, end = (exp.cast(argument, "TIMESTAMP") for argument in arguments[1:])
     return integer(call("date_sub", exp.Literal.string(unit), start, end))
 
 
-def _datediff(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _datediff(arguments: Sequence[exp.Expr]) -> exp.Expr:
     end, start = (exp.cast(argument, "DATE") for argument in arguments)
     return integer(call("date_diff", exp.Literal.string("day"), start, end))
 
 
 def _move_days(sign: int) -> Build:
-    def build(arguments: Sequence[exp.Expression]) -> exp.Expression:
+    def build(arguments: Sequence[exp.Expr]) -> exp.Expr:
         days = arguments[1]
         if days.find(exp.Interval):
-            raise RefusedStatementError("DATE_ADD and DATE_SUB take a number of days here; use TIMESTAMPADD for other units")
+            raise RefusedStatementError("DATE_ADD and DATE_SUB take a number of days; use TIMESTAMPADD for other units")
         amount = exp.Neg(this=exp.Paren(this=days)) if sign < 0 else days
         return moved(arguments[0], "DAY", integer(amount))
 
     return build
 
 
-def _unix_timestamp(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _unix_timestamp(arguments: Sequence[exp.Expr]) -> exp.Expr:
     value = call("dremio_now") if not arguments else _to_timestamp(arguments)
     return extract("EPOCH", value)
 
 
-def _substring(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _substring(arguments: Sequence[exp.Expr]) -> exp.Expr:
     start = arguments[1]
     if isinstance(start, exp.Literal) and start.this == "0":
         raise RefusedStatementError("SUBSTRING counts from 1; a start of 0 is not supported")
@@ -192,7 +192,7 @@ def _substring(arguments: Sequence[exp.Expression]) -> exp.Expression:
 
 
 def _side(name: str) -> Build:
-    def build(arguments: Sequence[exp.Expression]) -> exp.Expression:
+    def build(arguments: Sequence[exp.Expr]) -> exp.Expr:
         if isinstance(arguments[1], exp.Neg):
             raise RefusedStatementError(f"{name.upper()} with a negative length is not supported")
         return call(name, *arguments)
@@ -200,29 +200,29 @@ def _side(name: str) -> Build:
     return build
 
 
-def _locate(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _locate(arguments: Sequence[exp.Expr]) -> exp.Expr:
     return integer(call("strpos", arguments[1], arguments[0]))
 
 
-def _regexp_replace(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _regexp_replace(arguments: Sequence[exp.Expr]) -> exp.Expr:
     if any(sign in text_of(arguments[2], "the replacement of REGEXP_REPLACE") for sign in "$\\"):
         raise RefusedStatementError("group references in REGEXP_REPLACE are not supported")
     return call("regexp_replace", *arguments, exp.Literal.string("g"))
 
 
-def _concat(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _concat(arguments: Sequence[exp.Expr]) -> exp.Expr:
     return call("concat", *arguments)
 
 
-def _log(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _log(arguments: Sequence[exp.Expr]) -> exp.Expr:
     return call("ln", *arguments) if len(arguments) == 1 else call("dremio_log", *arguments)
 
 
-def _round(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _round(arguments: Sequence[exp.Expr]) -> exp.Expr:
     return call("round", *arguments)
 
 
-def _listagg(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _listagg(arguments: Sequence[exp.Expr]) -> exp.Expr:
     given = list(arguments)
     if isinstance(given[0], exp.Distinct):
         inner = list(given[0].expressions)
@@ -232,7 +232,7 @@ def _listagg(arguments: Sequence[exp.Expression]) -> exp.Expression:
 
 
 def _no_current(name: str) -> Build:
-    builders: dict[str, exp.Expression] = {
+    builders: dict[str, exp.Expr] = {
         "timestamp": call("dremio_now"),
         "date": exp.cast(call("dremio_now"), "DATE"),
         "time": exp.cast(call("dremio_now"), "TIME"),
@@ -240,7 +240,7 @@ def _no_current(name: str) -> Build:
     return lambda _arguments: builders[name].copy()
 
 
-def _approximate(arguments: Sequence[exp.Expression]) -> exp.Expression:
+def _approximate(arguments: Sequence[exp.Expr]) -> exp.Expr:
     return call("approx_count_distinct", *arguments)
 
 
@@ -389,7 +389,7 @@ FUNCTIONS: dict[str, Function] = {**AGGREGATES, **WINDOWS, **TEXTS, **NUMBERS, *
 NEEDS_ORDER = {"LAG", "LEAD", "NTILE"}
 
 
-def function_call(name: str, arguments: Sequence[exp.Expression]) -> exp.Expression:
+def function_call(name: str, arguments: Sequence[exp.Expr]) -> exp.Expr:
     """Return a call in DuckDB's words; refuse unknown names and wrong numbers of arguments."""
     found = FUNCTIONS.get(name.upper())
     if found is None:

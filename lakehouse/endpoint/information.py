@@ -62,24 +62,28 @@ def tables(published: Sequence[Published], source: str) -> dict[tuple[str, str],
     """Return every metadata table by schema and name; they describe themselves too."""
     rows: dict[str, list[tuple[object, ...]]] = {
         "CATALOGS": [(CATALOG, "The internal metadata used by Dremio", "")],
-        "SCHEMATA": [(CATALOG, name, "<owner>", "SIMPLE", "NO") for name in schema_names(published, source)],
+        "SCHEMATA": [
+            (CATALOG, name, "<owner>", "SIMPLE", "NO")
+            for name in schema_names((item.schema for item in published), source)
+        ],
         "TABLES": [(CATALOG, item.schema, item.name, item.kind) for item in published],
         "VIEWS": [(CATALOG, item.schema, item.name, item.definition) for item in published if item.kind == "VIEW"],
         "COLUMNS": [row for item in published for row in _column_rows(item)],
     }
     rows["TABLES"] += [(CATALOG, "INFORMATION_SCHEMA", name, "SYSTEM_TABLE") for name in COLUMNS]
     rows["TABLES"].append((CATALOG, "sys", "version", "SYSTEM_TABLE"))
-    system = [Published("INFORMATION_SCHEMA", name, "SYSTEM_TABLE", "", pa.schema(list(COLUMNS[name]))) for name in COLUMNS]
     version = pa.table({"version": [VERSION]})
-    system.append(Published("sys", "version", "SYSTEM_TABLE", "", version.schema))
+    system = [Published("sys", "version", "SYSTEM_TABLE", "", version.schema)]
+    for name, columns in COLUMNS.items():
+        system.append(Published("INFORMATION_SCHEMA", name, "SYSTEM_TABLE", "", pa.schema(list(columns))))
     rows["COLUMNS"] += [row for item in system for row in _column_rows(item)]
     made = {("INFORMATION_SCHEMA", name): _table(COLUMNS[name], rows[name]) for name in COLUMNS}
     return made | {("sys", "version"): version}
 
 
-def schema_names(published: Iterable[Published], source: str) -> list[str]:
+def schema_names(used: Iterable[str], source: str) -> list[str]:
     """Return every schema path: the source, its namespaces, the spaces, and the system schemas."""
-    found = {item.schema for item in published} | {source, *SYSTEM_SCHEMAS}
+    found = {*used} | {source, *SYSTEM_SCHEMAS}
     return sorted(found, key=str.lower)
 
 

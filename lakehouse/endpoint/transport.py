@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 MIDDLEWARE = "gate"
 
 
-class _Untraced(Exception):  # noqa: N818 (a mix-in)
+class _Untraced(Exception):
     """Keeps this program's tracebacks from clients.
 
     pyarrow appends a formatted traceback to the text of every exception that is not a FlightError, and no FlightError
@@ -45,13 +45,14 @@ ERRORS: dict[str, type[Exception]] = {
     "VALIDATION": ArrowInvalid,
     "RESOURCE": flight.FlightUnavailableError,
     "RESOURCE_TIMEOUT": flight.FlightTimedOutError,
+    "INTERNAL": flight.FlightInternalError,
     "CANCELLED": flight.FlightCancelledError,
     "UNAUTHENTICATED": flight.FlightUnauthenticatedError,
     "UNIMPLEMENTED": Unimplemented,
 }
 
 
-class Caller(flight.ServerMiddleware):  # type: ignore[misc]  # pyarrow.flight has no types
+class Caller(flight.ServerMiddleware):
     """One authenticated call: answers with the bearer token, and with a cookie for a new session."""
 
     def __init__(self, gate: Gate, user: str, token: str, headers: dict[str, str]) -> None:
@@ -70,15 +71,15 @@ class Caller(flight.ServerMiddleware):  # type: ignore[misc]  # pyarrow.flight h
             self._cookie = session.id
         return session
 
-    def sending_headers(self) -> dict[str, str]:
+    def sending_headers(self) -> dict[str, list[str] | list[bytes]]:
         """Return the token on every response, as clients require."""
-        headers = {"authorization": f"Bearer {self._token}"}
+        headers: dict[str, list[str] | list[bytes]] = {"authorization": [f"Bearer {self._token}"]}
         if self._cookie is not None:
-            headers["set-cookie"] = f"SESSION_ID={self._cookie}"
+            headers["set-cookie"] = [f"SESSION_ID={self._cookie}"]
         return headers
 
 
-class CallerFactory(flight.ServerMiddlewareFactory):  # type: ignore[misc]  # pyarrow.flight has no types
+class CallerFactory(flight.ServerMiddlewareFactory):
     """Checks the ``authorization`` header before any call, the Handshake included."""
 
     def __init__(self, gate: Gate) -> None:
@@ -94,13 +95,13 @@ class CallerFactory(flight.ServerMiddlewareFactory):  # type: ignore[misc]  # py
         return Caller(self._gate, user, token, plain)
 
 
-class NoHandshake(flight.ServerAuthHandler):  # type: ignore[misc]  # pyarrow.flight has no types
+class NoHandshake(flight.ServerAuthHandler):
     """Lets every call through: the middleware has checked it already, for the Handshake as well."""
 
     def authenticate(self, outgoing: Any, incoming: Any) -> None:  # noqa: ANN401 (pyarrow's types)
         """Nothing to exchange: the token travels in the headers."""
 
-    def is_valid(self, _token: bytes) -> bytes:
+    def is_valid(self, _token: Any) -> Any:  # noqa: ANN401 (bytes that the stubs call bool)
         """Return no peer identity of its own."""
         return b""
 
@@ -149,7 +150,7 @@ class Plans:
             return self._plans.pop(key, None)
 
 
-class SqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow.flight has no types
+class SqlServer(flight.FlightServerBase):
     """Answers Flight calls with what the executor plans and runs."""
 
     def __init__(self, location: str, gate: Gate, executor: Executor) -> None:
@@ -164,7 +165,7 @@ class SqlServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow.fligh
         ticket = flight.Ticket(Ticket(self._plans.keep(plan), sql).to_bytes())
         return flight.FlightInfo(plan.schema, descriptor, [flight.FlightEndpoint(ticket, [])], -1, -1)
 
-    def get_schema(self, context: Any, descriptor: flight.FlightDescriptor) -> flight.SchemaResult:  # noqa: ANN401
+    def get_schema(self, context: Any, descriptor: flight.FlightDescriptor) -> Any:  # noqa: ANN401 (SchemaResult)
         """Return the schema of a statement's rows."""
         return flight.SchemaResult(self._plan(context, _command(descriptor)).schema)
 
@@ -196,7 +197,7 @@ def flight_error(error: LakehouseError) -> Exception:
 def _command(descriptor: flight.FlightDescriptor) -> str:
     if descriptor.descriptor_type != flight.DescriptorType.CMD:
         raise flight_error(NotOfferedError("only commands are answered: send the SQL text as a command descriptor"))
-    return str(descriptor.command.decode(errors="replace"))
+    return (descriptor.command or b"").decode(errors="replace")
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 (pyarrow gives str or bytes)

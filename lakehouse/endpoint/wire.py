@@ -104,7 +104,7 @@ def to_wire(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
+def _cast(column: Any, kind: pa.DataType) -> Any:  # noqa: ANN401 (any array)
     if column.type == kind:
         return column
     if pa.types.is_timestamp(kind) or pa.types.is_time(kind) or pa.types.is_nested(kind):

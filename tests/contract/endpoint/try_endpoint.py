@@ -26,14 +26,10 @@ def main() -> None:
     options = parser.parse_args()
     lake = SampleLake(options.warehouse.resolve())
     views = {f"kpi.{file.stem}": file.read_text() for file in sorted(PROJECT.glob("lakehouse/publish/sql/*.sql"))}
-    if lake.releases.objects.keys("releases/"):
-        release = lake.publish([], views)
-    else:
-        release = everything(lake, views)
-    config = EndpointConfig(
-        users={options.user: options.password}, roots=(str(lake.warehouse),), port=options.port
-    )
-    print(f"serving release {release.number} with {len(release.views)} views on port {options.port}", flush=True)
+    written = lake.releases.objects.keys("releases/")
+    release = lake.publish([], views) if written else everything(lake, views)
+    config = EndpointConfig(users={options.user: options.password}, roots=(str(lake.warehouse),), port=options.port)
+    print(f"serving release {release.number} with {len(release.views)} views on port {options.port}", flush=True)  # noqa: T201
     run_forever(config, lake.releases)
 
 

@@ -1,0 +1,150 @@
+"""SQL over Arrow Flight as Dremio speaks it: for a real Dremio and for the embedded endpoint alike."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from http.cookies import SimpleCookie
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.flight as flight
+
+from lakehouse.errors import LoginError, QueryError, ServiceUnavailableError
+
+PING_SECONDS = 5.0
+STATEMENT_SECONDS = 300.0
+
+
+class _Cookies(flight.ClientMiddlewareFactory):
+    """Keeps the session cookie between calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+
+    def start_call(self, _info: Any) -> "_CookieCall":  # noqa: ANN401 (pyarrow's type)
+        return _CookieCall(self.values)
+
+
+class _CookieCall(flight.ClientMiddleware):
+    def __init__(self, values: dict[str, str]) -> None:
+        super().__init__()
+        self._values = values
+
+    def sending_headers(self) -> dict[str, list[str] | list[bytes]]:
+        if not self._values:
+            return {}
+        return {"cookie": ["; ".join(f"{name}={value}" for name, value in self._values.items())]}
+
+    def received_headers(self, headers: dict[str, list[str] | list[bytes]]) -> None:
+        for name, lines in headers.items():
+            if name.lower() == "set-cookie":
+                for line in map(str, lines):
+                    self._values.update({key: morsel.value for key, morsel in SimpleCookie(line).items()})
+
+
+class DremioQueries:
+    """Runs statements on one server. Logs in on first use, and once again when the server has forgotten the token.
+
+    `uri` is ``grpc://host:port`` or, with TLS, ``grpc+tls://host:port``; `root_certificates` are PEM bytes for a
+    server whose certificate no public authority signed.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        user: str,
+        password: str,
+        *,
+        root_certificates: bytes | None = None,
+        statement_seconds: float = STATEMENT_SECONDS,
+    ) -> None:
+        self._uri = uri
+        self._user = user
+        self._password = password
+        self._root_certificates = root_certificates
+        self._statement_seconds = statement_seconds
+        self._client: flight.FlightClient | None = None
+        self._token: Any = None
+        self._lock = threading.Lock()
+
+    def fetch(self, sql: str) -> pa.Table:
+        """Run one statement and return all its rows.
+
+        Raises QueryError with the server's message, LoginError, or ServiceUnavailableError.
+        """
+        return self._fetch(sql, self._statement_seconds)
+
+    def ping(self) -> None:
+        """Return when the server answers this user; raise LoginError or ServiceUnavailableError otherwise."""
+        self._fetch("SELECT 1", PING_SECONDS)
+
+    def close(self) -> None:
+        """Let go of the connection; the next statement opens a new one."""
+        with self._lock:
+            client, self._client, self._token = self._client, None, None
+        if client is not None:
+            client.close()
+
+    def _fetch(self, sql: str, seconds: float) -> pa.Table:
+        with self._translated():
+            client, token = self._connection(seconds)
+            try:
+                return _rows(client, token, sql, seconds)
+            except flight.FlightUnauthenticatedError:
+                # Tokens and sessions end by time or by a restart of the server: log in once more.
+                self.close()
+                client, token = self._connection(seconds)
+                return _rows(client, token, sql, seconds)
+
+    def _connection(self, seconds: float) -> tuple[flight.FlightClient, Any]:
+        with self._lock:
+            if self._client is None:
+                certificates: Any = self._root_certificates
+                self._client = flight.FlightClient(self._uri, tls_root_certs=certificates, middleware=[_Cookies()])
+            if self._token is None:
+                self._token = self._login(self._client, seconds)
+            return self._client, self._token
+
+    def _login(self, client: flight.FlightClient, seconds: float) -> Any:  # noqa: ANN401 (bytes that the stubs call str)
+        limits = flight.FlightCallOptions(timeout=seconds)
+        try:
+            return client.authenticate_basic_token(self._user, self._password, limits)
+        except flight.FlightInternalError as error:
+            # What the Handshake says when nothing listens: "Could not finish writing before closing".
+            raise ServiceUnavailableError(
+                f"no SQL engine answers at {self._uri}; start it with `lakehouse up` and try again"
+            ) from error
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (flight.FlightUnauthenticatedError, flight.FlightUnauthorizedError) as error:
+            raise LoginError(
+                f"{self._uri} refused user {self._user!r}: {_message(error)}; check sql_user and sql_password in the settings"
+            ) from error
+        except flight.FlightTimedOutError as error:
+            raise ServiceUnavailableError(
+                f"{self._uri} did not finish in time: {_message(error)}; ask for less, or try again later"
+            ) from error
+        except flight.FlightUnavailableError as error:
+            raise ServiceUnavailableError(
+                f"no SQL engine answers at {self._uri}: {_message(error)}; start it with `lakehouse up` and try again"
+            ) from error
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, flight.FlightError, pa.ArrowException) as error:
+            raise QueryError(_message(error)) from error
+
+
+def _rows(client: flight.FlightClient, token: Any, sql: str, seconds: float) -> pa.Table:  # noqa: ANN401
+    options = flight.FlightCallOptions(timeout=seconds, headers=[token])
+    info = client.get_flight_info(flight.FlightDescriptor.for_command(sql.encode()), options)
+    return client.do_get(info.endpoints[0].ticket, options).read_all()
+
+
+def _message(error: Exception) -> str:
+    """Return the server's own text, without what the transport wraps around it."""
+    text = str(error)
+    for noise in (". Detail: ", ". gRPC client debug context:", ". Client context:"):
+        text = text.split(noise, 1)[0]
+    return text.removeprefix("Flight error: ").removeprefix("gRPC returned ").strip()

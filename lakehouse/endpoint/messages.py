@@ -1,0 +1,45 @@
+"""What a client is told when DuckDB fails: the kind of fault and its first line, without paths or inner names."""
+
+import logging
+import re
+from typing import TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from lakehouse.endpoint.faults import BrokenEngineError, BusyError, FailedStatementError, RefusedStatementError
+from lakehouse.errors import LakehouseError
+
+log = logging.getLogger(__name__)
+# A reader of a stream raises OSError with DuckDB's text in it; casts to wire types raise Arrow's errors.
+EngineError: TypeAlias = duckdb.Error | OSError | pa.ArrowInvalid | pa.ArrowNotImplementedError
+ENGINE_ERRORS = (duckdb.Error, OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError)
+
+REFUSED = ("Binder", "Catalog", "Parser", "Syntax", "Not implemented")
+FAILED = ("Conversion", "Invalid Input", "Out of Range", "Mismatch Type", "Constraint", "Invalid type", "Integer")
+UNREADABLE = ("IO", "HTTP", "Permission", "Missing Extension", "Invalid Configuration", "Serialization")
+PLACE = re.compile(r"(?:file|s3|s3a|https?)://\S+|(?<![\w.])/(?:[\w.+-]+/)+[\w.+-]*")
+INNER = re.compile(r"\b(?:pins\.)?[tvm]_[0-9a-f]{24}\b|\bdremio_|\bpins\.")
+
+
+def translated_error(error: EngineError) -> LakehouseError:
+    """Return the error a client may see; what it may not see is logged."""
+    text = str(error).strip()
+    kind = text.split(" Error", 1)[0]
+    if kind == "Out of Memory":
+        return BusyError("the statement needs more memory than this endpoint has; ask for fewer rows or columns")
+    if kind in UNREADABLE:
+        log.warning("table files not readable error=%s", text)
+        return BusyError("the table's files cannot be read now; try again later")
+    if kind in REFUSED:
+        return RefusedStatementError(f"VALIDATION ERROR: {clean(text)}")
+    if kind in FAILED or isinstance(error, pa.ArrowInvalid):
+        return FailedStatementError(clean(text))
+    log.error("engine failed error=%s", text)
+    return BrokenEngineError("the SQL engine failed on this statement; its log says why")
+
+
+def clean(text: str) -> str:
+    """Return the first line without addresses of files and without names that exist only inside."""
+    first = text.strip().split("\n", 1)[0].split(" Error: ", 1)[-1]
+    return INNER.sub("", PLACE.sub("<file>", first)).strip()
