@@ -100,7 +100,8 @@ class Level:
         gram_at, gram_seen = _find(self.grams, grams)
         context_at, context_seen = _find(self.contexts, grams // self.size)
         own = np.where(gram_seen, self.discounted[gram_at], 0.0) / self.totals[context_at]
-        return np.where(context_seen, own + self.left[context_at] * lower, lower)
+        mixed: Floats = np.where(context_seen, own + self.left[context_at] * lower, lower)
+        return mixed
 
 
 def _triples(tokens: Ids, size: int, end_of_text: int, *, closed: bool) -> Ids:
@@ -124,7 +125,8 @@ def _discounts(counts: Ids) -> Floats:
         return np.array([0.0, 0.75, 0.75, 0.75])
     y = n1 / (n1 + 2 * n2)
     steps = np.array([0.0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
-    return np.clip(steps, 0.0, [0.0, 0.99, 1.99, 2.99])
+    clipped: Floats = np.clip(steps, 0.0, [0.0, 0.99, 1.99, 2.99])
+    return clipped
 
 
 def _find(sorted_keys: Ids, keys: Ids) -> tuple[Ids, npt.NDArray[np.bool_]]:

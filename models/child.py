@@ -70,11 +70,12 @@ def _train_result(store: CheckpointStore, version: str, *, created: bool) -> Tra
 def _run(
     verb: str, request: TrainRequest | EvaluateRequest, *, on_line: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
-    work = request.work.resolve()
+    request = request.absolute()
+    work = request.work
     work.mkdir(parents=True, exist_ok=True)
     result, log = work / RESULT, work / LOG
     result.unlink(missing_ok=True)
-    write_request(work / "request.json", _absolute(request))
+    write_request(work / "request.json", request)
     command = [sys.executable, "-m", "models.child", verb, str(work / "request.json")]
     with log.open("w", encoding="utf-8") as log_file:
         # The child watches its stdin: when this process dies, however it dies, the pipe closes and the child ends.
@@ -88,12 +89,6 @@ def _run(
             finally:
                 process.kill()
     return _answer(verb, code, result=result, log=log)
-
-
-def _absolute(request: TrainRequest | EvaluateRequest) -> TrainRequest | EvaluateRequest:
-    """Paths that mean the same in the child, whose working folder differs."""
-    values = {name: value.resolve() if isinstance(value, Path) else value for name, value in vars(request).items()}
-    return type(request)(**values)
 
 
 def _forward(process: subprocess.Popen[str], on_line: Callable[[dict[str, Any]], None]) -> None:

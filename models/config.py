@@ -43,7 +43,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work, all of them at once."""
-        faults = list(_faults(self))
+        faults = _faults(self)
         if faults:
             raise RecipeError(f"the recipe cannot work: {'; '.join(faults)}; correct these values")
 
@@ -67,15 +67,22 @@ class Recipe:
 
 
 def _faults(recipe: Recipe) -> list[str]:
+    return _faults_of_type(recipe) or _faults_of_shape(recipe)
+
+
+def _faults_of_type(recipe: Recipe) -> list[str]:
     faults = []
     for name, kind in get_type_hints(Recipe).items():
         value = getattr(recipe, name)
-        if kind is int and (type(value) is not int or value < 0 or (value == 0 and name not in _MAY_BE_ZERO)):
+        if kind is int and (type(value) is not int or value < (name not in _MAY_BE_ZERO)):
             faults.append(f"{name}={value!r} is not a positive whole number")
         if kind is float and (type(value) not in (int, float) or not 0 <= value < float("inf")):
             faults.append(f"{name}={value!r} is not a finite number of at least 0")
-    if faults:
-        return faults
+    return faults
+
+
+def _faults_of_shape(recipe: Recipe) -> list[str]:
+    faults = []
     if recipe.vocabulary_size < 257:
         faults.append(f"vocabulary_size={recipe.vocabulary_size} is below 257 (256 bytes and the end of text)")
     if recipe.width % recipe.heads or (recipe.width // recipe.heads) % 2:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.config import Recipe
+from models.head_loss import HeadLoss
 
 ROPE_THETA = 10_000.0
 NORM_EPSILON = 1e-6
@@ -162,15 +163,24 @@ class LanguageModel(nn.Module):
 
     def forward(self, tokens_BT: Tensor, pasts: list[Past] | None = None) -> Tensor:
         """Logits BTV in float32 for the token after each position; `pasts` holds one Past a layer."""
+        logits_BTV: Tensor = self.lm_head(self._last(tokens_BT, pasts))
+        return logits_BTV.float()
+
+    def _last(self, tokens_BT: Tensor, pasts: list[Past] | None) -> Tensor:
         x_BTC: Tensor = self.model.embed_tokens(tokens_BT)
         for at, layer in enumerate(self.model.layers):
             x_BTC = layer(x_BTC, self.rotation, pasts[at] if pasts else None)
-        logits_BTV: Tensor = self.lm_head(self.model.norm(x_BTC))
-        return logits_BTV.float()
+        normed_BTC: Tensor = self.model.norm(x_BTC)
+        return normed_BTC
 
     def loss(self, inputs_BT: Tensor, targets_BT: Tensor) -> Tensor:
         """Mean negative log likelihood of the targets, in nats per token."""
-        return functional.cross_entropy(self(inputs_BT).flatten(0, 1), targets_BT.flatten())
+        if inputs_BT.is_cuda or torch.is_autocast_enabled("cpu"):
+            return functional.cross_entropy(self(inputs_BT).flatten(0, 1), targets_BT.flatten())
+        loss: Tensor = HeadLoss.apply(
+            self._last(inputs_BT, None).flatten(0, 1), self.lm_head.weight, targets_BT.flatten()
+        )
+        return loss
 
     def parameter_count(self) -> int:
         """Trainable parameters."""

@@ -15,7 +15,7 @@ _A, _B, _C, _ROUNDS = 3.4445, -4.7750, 2.0315, 5
 def orthogonalised(matrices_NRC: Tensor) -> Tensor:
     """Nearest semi-orthogonal matrix of each of N matrices, roughly; rows R, columns C."""
     tall = matrices_NRC.shape[1] > matrices_NRC.shape[2]
-    x = matrices_NRC.mT if tall else matrices_NRC
+    x: Tensor = matrices_NRC.mT if tall else matrices_NRC
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(_ROUNDS):
         square = x @ x.mT
@@ -58,7 +58,8 @@ class Muon(torch.optim.Optimizer):
 
 def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """One optimizer for the layers' matrices and one for everything else."""
-    matrices, rest = [], []
+    matrices: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
         (matrices if weight.ndim == 2 and ".layers." in name else rest).append(weight)
     return [

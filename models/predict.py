@@ -8,6 +8,7 @@ import json
 import math
 from collections import defaultdict
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,22 +27,21 @@ CONTINUATION_TOKENS = 40
 TOP = 5
 _TEMPERATURE = 0.7
 
-PREDICTIONS = pa.schema(
-    [
-        ("passage_id", pa.string()),
-        ("document_id", pa.string()),
-        ("dataset", pa.string()),
-        ("dataset_commit", pa.string()),
-        ("passage", pa.large_string()),
-        ("bits_per_byte", pa.float64()),
-        ("next_token", pa.string()),
-        ("top_tokens", pa.string()),
-        ("top_probabilities", pa.string()),
-        ("next_token_probability", pa.float64()),
-        ("in_top_5", pa.bool_()),
-        ("continuation", pa.large_string()),
-    ]
-)
+_FIELDS: "list[pa.Field[Any]]" = [
+    pa.field("passage_id", pa.string()),
+    pa.field("document_id", pa.string()),
+    pa.field("dataset", pa.string()),
+    pa.field("dataset_commit", pa.string()),
+    pa.field("passage", pa.large_string()),
+    pa.field("bits_per_byte", pa.float64()),
+    pa.field("next_token", pa.string()),
+    pa.field("top_tokens", pa.string()),
+    pa.field("top_probabilities", pa.string()),
+    pa.field("next_token_probability", pa.float64()),
+    pa.field("in_top_5", pa.bool_()),
+    pa.field("continuation", pa.large_string()),
+]
+PREDICTIONS = pa.schema(_FIELDS)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,12 @@ class TrainRequest:
     cause: str = "request"
     threads: int | None = None
 
+    def absolute(self) -> "TrainRequest":
+        """Paths that mean the same in the child, whose working folder differs."""
+        return replace(
+            self, documents=self.documents.resolve(), checkpoints=self.checkpoints.resolve(), work=self.work.resolve()
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
@@ -56,6 +62,12 @@ class EvaluateRequest:
     passages: int = 64
     threads: int | None = None
 
+    def absolute(self) -> "EvaluateRequest":
+        """Paths that mean the same in the child, whose working folder differs."""
+        return replace(
+            self, documents=self.documents.resolve(), checkpoint=self.checkpoint.resolve(), work=self.work.resolve()
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateResult:
@@ -80,8 +92,9 @@ def read_train_request(path: Path) -> TrainRequest:
     """Read a request to train."""
     values = _values(path)
     try:
-        paths = {name: Path(values.pop(name)) for name in ("documents", "checkpoints", "work")}
-        return TrainRequest(recipe=recipe_from_json(values.pop("recipe")), **paths, **values)
+        values |= {name: Path(values[name]) for name in ("documents", "checkpoints", "work")}
+        values["recipe"] = recipe_from_json(values["recipe"])
+        return TrainRequest(**values)
     except (KeyError, TypeError) as error:
         raise RequestError(f"{path} is no request to train: {error}") from error
 
@@ -90,8 +103,8 @@ def read_evaluate_request(path: Path) -> EvaluateRequest:
     """Read a request to evaluate."""
     values = _values(path)
     try:
-        paths = {name: Path(values.pop(name)) for name in ("documents", "checkpoint", "work")}
-        return EvaluateRequest(**paths, **values)
+        values |= {name: Path(values[name]) for name in ("documents", "checkpoint", "work")}
+        return EvaluateRequest(**values)
     except (KeyError, TypeError) as error:
         raise RequestError(f"{path} is no request to evaluate: {error}") from error
 

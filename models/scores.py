@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,15 +18,14 @@ EVALUATORS = ("gpt", "unigram", "trigram")
 # A worse model would win by chance about once in 44 comparisons; with one standard error, once in 6.
 STANDARD_ERRORS_TO_WIN = 2.0
 
-SCORES = pa.schema(
-    [
-        ("evaluator", pa.string()),
-        ("document_id", pa.string()),
-        ("dataset", pa.string()),
-        ("byte_count", pa.int64()),
-        ("bits", pa.float64()),
-    ]
-)
+_FIELDS: "list[pa.Field[Any]]" = [
+    pa.field("evaluator", pa.string()),
+    pa.field("document_id", pa.string()),
+    pa.field("dataset", pa.string()),
+    pa.field("byte_count", pa.int64()),
+    pa.field("bits", pa.float64()),
+]
+SCORES = pa.schema(_FIELDS)
 
 
 @dataclass(frozen=True)

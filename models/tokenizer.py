@@ -30,11 +30,13 @@ class Tokenizer:
     def _token_bytes(self, token_id: int) -> bytes:
         if token_id == self.end_of_text:
             return b""
-        return bytes(_BYTE_OF_CHARACTER[character] for character in self._inner.id_to_token(token_id))
+        spelling = self._inner.id_to_token(token_id)
+        assert spelling is not None
+        return bytes(_BYTE_OF_CHARACTER[character] for character in spelling)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text; a text that spells the end-of-text mark is still plain text."""
-        return [token for part in self.encode_all([text]) for token in part]
+        return self.encode_all([text])[0]
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of many texts."""
@@ -49,7 +51,7 @@ class Tokenizer:
         return self.decode_bytes(tokens).decode("utf-8", errors="replace")
 
     def printable(self, token: int) -> str:
-        """One token for people: bytes that are no whole character show as \\x.., the end of text as its mark."""
+        """One token for people; bytes that are no whole character show in hexadecimal."""
         if token == self.end_of_text:
             return END_OF_TEXT
         return self._bytes[token].decode("utf-8", errors="backslashreplace") if token < self.size else ""
@@ -112,8 +114,8 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     if not path.is_file():
         raise CheckpointError(f"no {FILE_NAME} in {folder}; train the model again")
     try:
-        inner = tokenizers.Tokenizer.from_file(str(path))
-    except Exception as error:  # noqa: BLE001  tokenizers raises bare Exception for a file it cannot read
+        inner = tokenizers.Tokenizer.from_buffer(path.read_bytes())
+    except (ValueError, OSError) as error:
         raise CheckpointError(f"{path} is no tokenizer: {error}; train the model again") from error
     inner.encode_special_tokens = True
     return Tokenizer(inner)

@@ -1,0 +1,69 @@
+"""Promises of packing and sampling."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from models.batches import batches, fixed_windows, pack, windows
+from models.config import TINY
+from models.documents import of_split
+from models.errors import NoDocumentsError
+from models.tokenizer import train_tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer(documents):
+    return train_tokenizer((each.text for each in of_split(documents, "train")), vocabulary_size=TINY.vocabulary_size)
+
+
+@pytest.fixture(scope="module")
+def packed(documents, tokenizer):
+    return pack(of_split(documents, "train"), tokenizer)
+
+
+def test_every_document_is_opened_by_the_mark_and_keeps_its_text(documents, packed, tokenizer):
+    for document, tokens in zip(of_split(documents, "train"), packed.documents, strict=True):
+        assert tokens[0] == tokenizer.end_of_text
+        assert tokenizer.decode(tokens.tolist()) == document.text
+
+
+def test_bytes_per_token_counts_every_byte(documents, packed):
+    size = sum(len(each.text.encode()) for each in of_split(documents, "train"))
+    assert packed.bytes_per_token * packed.token_count == pytest.approx(size)
+
+
+def test_an_epoch_shows_each_token_at_most_once_and_nearly_all(packed):
+    drawn = windows(packed, context=16, random=np.random.default_rng(0))
+    first = [window for epoch, window in islice(drawn, packed.token_count) if epoch == 0]
+    shown = np.bincount(np.concatenate([window[:-1] for window in first]), minlength=400)
+    there = np.bincount(np.concatenate(packed.documents), minlength=400)
+    assert np.all(shown <= there)
+    assert there.sum() - shown.sum() <= 17
+
+
+def test_targets_are_the_inputs_moved_by_one(packed):
+    batch = next(batches(packed, TINY))
+    assert batch.inputs_BT.shape == (TINY.batch, TINY.context)
+    assert np.array_equal(batch.inputs_BT[:, 1:], batch.targets_BT[:, :-1])
+
+
+def test_the_seed_fixes_the_order(packed):
+    def order(recipe):
+        return np.stack([batch.inputs_BT for batch in islice(batches(packed, recipe), 40)])
+
+    assert np.array_equal(order(TINY), order(TINY))
+    assert not np.array_equal(order(TINY), order(TINY.with_seed(1)))
+
+
+def test_too_little_text_is_an_error(packed):
+    with pytest.raises(NoDocumentsError, match="do not fill one window"):
+        next(windows(packed, context=10**6, random=np.random.default_rng(0)))
+
+
+def test_validation_windows_are_fixed_and_absent_when_there_is_no_text(packed):
+    one, two = (fixed_windows(packed, context=16, count=5) for _ in range(2))
+    assert one.shape == (5, 17)
+    assert np.array_equal(one, two)
+    assert fixed_windows(packed, context=10**6, count=5) is None
+    assert fixed_windows(type(packed)(documents=[], names=[], byte_count=0), context=16, count=5) is None

@@ -1,0 +1,143 @@
+"""Promises of the child process."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from models.checkpoint import CheckpointStore
+from models.child import LOG, run_evaluate, run_train
+from models.config import TINY
+from models.errors import CheckpointError, ChildCrashedError, NoDocumentsError
+from models.requests import EvaluateRequest, TrainRequest
+from models.scores import better, read_scores
+from tests.unit.models.conftest import rows, table
+
+ROOT = Path(__file__).parents[3]
+ENDLESS = dataclasses.replace(TINY, steps=1_000_000, record_every=1)
+
+
+def request(documents_file, tmp_path, *, recipe=TINY, name="train"):
+    return TrainRequest(
+        documents=documents_file,
+        recipe=recipe,
+        checkpoints=tmp_path / "checkpoints",
+        work=tmp_path / name,
+        documents_snapshot="42",
+        dataset_commits={"letters": "c0ffee"},
+        code_commit="abc",
+        cause="first",
+        threads=1,
+    )
+
+
+def children_of(process_id):
+    listed = Path(f"/proc/{process_id}/task/{process_id}/children").read_text()
+    return [int(each) for each in listed.split()]
+
+
+def test_training_then_evaluating_in_child_processes(documents_file, tmp_path):
+    seen = []
+    result = run_train(request(documents_file, tmp_path), on_progress=seen.append)
+    assert result.created
+    assert result.model_version == "gpt-0001"
+    assert seen == result.curve
+    assert result.training["documents_snapshot"] == "42"
+    assert result.training["dataset_commits"] == {"letters": "c0ffee"}
+
+    again = run_train(request(documents_file, tmp_path, name="again"), on_progress=seen.append)
+    assert not again.created
+    assert again.model_version == "gpt-0001"
+    assert not (tmp_path / "again" / LOG).exists()
+
+    measured = run_evaluate(
+        EvaluateRequest(documents=documents_file, checkpoint=result.folder, work=tmp_path / "evaluate", threads=1)
+    )
+    assert len(measured.rows) == 9
+    assert pq.read_table(measured.predictions).num_rows == 8
+    scores = read_scores(measured.scores)
+    assert not better(scores, scores).wins
+
+
+def test_errors_of_the_child_reach_the_parent_by_name(tmp_path, checkpoint):
+    pq.write_table(table(rows(train_count=0)), tmp_path / "documents.parquet")
+    with pytest.raises(NoDocumentsError, match="split 'train'"):
+        run_train(request(tmp_path / "documents.parquet", tmp_path))
+    with pytest.raises(CheckpointError, match="no checkpoint folder"):
+        run_evaluate(
+            EvaluateRequest(
+                documents=tmp_path / "documents.parquet", checkpoint=tmp_path / "none", work=tmp_path / "evaluate"
+            )
+        )
+
+
+def test_a_killed_child_is_named_leaves_no_checkpoint_and_the_next_run_works(documents_file, tmp_path):
+    killed = threading.Event()
+
+    def kill(_):
+        if not killed.is_set():
+            os.kill(children_of(os.getpid())[-1], signal.SIGKILL)
+            killed.set()
+
+    with pytest.raises(ChildCrashedError, match=r"(?s)signal SIGKILL.*training device=cpu"):
+        run_train(request(documents_file, tmp_path, recipe=ENDLESS), on_progress=kill)
+    assert CheckpointStore(tmp_path / "checkpoints").versions() == []
+    assert run_train(request(documents_file, tmp_path)).model_version == "gpt-0001"
+
+
+def test_a_failing_callback_ends_the_child(documents_file, tmp_path):
+    pids = []
+
+    def fail(_):
+        pids.extend(children_of(os.getpid()))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_train(request(documents_file, tmp_path, recipe=ENDLESS), on_progress=fail)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+PARENT = """
+import json, os, sys
+from pathlib import Path
+from models.child import run_train
+from models.requests import read_train_request
+
+def show(_):
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
+    print(children, "torch" in sys.modules, "transformers" in sys.modules, flush=True)
+
+run_train(read_train_request(Path(sys.argv[1])), on_progress=show)
+"""
+
+
+def test_the_child_dies_with_its_parent_which_never_loads_torch(documents_file, tmp_path):
+    asked = vars(request(documents_file, tmp_path, recipe=ENDLESS))
+    values = {key: str(value) if isinstance(value, Path) else value for key, value in asked.items()}
+    (tmp_path / "asked.json").write_text(json.dumps(values | {"recipe": ENDLESS.canonical_json()}))
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path / "asked.json")], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    with parent:
+        child, torch_loaded, transformers_loaded = parent.stdout.readline().split()
+        parent.kill()
+    assert (torch_loaded, transformers_loaded) == ("False", "False")
+    deadline = time.monotonic() + 10
+    while running(int(child)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not running(int(child))
+
+
+def running(process_id):
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

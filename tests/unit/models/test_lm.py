@@ -1,0 +1,100 @@
+"""Promises of the language model and its optimizer."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from models.checkpoint import load
+from models.config import TINY
+from models.head_loss import HeadLoss
+from models.lm import LanguageModel, Past
+from models.optimizer import optimizers, orthogonalised, schedule
+
+TOKENS = torch.randint(0, TINY.vocabulary_size, (4, 33), generator=torch.Generator().manual_seed(0))
+
+
+def test_the_first_loss_is_that_of_guessing():
+    loss = LanguageModel(TINY).loss(TOKENS[:, :-1], TOKENS[:, 1:]).item()
+    assert loss == pytest.approx(math.log(TINY.vocabulary_size), abs=0.05)
+
+
+def test_one_batch_can_be_learned_by_heart():
+    model = LanguageModel(TINY)
+    moving = optimizers(model, TINY)
+    for _ in range(150):
+        loss = model.loss(TOKENS[:, :-1], TOKENS[:, 1:])
+        loss.backward()
+        for each in moving:
+            each.step()
+            each.zero_grad()
+    assert loss.item() < 0.1
+
+
+def test_no_position_sees_a_later_one():
+    model = LanguageModel(TINY.with_seed(3))
+    torch.nn.init.normal_(model.lm_head.weight)
+    later = TOKENS[:, :-1].clone()
+    later[:, 20:] = 7
+    with torch.no_grad():
+        assert torch.equal(model(TOKENS[:, :-1])[:, :20], model(later)[:, :20])
+
+
+def test_the_loss_in_parts_equals_the_plain_loss_and_so_do_its_gradients():
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(600, 16, generator=generator, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(300, 16, generator=generator, dtype=torch.float64, requires_grad=True)
+    targets = torch.randint(0, 300, (600,), generator=generator)
+    ours = HeadLoss.apply(x, weight, targets)
+    plain = functional.cross_entropy(x @ weight.t(), targets)
+    torch.testing.assert_close(ours, plain)
+    for one, other in zip(
+        torch.autograd.grad(2 * ours, (x, weight)), torch.autograd.grad(2 * plain, (x, weight)), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+
+
+def test_writing_on_token_by_token_gives_the_same_logits(checkpoint):
+    model = load(checkpoint).model
+    tokens = TOKENS[:, :20]
+    with torch.no_grad():
+        whole = model(tokens)
+        pasts = [Past() for _ in range(TINY.layers)]
+        parts = [model(tokens[:, :15], pasts), *(model(tokens[:, at : at + 1], pasts) for at in range(15, 20))]
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_transformers_loads_the_checkpoint_with_the_same_logits_and_tokens(checkpoint):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of transformers' own imports, none of ours
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        theirs = AutoModelForCausalLM.from_pretrained(checkpoint, local_files_only=True, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint, local_files_only=True)
+    loaded = load(checkpoint)
+    text = "every school of the town: 学校"
+    ids = loaded.tokenizer.encode(text)
+    assert tokenizer(text, add_special_tokens=False)["input_ids"] == ids
+    assert tokenizer.decode(ids) == text
+    with torch.no_grad():
+        torch.testing.assert_close(theirs(TOKENS[:, :-1]).logits, loaded.model(TOKENS[:, :-1]), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (2, 24, 8), (2, 8, 24)])
+def test_orthogonalised_matrices_have_singular_values_near_one(shape):
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+    values = torch.linalg.svdvals(orthogonalised(matrices))
+    assert values.min() > 0.3
+    assert values.max() < 1.4
+
+
+def test_the_rate_rises_holds_and_falls():
+    rates = np.array([schedule(step, TINY) for step in range(TINY.steps)])
+    assert rates[0] == 0.25
+    assert rates.max() == 1.0
+    assert np.all(np.diff(rates[15:]) < 0)
+    assert 0 < rates[-1] < 0.1
