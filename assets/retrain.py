@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from assets.house import TRANSIENT_RETRIES, Origin, commit, current_model, failures, preview, read_or_empty
 from assets.monitor import drift
@@ -10,8 +12,8 @@ from assets.publish import release
 from assets.workshop import Workshop
 from lakehouse.monitor.drift import drift_rows
 from lakehouse.monitor.retraining import decide, decisions_table
-from lakehouse.ports import TableWrite
-from lakehouse.tables.gold import DRIFT, RETRAIN_DECISIONS
+from lakehouse.ports import TableStore, TableWrite
+from lakehouse.tables.gold import DOCUMENTS, DRIFT, RETRAIN_DECISIONS
 from lakehouse.tables.write_audit_publish import Lakehouse
 
 
@@ -38,7 +40,7 @@ def retrain_decisions(
         decided = {row["cause_key"] for row in known.select(["cause_key"]).to_pylist()}
         found = []
         if model is not None:
-            measures = drift_rows(read_or_empty(house.tables, DRIFT))
+            measures = drift_rows(_of_what_models_read(house.tables))
             found = decide(measures, trained_on=workshop.learned_versions(model), decided=decided)
         if found:
             provenance = origin.provenance(context, model_version=model)
@@ -54,3 +56,10 @@ def retrain_decisions(
             "decisions": preview(known.select(["cause_key", "decision", "reason"]), limit=20, width=200),
         }
     )
+
+
+def _of_what_models_read(tables: TableStore) -> pa.Table:
+    """Return the measures of datasets that models learn from; what shifts elsewhere asks for no training."""
+    read = read_or_empty(tables, DOCUMENTS, columns=["dataset"])["dataset"].unique()
+    measures = read_or_empty(tables, DRIFT)
+    return measures.filter(pc.is_in(measures["dataset"], value_set=read.combine_chunks()))

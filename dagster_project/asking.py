@@ -5,13 +5,14 @@ import io
 import json
 
 import pyarrow as pa
-from lakehouse.endpoint.server import EndpointConfig, S3Access, run_forever
 from rich.console import Console
 from rich.table import Table
 
 from dagster_project.services import queries
 from dagster_project.settings import Settings
 from dagster_project.wiring import lakehouse
+from lakehouse.endpoint.config import EndpointConfig, S3Access
+from lakehouse.endpoint.server import run_forever
 
 TABLE_CELL_WIDTH = 80
 
@@ -25,19 +26,25 @@ def ask(settings: Settings, statement: str, *, form: str) -> str:
 
 def serve(settings: Settings) -> None:
     """Serve the current release until the process is stopped."""
+    local = settings.storage == "folder"
     config = EndpointConfig(
         host=settings.host,
         port=settings.sql_port,
         users={settings.sql_user: settings.sql_password.get_secret_value()},
-        timeout_seconds=settings.sql_timeout_seconds,
-        s3=S3Access(
-            endpoint=settings.s3_endpoint,
-            access_key=settings.s3_access_key.get_secret_value(),
-            secret_key=settings.s3_secret_key.get_secret_value(),
-        ),
-        local_roots=(),
+        roots=(str(settings.home / "tables"),) if local else (settings.catalog_warehouse,),
+        statement_seconds=settings.sql_timeout_seconds,
+        s3=None if local else _s3(settings),
     )
     run_forever(config, lakehouse(settings).releases)
+
+
+def _s3(settings: Settings) -> S3Access:
+    return S3Access(
+        endpoint=settings.s3_endpoint,
+        access_key=settings.s3_access_key.get_secret_value(),
+        secret_key=settings.s3_secret_key.get_secret_value(),
+        secure=settings.s3_secure,
+    )
 
 
 def _as_table(rows: pa.Table) -> str:

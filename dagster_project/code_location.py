@@ -9,13 +9,16 @@ from dagster_project.settings import Settings
 from dagster_project.wiring import resources
 
 
-def build(settings: Settings) -> dg.Definitions:
-    """Return everything Dagster shows and runs. Assets run in the run's own process; models train in a child of it."""
+def build(settings: Settings, **instead: object) -> dg.Definitions:
+    """Return everything Dagster shows and runs; `instead` replaces resources by name.
+
+    Assets run in the run's own process; models train in a child of it.
+    """
     return dg.Definitions(
         assets=ASSETS,
         jobs=[ingest, learn],
         sensors=[inbox_sensor(settings.inbox_seconds), drift_sensor(settings.drift_seconds)],
         schedules=[retrain_schedule(settings.retrain_cron)],
-        resources=resources(settings),
+        resources={**resources(settings), **instead},
         executor=dg.in_process_executor,
     )

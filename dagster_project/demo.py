@@ -64,7 +64,7 @@ def run_demo(settings: Settings) -> int:
         with timings.step(f"Checking, versioning and storing {len(keys)} submissions"):
             outcomes = _ingest_all(loop, keys)
         _up(supervisor, sql(settings))
-        provisioning = None if _provisioned(settings) else _start_provisioning(settings, supervisor)
+        provisioning = _start_provisioning(settings, supervisor)
         with timings.step("Training, evaluating and publishing the language model"):
             learned = _learn(loop)
     with timings.step("Setting up dashboards (Superset)"):
@@ -97,8 +97,7 @@ def start_servers(settings: Settings) -> None:
     supervisor = Supervisor(settings.home)
     _up(supervisor, storage(settings))
     _up(supervisor, sql(settings))
-    if not _provisioned(settings):
-        _finish_provisioning(supervisor, _start_provisioning(settings, supervisor))
+    _finish_provisioning(supervisor, _start_provisioning(settings, supervisor))
     for service in (dagster(settings), dashboards(settings)):
         _up(supervisor, service)
     show_status(settings)
@@ -191,10 +190,6 @@ def _up(supervisor: Supervisor, service: Service) -> None:
         supervisor.wait(service)
 
 
-def _provisioned(settings: Settings) -> bool:
-    return superset.provisioned(settings.home / "superset", PROJECT / "superset")
-
-
 def _start_provisioning(settings: Settings, supervisor: Supervisor) -> subprocess.Popen[bytes]:
     supervisor.logs.mkdir(parents=True, exist_ok=True)
     with supervisor.log("provision").open("ab") as log:
@@ -208,9 +203,7 @@ def _start_provisioning(settings: Settings, supervisor: Supervisor) -> subproces
         )
 
 
-def _finish_provisioning(supervisor: Supervisor, process: subprocess.Popen[bytes] | None) -> None:
-    if process is None:
-        return
+def _finish_provisioning(supervisor: Supervisor, process: subprocess.Popen[bytes]) -> None:
     with console.status("waiting for Superset's set-up"):
         code = process.wait()
     if code:

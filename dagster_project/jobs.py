@@ -3,7 +3,6 @@
 import dagster as dg
 
 from assets.evaluate import evaluation
-from assets.house import submissions
 from assets.ingest import submission
 from assets.monitor import drift
 from assets.publish import release
@@ -38,7 +37,6 @@ ingest = dg.define_asset_job(
         drift,
         retrain_decisions,
     ],
-    partitions_def=submissions,
     description="One submission, from the inbox to its tables, and what its arrival means for the model.",
 )
 
@@ -49,6 +47,6 @@ learn = dg.define_asset_job(
 )
 
 
-def learn_config(cause: str) -> dg.RunConfig:
+def learn_config(cause: str) -> dict[str, object]:
     """Return the run configuration that records why a training was asked for."""
-    return dg.RunConfig(ops={"language_model": Cause(cause=cause)})
+    return {"ops": {language_model.key.to_python_identifier(): {"config": Cause(cause=cause).model_dump()}}}

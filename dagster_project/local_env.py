@@ -25,24 +25,33 @@ def ensure_local(settings: Settings) -> Settings:
 
 
 def _wanted(settings: Settings, present: dict[str, str]) -> dict[str, str]:
-    known = present.get(f"{PREFIX}STORAGE_PORTS")
-    storage = seaweedfs.SeaweedPorts(**json.loads(known)) if known else seaweedfs.SeaweedPorts.free()
-    values = {
+    values = _servers(settings, present) | (_storage(present) if settings.storage == "bundled" else {})
+    return {f"{PREFIX}{name}": value for name, value in values.items()}
+
+
+def _servers(settings: Settings, present: dict[str, str]) -> dict[str, str]:
+    sql_port = present.get(f"{PREFIX}SQL_PORT") or str(_free(settings.host, settings.sql_port))
+    return {
         "DAGSTER_PORT": str(_free(settings.host, settings.dagster_port)),
         "SUPERSET_PORT": str(_free(settings.host, settings.superset_port)),
-        "SQL_PORT": str(_free(settings.host, settings.sql_port)),
-        "STORAGE_PORTS": json.dumps(asdict(storage)),
-        "S3_ENDPOINT": seaweedfs.s3_endpoint(storage).removeprefix("http://"),
-        "CATALOG_URI": seaweedfs.catalog_uri(storage),
-        "S3_ACCESS_KEY": secrets.token_hex(10),
-        "S3_SECRET_KEY": secrets.token_urlsafe(SECRET_BYTES),
+        "SQL_PORT": sql_port,
+        "SQL_URI": f"grpc://{settings.host}:{sql_port}",
         "SQL_PASSWORD": secrets.token_urlsafe(SECRET_BYTES),
         "SUPERSET_PASSWORD": secrets.token_urlsafe(SECRET_BYTES),
         "SUPERSET_SECRET_KEY": secrets.token_urlsafe(2 * SECRET_BYTES),
     }
-    sql_port = present.get(f"{PREFIX}SQL_PORT", values["SQL_PORT"])
-    values["SQL_URI"] = f"grpc://{settings.host}:{sql_port}"
-    return {f"{PREFIX}{name}": value for name, value in values.items()}
+
+
+def _storage(present: dict[str, str]) -> dict[str, str]:
+    known = present.get(f"{PREFIX}STORAGE_PORTS")
+    ports = seaweedfs.SeaweedPorts(**json.loads(known)) if known else seaweedfs.SeaweedPorts.free()
+    return {
+        "STORAGE_PORTS": json.dumps(asdict(ports)),
+        "S3_ENDPOINT": seaweedfs.s3_endpoint(ports).removeprefix("http://"),
+        "CATALOG_URI": seaweedfs.catalog_uri(ports),
+        "S3_ACCESS_KEY": secrets.token_hex(10),
+        "S3_SECRET_KEY": secrets.token_urlsafe(SECRET_BYTES),
+    }
 
 
 def _free(host: str, wanted: int) -> int:

@@ -1,7 +1,7 @@
 """Runs the jobs in this process on Dagster's own instance, so that every run is seen in the UI as any other."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,11 +42,15 @@ class Loop:
         return self._run("learn", "learn", run_config=learn_config(cause))
 
     def _run(
-        self, name: str, job: str, *, partition_key: str | None = None, run_config: dg.RunConfig | None = None
+        self, name: str, job: str, *, partition_key: str | None = None, run_config: Mapping[str, object] | None = None
     ) -> RunOutcome:
         begun = time.monotonic()
         result = self.defs.resolve_job_def(job).execute_in_process(
-            instance=self.instance, partition_key=partition_key, run_config=run_config, raise_on_error=False
+            instance=self.instance,
+            partition_key=partition_key,
+            # Everything is in the run's log; the terminal shows progress, and errors once, in the outcome.
+            run_config={**(run_config or {}), "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
         )
         failure, code = _first_failure(result)
         return RunOutcome(name, result.success, time.monotonic() - begun, failure, code)
@@ -63,10 +67,10 @@ def _first_failure(result: dg.ExecuteInProcessResult) -> tuple[str | None, int]:
     """Return the text and exit code of the first failed step or blocking check."""
     for event in result.all_events:
         if event.is_step_failure:
-            data = event.step_failure_data
-            user = data.user_failure_data
+            user = event.step_failure_data.user_failure_data
             if user is not None:
                 code = user.metadata.get("exit_code")
                 return user.description, int(str(code.value)) if code is not None else 1
-            return (data.error.to_string() if data.error else "failed"), 1
+            error = event.step_failure_data.error
+            return (error.message.strip() if error else f"{event.step_key} failed"), 1
     return None, 0

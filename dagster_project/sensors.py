@@ -3,12 +3,12 @@
 import json
 
 import dagster as dg
-from lakehouse.tables.write_audit_publish import Lakehouse
 
 from assets.house import submissions
 from dagster_project.jobs import ingest, learn, learn_config
 from lakehouse.archive.shelf import Shelf
 from lakehouse.tables.gold import RETRAIN_DECISIONS
+from lakehouse.tables.write_audit_publish import Lakehouse
 
 
 def inbox_sensor(interval_seconds: int) -> dg.SensorDefinition:
@@ -53,16 +53,15 @@ def drift_sensor(interval_seconds: int) -> dg.SensorDefinition:
         if not house.tables.exists(RETRAIN_DECISIONS.name):
             return dg.SensorResult(skip_reason="no decision has been recorded yet")
         done = set(json.loads(context.cursor or "[]"))
-        rows = house.tables.read(RETRAIN_DECISIONS.name, columns=["cause_key", "cause", "decision"]).to_pylist()
-        wanted = [row for row in rows if row["decision"] == "retrain" and row["cause_key"] not in done]
+        rows = house.tables.read(RETRAIN_DECISIONS.name, columns=["cause_key", "decision"]).to_pylist()
+        asked = {row["cause_key"] for row in rows if row["decision"] == "retrain"}
+        wanted = sorted(asked - done)
+        # One training learns from everything, so causes that are seen together share it.
+        causes = ",".join(wanted)
+        request = dg.RunRequest(run_key=causes, run_config=learn_config("drift"), tags={"lakehouse/causes": causes})
         return dg.SensorResult(
-            run_requests=[
-                dg.RunRequest(
-                    run_key=row["cause_key"], run_config=learn_config(row["cause"]), tags={"cause": row["cause_key"]}
-                )
-                for row in wanted
-            ],
-            cursor=json.dumps(sorted(done | {row["cause_key"] for row in wanted})),
+            run_requests=[request] if wanted else [],
+            cursor=json.dumps(sorted(done.union(wanted))),
         )
 
     return look

@@ -29,7 +29,8 @@ run_retries: {enabled: false}
 
 def services(settings: Settings) -> tuple[Service, ...]:
     """Return all services in the order in which they start."""
-    return (storage(settings), sql(settings), dagster(settings), dashboards(settings))
+    own_storage = (storage(settings),) if settings.storage == "bundled" else ()
+    return (*own_storage, sql(settings), dagster(settings), dashboards(settings))
 
 
 def storage(settings: Settings) -> Service:

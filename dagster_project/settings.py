@@ -29,6 +29,9 @@ class Settings(BaseModel):
     dagster_port: Port = Field(3000, description="Dagster's web pages.")
     superset_port: Port = Field(8088, description="Superset's web pages.")
     sql_port: Port = Field(32010, description="SQL endpoint (Arrow Flight), Dremio's default port.")
+    storage: Literal["bundled", "folder", "external"] = Field(
+        "bundled", description="SeaweedFS started here; plain folders and no server; or the addresses below."
+    )
     storage_ports: str = Field("", description="Ports of the object store and catalog, chosen at `lakehouse init`.")
 
     s3_endpoint: str = Field("", description="host:port of the S3 API.")

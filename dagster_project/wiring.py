@@ -7,7 +7,7 @@ from assets.workshop import Workshop
 from dagster_project.settings import Settings, code_commit
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.datalad import DataladVersions
-from lakehouse.adapters.object_store import S3Objects
+from lakehouse.adapters.object_store import LocalObjects, S3Objects
 from lakehouse.archive.shelf import Shelf
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse
@@ -15,7 +15,10 @@ from models.config import DEMO, TINY
 
 
 def lakehouse(settings: Settings) -> Lakehouse:
-    """Return tables, objects and releases at the addresses in the settings."""
+    """Return tables, objects and releases: in plain folders, or at the addresses in the settings."""
+    if settings.storage == "folder":
+        local = LocalObjects(settings.home / "objects")
+        return Lakehouse(IcebergTables.local(settings.home / "tables"), local, ReleaseLog(local))
     access_key = settings.s3_access_key.get_secret_value()
     secret_key = settings.s3_secret_key.get_secret_value()
     objects = S3Objects(settings.s3_endpoint, access_key, secret_key, settings.s3_bucket, secure=settings.s3_secure)

@@ -1,0 +1,75 @@
+"""The whole graph on plain folders: real Iceberg tables, real DataLad, a real Dagster instance, no server."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.workshop import Workshop
+from dagster_project.code_location import build
+from dagster_project.loop import Loop
+from dagster_project.services import prepare_dagster_home
+from dagster_project.settings import Settings, load_settings
+from dagster_project.wiring import ensure_folders, lakehouse, shelf, versions
+from lakehouse.archive import inbox
+from lakehouse.errors import NoReleaseError
+from lakehouse.samples import college_scorecard
+from models.config import TINY
+
+
+@dataclass
+class Bench:
+    """One lakehouse in a temporary folder, and what a test asks of it."""
+
+    settings: Settings
+    loop: Loop
+
+    def arrive(self, folder: Path) -> str:
+        return inbox.submit(folder, self.settings.home / "inbox").key
+
+    def wave(self, year: int) -> str:
+        scratch = self.settings.home / "scratch" / str(year)
+        scratch.mkdir(parents=True)
+        return self.arrive(college_scorecard.write(year, scratch))
+
+    def state(self) -> dict[str, object]:
+        """Everything that must not change when nothing changed."""
+        house = lakehouse(self.settings)
+        names = [name for space in ("archive", "bronze", "silver", "gold") for name in house.tables.tables(space)]
+        try:
+            release = house.releases.current().number
+        except NoReleaseError:
+            release = 0
+        return {
+            "release": release,
+            "snapshots": {name: len(house.tables.summaries(name)) for name in names},
+            "versions": [version.commit for version in versions(self.settings).versions("college_scorecard")],
+            "models": self.workshop.checkpoints.versions(),
+        }
+
+    def rows(self, table: str) -> list[dict[str, object]]:
+        return lakehouse(self.settings).tables.read(table).to_pylist()
+
+    @property
+    def shelf(self):
+        return shelf(self.settings)
+
+    @property
+    def workshop(self) -> Workshop:
+        return Workshop(self.settings.home / "models", TINY)
+
+    def runs(self) -> Counter:
+        return Counter(run.job_name for run in self.loop.instance.get_runs())
+
+
+@pytest.fixture
+def bench(tmp_path):
+    settings = load_settings(
+        {"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_STORAGE": "folder", "LAKEHOUSE_MODEL_RECIPE": "tiny"}
+    )
+    ensure_folders(settings)
+    home = prepare_dagster_home(settings)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        yield Bench(settings, Loop(build(settings), instance))

@@ -1,0 +1,98 @@
+"""Each cause starts one run: a settled arrival, a decision to retrain, a tick of the schedule."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from assets.house import commit
+from dagster_project.schedules import retrain_schedule
+from dagster_project.sensors import drift_sensor, inbox_sensor
+from dagster_project.wiring import lakehouse
+from lakehouse.monitor.retraining import RetrainDecision, decisions_table
+from lakehouse.ports import Provenance, TableWrite
+from lakehouse.tables.gold import RETRAIN_DECISIONS
+
+PROVENANCE = Provenance(run_id="test", code_commit="0" * 40)
+
+
+class Looks:
+    """A sensor asked again and again as the daemon does, the cursor carried on."""
+
+    def __init__(self, bench, sensor, **resources):
+        self.bench, self.sensor, self.resources, self.cursor = bench, sensor, resources, None
+
+    def look(self):
+        with dg.build_sensor_context(
+            instance=self.bench.loop.instance,
+            cursor=self.cursor,
+            resources=self.resources,
+            definitions=self.bench.loop.defs,
+        ) as context:
+            result = self.sensor(context)
+        self.cursor = result.cursor
+        return [(request.run_key, request.partition_key) for request in result.run_requests or []]
+
+
+def test_an_arrival_is_ingested_once_it_has_settled(bench):
+    looks = Looks(bench, inbox_sensor(1), shelf=bench.shelf)
+    assert looks.look() == []
+    key = bench.wave(2007)
+    assert looks.look() == [], "it may still be being copied"
+    ((run_key, partition),) = looks.look()
+    assert partition == key
+    assert run_key.startswith(f"{key}:")
+    bench.loop.ingest(key)
+    assert looks.look() == []
+
+
+def test_an_arrival_that_still_grows_is_left_alone(bench):
+    looks = Looks(bench, inbox_sensor(1), shelf=bench.shelf)
+    key = bench.wave(2007)
+    looks.look()
+    (bench.settings.home / "inbox" / key / "late.txt").write_text("still copying")
+    assert looks.look() == []
+    assert len(looks.look()) == 1
+
+
+def test_a_refused_arrival_is_not_asked_for_again(bench, tmp_path):
+    from lakehouse.samples import course_records
+
+    looks = Looks(bench, inbox_sensor(1), shelf=bench.shelf)
+    key = bench.arrive(course_records.write(tmp_path))
+    looks.look()
+    assert len(looks.look()) == 1
+    bench.loop.ingest(key)
+    assert looks.look() == []
+
+
+def decide(bench, *decisions):
+    rows = decisions_table(decisions, run_id="test", code_commit="0" * 40, recorded_at=datetime.now(UTC))
+    key = "test:" + ",".join(one.cause_key for one in decisions)
+    commit(lakehouse(bench.settings), [TableWrite(RETRAIN_DECISIONS, rows)], key=key, provenance=PROVENANCE)
+
+
+def test_each_decision_to_retrain_asks_once(bench):
+    looks = Looks(bench, drift_sensor(1), house=lakehouse(bench.settings))
+    assert looks.look() == []
+    decide(
+        bench, RetrainDecision("d@2", "drift", "retrain", "shifted"), RetrainDecision("d@3", "drift", "wait", "known")
+    )
+    assert looks.look() == [("d@2", None)]
+    assert looks.look() == []
+    decide(bench, RetrainDecision("d@4", "drift", "retrain", "shifted again"))
+    assert looks.look() == [("d@4", None)]
+
+
+def test_causes_seen_together_share_one_training(bench):
+    looks = Looks(bench, drift_sensor(1), house=lakehouse(bench.settings))
+    decide(bench, RetrainDecision("d@3", "drift", "retrain", "x"), RetrainDecision("d@2", "drift", "retrain", "x"))
+    assert looks.look() == [("d@2,d@3", None)]
+    assert looks.look() == []
+
+
+def test_a_tick_of_the_schedule_asks_for_one_retraining():
+    when = datetime(2026, 1, 1, 2, tzinfo=UTC)
+    context = dg.build_schedule_context(scheduled_execution_time=when)
+    request = retrain_schedule("0 2 * * *")(context)
+    assert request.run_key == f"schedule:{when.isoformat()}"
+    assert request.run_config["ops"]["language_model"]["config"] == {"cause": "schedule"}
