@@ -125,7 +125,8 @@ def _discounts(counts: Ids) -> Floats:
         return np.array([0.0, 0.75, 0.75, 0.75])
     y = n1 / (n1 + 2 * n2)
     steps = np.array([0.0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
-    clipped: Floats = np.clip(steps, 0.0, [0.0, 0.99, 1.99, 2.99])
+    # Never nothing: what is taken is all that tokens unseen after a context have.
+    clipped: Floats = np.clip(steps, [0.0, 0.1, 0.1, 0.1], [0.0, 0.9, 1.9, 2.9])
     return clipped
 
 

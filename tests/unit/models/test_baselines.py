@@ -50,3 +50,10 @@ def test_repeated_training_text_is_nearly_certain():
     packed = Packed(documents=[np.array([0, *[1, 2, 3, 4] * 50])] * 30, names=["a"] * 30, byte_count=1)
     trigram = Trigram.fit(packed, vocabulary_size=SIZE, end_of_text=END)
     assert trigram.probabilities(np.array([0, 1, 2, 3, 4, 1]))[1:].min() > 0.95
+
+
+def test_no_token_is_impossible_even_where_discounts_come_out_odd():
+    counts = [1] * 1 + [2] * 9 + [3] * 1 + [4] * 9 + [5] * 5
+    tokens = np.concatenate([[0], *([at % (SIZE - 2) + 1, at // 3 % 9 + 1] * count for at, count in enumerate(counts))])
+    trigram = Trigram.fit(Packed([tokens], ["a"], 1), vocabulary_size=SIZE, end_of_text=END)
+    assert trigram.probability(np.arange(SIZE**3)).min() > 0
