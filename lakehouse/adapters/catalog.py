@@ -1,7 +1,10 @@
 """Iceberg tables through PyIceberg: a REST catalog over S3, or SQLite over a local folder."""
 
 import contextlib
+import hashlib
+import os
 import random
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,9 +26,9 @@ from pyiceberg.table.update import (
     SetSnapshotRefUpdate,
     TableUpdate,
 )
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from lakehouse.adapters.iceberg_schema import conform, evolve, iceberg_schema, table_properties
+from lakehouse.adapters.iceberg_schema import conform, evolve, iceberg_schema, is_current, table_properties
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import (
     AncestryError,
@@ -38,6 +41,7 @@ from lakehouse.errors import (
     ServiceUnavailableError,
 )
 from lakehouse.ports import StagedWrite, TablePointer, TableWrite
+from lakehouse.tables.lock import archive_lock
 
 CATALOG = "lakehouse"
 KEY = "lakehouse.key"
@@ -104,7 +108,11 @@ class IcebergTables:
     @cached_property
     def _catalog(self) -> Catalog:
         with self._translated("the catalog"):
-            return self.connect()
+            try:
+                return self.connect()
+            except OperationalError:
+                # Two processes that open a fresh SQLite catalog at once both create its tables; the second finds them.
+                return self.connect()
 
     def close(self) -> None:
         """Close the connections; the object must not be used afterwards."""
@@ -113,14 +121,20 @@ class IcebergTables:
     def ensure(self, table: TableDefinition) -> None:
         """Create namespace and table when absent, with an empty first snapshot so that branches can start."""
         with self._translated(table.name):
-            try:
-                stored = self._catalog.load_table(table.name)
-            except vendor.NoSuchTableError:
+            with contextlib.suppress(vendor.NoSuchTableError):
+                if is_current(self._catalog.load_table(table.name), table):
+                    return
+            # SeaweedFS 4.48 lets two creators of a table both succeed, and the second wipes out what the first has
+            # written meanwhile. It runs on one machine, so a lock file there is enough; other catalogs refuse.
+            with archive_lock(self._lock_file):
                 stored = self._create(table)
-            evolve(stored, table)
-            if stored.current_snapshot() is None:
-                # A branch needs a snapshot to point at, and PyIceberg cannot append to a branch of an empty table.
-                stored.append(conform(table.arrow_schema().empty_table(), table))
+                if not is_current(stored, table):
+                    evolve(stored, table)
+
+    @property
+    def _lock_file(self) -> Path:
+        name = hashlib.sha256(self.place.encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"lakehouse-{os.getuid()}-{name}.lock"
 
     def stage(self, write: TableWrite, branch: str, summary: Mapping[str, str]) -> StagedWrite:
         """Write rows to a fresh `branch` cut from main; a left-over branch of that name is dropped first."""
@@ -257,7 +271,9 @@ class IcebergTables:
         return True
 
     def _create(self, table: TableDefinition) -> Table:
-        self._catalog.create_namespace_if_not_exists(table.namespace)
+        # SQLite reports a namespace that another writer has just made as a broken constraint.
+        with contextlib.suppress(IntegrityError):
+            self._catalog.create_namespace_if_not_exists(table.namespace)
         return self._catalog.create_table_if_not_exists(
             table.name, iceberg_schema(table), properties=table_properties(table)
         )

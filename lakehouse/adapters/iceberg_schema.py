@@ -43,11 +43,34 @@ def table_properties(table: TableDefinition) -> dict[str, str]:
     }
 
 
+def is_current(stored: Table, table: TableDefinition) -> bool:
+    """Say whether a stored table needs nothing before rows of this definition can be staged."""
+    outdated = _changed(stored, table) or _new_properties(stored, table)
+    return stored.current_snapshot() is not None and not outdated
+
+
 def evolve(stored: Table, table: TableDefinition) -> None:
     """Bring a stored table up to its definition: new columns, wider numbers, looser nullability, properties.
 
     Columns the definition no longer names stay. Raises SchemaError for a difference that would break old rows.
     """
+    old = set(stored.schema().column_names)
+    if changed := _changed(stored, table):
+        with stored.update_schema() as update:
+            for field in changed:
+                if field.name not in old:
+                    update.add_column(field.name, field.field_type, doc=field.doc)
+                else:
+                    update.update_column(field.name, field_type=field.field_type, required=field.required)
+    if properties := _new_properties(stored, table):
+        with stored.transaction() as transaction:
+            transaction.set_properties(properties)
+    if stored.current_snapshot() is None:
+        # A branch needs a snapshot to point at, and PyIceberg cannot append to a branch of an empty table.
+        stored.append(table.arrow_schema().empty_table())
+
+
+def _changed(stored: Table, table: TableDefinition) -> list[NestedField]:
     wanted = iceberg_schema(table)
     if problems := _incompatible(stored, wanted):
         raise SchemaError(
@@ -55,18 +78,11 @@ def evolve(stored: Table, table: TableDefinition) -> None:
             "Rename the changed column, or keep its type"
         )
     old = {field.name: field for field in stored.schema().fields}
-    changed = [field for field in wanted.fields if field.name not in old or _differs(old[field.name], field)]
-    if changed:
-        with stored.update_schema() as update:
-            for field in changed:
-                if field.name not in old:
-                    update.add_column(field.name, field.field_type, doc=field.doc)
-                else:
-                    update.update_column(field.name, field_type=field.field_type, required=field.required)
-    properties = table_properties(table)
-    if any(stored.properties.get(name) != value for name, value in properties.items()):
-        with stored.transaction() as transaction:
-            transaction.set_properties(properties)
+    return [field for field in wanted.fields if field.name not in old or _differs(old[field.name], field)]
+
+
+def _new_properties(stored: Table, table: TableDefinition) -> dict[str, str]:
+    return {name: value for name, value in table_properties(table).items() if stored.properties.get(name) != value}
 
 
 def _incompatible(stored: Table, wanted: Schema) -> list[str]:
