@@ -106,7 +106,7 @@ class DremioQueries:
                 self._token = self._login(self._client, seconds)
             return self._client, self._token
 
-    def _login(self, client: flight.FlightClient, seconds: float) -> Any:  # noqa: ANN401 (bytes that the stubs call str)
+    def _login(self, client: flight.FlightClient, seconds: float) -> Any:  # noqa: ANN401
         limits = flight.FlightCallOptions(timeout=seconds)
         try:
             return client.authenticate_basic_token(self._user, self._password, limits)
@@ -122,7 +122,7 @@ class DremioQueries:
             yield
         except (flight.FlightUnauthenticatedError, flight.FlightUnauthorizedError) as error:
             raise LoginError(
-                f"{self._uri} refused user {self._user!r}: {_message(error)}; check sql_user and sql_password in the settings"
+                f"{self._uri} refused user {self._user!r}: {_message(error)}; check the SQL user and password"
             ) from error
         except flight.FlightTimedOutError as error:
             raise ServiceUnavailableError(

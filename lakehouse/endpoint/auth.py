@@ -108,7 +108,9 @@ class Gate:
 
     def _check(self, encoded: str) -> str:
         try:
-            user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+            # Go clients such as ADBC leave the padding out.
+            padded = encoded + "=" * (-len(encoded) % 4)
+            user, colon, password = base64.b64decode(padded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError) as error:
             raise UnauthenticatedError("Unable to authenticate: the Basic header is malformed") from error
         # An unknown user costs the same comparison, so that names cannot be told apart by time.

@@ -18,14 +18,14 @@ from lakehouse.endpoint.wire import type_word
 
 WORDS = {"SHOW", "DESCRIBE", "DESC", "USE"}
 DESCRIBED_COLUMNS: list[tuple[str, pa.DataType]] = [
-        ("COLUMN_NAME", pa.string()),
-        ("DATA_TYPE", pa.string()),
-        ("IS_NULLABLE", pa.string()),
-        ("NUMERIC_PRECISION", pa.int32()),
-        ("NUMERIC_SCALE", pa.int32()),
-        ("EXTENDED_PROPERTIES", pa.string()),
-        ("MASKING_POLICY", pa.string()),
-        ("SORT_ORDER_PRIORITY", pa.int32()),
+    ("COLUMN_NAME", pa.string()),
+    ("DATA_TYPE", pa.string()),
+    ("IS_NULLABLE", pa.string()),
+    ("NUMERIC_PRECISION", pa.int32()),
+    ("NUMERIC_SCALE", pa.int32()),
+    ("EXTENDED_PROPERTIES", pa.string()),
+    ("MASKING_POLICY", pa.string()),
+    ("SORT_ORDER_PRIORITY", pa.int32()),
 ]
 DESCRIBED = pa.schema(DESCRIBED_COLUMNS)
 
@@ -90,7 +90,7 @@ def answer(sql: str, catalogue: Catalogue, session: Session) -> pa.Table | None:
 def _use(reader: _Reader, catalogue: Catalogue, session: Session) -> pa.Table:
     path = reader.path()
     reader.end()
-    known = {folded((name,)) for name in _schemas(catalogue)}
+    known = {folded((name,)) for name in schemas_of(catalogue)}
     if folded(path) not in known:
         raise RefusedStatementError(f"schema {'.'.join(path)} does not exist; SHOW SCHEMAS lists what does")
     session.schema = path
@@ -112,7 +112,7 @@ def _describe(reader: _Reader, catalogue: Catalogue, session: Session) -> pa.Tab
 def _show(reader: _Reader, catalogue: Catalogue) -> pa.Table:
     if reader.take("SCHEMAS", "DATABASES"):
         fits = _like(reader)
-        return pa.table({"SCHEMA_NAME": pa.array([name for name in _schemas(catalogue) if fits(name)], pa.string())})
+        return pa.table({"SCHEMA_NAME": pa.array([name for name in schemas_of(catalogue) if fits(name)], pa.string())})
     if not reader.take("TABLES"):
         raise RefusedStatementError(f"SHOW {reader.word()} is not supported; SHOW SCHEMAS and SHOW TABLES are")
     below = folded(reader.path()) if reader.take("FROM", "IN") else None
@@ -126,7 +126,8 @@ def _show(reader: _Reader, catalogue: Catalogue) -> pa.Table:
     )
 
 
-def _schemas(catalogue: Catalogue) -> list[str]:
+def schemas_of(catalogue: Catalogue) -> list[str]:
+    """Return every schema path that can be named, sorted."""
     return schema_names((entry.schema for entry in catalogue.entries.values()), SOURCE)
 
 

@@ -53,13 +53,17 @@ class _Work:
 
 
 class Executor:
-    """Plans and runs statements in this process. Its two methods are all that a child process would need to offer."""
+    """Plans and runs statements in this process. Its methods are all that a child process would need to offer."""
 
     def __init__(self, config: EndpointConfig, duck: Duck, catalogues: Catalogues) -> None:
         self._config = config
         self._duck = duck
         self._catalogues = catalogues
         self._slots = threading.BoundedSemaphore(config.concurrent_statements)
+
+    def catalogue(self) -> Catalogue:
+        """Return what can be named now."""
+        return self._catalogues.current()
 
     def plan(self, sql: str, session: Session) -> Plan:
         """Return what a statement will do and the schema of its rows.

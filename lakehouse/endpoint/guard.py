@@ -10,12 +10,12 @@ MAX_NODES = 50_000
 
 QUERIES = (exp.Select, exp.Union, exp.Intersect, exp.Except, exp.Subquery, exp.Values)
 
+SELECT_PARTS = frozenset(
+    "with_ expressions from_ joins where group having qualify windows order limit offset distinct".split()  # noqa: SIM905
+)
 # Node type -> the parts it may have; a part that is not named must be empty.
 ALLOWED: dict[type[exp.Expr], frozenset[str] | None] = {
-    exp.Select: frozenset(
-        ["with_", "expressions", "from_", "joins", "where", "group", "having", "qualify", "windows"]
-        + ["order", "limit", "offset", "distinct"]
-    ),
+    exp.Select: SELECT_PARTS,
     exp.Union: frozenset(["this", "expression", "distinct", "with_", "order", "limit", "offset"]),
     exp.Intersect: frozenset(["this", "expression", "distinct", "with_", "order", "limit", "offset"]),
     exp.Except: frozenset(["this", "expression", "distinct", "with_", "order", "limit", "offset"]),

@@ -1,5 +1,6 @@
 """The Flight server: logins, headers and cookies around the two ways to send SQL."""
 
+import contextlib
 import logging
 import secrets
 import threading
@@ -11,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.flight as flight
 
+from lakehouse.endpoint import flight_sql
 from lakehouse.endpoint.auth import Gate, Session
 from lakehouse.endpoint.executor import Executor, Plan
 from lakehouse.endpoint.faults import NotOfferedError, UnauthenticatedError
@@ -126,6 +128,7 @@ class Ticket:
 
 KEY_LENGTH = len(secrets.token_hex(16))
 MAX_PLANS = 256
+PREPARED = "0" * KEY_LENGTH
 
 
 class Plans:
@@ -151,7 +154,7 @@ class Plans:
 
 
 class SqlServer(flight.FlightServerBase):
-    """Answers Flight calls with what the executor plans and runs."""
+    """Answers Flight calls with what the executor plans and runs: bare SQL as Dremio takes it, or Flight SQL."""
 
     def __init__(self, location: str, gate: Gate, executor: Executor) -> None:
         super().__init__(location, auth_handler=NoHandshake(), middleware={MIDDLEWARE: CallerFactory(gate)})
@@ -160,32 +163,115 @@ class SqlServer(flight.FlightServerBase):
 
     def get_flight_info(self, context: Any, descriptor: flight.FlightDescriptor) -> flight.FlightInfo:  # noqa: ANN401
         """Plan a statement and return where to fetch it: here."""
-        sql = _command(descriptor)
-        plan = self._plan(context, sql)
-        ticket = flight.Ticket(Ticket(self._plans.keep(plan), sql).to_bytes())
-        return flight.FlightInfo(plan.schema, descriptor, [flight.FlightEndpoint(ticket, [])], -1, -1)
+        body = _command(descriptor)
+        with _translated():
+            wanted = self._wanted(context, body)
+        if wanted is None:
+            return flight.FlightInfo(pa.schema([]), descriptor, [], -1, -1)
+        ticket = flight.Ticket(wanted.ticket)
+        return flight.FlightInfo(wanted.plan.schema, descriptor, [flight.FlightEndpoint(ticket, [])], -1, -1)
 
     def get_schema(self, context: Any, descriptor: flight.FlightDescriptor) -> Any:  # noqa: ANN401 (SchemaResult)
         """Return the schema of a statement's rows."""
-        return flight.SchemaResult(self._plan(context, _command(descriptor)).schema)
+        with _translated():
+            wanted = self._wanted(context, _command(descriptor))
+        return flight.SchemaResult(wanted.plan.schema if wanted else pa.schema([]))
 
     def do_get(self, context: Any, ticket: flight.Ticket) -> flight.FlightDataStream:  # noqa: ANN401
         """Run a statement and stream its rows."""
-        wanted = Ticket.from_bytes(ticket.ticket)
-        plan = self._plans.take(wanted.key) or self._plan(context, wanted.sql)
+        with _translated():
+            plan = self._taken(context, ticket.ticket)
         return flight.GeneratorStream(plan.schema, self._rows(plan, context))
 
+    def do_action(self, context: Any, action: flight.Action) -> list[Any]:  # noqa: ANN401
+        """Prepare a statement, or close a prepared one; there are no other actions."""
+        found = flight_sql.unpack(action.body.to_pybytes()) if action.body is not None else None
+        with _translated():
+            if action.type == "CreatePreparedStatement" and found is not None:
+                return [flight.Result(self._prepared(context, found[1].query))]
+            if action.type == "ClosePreparedStatement":
+                return []
+            raise NotOfferedError(f"action {action.type} is not offered")
+
+    def list_actions(self, _context: Any) -> list[Any]:  # noqa: ANN401
+        """Return the actions there are."""
+        return [("CreatePreparedStatement", "Plan a statement"), ("ClosePreparedStatement", "Forget a planned one")]
+
+    def do_put(self, _context: Any, descriptor: Any, _reader: Any, _writer: Any) -> None:  # noqa: ANN401
+        """Refuse: nothing can be written and no parameters bound."""
+        found = flight_sql.unpack(descriptor.command or b"")
+        with _translated():
+            if found is not None and found[0] == "CommandPreparedStatementQuery":
+                raise NotOfferedError("PreparedStatement with parameter binding not supported.")
+            raise NotOfferedError("Statement not supported.")
+
+    def _wanted(self, context: Any, body: bytes) -> "Wanted | None":  # noqa: ANN401
+        """Return what a command asks for; None for the key calls, which have no rows and no endpoint."""
+        found = flight_sql.unpack(body)
+        if found is None:
+            return self._statement(context, body.decode(errors="replace"), as_flight_sql=False)
+        name, message = found
+        match name:
+            case "CommandStatementQuery":
+                return self._statement(context, message.query, as_flight_sql=True)
+            case "CommandPreparedStatementQuery":
+                sql = Ticket.from_bytes(message.prepared_statement_handle).sql
+                return self._statement(context, sql, as_flight_sql=True)
+            case _ if name in flight_sql.KEY_CALLS:
+                return None
+        rows = flight_sql.metadata(name, message, self._executor.catalogue())
+        if rows is None:
+            raise NotOfferedError("Statement not supported.")
+        return Wanted(Plan(rows.schema, rows=rows), body)
+
+    def _statement(self, context: Any, sql: str, *, as_flight_sql: bool) -> "Wanted":  # noqa: ANN401
+        plan = self._plan(context, sql)
+        handle = Ticket(self._plans.keep(plan), sql).to_bytes()
+        return Wanted(
+            plan, flight_sql.pack("TicketStatementQuery", statement_handle=handle) if as_flight_sql else handle
+        )
+
+    def _taken(self, context: Any, body: bytes) -> Plan:  # noqa: ANN401
+        found = flight_sql.unpack(body)
+        if found is not None and found[0] != "TicketStatementQuery":
+            wanted = self._wanted(context, body)
+            if wanted is None:
+                raise NotOfferedError("this call has no rows")
+            return wanted.plan
+        ticket = Ticket.from_bytes(found[1].statement_handle if found else body)
+        return self._plans.take(ticket.key) or self._plan(context, ticket.sql)
+
+    def _prepared(self, context: Any, sql: str) -> bytes:  # noqa: ANN401
+        plan = self._plan(context, sql)
+        return flight_sql.pack(
+            "ActionCreatePreparedStatementResult",
+            prepared_statement_handle=Ticket(PREPARED, sql).to_bytes(),
+            dataset_schema=plan.schema.serialize().to_pybytes(),
+            parameter_schema=pa.schema([]).serialize().to_pybytes(),
+        )
+
     def _plan(self, context: Any, sql: str) -> Plan:  # noqa: ANN401
-        try:
-            return self._executor.plan(sql, context.get_middleware(MIDDLEWARE).session())
-        except LakehouseError as error:
-            raise flight_error(error) from None
+        return self._executor.plan(sql, context.get_middleware(MIDDLEWARE).session())
 
     def _rows(self, plan: Plan, context: Any) -> Iterator[pa.RecordBatch]:  # noqa: ANN401
-        try:
+        with _translated():
             yield from self._executor.run(plan, gone=context.is_cancelled)
-        except LakehouseError as error:
-            raise flight_error(error) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A plan and the ticket that fetches its rows."""
+
+    plan: Plan
+    ticket: bytes
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except LakehouseError as error:
+        raise flight_error(error) from None
 
 
 def flight_error(error: LakehouseError) -> Exception:
@@ -194,10 +280,10 @@ def flight_error(error: LakehouseError) -> Exception:
     return ERRORS[kind](str(error))
 
 
-def _command(descriptor: flight.FlightDescriptor) -> str:
+def _command(descriptor: flight.FlightDescriptor) -> bytes:
     if descriptor.descriptor_type != flight.DescriptorType.CMD:
         raise flight_error(NotOfferedError("only commands are answered: send the SQL text as a command descriptor"))
-    return (descriptor.command or b"").decode(errors="replace")
+    return descriptor.command or b""
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 (pyarrow gives str or bytes)
