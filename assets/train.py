@@ -38,9 +38,7 @@ def language_model(
     """A small GPT with its byte-level tokenizer; unchanged documents and recipe give the version there already is."""
     with failures():
         corpus = workshop.corpus(house.tables)
-        result = workshop.train(
-            corpus, code_commit=origin.code_commit, cause=config.cause, on_progress=_told(context.log.info)
-        )
+        result = workshop.train(corpus, code_commit=origin.code_commit, cause=config.cause, log=_told(context.log.info))
     training = result.training
     return dg.MaterializeResult(
         metadata={

@@ -29,10 +29,11 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """The folder `root` of checkpoints and work files, and the recipe to train with."""
+    """The folder `root` of checkpoints and work files, the recipe to train with, and who hears of progress."""
 
     root: Path
     recipe: Recipe
+    listen: Callable[[Progress], None] = lambda _: None
 
     @property
     def checkpoints(self) -> CheckpointStore:
@@ -54,9 +55,7 @@ class Workshop:
         commits = {f"{row['dataset']}@{row['dataset_version']}": row["dataset_commit"] for row in sources}
         return Corpus(file, snapshot_id, dict(sorted(commits.items())))
 
-    def train(
-        self, corpus: Corpus, *, code_commit: str, cause: str, on_progress: Callable[[Progress], None]
-    ) -> TrainResult:
+    def train(self, corpus: Corpus, *, code_commit: str, cause: str, log: Callable[[Progress], None]) -> TrainResult:
         """Train on a corpus in a child process, or return the version that an equal run has made."""
         request = TrainRequest(
             documents=corpus.file,
@@ -68,7 +67,12 @@ class Workshop:
             code_commit=code_commit,
             cause=cause,
         )
-        return run_train(request, on_progress=on_progress)
+
+        def tell(progress: Progress) -> None:
+            log(progress)
+            self.listen(progress)
+
+        return run_train(request, on_progress=tell)
 
     def evaluate(self, version: str, corpus: Corpus) -> EvaluateResult:
         """Measure a version on a corpus's held-out documents, once per version and documents."""

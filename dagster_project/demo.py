@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from dagster_project.loop import Loop, RunOutcome, open_loop
@@ -30,6 +38,7 @@ from lakehouse.archive import inbox
 from lakehouse.errors import NoReleaseError, ServiceUnavailableError
 from lakehouse.samples import college_scorecard, course_records, python_docs
 from lakehouse.tables.release import Release
+from models.progress import Progress as Told
 
 REFUSED = "course_records@1"
 console = Console()
@@ -60,7 +69,7 @@ def run_demo(settings: Settings) -> int:
         _up(supervisor, storage(settings))
     with timings.step("Putting three submissions into the inbox"):
         keys = fill_inbox(settings)
-    with open_loop(settings, prepare_dagster_home(settings)) as loop:
+    with open_loop(settings, prepare_dagster_home(settings), listen=TrainingBar().hear) as loop:
         with timings.step(f"Checking, versioning and storing {len(keys)} submissions"):
             outcomes = _ingest_all(loop, keys)
         _up(supervisor, sql(settings))
@@ -85,7 +94,7 @@ def run_graph(settings: Settings) -> int:
     begun = time.monotonic()
     archive = shelf(settings)
     keys = sorted({*archive.landed_keys(), *(arrival.key for arrival in archive.waiting())})
-    with open_loop(settings, prepare_dagster_home(settings)) as loop:
+    with open_loop(settings, prepare_dagster_home(settings), listen=TrainingBar().hear) as loop:
         outcomes = _ingest_all(loop, keys)
         outcomes.append(_learn(loop))
     return _verdict(outcomes, time.monotonic() - begun)
@@ -163,6 +172,24 @@ def _ingest_all(loop: Loop, keys: Sequence[str]) -> list[RunOutcome]:
         word = "stored" if outcome.success else "refused" if outcome.name == REFUSED else "failed"
         console.print(f"  {outcome.name}: {word} in {outcome.seconds:.1f} s")
     return outcomes
+
+
+@dataclass(slots=True)
+class TrainingBar:
+    """Shows how training goes on; it is silent until there is something to tell."""
+
+    progress: Progress = field(default_factory=lambda: _progress())
+    task: TaskID | None = None
+
+    def hear(self, told: Told) -> None:
+        """Move the bar to a recorded step."""
+        if self.task is None:
+            self.progress.start()
+            self.task = self.progress.add_task("training", total=told.steps)
+        words = f"training, {told.train_bits_per_byte:.2f} bits per byte"
+        self.progress.update(self.task, completed=told.step, description=words)
+        if told.step == told.steps:
+            self.progress.stop()
 
 
 def _learn(loop: Loop) -> RunOutcome:

@@ -1,9 +1,9 @@
 """Runs the jobs in this process on Dagster's own instance, so that every run is seen in the UI as any other."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dagster as dg
@@ -12,6 +12,8 @@ from assets.house import submissions
 from dagster_project.code_location import build
 from dagster_project.jobs import learn_config
 from dagster_project.settings import Settings
+from dagster_project.wiring import workshop
+from models.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,12 @@ class Loop:
 
 
 @contextmanager
-def open_loop(settings: Settings, dagster_home: Path) -> Iterator[Loop]:
-    """Open Dagster's instance under `dagster_home` and close it again."""
+def open_loop(
+    settings: Settings, dagster_home: Path, *, listen: Callable[[Progress], None] = lambda _: None
+) -> Iterator[Loop]:
+    """Open Dagster's instance under `dagster_home` and close it again; `listen` hears how training goes on."""
     with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
-        yield Loop(build(settings), instance)
+        yield Loop(build(settings, workshop=replace(workshop(settings), listen=listen)), instance)
 
 
 def _first_failure(result: dg.ExecuteInProcessResult) -> tuple[str | None, int]:

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from assets.house import commit
 from assets.workshop import Workshop
 from dagster_project.code_location import build
 from dagster_project.loop import Loop
@@ -15,7 +17,10 @@ from dagster_project.settings import Settings, load_settings
 from dagster_project.wiring import ensure_folders, lakehouse, shelf, versions
 from lakehouse.archive import inbox
 from lakehouse.errors import NoReleaseError
+from lakehouse.monitor.retraining import RetrainDecision, decisions_table
+from lakehouse.ports import Provenance, TableWrite
 from lakehouse.samples import college_scorecard
+from lakehouse.tables.gold import RETRAIN_DECISIONS
 from models.config import TINY
 
 
@@ -51,6 +56,12 @@ class Bench:
 
     def rows(self, table: str) -> list[dict[str, object]]:
         return lakehouse(self.settings).tables.read(table).to_pylist()
+
+    def decide(self, *decisions: RetrainDecision) -> None:
+        rows = decisions_table(decisions, run_id="test", code_commit="0" * 40, recorded_at=datetime.now(UTC))
+        key = "test:" + ",".join(one.cause_key for one in decisions)
+        provenance = Provenance(run_id="test", code_commit="0" * 40)
+        commit(lakehouse(self.settings), [TableWrite(RETRAIN_DECISIONS, rows)], key=key, provenance=provenance)
 
     @property
     def shelf(self):

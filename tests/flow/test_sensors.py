@@ -4,15 +4,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from assets.house import commit
 from dagster_project.schedules import retrain_schedule
 from dagster_project.sensors import drift_sensor, inbox_sensor
 from dagster_project.wiring import lakehouse
-from lakehouse.monitor.retraining import RetrainDecision, decisions_table
-from lakehouse.ports import Provenance, TableWrite
-from lakehouse.tables.gold import RETRAIN_DECISIONS
-
-PROVENANCE = Provenance(run_id="test", code_commit="0" * 40)
+from lakehouse.monitor.retraining import RetrainDecision
 
 
 class Looks:
@@ -65,27 +60,20 @@ def test_a_refused_arrival_is_not_asked_for_again(bench, tmp_path):
     assert looks.look() == []
 
 
-def decide(bench, *decisions):
-    rows = decisions_table(decisions, run_id="test", code_commit="0" * 40, recorded_at=datetime.now(UTC))
-    key = "test:" + ",".join(one.cause_key for one in decisions)
-    commit(lakehouse(bench.settings), [TableWrite(RETRAIN_DECISIONS, rows)], key=key, provenance=PROVENANCE)
-
-
 def test_each_decision_to_retrain_asks_once(bench):
     looks = Looks(bench, drift_sensor(1), house=lakehouse(bench.settings))
     assert looks.look() == []
-    decide(
-        bench, RetrainDecision("d@2", "drift", "retrain", "shifted"), RetrainDecision("d@3", "drift", "wait", "known")
-    )
+    shifted, known = (RetrainDecision("d@2", "drift", "retrain", "x"), RetrainDecision("d@3", "drift", "wait", "x"))
+    bench.decide(shifted, known)
     assert looks.look() == [("d@2", None)]
     assert looks.look() == []
-    decide(bench, RetrainDecision("d@4", "drift", "retrain", "shifted again"))
+    bench.decide(RetrainDecision("d@4", "drift", "retrain", "shifted again"))
     assert looks.look() == [("d@4", None)]
 
 
 def test_causes_seen_together_share_one_training(bench):
     looks = Looks(bench, drift_sensor(1), house=lakehouse(bench.settings))
-    decide(bench, RetrainDecision("d@3", "drift", "retrain", "x"), RetrainDecision("d@2", "drift", "retrain", "x"))
+    bench.decide(RetrainDecision("d@3", "drift", "retrain", "x"), RetrainDecision("d@2", "drift", "retrain", "x"))
     assert looks.look() == [("d@2,d@3", None)]
     assert looks.look() == []
 
