@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-# This folder is named like the package: by position it is on the path itself, its parent must not be.
+import numpy_names  # noqa: F401 - must come before Superset
 from compile import compile_bundle, identify
 from source_files import SOURCE, SourceError, load_source
 

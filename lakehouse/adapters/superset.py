@@ -19,7 +19,7 @@ def command(venv: Path, *, host: str, port: int) -> tuple[str, ...]:
     """
     return (
         str(venv / "bin" / "python"),
-        *("-m", "gunicorn", "superset.app:create_app()"),
+        *("-m", "gunicorn", "web_server:app", "--pythonpath", str(FOLDER)),
         *("--bind", f"{host}:{port}"),
         *("--worker-class", "gthread", "--workers", "1", "--threads", str(THREADS)),
         *("--timeout", str(REQUEST_SECONDS), "--preload", "--no-control-socket"),
