@@ -177,7 +177,7 @@ class LanguageModel(nn.Module):
         """Mean negative log likelihood of the targets, in nats per token."""
         if inputs_BT.is_cuda or torch.is_autocast_enabled("cpu"):
             return functional.cross_entropy(self(inputs_BT).flatten(0, 1), targets_BT.flatten())
-        loss: Tensor = HeadLoss.apply(
+        loss: Tensor = HeadLoss.apply(  # type: ignore[no-untyped-call]  # torch leaves it unannotated
             self._last(inputs_BT, None).flatten(0, 1), self.lm_head.weight, targets_BT.flatten()
         )
         return loss

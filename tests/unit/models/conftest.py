@@ -12,7 +12,25 @@ from models.config import TINY
 from models.documents import documents_from
 from models.train import train
 
-WORDS = "school college student teacher lesson reads writes learns the a in of every new old town state".split()
+WORDS = [
+    "school",
+    "college",
+    "student",
+    "teacher",
+    "lesson",
+    "reads",
+    "writes",
+    "learns",
+    "the",
+    "a",
+    "in",
+    "of",
+    "every",
+    "new",
+    "old",
+    "town",
+    "state",
+]
 
 
 def rows(*, train_count=40, validation_count=6, test_count=8, seed=0):

@@ -39,9 +39,7 @@ def test_a_model_better_on_every_document_wins():
     assert "difference -0.2250" in comparison.reason
 
 
-@pytest.mark.parametrize(
-    "candidate", [[12, 22, 33, 44], [14, 22, 33, 44], [0, 30, 33, 44], [13, 23, 34, 45]], ids=str
-)
+@pytest.mark.parametrize("candidate", [[12, 22, 33, 44], [14, 22, 33, 44], [0, 30, 33, 44], [13, 23, 34, 45]], ids=str)
 def test_equal_worse_and_doubtful_models_do_not_win(candidate):
     assert not better(scores(candidate), scores([12, 22, 33, 44])).wins
 

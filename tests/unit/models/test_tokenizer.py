@@ -19,7 +19,9 @@ def test_every_text_comes_back_byte_for_byte(text):
     assert sum(counts[token] for token in tokens) == len(text.encode())
 
 
-@pytest.mark.parametrize("text", ["\0", "\0\0a\0", "", "\r\n\t ", END_OF_TEXT, f"a{END_OF_TEXT}b", "\U0001f469‍\U0001f4bb"])
+@pytest.mark.parametrize(
+    "text", ["\0", "\0\0a\0", "", "\r\n\t ", END_OF_TEXT, f"a{END_OF_TEXT}b", "\U0001f469‍\U0001f4bb"]
+)
 def test_odd_texts_come_back(text):
     assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
 
