@@ -58,9 +58,9 @@ def outside(values: Cells, low: float | None, high: float | None) -> Cells:
     """Return a mask, true where a number lies below `low` or above `high`; None is no limit."""
     mask: Cells = pa.nulls(len(values), pa.bool_())
     if low is not None:
-        mask = pc.or_kleene(mask, pc.less(values, pa.scalar(low, pa.float64())))
+        mask = pc.or_kleene(mask, pc.less(values, pa.scalar(float(low))))
     if high is not None:
-        mask = pc.or_kleene(mask, pc.greater(values, pa.scalar(high, pa.float64())))
+        mask = pc.or_kleene(mask, pc.greater(values, pa.scalar(float(high))))
     return sure(mask)
 
 

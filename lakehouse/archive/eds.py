@@ -22,6 +22,7 @@ RESERVED_COLUMNS = frozenset({"dataset_version", "dataset_commit"})
 Slug = Annotated[str, Field(pattern=SLUG)]
 VersionLabel = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Words = Annotated[str, Field(min_length=1, max_length=10_000)]
+Bound = Annotated[int | float, Field(ge=-1e300, le=1e300)]
 ColumnType = Literal["string", "integer", "number", "boolean", "date", "datetime"]
 
 
@@ -101,8 +102,8 @@ class ColumnDescription(_Part):
     description: Words
     unit: str | None = None
     required: bool = False
-    minimum: int | float | None = None
-    maximum: int | float | None = None
+    minimum: Bound | None = None
+    maximum: Bound | None = None
     levels: Mapping[str, str] | tuple[str, ...] | None = None
     pattern: str | None = Field(default=None, max_length=500)
     missing_codes: tuple[str, ...] = ()

@@ -54,18 +54,19 @@ def suspicions(name: str, description: str, cells: Cells) -> Iterator[Suspicion]
     if not len(present):
         return
     values, counts = distinct(present)
+    covered: set[str | None] = set()
     for kind, identifier in identifiers().items():
         where = Where.IN_CONTEXT if has_context(identifier, name, description) else Where.ELSEWHERE
-        if identifier.needs_context == "yes" and where is Where.ELSEWHERE:
+        if kind in covered or (identifier.needs_context == "yes" and where is Where.ELSEWHERE):
             continue
         mask = _mask(identifier, values, where)
         count = int(pc.sum(counts.filter(mask)).as_py() or 0)
         if count:
             found = values.filter(mask)
             share = count / len(present)
-            yield Suspicion(
-                kind, count, share, _passes(identifier, count, share, where), found, shape(found[0].as_py())
-            )
+            personal = _passes(identifier, count, share, where)
+            covered.add(identifier.covers if personal else None)
+            yield Suspicion(kind, count, share, personal, found, shape(found[0].as_py()))
 
 
 def _passes(identifier: Identifier, count: int, share: float, where: Where) -> bool:

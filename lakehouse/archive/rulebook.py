@@ -52,7 +52,8 @@ class Identifier(_Data):
     """One kind of personal identifier: how its values look, and from how many on a column or collection is personal.
 
     `share` is of the non-missing values; the `context_` threshold holds where a word of `context` is in the name or
-    the description of the column. A kind that `needs_context` counts only there.
+    the description of the column. A kind that `needs_context` counts only there; one that `covers` another and is
+    found makes the other one superfluous.
     """
 
     title: str
@@ -66,6 +67,7 @@ class Identifier(_Data):
     share: float = Field(default=0.0, ge=0.0)
     context_count: int = Field(default=1, ge=1)
     context_share: float = Field(default=0.0, ge=0.0)
+    covers: str | None = None
     in_texts: Literal["yes", "no"] = "no"
     text_count: int = Field(default=20, ge=1)
     text_share: float = Field(default=0.2, ge=0.0)

@@ -35,7 +35,9 @@ def test_submitting_again_replaces_the_namesake(dataset, tmp_path):
     assert second.fingerprint != first.fingerprint
 
 
-@pytest.mark.parametrize("description", [None, b"\xff\xfe", b"- a list", b"name: [x]\nversion: '1'", b"name: x", b"a: b: c"])
+@pytest.mark.parametrize(
+    "description", [None, b"\xff\xfe", b"- a list", b"name: [x]\nversion: '1'", b"name: x", b"a: b: c"]
+)
 def test_without_a_usable_name_the_key_is_the_stem(dataset, tmp_path, description):
     path = dataset / "dataset.yaml"
     path.unlink()

@@ -1,5 +1,6 @@
 """However a folder or archive is broken, the answer is a report or a typed error, never a traceback."""
 
+import contextlib
 import io
 import shutil
 import tempfile
@@ -27,12 +28,62 @@ FILES = (
     "texts/sheets/collection.yaml",
     "texts/sheets/documents.jsonl",
 )
-SNIPPETS = st.sampled_from(
-    [b"", b"\n", b'"', b",", b"\0", b"\xff", b"\xef\xbb\xbf", b"{", b"[", b"]" * 40, b"[" * 3000, b"&a", b"*a", b"!!python/name:os"]
-    + [b": ", b"- ", b"? ", b"null", b"true", b"1e400", b"-1", b"9" * 30, b"\\ud800", b'"\\ud800"', b"{room}", b"{0}", b"%s", b"\r"]
-    + [b"room", b"type: string", b"columns:", b"primary_key: [size]", b"references: lessons.room", b'pattern: "("', b"levels: []"]
-    + [b"maximum: .nan", b"\xe2\x80\xa8", "é".encode(), b"2024-02-30", b"0000-00-00", b"version: 1", b"name: x"]
-)  # fmt: skip
+YAML_SNIPPETS = (
+    b": ",
+    b"- ",
+    b"? ",
+    b"&a",
+    b"*a",
+    b"null",
+    b"true",
+    b"1e400",
+    b"[" * 3000,
+    b"!!python/name:os",
+    b"levels: []",
+)
+FIELD_SNIPPETS = (
+    b"version: 1",
+    b"name: x",
+    b"columns:",
+    b"primary_key: [size]",
+    b"maximum: " + b"9" * 400,
+    b"maximum: .nan",
+)
+COLUMN_SNIPPETS = (
+    b"room",
+    b"type: string",
+    b"references: lessons.room",
+    b'pattern: "("',
+    b"minimum: 5",
+    b"required: true",
+)
+CELL_SNIPPETS = (
+    b'"',
+    b",",
+    b"\r",
+    b"\n",
+    b"-1",
+    b"9" * 30,
+    b"2024-02-30",
+    b"0000-00-00",
+    b"{room}",
+    b"{0}",
+    b"%s",
+    b"a@b.org",
+)
+TEXT_SNIPPETS = (
+    b"",
+    b"\0",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"{",
+    b"]" * 40,
+    b'"\\ud800"',
+    b"\\ud800",
+    b"\xe2\x80\xa8",
+    b"\xc3\xa9",
+)
+SNIPPETS = st.sampled_from(YAML_SNIPPETS + FIELD_SNIPPETS + COLUMN_SNIPPETS + CELL_SNIPPETS + TEXT_SNIPPETS)
 BODIES = SNIPPETS | st.binary(max_size=30)
 
 
@@ -86,24 +137,22 @@ def scratch():
         yield Path(folder)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.lists(mutations(), min_size=1, max_size=4))
 def test_any_change_of_a_folder_is_judged_without_a_traceback(dataset, scratch, changes):
     work = Path(tempfile.mkdtemp(dir=scratch))
     folder = shutil.copytree(dataset, work / "lessons")
     for change in changes:
         mutate(folder, change)
-    try:
+    with contextlib.suppress(LakehouseError):
         take_in(folder, work / "landed")
+    with contextlib.suppress(LakehouseError):
         arrival = submit(folder, work / "inbox")
         assert arrivals(work / "inbox") == [arrival]
-    except LakehouseError as error:
-        assert str(error)
-    finally:
-        shutil.rmtree(work)
+    shutil.rmtree(work)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(where=st.floats(0, 1), length=st.integers(0, 30), body=BODIES)
 def test_any_change_of_an_archive_is_judged_without_a_traceback(dataset, scratch, where, length, body):
     work = Path(tempfile.mkdtemp(dir=scratch))
@@ -115,11 +164,9 @@ def test_any_change_of_an_archive_is_judged_without_a_traceback(dataset, scratch
     at = int(where * len(old))
     path = work / "lessons.zip"
     path.write_bytes(old[:at] + body + old[at + length :])
-    try:
+    with contextlib.suppress(LakehouseError):
         take_in(path, work / "landed")
+    with contextlib.suppress(LakehouseError):
         arrival = submit(path, work / "inbox")
         assert arrivals(work / "inbox") == [arrival]
-    except LakehouseError as error:
-        assert str(error)
-    finally:
-        shutil.rmtree(work)
+    shutil.rmtree(work)

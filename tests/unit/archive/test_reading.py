@@ -71,7 +71,11 @@ def test_rows_that_do_not_fit_are_refused(dataset):
     (dataset / "tables/rooms/rooms.csv").write_text("room,size\n10,large\n")
     with pytest.raises(SchemaError, match=r"rooms\.size"):
         typed(dict(raw_tables(dataset, description))["rooms"], description.tables["rooms"])
-    for body, error in ((b"room\n1\n", SchemaError), (b"room,size\n1\n", SchemaError), (b"room,size\n1,\xff", EncodingError)):
+    for body, error in (
+        (b"room\n1\n", SchemaError),
+        (b"room,size\n1\n", SchemaError),
+        (b"room,size\n1,\xff", EncodingError),
+    ):
         (dataset / "tables/rooms/rooms.csv").write_bytes(body)
         with pytest.raises(error):
             dict(raw_tables(dataset, description))

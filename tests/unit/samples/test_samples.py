@@ -85,7 +85,9 @@ def test_the_course_records_are_refused_for_both_reasons(tmp_path):
     report = _report(folder, tmp_path, "course_records@1")
     assert not report.accepted
     codes = {f.code: f for f in report.findings if f.level == "error"}
-    assert {"PERSONAL_NAME", "PERSONAL_EMAIL", "PERSONAL_PHONE", "PERSONAL_SSN", "PERSONAL_BIRTH_DATE"} < set(codes)
+    assert {"PERSONAL_NAME_COLUMN", "PERSONAL_EMAIL", "PERSONAL_PHONE", "PERSONAL_SSN", "PERSONAL_BIRTH_DATE"} < set(
+        codes
+    )
     assert codes["REFERENCE_BROKEN"].occurrences == course_records.UNKNOWN_STUDENT_COUNT
     assert "students.student" in codes["REFERENCE_BROKEN"].message
     written = report.as_text() + json.dumps(report.to_json())
@@ -96,4 +98,6 @@ def test_the_course_records_are_refused_for_both_reasons(tmp_path):
 
 def test_another_seed_gives_other_records(tmp_path):
     first = course_records.write(tmp_path / "a") / "tables/students/students.csv"
-    assert (course_records.write(tmp_path / "b", seed=8) / "tables/students/students.csv").read_text() != first.read_text()
+    assert (
+        course_records.write(tmp_path / "b", seed=8) / "tables/students/students.csv"
+    ).read_text() != first.read_text()
