@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 from playwright.sync_api import Browser, Locator, Page, Response, Route, sync_playwright
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LAUNCH = [
     "--no-sandbox",
     "--disable-gpu",

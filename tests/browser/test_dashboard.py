@@ -1,0 +1,133 @@
+import json
+import re
+import sqlite3
+import subprocess
+import urllib.parse
+import urllib.request
+
+import pytest
+from conftest import PROJECT, Guesser
+from dashboard_proof import CHROMIUM, SLUG, DashboardError, open_page, prove_dashboard, repository_charts
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("superset")]
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")
+WRONG = "not-the-password"
+
+
+@needs_chromium
+def test_every_chart_on_every_tab_shows_rows_of_its_own_query(dashboards, tmp_path):
+    proofs = prove_dashboard(
+        dashboards.url, "admin", dashboards.password, expected_charts=repository_charts(), screenshots=tmp_path
+    )
+    assert {proof.title for proof in proofs} == repository_charts()
+    assert all(proof.rows for proof in proofs)
+    assert len({proof.tab for proof in proofs}) == len(list(tmp_path.glob("*.png"))) == 2
+    assert not re.findall(r"(?i)\berror\b|fault=|traceback", dashboards.sql_log.read_text())
+
+
+@needs_chromium
+def test_a_viewer_sees_the_same_and_a_missing_chart_is_noticed(dashboards):
+    wanted = repository_charts() | {"A chart nobody made"}
+    with pytest.raises(DashboardError) as caught:
+        prove_dashboard(dashboards.url, "viewer", dashboards.viewer_password, expected_charts=wanted)
+    assert str(caught.value) == "not on any tab: A chart nobody made"
+
+
+@needs_chromium
+def test_a_viewer_runs_no_sql_and_lists_no_users(dashboards):
+    with open_page(dashboards.url, "viewer", dashboards.viewer_password) as page:
+        page.goto(f"{dashboards.url}/superset/dashboard/{SLUG}/")
+        token = page.request.get(f"{dashboards.url}/api/v1/security/csrf_token/")
+        refused = page.request.post(
+            f"{dashboards.url}/api/v1/sqllab/execute/",
+            data={"database_id": 1, "sql": "select 1"},
+            headers={"Referer": dashboards.url, "X-CSRFToken": str(token.json().get("result", ""))},
+        )
+        assert refused.status in {401, 403}, refused.text()
+        assert page.request.get(f"{dashboards.url}/api/v1/security/users/").status in {401, 403}
+
+
+def test_provisioning_again_changes_nothing(dashboards):
+    again = dashboards.provision()
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert "unchanged" in again.stdout
+
+
+def test_provisioning_fails_when_the_sql_engine_does_not_answer(dashboards):
+    closed = {**dashboards.environment, "SUPERSET_SQL_URI": "grpc://127.0.0.1:9"}
+    done = subprocess.run(
+        [str(dashboards.venv / "bin" / "python"), str(PROJECT / "superset" / "provision.py")],
+        env=closed,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 43
+    assert "does not answer" in done.stderr
+    assert dashboards.environment["SUPERSET_SQL_PASSWORD"] not in done.stdout + done.stderr
+
+
+def test_the_metadata_holds_no_credential_of_the_sql_engine(dashboards):
+    content = "\n".join(sqlite3.connect(f"file:{dashboards.home}/superset.db?mode=ro", uri=True).iterdump())
+    assert "sql-engine.invalid" in content
+    assert dashboards.environment["SUPERSET_SQL_PASSWORD"] not in content
+    assert dashboards.password not in content
+
+
+@pytest.mark.parametrize(("address", "form"), [("127.0.0.2", True), ("127.0.0.3", False)])
+def test_the_eleventh_wrong_password_in_a_minute_is_refused(dashboards, address, form):
+    guesser = Guesser(dashboards.port, address)
+    statuses = [_guess_form(guesser) if form else _guess_api(guesser) for _ in range(11)]
+    assert statuses[-1] == 429
+    assert 429 not in statuses[:10]
+
+
+def _guess_form(guesser: Guesser) -> int:
+    _, page = guesser.ask("GET", "/login/")
+    token = re.search(r'csrf_token"[^>]*value="([^"]+)"', page)
+    assert token, "the login page holds no token"
+    body = urllib.parse.urlencode({"username": "admin", "password": WRONG, "csrf_token": token[1]})
+    return guesser.ask("POST", "/login/", body, "application/x-www-form-urlencoded")[0]
+
+
+def _guess_api(guesser: Guesser) -> int:
+    body = json.dumps({"username": "admin", "password": WRONG, "provider": "db"})
+    return guesser.ask("POST", "/api/v1/security/login", body)[0]
+
+
+@pytest.mark.parametrize("path", [f"/superset/dashboard/{SLUG}/", "/api/v1/dashboard/", "/api/v1/database/"])
+def test_nothing_is_shown_without_a_login(dashboards, path):
+    status, body = Guesser(dashboards.port, "127.0.0.4").ask("GET", path)
+    assert status in {302, 401, 403, 404}
+    assert "Submissions" not in body
+
+
+@pytest.mark.parametrize("path", ["/swagger/v1", "/api/v1/_openapi"])
+def test_the_api_is_not_described_to_strangers(dashboards, path):
+    assert Guesser(dashboards.port, "127.0.0.5").ask("GET", path)[0] in {302, 401, 403, 404}
+
+
+def test_pages_load_nothing_from_elsewhere_and_cannot_be_framed(dashboards):
+    with urllib.request.urlopen(f"{dashboards.url}/login/", timeout=30) as answer:
+        policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["Content-Security-Policy"].split(";"))
+        cookies = answer.headers.get_all("Set-Cookie") or []
+    assert policy["default-src"] == "'self'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert not re.search(r"https?:|\*", " ".join(policy.values()))
+    assert all("HttpOnly" in cookie and "SameSite=Lax" in cookie for cookie in cookies)
+
+
+@pytest.mark.parametrize("key", ["", "short", "thisISaSECRET_1234"])
+def test_superset_does_not_start_with_a_weak_key(dashboards, key):
+    done = subprocess.run(
+        [str(dashboards.venv / "bin" / "python"), str(PROJECT / "superset" / "superset_config.py")],
+        env={**dashboards.environment, "SUPERSET_SECRET_KEY": key},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "SUPERSET_SECRET_KEY" in done.stderr
