@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from lakehouse.archive import privacy
 from lakehouse.archive.checks import FILE, Hit, named
 from lakehouse.archive.contents import DataFile
 from lakehouse.archive.rulebook import Parameters
@@ -43,7 +44,8 @@ def header_repeats(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
         return
     repeated = [name for name, count in Counter(file.csv.header).items() if count > 1 or not name.strip()]
     if repeated:
-        yield Hit(file.place, len(repeated), facts={"names": ", ".join(repr(name) for name in repeated)[:200]})
+        names = ", ".join(f"'{privacy.shown_name(name)}'" for name in repeated)
+        yield Hit(file.place, len(repeated), facts={"names": names[:200]})
 
 
 @named(FILE)

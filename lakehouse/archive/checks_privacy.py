@@ -32,13 +32,13 @@ def _column_hit(table: TableContent, column: str, suspicion: privacy.Suspicion) 
     spot = table.spot(pc.is_in(table.cells(column), value_set=suspicion.values))
     assert spot is not None, "a suspicion has values"
     facts: dict[str, str | int | float] = {
-        "column": column[:60],
+        "column": privacy.shown_name(column),
         "kind": identifiers()[suspicion.kind].title,
         "example": suspicion.example,
         "share": f"{suspicion.share:.0%}",
         "reason": identifiers()[suspicion.kind].reason,
     }
-    return Hit(f"{spot.place}: {column[:60]}", suspicion.count, spot.row, facts)
+    return Hit(f"{spot.place}: {facts['column']}", suspicion.count, spot.row, facts)
 
 
 @named(TEXT)

@@ -9,6 +9,7 @@ from lakehouse.archive import privacy
 from lakehouse.archive.arrays import Cells, count_true, flat, outside, sure
 from lakehouse.archive.checks import COLUMN, TABLE, Hit, named
 from lakehouse.archive.contents import ColumnContent, TableContent
+from lakehouse.archive.csv_files import CsvContent
 from lakehouse.archive.rulebook import Parameters
 
 
@@ -26,7 +27,7 @@ def column_absent(table: TableContent, _parameters: Parameters) -> Iterator[Hit]
     for file, content in table.readable:
         for name in declared:
             if name not in content.header:
-                yield Hit(f"{file.place}: {name}", facts={"column": name, "header": ", ".join(content.header)[:200]})
+                yield Hit(f"{file.place}: {name}", facts={"column": name, "header": _header(content)})
 
 
 @named(TABLE)
@@ -37,7 +38,12 @@ def column_undeclared(table: TableContent, _parameters: Parameters) -> Iterator[
     for file, content in table.readable:
         for name in dict.fromkeys(content.header):
             if name not in table.description.columns:
-                yield Hit(f"{file.place}: {name[:60]}", facts={"column": name[:60]})
+                safe = privacy.shown_name(name)
+                yield Hit(f"{file.place}: {safe}", facts={"column": safe})
+
+
+def _header(content: CsvContent) -> str:
+    return ", ".join(privacy.shown_name(name) for name in content.header)[:200]
 
 
 @named(TABLE)

@@ -64,7 +64,8 @@ def read_csv(path: Path) -> CsvContent:
             ),
         ).slice(1)
     except pa.ArrowInvalid as error:
-        raise SchemaError(f"{path.name} is not readable CSV: {error}; write it again as UTF-8 CSV") from error
+        # Arrow's own words may quote a row, and a row may name a person.
+        raise SchemaError(f"{path.name} is not readable CSV; write it again as UTF-8 CSV") from error
     if any(row.row == 0 for row in ragged):
         raise SchemaError(f"{path.name} has no readable header line; write the column names first")
     numbers = _row_numbers(rows.num_rows, {r.row for r in ragged})

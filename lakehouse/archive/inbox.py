@@ -62,13 +62,21 @@ def submit(source: Path, inbox: Path) -> Arrival:
     target = inbox / (stem if source.is_dir() else f"{stem}.zip")
     part = inbox / f"{target.name}{BEING_WRITTEN}"
     _remove(part)
+    try:
+        _copy(source, part)
+        _remove(target)
+        part.rename(target)
+    except OSError as error:
+        # shutil.Error, which lists pipes, devices and unreadable files, is an OSError.
+        raise UnreadableSubmissionError(f"{source} cannot be copied to the inbox: {error}; check its files") from error
+    return arrival(target)
+
+
+def _copy(source: Path, part: Path) -> None:
     if source.is_dir():
         shutil.copytree(source, part, symlinks=True)
     else:
         shutil.copyfile(source, part)
-    _remove(target)
-    part.rename(target)
-    return arrival(target)
 
 
 def _remove(path: Path) -> None:

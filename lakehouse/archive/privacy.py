@@ -142,6 +142,15 @@ def shown(value: str | None, name: str, description: str) -> str:
     return repr(value[:SHOWN_LETTERS])
 
 
+def shown_name(name: str) -> str:
+    """Return a header's cell for a message: without a header line, the first row's values stand where names should."""
+    if re.fullmatch(r"[a-z][a-z0-9_ ]{0,59}", name):
+        return name
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_ .-]{0,59}", name) and shown(name, "", "") == repr(name[:SHOWN_LETTERS]):
+        return name[:SHOWN_LETTERS]
+    return shape(name)
+
+
 def _luhn(value: str, where: Where) -> bool:  # noqa: ARG001 - one signature for all
     digits = [int(d) for d in re.sub(r"\D", "", value)]
     doubled = [d if i % 2 == 0 else (d * 2 - 9 if d > 4 else d * 2) for i, d in enumerate(reversed(digits))]

@@ -1,6 +1,5 @@
 """How a cell's text becomes a value: one parser per column type, over whole columns."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -85,7 +84,7 @@ def _datetimes(cells: Cells) -> Cells:
 
 
 def _utc(text: str) -> datetime:
-    moment = datetime.fromisoformat(re.sub(r"\.(\d{1,6})", lambda m: f".{m[1]:<06}".replace(" ", "0"), text))
+    moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 

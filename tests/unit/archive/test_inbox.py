@@ -96,3 +96,10 @@ def test_a_huge_description_in_a_zip_is_not_unpacked(tmp_path):
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
         out.writestr("dataset.yaml", b"name: x\nversion: '1'\n" + b"#" * 50_000_000)
     assert submit(archive, tmp_path / "inbox").key == "bomb@undescribed"
+
+
+def test_what_cannot_be_copied_is_a_typed_error_and_does_not_arrive(dataset, tmp_path):
+    os.mkfifo(dataset / "tables/rooms/pipe.csv")
+    with pytest.raises(UnreadableSubmissionError, match="pipe"):
+        submit(dataset, tmp_path / "inbox")
+    assert arrivals(tmp_path / "inbox") == []

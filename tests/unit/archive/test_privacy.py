@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from lakehouse.archive.privacy import shape, shown, suspicions, text_suspicions
+from lakehouse.archive.privacy import shape, shown, shown_name, suspicions, text_suspicions
 from lakehouse.archive.rulebook import identifiers
 
 
@@ -125,3 +125,19 @@ def test_no_personal_value_stands_in_a_report(dataset, judged):
     for written in (report.as_text(), report.as_markdown(), report.to_json()):
         for secret in (*SECRETS, "Maria", "Garcia", "900-12"):
             assert secret not in written
+
+
+def test_a_row_of_a_file_without_header_does_not_stand_in_a_report(dataset, judged):
+    row = ",".join(SECRETS)
+    (dataset / "tables/rooms/rooms.csv").write_text(f"{row}\n{row}\n")
+    (dataset / "tables/rooms/again.csv").write_text(f"{row},{row}\n{row},{row}\n")
+    report = judged(dataset)
+    assert {"COLUMN_ABSENT", "COLUMN_UNDECLARED", "HEADER_REPEATS"} <= {f.code for f in report.findings}
+    for secret in (*SECRETS, "Maria", "Garcia", "900-12"):
+        assert secret not in report.as_text()
+        assert secret not in report.to_json()
+
+
+def test_plain_column_names_are_shown():
+    assert [shown_name(name) for name in ("price", "room_2", "StudentId")] == ["price", "room_2", "StudentId"]
+    assert shown_name("Maria Garcia") == "xxxxx xxxxxx"
