@@ -55,11 +55,13 @@ class Remembered(Generic[Value]):
             return value
 
     def _forget(self) -> None:
+        """Drop from the front: all live equally long, so the order of insertion is the order of expiry."""
         now = self._clock()
-        for key in [key for key, (_, until) in self._values.items() if until < now]:
-            del self._values[key]
-        while len(self._values) >= MAX_REMEMBERED:
-            del self._values[next(iter(self._values))]
+        while self._values:
+            oldest = next(iter(self._values))
+            if self._values[oldest][1] >= now and len(self._values) < MAX_REMEMBERED:
+                return
+            del self._values[oldest]
 
 
 class Gate:
@@ -111,7 +113,7 @@ class Gate:
             # Go clients such as ADBC leave the padding out.
             padded = encoded + "=" * (-len(encoded) % 4)
             user, colon, password = base64.b64decode(padded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except (binascii.Error, ValueError) as error:
             raise UnauthenticatedError("Unable to authenticate: the Basic header is malformed") from error
         # An unknown user costs the same comparison, so that names cannot be told apart by time.
         expected = self._users.get(user, secrets.token_urlsafe(16))

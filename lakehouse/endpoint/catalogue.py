@@ -119,6 +119,7 @@ def build(duck: Duck, release: Release) -> Catalogue:
             entry = Entry(schema, table, "TABLE", None, fault=str(error))
         catalogue.entries[folded((entry.path,))] = entry
     _add_views(duck, catalogue, {name: view.sql for name, view in release.views.items()})
+    catalogue.entries = dict(sorted(catalogue.entries.items()))
     _add_information(duck, catalogue)
     return catalogue
 

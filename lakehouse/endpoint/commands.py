@@ -73,7 +73,7 @@ def answer(sql: str, catalogue: Catalogue, session: Session) -> pa.Table | None:
     if head is None and not sql.lstrip().startswith(("--", "/*", "//")):
         return None
     try:
-        tokens = [t for t in EndpointDialect().tokenize(sql) if t.token_type != TokenType.SEMICOLON]
+        tokens = _tokens(sql)
     except SqlglotError as error:
         raise RefusedStatementError("PARSE ERROR: the text does not split into words; is a quote open?") from error
     reader = _Reader(tokens)
@@ -85,6 +85,16 @@ def answer(sql: str, catalogue: Catalogue, session: Session) -> pa.Table | None:
         return _describe(reader, catalogue, session)
     reader.take("SHOW")
     return _show(reader, catalogue)
+
+
+def _tokens(sql: str) -> list[Token]:
+    """Return the words of a text. sqlglot leaves what follows SHOW in one piece, so that piece is split again."""
+    tokens = EndpointDialect().tokenize(sql)
+    if tokens and tokens[0].text.upper() == "SHOW":
+        tokens = [tokens[0], *EndpointDialect().tokenize(tokens[1].text if len(tokens) > 1 else ""), *tokens[2:]]
+    while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
+        tokens.pop()
+    return list(tokens)
 
 
 def _use(reader: _Reader, catalogue: Catalogue, session: Session) -> pa.Table:

@@ -1,6 +1,7 @@
 """Dremio's SQL as DuckDB's: parsed, checked against the allow-list, names resolved, meanings kept."""
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 import sqlglot
 from sqlglot import exp
@@ -230,6 +231,21 @@ def _substring(node: exp.Substring) -> exp.Expr:
     return function_call("SUBSTRING", [node.this, node.args["start"], *([length] if length else [])])
 
 
+def _within_group(node: exp.WithinGroup) -> exp.Expr:
+    """Give percentiles in DuckDB's order of arguments; other aggregates keep their ORDER BY."""
+    name = str(node.this.name).lower()
+    if not name.startswith("percentile"):
+        return node
+    fraction, (ordered,) = node.this.expressions[0], node.expression.expressions
+    if not isinstance(fraction, exp.Literal) or fraction.is_string or not 0 <= float(fraction.this) <= 1:
+        raise RefusedStatementError(f"{name.upper()} takes a number from 0 to 1")
+    if ordered.args.get("desc"):
+        if name != "percentile_cont":
+            raise RefusedStatementError(f"{name.upper()} with ORDER BY ... DESC is not supported")
+        fraction = exp.Literal.number(str(1 - Decimal(fraction.this)))
+    return call(name.replace("percentile", "quantile"), ordered.this, fraction)
+
+
 RULES: dict[type[exp.Expr], Callable[..., exp.Expr]] = {
     exp.Anonymous: _function,
     exp.Add: _add,
@@ -239,6 +255,7 @@ RULES: dict[type[exp.Expr], Callable[..., exp.Expr]] = {
     exp.Extract: _extract,
     exp.Trim: _trim,
     exp.Substring: _substring,
+    exp.WithinGroup: _within_group,
     exp.Div: lambda node: call("dremio_div", node.left, node.right),
     exp.Mod: lambda node: call("dremio_mod", node.left, node.right),
     exp.StrPosition: lambda node: integer(call("strpos", node.this, node.args["substr"])),

@@ -85,7 +85,7 @@ class Duck:
         if known is not None:
             return known
         with self.cursor() as cursor:
-            self._create(cursor, "VIEW", name, exp.maybe_parse(translated, dialect="duckdb"))
+            self._create(cursor, "VIEW", name, exp.Var(this=translated))
             return self._keep(Relation(name, _schema(cursor, name)), "VIEW")
 
     def rows(self, label: str, rows: pa.Table) -> Relation:
@@ -107,7 +107,7 @@ class Duck:
             if name in self._relations:
                 continue
             with self.cursor() as cursor:
-                cursor.execute(exp.Drop(this=_table(name), kind=kind, exists=True).sql("duckdb"))
+                cursor.execute(exp.Drop(tables=[_table(name)], kind=kind, exists=True).sql("duckdb"))
             self._cached.pop(name, None)
 
     def _keep(self, relation: Relation, kind: str) -> Relation:

@@ -29,7 +29,7 @@ MACROS = (
        then cast(cast(a as varchar) as integer) else cast(a as integer) end""",
     """create macro dremio_to_bigint(a) as case when typeof(a) in ('DOUBLE', 'FLOAT')
        then cast(cast(a as varchar) as bigint) else cast(a as bigint) end""",
-    "create macro dremio_epoch(a) as make_timestamp(cast(a * 1000000 as bigint))",
+    "create macro dremio_epoch(a) as make_timestamp(cast(a * cast(1000000 as bigint) as bigint))",
     "create macro dremio_now() as cast(date_trunc('millisecond', cast(now() as timestamp)) as timestamp)",
     """create macro dremio_to_varchar(a) as case typeof(a)
        when 'TIMESTAMP' then strftime(cast(cast(a as varchar) as timestamp), '%Y-%m-%d %H:%M:%S.%g')
@@ -136,15 +136,21 @@ def _format(argument: exp.Expr, function: str) -> exp.Expr:
     return exp.Literal.string(strftime_format(text_of(argument, f"the format of {function}")))
 
 
+def _epoch(seconds: exp.Expr) -> exp.Expr:
+    if isinstance(seconds, exp.Literal) and seconds.is_string:
+        raise RefusedStatementError("TO_DATE and TO_TIMESTAMP need a format for text, such as 'YYYY-MM-DD'")
+    return call("dremio_epoch", seconds)
+
+
 def _to_timestamp(arguments: Sequence[exp.Expr]) -> exp.Expr:
     if len(arguments) == 1:
-        return call("dremio_epoch", arguments[0])
+        return _epoch(arguments[0])
     return exp.cast(call("strptime", arguments[0], _format(arguments[1], "TO_TIMESTAMP")), "TIMESTAMP")
 
 
 def _to_date(arguments: Sequence[exp.Expr]) -> exp.Expr:
     if len(arguments) == 1:
-        return exp.cast(call("dremio_epoch", arguments[0]), "DATE")
+        return exp.cast(_epoch(arguments[0]), "DATE")
     return exp.cast(call("strptime", arguments[0], _format(arguments[1], "TO_DATE")), "DATE")
 
 

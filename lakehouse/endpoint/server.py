@@ -4,6 +4,8 @@ import logging
 import signal
 import threading
 
+import pyarrow as pa
+
 from lakehouse.endpoint.auth import Gate
 from lakehouse.endpoint.catalogue import Catalogues
 from lakehouse.endpoint.config import EndpointConfig
@@ -29,7 +31,8 @@ class EndpointServer:
         executor = Executor(config, self._duck, self.catalogues)
         try:
             self._flight = SqlServer(f"grpc+tcp://{config.host}:{config.port}", gate, executor)
-        except OSError as error:
+        except pa.ArrowException as error:
+            self._duck.close()
             raise ServiceUnavailableError(
                 f"cannot listen on {config.host}:{config.port}; stop what uses that port or choose another"
             ) from error

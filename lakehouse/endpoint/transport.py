@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.flight as flight
+from sqlglot.errors import SqlglotError
 
 from lakehouse.endpoint import flight_sql
 from lakehouse.endpoint.auth import Gate, Session
 from lakehouse.endpoint.executor import Executor, Plan
-from lakehouse.endpoint.faults import NotOfferedError, UnauthenticatedError
+from lakehouse.endpoint.faults import BrokenEngineError, NotOfferedError, UnauthenticatedError
 from lakehouse.endpoint.names import split_path
 from lakehouse.errors import LakehouseError, ServiceUnavailableError
 
@@ -43,6 +45,10 @@ class Unimplemented(_Untraced, NotImplementedError):
     """UNIMPLEMENTED."""
 
 
+BUGS = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, NameError, OSError, RuntimeError),
+    *(TypeError, ValueError, pa.ArrowException, duckdb.Error, SqlglotError),
+)
 ERRORS: dict[str, type[Exception]] = {
     "VALIDATION": ArrowInvalid,
     "RESOURCE": flight.FlightUnavailableError,
@@ -163,9 +169,8 @@ class SqlServer(flight.FlightServerBase):
 
     def get_flight_info(self, context: Any, descriptor: flight.FlightDescriptor) -> flight.FlightInfo:  # noqa: ANN401
         """Plan a statement and return where to fetch it: here."""
-        body = _command(descriptor)
         with _translated():
-            wanted = self._wanted(context, body)
+            wanted = self._wanted(context, _command(descriptor))
         if wanted is None:
             return flight.FlightInfo(pa.schema([]), descriptor, [], -1, -1)
         ticket = flight.Ticket(wanted.ticket)
@@ -272,6 +277,12 @@ def _translated() -> Iterator[None]:
         yield
     except LakehouseError as error:
         raise flight_error(error) from None
+    except BUGS as error:
+        # A fault of this program: its traceback belongs in the log, never on the wire.
+        log.exception("statement met a fault of the endpoint")
+        raise flight_error(
+            BrokenEngineError(f"the endpoint failed ({type(error).__name__}); its log says why")
+        ) from None
 
 
 def flight_error(error: LakehouseError) -> Exception:
@@ -282,7 +293,7 @@ def flight_error(error: LakehouseError) -> Exception:
 
 def _command(descriptor: flight.FlightDescriptor) -> bytes:
     if descriptor.descriptor_type != flight.DescriptorType.CMD:
-        raise flight_error(NotOfferedError("only commands are answered: send the SQL text as a command descriptor"))
+        raise NotOfferedError("only commands are answered: send the SQL text as a command descriptor")
     return descriptor.command or b""
 
 

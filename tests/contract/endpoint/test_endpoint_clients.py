@@ -1,0 +1,179 @@
+"""Clients other people wrote, unchanged: the endpoint must be a Dremio to them."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import adbc_driver_flightsql.dbapi
+import adbc_driver_manager
+import pyarrow as pa
+import pytest
+
+from lakehouse.adapters.dremio import DremioQueries
+from lakehouse.errors import LoginError, QueryError, ServiceUnavailableError
+
+USER, PASSWORD = "ada", "correct horse 1"
+PROJECT = Path(__file__).parents[3]
+SUPERSET_PYTHON = PROJECT / ".lakehouse" / "superset-venv" / "bin" / "python"
+GRAINS = ("SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
+SUBMISSIONS = '"lakehouse"."archive"."submissions"'
+# What Superset 6.1 sends, by the contract's section 6; each must give at least one row.
+SUPERSET = [
+    *(
+        f"SELECT DATE_TRUNC('{grain}', validated_at) AS __timestamp, COUNT(*) AS \"count\" FROM {SUBMISSIONS} "
+        f"GROUP BY DATE_TRUNC('{grain}', validated_at) ORDER BY \"count\" DESC LIMIT 1000"
+        for grain in GRAINS
+    ),
+    f"SELECT COUNT(*) AS label_a1b2c3 FROM {SUBMISSIONS} WHERE validated_at >= "
+    "TO_TIMESTAMP('2026-01-01 00:00:00.000', 'YYYY-MM-DD HH24:MI:SS.FFF') AND validated_at < "
+    "TO_TIMESTAMP('2026-02-01 00:00:00.000', 'YYYY-MM-DD HH24:MI:SS.FFF')",
+    f"SELECT dataset AS dataset, SUM(row_count) AS label_a FROM {SUBMISSIONS} AS s JOIN (SELECT dataset AS dataset__, "
+    f"SUM(row_count) AS mme_inner__ FROM {SUBMISSIONS} GROUP BY dataset ORDER BY mme_inner__ DESC LIMIT 5) AS "
+    "series_limit ON dataset = dataset__ GROUP BY dataset ORDER BY label_a DESC LIMIT 100",
+    f"SELECT DISTINCT dataset AS column_values FROM {SUBMISSIONS} LIMIT 1000",
+    f"SELECT submission AS submission FROM {SUBMISSIONS} WHERE LOWER(dataset) LIKE LOWER('%COLLEGE%') AND verdict IN "
+    "('accepted', 'refused') AND dataset IS NOT NULL LIMIT 10",
+    'SELECT document_id, "text" FROM "lakehouse.gold".documents LIMIT 100',
+    'SELECT "drifted" AS drifted FROM "lakehouse"."gold"."drift" WHERE drifted = TRUE LIMIT 10',
+    f"SELECT * FROM (SELECT dataset, error_count FROM {SUBMISSIONS}) AS virtual_table LIMIT 1",
+    f"SELECT COUNT(*) AS n FROM {SUBMISSIONS} WHERE CAST(validated_at AS DATE) >= TO_DATE('2026-01-01', 'YYYY-MM-DD')",
+    f'SELECT AVG(fair_score) AS "AVG(fair_score)", MAX(validated_at) AS latest FROM {SUBMISSIONS}',
+    f"SELECT TO_DATE(row_count) AS d FROM {SUBMISSIONS} WHERE row_count > 0 LIMIT 3",
+    'SELECT CURRENT_TIMESTAMP() AS "now"',
+    f"SELECT submission FROM {SUBMISSIONS} WHERE 1 = 0",
+]
+
+
+@pytest.fixture(scope="module")
+def superset(server, tmp_path_factory):
+    """Everything the dashboards' driver sees, asked in one process of its own environment."""
+    if not SUPERSET_PYTHON.exists():
+        pytest.skip("the dashboards' environment .lakehouse/superset-venv is not installed")
+    statements = tmp_path_factory.mktemp("sql") / "statements.sql"
+    statements.write_text("\n".join(SUPERSET))
+    script = Path(__file__).with_name("superset_dialect_script.py")
+    done = subprocess.run(
+        [SUPERSET_PYTHON, script, f"{server.host}:{server.port}", USER, PASSWORD, statements],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_sqlalchemy_dremio_lists_and_describes(superset):
+    assert {"kpi", "lakehouse.gold", "INFORMATION_SCHEMA", "sys"} <= set(superset["schemas"])
+    assert superset["tables"] == ["best_years", "outcomes_by_year"]
+    assert superset["has_table"] is True
+    assert superset["columns"]["validated_at"] == "TIMESTAMP"
+    assert superset["columns"]["row_count"] == "BIGINT"
+
+
+@pytest.mark.parametrize("number", range(len(SUPERSET)), ids=[sql[:60] for sql in SUPERSET])
+def test_what_superset_sends_is_answered(superset, number):
+    answer = superset["rows"][number]
+    assert len(answer["rows"]) == 0 if "1 = 0" in SUPERSET[number] else len(answer["rows"]) > 0
+    assert len(set(answer["names"])) == len(answer["names"])
+
+
+def test_superset_grains_add_up(superset):
+    for number in range(len(GRAINS)):
+        assert sum(int(count) for _, count in superset["rows"][number]["rows"]) == 40
+
+
+def test_dremio_simple_query_reads(server):
+    from dremio_simple_query.connectv2 import DremioConnection
+
+    connection = DremioConnection(location=server.uri, username=USER, password=PASSWORD)
+    table = connection.toArrow("SELECT COUNT(*) AS n FROM lakehouse.gold.documents").read_all()
+    assert table.to_pylist() == [{"n": 40}]
+    connection.client.close()
+
+
+@pytest.fixture
+def adbc(server):
+    options = {"username": USER, "password": PASSWORD}
+    with adbc_driver_flightsql.dbapi.connect(server.uri, db_kwargs=options, autocommit=True) as connection:
+        yield connection
+
+
+def test_adbc_queries_over_flight_sql(adbc):
+    with adbc.cursor() as cursor:
+        cursor.execute("SELECT split, COUNT(*) AS n FROM lakehouse.gold.documents GROUP BY split ORDER BY split")
+        assert cursor.fetch_arrow_table().to_pydict() == {"split": ["test", "train", "validation"], "n": [13, 14, 13]}
+        cursor.execute("SELECT 1 AS n WHERE 1 = 0")
+        assert cursor.fetchall() == []
+
+
+def test_adbc_lists_tables_views_and_columns(adbc):
+    found = adbc.adbc_get_objects(depth="all", db_schema_filter="kpi").read_all().to_pylist()
+    (schema,) = found[0]["catalog_db_schemas"]
+    names = {table["table_name"]: table for table in schema["db_schema_tables"]}
+    assert names["best_years"]["table_type"] == "VIEW"
+    assert [column["column_name"] for column in names["outcomes_by_year"]["table_columns"]] == [
+        "year", "institutions", "mean_earnings",
+    ]  # fmt: skip
+    assert adbc.adbc_get_table_types() == ["TABLE", "SYSTEM_TABLE", "VIEW"]
+    assert adbc.adbc_get_info()["vendor_version"] == "25.2.0"
+    schema = adbc.adbc_get_table_schema("documents", db_schema_filter="lakehouse.gold")
+    assert schema.field("byte_count").type == pa.int64()
+
+
+def test_adbc_meets_the_same_refusals(adbc):
+    with adbc.cursor() as cursor:
+        with pytest.raises(adbc_driver_manager.ProgrammingError, match="not found"):
+            cursor.execute("SELECT * FROM nope")
+        with pytest.raises(adbc_driver_manager.ProgrammingError, match="bound parameter"):
+            cursor.execute("SELECT ?", [1])
+        with pytest.raises(adbc_driver_manager.Error):
+            cursor.executescript("DROP TABLE lakehouse.gold.documents")
+
+
+@pytest.fixture
+def queries(server):
+    queries = DremioQueries(server.uri, USER, PASSWORD)
+    yield queries
+    queries.close()
+
+
+def test_the_adapter_fetches_and_pings(queries):
+    queries.ping()
+    assert queries.fetch("SELECT COUNT(*) AS n FROM lakehouse.gold.documents").to_pylist() == [{"n": 40}]
+
+
+def test_the_adapter_keeps_one_session(queries):
+    queries.fetch("USE lakehouse.gold")
+    assert queries.fetch("SELECT COUNT(*) AS n FROM documents").to_pylist() == [{"n": 40}]
+
+
+def test_the_adapter_says_what_the_server_said(queries):
+    with pytest.raises(QueryError, match=r"did you mean lakehouse\.gold\.documents\?$"):
+        queries.fetch("SELECT * FROM lakehouse.gold.document")
+    with pytest.raises(QueryError, match="divide by zero"):
+        queries.fetch("SELECT 1/0")
+
+
+def test_the_adapter_names_a_refused_login_and_an_absent_server(server):
+    with pytest.raises(LoginError, match="check the SQL user and password"):
+        DremioQueries(server.uri, USER, "wrong").ping()
+    with pytest.raises(ServiceUnavailableError, match="lakehouse up"):
+        DremioQueries("grpc://127.0.0.1:1", USER, PASSWORD).ping()
+
+
+def test_the_adapter_logs_in_again_when_the_server_forgot_it(own_lake):
+    server = own_lake.serve(token_seconds=0.4)
+    queries = DremioQueries(server.uri, USER, PASSWORD)
+    queries.ping()
+    queries._token = (b"authorization", b"Bearer forgotten")
+    queries.ping()
+    queries.close()
+
+
+def test_the_adapter_calls_a_slow_statement_unavailable(own_server):
+    server = own_server(statement_seconds=0.3)
+    queries = DremioQueries(server.uri, USER, PASSWORD)
+    tables = ", ".join(f"lakehouse.gold.documents d{n}" for n in range(6))
+    with pytest.raises(ServiceUnavailableError, match="ask for less"):
+        queries.fetch(
+            f"SELECT COUNT(*) FROM {tables} WHERE d0.byte_count + d1.byte_count + d2.byte_count <> d5.byte_count"
+        )
+    queries.close()

@@ -1,0 +1,143 @@
+"""Releases as SQL sees them: on a folder and on S3, switched in one step, never mixed."""
+
+import pyarrow as pa
+import pyarrow.flight as flight
+import pytest
+
+from lakehouse.endpoint.config import EndpointConfig, S3Access
+from lakehouse.endpoint.server import serve
+from lakehouse.errors import ServiceUnavailableError, UnknownSettingError
+from lakehouse.ports import TableWrite
+from lakehouse.tables.release import Release, View
+
+USER, PASSWORD = "ada", "correct horse 1"
+
+
+def numbers(*values):
+    return pa.table({"n": pa.array(values, pa.int64())})
+
+
+def test_a_new_release_is_visible_to_the_next_statement(own_lake, new_client):
+    own_lake.publish(
+        [own_lake.write("gold.numbers", numbers(1, 2))], {"kpi.total": "select sum(n) as s from lakehouse.gold.numbers"}
+    )
+    client = new_client(uri=own_lake.serve().uri)
+    assert client.values("SELECT s FROM kpi.total") == [(3,)]
+    second = own_lake.write("gold.numbers", numbers(10))
+    assert client.values("SELECT s FROM kpi.total") == [(3,)], "rows that are not published must not be seen"
+    own_lake.publish([second], {"kpi.twice": "select 2 * sum(n) as s from lakehouse.gold.numbers"})
+    assert client.values("SELECT s FROM kpi.twice") == [(26,)]
+    with pytest.raises(pa.ArrowInvalid, match="not found"):
+        client.values("SELECT s FROM kpi.total")
+
+
+def test_a_statement_that_was_planned_keeps_its_snapshot(own_lake, new_client):
+    own_lake.publish([own_lake.write("gold.numbers", numbers(1, 2))])
+    client = new_client(uri=own_lake.serve().uri)
+    planned = client.info("SELECT COUNT(*) AS n FROM lakehouse.gold.numbers")
+    own_lake.publish([own_lake.write("gold.numbers", numbers(3))])
+    assert client.values("SELECT COUNT(*) FROM lakehouse.gold.numbers") == [(3,)]
+    rows = client.flight.do_get(planned.endpoints[0].ticket, client.options).read_all()
+    assert rows.to_pylist() == [{"n": 2}]
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 10**9], ids=["scanned from files", "kept in memory"])
+def test_rows_are_the_same_from_files_and_from_memory(own_lake, new_client, cache_bytes):
+    values = pa.table({"n": pa.array([3, None, 1]), "t": pa.array([1_000_123, None, -1], pa.timestamp("us", tz="UTC"))})
+    own_lake.publish([own_lake.write("gold.mixed", values)])
+    client = new_client(uri=own_lake.serve(cache_bytes=cache_bytes, cache_table_bytes=cache_bytes).uri)
+    table = client.fetch("SELECT n, t FROM lakehouse.gold.mixed ORDER BY n")
+    assert table["n"].to_pylist() == [1, 3, None]
+    assert table["t"].cast(pa.int64()).to_pylist() == [-1, 1000, None]
+
+
+def test_a_table_whose_columns_changed_shows_the_pinned_ones(own_lake, new_client):
+    first = own_lake.write("gold.wide", numbers(1))
+    table = own_lake.catalog.load_table("gold.wide")
+    with table.update_schema() as change:
+        change.union_by_name(pa.schema([("n", pa.int64()), ("extra", pa.string())]))
+    table.append(pa.table({"n": pa.array([2], pa.int64()), "extra": ["x"]}))
+    table.delete("n = 1")
+    own_lake.publish([first])
+    client = new_client(uri=own_lake.serve().uri)
+    assert client.fetch("SELECT * FROM lakehouse.gold.wide").to_pylist() == [{"n": 1}]
+    own_lake.publish([own_lake.pointer("gold.wide")])
+    assert client.fetch("SELECT * FROM lakehouse.gold.wide").to_pylist() == [{"n": 2, "extra": "x"}]
+
+
+def test_a_table_without_rows_or_snapshot_is_empty(own_lake, new_client):
+    own_lake.publish([own_lake.write("gold.numbers", numbers())])
+    client = new_client(uri=own_lake.serve().uri)
+    assert client.fetch("SELECT n FROM lakehouse.gold.numbers").to_pydict() == {"n": []}
+    assert client.values("SELECT COUNT(*) FROM lakehouse.gold.numbers") == [(0,)]
+
+
+def test_before_the_first_release_there_is_nothing_but_metadata(own_lake, new_client):
+    client = new_client(uri=own_lake.serve().uri)
+    assert client.values("SELECT 1") == [(1,)]
+    with pytest.raises(pa.ArrowInvalid, match="not found"):
+        client.values("SELECT * FROM lakehouse.gold.documents")
+
+
+def test_a_table_whose_files_are_gone_is_unavailable_without_naming_paths(own_lake, new_client):
+    own_lake.publish([own_lake.write("gold.numbers", numbers(1)), own_lake.write("gold.others", numbers(2))])
+    for file in (own_lake.warehouse / "gold" / "numbers").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    client = new_client(uri=own_lake.serve().uri)
+    with pytest.raises((pa.ArrowInvalid, flight.FlightError)) as caught:
+        client.values("SELECT * FROM lakehouse.gold.numbers")
+    assert "gold.numbers cannot be read" in str(caught.value)
+    assert str(own_lake.warehouse) not in str(caught.value)
+    assert client.values("SELECT n FROM lakehouse.gold.others") == [(2,)]
+
+
+def test_tables_outside_the_allowed_roots_cannot_be_read(own_lake, new_client, tmp_path):
+    own_lake.publish([own_lake.write("gold.numbers", numbers(1))])
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    config = EndpointConfig(users={USER: PASSWORD}, roots=(str(elsewhere),), port=0)
+    server = serve(config, own_lake.releases)
+    try:
+        with pytest.raises((pa.ArrowInvalid, flight.FlightError), match="cannot be read"):
+            new_client(uri=server.uri).values("SELECT * FROM lakehouse.gold.numbers")
+    finally:
+        server.stop()
+
+
+def test_no_users_and_a_taken_port_are_refused_at_the_start(own_lake, server):
+    roots = (str(own_lake.warehouse),)
+    with pytest.raises(UnknownSettingError, match="no users"):
+        serve(EndpointConfig(users={"ada": ""}, roots=roots, port=0), own_lake.releases)
+    with pytest.raises(ServiceUnavailableError, match="cannot listen"):
+        serve(EndpointConfig(users={USER: PASSWORD}, roots=roots, port=server.port), own_lake.releases)
+
+
+@pytest.mark.servers
+def test_tables_on_s3_are_served_and_only_from_their_bucket(seaweed, new_table, marks_of, new_client):
+    tables, objects = seaweed.tables(), seaweed.objects()
+    marks = new_table("_sql")
+    tables.ensure(marks)
+    tables.advance(tables.stage(TableWrite(marks, marks_of("ann", "bo"), "append"), "audit-sql", {}))
+    pins = {marks.name: tables.pointer(marks.name)}
+    views = {"kpi.marks": View("kpi.marks", f"select student from lakehouse.{marks.name}")}
+    release = Release(number=1, created_at="2026-01-01T00:00:00.000+00:00", tables=pins, views=views)
+
+    class OneRelease:
+        def current(self):
+            return release
+
+    access = S3Access(objects.endpoint, objects.access_key, objects.secret_key)
+    for cache_bytes in (0, 10**8):
+        server = serve(
+            EndpointConfig(
+                users={USER: PASSWORD}, roots=("s3://icewh",), port=0, s3=access,
+                cache_bytes=cache_bytes, cache_table_bytes=cache_bytes,
+            ),
+            OneRelease(),
+        )  # fmt: skip
+        try:
+            assert new_client(uri=server.uri).values("SELECT student FROM kpi.marks ORDER BY 1") == [("ann",), ("bo",)]
+        finally:
+            server.stop()
+    tables.close()

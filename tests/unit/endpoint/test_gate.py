@@ -1,0 +1,75 @@
+"""Passwords, tokens and sessions."""
+
+import base64
+
+import pytest
+
+from lakehouse.endpoint.auth import MAX_REMEMBERED, Gate, Remembered
+from lakehouse.endpoint.faults import UnauthenticatedError
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def basic(user, password):
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def gate(clock):
+    return Gate({"ada": "pass:word", "empty": ""}, token_seconds=60, session_seconds=30, clock=clock)
+
+
+def test_a_token_stands_for_the_password_until_it_expires(gate, clock):
+    user, token = gate.login(basic("ada", "pass:word"))
+    assert gate.login(f"bearer {token}") == (user, token) == ("ada", token)
+    clock.now = 61
+    with pytest.raises(UnauthenticatedError, match="expired"):
+        gate.login(f"Bearer {token}")
+
+
+def test_every_login_gets_a_token_of_its_own(gate):
+    assert gate.login(basic("ada", "pass:word"))[1] != gate.login(basic("ada", "pass:word"))[1]
+
+
+def test_unpadded_base64_is_read_as_go_clients_send_it(gate):
+    assert gate.login(basic("ada", "pass:word").rstrip("="))[0] == "ada"
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Basic", "Basic é", "Bearer", "Digest x", basic("empty", ""), basic("ada", ""), basic("", "")]
+)
+def test_anything_else_is_refused(gate, header):
+    with pytest.raises(UnauthenticatedError):
+        gate.login(header)
+
+
+def test_a_session_lives_while_it_is_used_and_belongs_to_its_user(gate, clock):
+    session = gate.session("ada", None, ("lakehouse",))
+    clock.now = 20
+    assert gate.session("ada", session.id, ()).schema == ("lakehouse",)
+    clock.now = 45
+    assert gate.session("ada", session.id, ()) is session
+    with pytest.raises(UnauthenticatedError, match="UserSession is not available"):
+        gate.session("eve", session.id, ())
+    clock.now = 80
+    with pytest.raises(UnauthenticatedError, match="UserSession is not available"):
+        gate.session("ada", session.id, ())
+
+
+def test_too_many_values_push_the_oldest_out(clock):
+    remembered = Remembered[int](10, clock)
+    first = remembered.add(0)
+    for number in range(MAX_REMEMBERED):
+        last = remembered.add(number)
+    assert remembered.find(first, renew=False) is None
+    assert remembered.find(last, renew=False) == MAX_REMEMBERED - 1

@@ -1,0 +1,81 @@
+"""Paths, formats, names of outputs and messages."""
+
+import duckdb
+import pytest
+
+from lakehouse.endpoint.faults import BrokenEngineError, BusyError, RefusedStatementError
+from lakehouse.endpoint.flight_sql import pack, unpack
+from lakehouse.endpoint.formats import strftime_format
+from lakehouse.endpoint.messages import translated_error
+from lakehouse.endpoint.names import folded, look_up, split_path, unknown_table
+from lakehouse.endpoint.wire import unique_names
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [("a.b", ("a", "b")), ('"a.b".c', ("a.b", "c")), ("", ()), (' "A" . b ', ("A", "b")), ('"x"', ("x",))],
+)
+def test_a_path_is_split_at_the_dots_outside_quotes(text, parts):
+    assert split_path(text) == parts
+
+
+def test_a_name_is_looked_up_below_the_default_schema_first():
+    known = {("s", "t"): "inner", ("t",): "outer", ("a", "b", "c"): "deep"}
+    assert look_up(known, ("T",), ("S",)) == "inner"
+    assert look_up(known, ("t",), ("elsewhere",)) == "outer"
+    assert look_up(known, ("A.b", "C"), ()) == "deep"
+    assert look_up(known, ("nothing",), ("s",)) is None
+    assert folded(("A.b", "C")) == ("a", "b", "c")
+
+
+def test_an_unknown_name_without_a_near_one_points_to_show_tables():
+    assert "SHOW TABLES" in str(unknown_table(("zzz",), ["lakehouse.gold.documents"]))
+    assert "lakehouse.gold.documents?" in str(unknown_table(("documents",), ["lakehouse.gold.documents"]))
+
+
+@pytest.mark.parametrize(
+    ("dremio", "duck"),
+    [
+        ("YYYY-MM-DD HH24:MI:SS.FFF", "%Y-%m-%d %H:%M:%S.%g"),
+        ("yyyymmdd", "%Y%m%d"),
+        ("DD.MM.YY", "%d.%m.%y"),
+        ('YYYY"year"', "%Yyear"),
+        ("MON DD, YYYY", "%b %d, %Y"),
+    ],
+)
+def test_a_format_is_said_in_duckdbs_words(dremio, duck):
+    assert strftime_format(dremio) == duck
+
+
+@pytest.mark.parametrize("dremio", ["###", "YYYY%", "WW", "TZD", "9999", "CC", "0.00"])
+def test_a_format_of_uncertain_meaning_is_refused(dremio):
+    with pytest.raises(RefusedStatementError):
+        strftime_format(dremio)
+
+
+def test_names_are_unique_without_case():
+    assert unique_names(["a", "A", "a0", "b", "a"]) == ["a", "A0", "a00", "b", "a1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('IO Error: Cannot open file "/srv/secret/x.parquet"', BusyError),
+        ("HTTP Error: https://user:pw@host/x failed", BusyError),
+        ("Out of Memory Error: failed", BusyError),
+        ("INTERNAL Error: assertion in /build/x.cpp", BrokenEngineError),
+        ("Binder Error: column pins.t_0123456789abcdef01234567.x\n  at /usr/lib/x", RefusedStatementError),
+    ],
+)
+def test_what_the_engine_says_is_told_without_places(text, kind):
+    error = translated_error(duckdb.Error(text))
+    assert type(error) is kind
+    assert not any(secret in str(error) for secret in ("/srv", "pw@", "/build", "pins", "t_0123", "/usr"))
+
+
+def test_flight_sql_messages_are_told_from_plain_sql():
+    packed = pack("CommandStatementQuery", query="select 1")
+    name, message = unpack(packed)
+    assert (name, message.query) == ("CommandStatementQuery", "select 1")
+    for text in (b"select 1", b"", b"SHOW SCHEMAS", b"\x0a\x05hello", "wïth x".encode()):
+        assert unpack(text) is None
