@@ -55,6 +55,8 @@ def test_personal_values_are_found(name, values, kind):
         ("degree", ["Less than two-year", "Two-year degree", "Four-year+ degree"] * 5),
         ("place", ["New York", "Los Angeles", "Salt Lake City", "San Jose", "Santa Rosa"] * 5),
         ("subject", ["World History", "Early Reading", "Plane Geometry"] * 5),
+        ("mobile_learners", ["1234567", *(str(n) for n in range(100))]),
+        ("social_studies_budget", ["123456789", *(str(n) for n in range(100))]),
         ("isbn", ["978-0-13-468599-1", "978-1-49-195016-0"]),
         ("address", ["12 Oak Street", "7 Long Pine Ave"]),
         ("empty", ["", "", ""]),
