@@ -19,6 +19,7 @@ from lakehouse.tables.release import Release
 
 log = logging.getLogger(__name__)
 SOURCE = "lakehouse"
+RETRY_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Catalogue:
 
     release: int
     entries: dict[Path, Entry] = field(default_factory=dict)
+    unread: bool = False
 
     def find(self, path: Sequence[str], schema: Sequence[str] = ()) -> Entry:
         """Return the entry a path names; refuse unknown names with the nearest known one, and broken views."""
@@ -51,7 +53,7 @@ class Catalogue:
         if found is None:
             raise unknown_table(path, [entry.path for entry in self.entries.values()])
         if found.relation is None:
-            raise RefusedStatementError(f"view {found.path} does not work: {found.fault}")
+            raise _unusable(found)
         return found
 
     def translate(self, sql: str, schema: Sequence[str] = ()) -> str:
@@ -61,8 +63,14 @@ class Catalogue:
 
 def _relation(entry: Entry) -> Relation:
     if entry.relation is None:
-        raise RefusedStatementError(f"view {entry.path} does not work: {entry.fault}")
+        raise _unusable(entry)
     return entry.relation
+
+
+def _unusable(entry: Entry) -> RefusedStatementError | BusyError:
+    if entry.kind == "TABLE":
+        return BusyError(entry.fault)
+    return RefusedStatementError(f"view {entry.path} does not work: {entry.fault}")
 
 
 class Catalogues:
@@ -74,6 +82,7 @@ class Catalogues:
         self._poll_seconds = poll_seconds
         self._current: Catalogue | None = None
         self._checked = -1e9
+        self._built = -1e9
         self._lock = threading.Lock()
 
     def current(self) -> Catalogue:
@@ -83,12 +92,16 @@ class Catalogues:
         """
         if self._current is not None and time.monotonic() - self._checked < self._poll_seconds:
             return self._current
-        with self._lock:
-            if self._current is None or time.monotonic() - self._checked >= self._poll_seconds:
-                self._refresh()
-            if self._current is None:
-                raise BusyError("the current release cannot be read now; try again later")
-            return self._current
+        # While one statement builds the next catalogue, the others go on with the last one.
+        if self._lock.acquire(blocking=self._current is None):
+            try:
+                if self._current is None or time.monotonic() - self._checked >= self._poll_seconds:
+                    self._refresh()
+            finally:
+                self._lock.release()
+        if self._current is None:
+            raise BusyError("the current release cannot be read now; try again later")
+        return self._current
 
     def _refresh(self) -> None:
         try:
@@ -99,12 +112,18 @@ class Catalogues:
             log.warning("release not readable, keeping the last one: %s", error)
             self._checked = time.monotonic()
             return
-        if self._current is None or release.number != self._current.release:
+        if self._current is None or release.number != self._current.release or self._may_retry():
             started = time.monotonic()
             self._current = build(self._duck, release)
+            self._built = started
             log.info("serving release=%d seconds=%.2f", release.number, time.monotonic() - started)
         self._checked = time.monotonic()
         self._duck.sweep()
+
+    def _may_retry(self) -> bool:
+        """Say whether tables that could not be read should be tried again, after a while."""
+        unread = self._current is not None and self._current.unread
+        return unread and time.monotonic() - self._built >= RETRY_SECONDS
 
 
 def build(duck: Duck, release: Release) -> Catalogue:
@@ -117,6 +136,7 @@ def build(duck: Duck, release: Release) -> Catalogue:
             entry = Entry(schema, table, "TABLE", duck.pin(pointer))
         except BusyError as error:
             entry = Entry(schema, table, "TABLE", None, fault=str(error))
+            catalogue.unread = True
         catalogue.entries[folded((entry.path,))] = entry
     _add_views(duck, catalogue, {name: view.sql for name, view in release.views.items()})
     catalogue.entries = dict(sorted(catalogue.entries.items()))
@@ -132,7 +152,7 @@ def _add_views(duck: Duck, catalogue: Catalogue, texts: Mapping[str, str]) -> No
         for name, sql in sorted(waiting.items()):
             try:
                 entry = _view(duck, catalogue, name, sql)
-            except RefusedStatementError as error:
+            except (RefusedStatementError, BusyError) as error:
                 faults[name] = str(error)
                 continue
             catalogue.entries[folded((name,))] = entry

@@ -127,7 +127,9 @@ def _show(reader: _Reader, catalogue: Catalogue) -> pa.Table:
         raise RefusedStatementError(f"SHOW {reader.word()} is not supported; SHOW SCHEMAS and SHOW TABLES are")
     below = folded(reader.path()) if reader.take("FROM", "IN") else None
     fits = _like(reader)
-    entries = [e for e in catalogue.entries.values() if fits(e.name) and below in (None, folded((e.schema,)))]
+    entries = [
+        e for e in catalogue.entries.values() if e.relation and fits(e.name) and below in (None, folded((e.schema,)))
+    ]
     return pa.table(
         {
             "TABLE_SCHEMA": pa.array([entry.schema for entry in entries], pa.string()),

@@ -91,7 +91,7 @@ class Duck:
     def rows(self, label: str, rows: pa.Table) -> Relation:
         """Return a relation that holds these rows, for metadata tables."""
         with self.cursor() as cursor:
-            name = f"m_{_digest(label)}"
+            name = f"m_{_digest(label, repr(rows.to_pydict()))}"
             known = self._relations.get(name)
             if known is not None:
                 return known

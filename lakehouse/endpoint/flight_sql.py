@@ -161,11 +161,17 @@ def _tables(message: Any, catalogue: Catalogue) -> pa.Table:  # noqa: ANN401 (a 
     entries = [
         entry
         for _, entry in sorted(catalogue.entries.items())
-        if entry.kind in kinds and in_schema(entry.schema) and in_name(entry.name) and not message.catalog
+        if entry.relation
+        and entry.kind in kinds
+        and in_schema(entry.schema)
+        and in_name(entry.name)
+        and not message.catalog
     ]
+    if message.catalog:  # there are no catalogs, so nothing is in a named one
+        entries = []
     table = _rows("CommandGetTables", [(None, entry.schema, entry.name, entry.kind) for entry in entries])
     if message.include_schema:
-        schemas = [(entry.relation.schema if entry.relation else pa.schema([])).serialize() for entry in entries]
+        schemas = [entry.relation.schema.serialize() for entry in entries if entry.relation]
         field = pa.field("table_schema", pa.binary(), nullable=False)
         table = table.append_column(field, pa.array([schema.to_pybytes() for schema in schemas], pa.binary()))
     return table

@@ -99,6 +99,7 @@ class CallerFactory(flight.ServerMiddlewareFactory):
         try:
             user, token = self._gate.login(plain.get("authorization"))
         except UnauthenticatedError as error:
+            log.warning("login refused: %s", error)
             raise flight.FlightUnauthenticatedError(str(error)) from None
         return Caller(self._gate, user, token, plain)
 
