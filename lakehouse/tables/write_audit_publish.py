@@ -194,7 +194,9 @@ def _carry_out(house: Lakehouse, number: int, intent: Intent) -> Release | None:
     While an intent is open nobody else moves these tables, so everyone who looks comes to the same decision.
     """
     log = IntentLog(house.objects)
-    if not all(_possible(house.tables, move) for move in intent.moves):
+    lost = [move for move in intent.moves if not _possible(house.tables, move)]
+    if lost:
+        _refuse_half(house.tables, number, intent, lost)
         log.close(number)
         return None
     for move in intent.moves:
@@ -210,6 +212,19 @@ def _carry_out(house: Lakehouse, number: int, intent: Intent) -> Release | None:
 def _possible(tables: TableStore, move: Move) -> bool:
     history = [int(summary["snapshot-id"]) for summary in tables.summaries(move.table)]
     return move.snapshot_id in history or history[-1:] == [move.base]
+
+
+def _refuse_half(tables: TableStore, number: int, intent: Intent, lost: Sequence[Move]) -> None:
+    """Stop loudly when a writer outside this protocol moved a table after others of the intent had been moved."""
+    half = [
+        m for m in intent.moves if m.base != m.snapshot_id and tables.committed(m.table, intent.key) == m.snapshot_id
+    ]
+    if half:
+        raise CommitConflictError(
+            f"intent {number} of {intent.key!r} moved {', '.join(m.table for m in half)}, but a writer outside moved "
+            f"{', '.join(m.table for m in lost)} meanwhile; readers stay on the last release. Roll main of the latter "
+            "back to the snapshot in the intent's `base`, then run again"
+        )
 
 
 def _staged(move: Move) -> StagedWrite:
