@@ -23,7 +23,8 @@ from models.errors import ModelError
 submissions = dg.DynamicPartitionsDefinition(name="submissions")
 """One partition per submission; its key is ``dataset@version``."""
 
-TRANSIENT_RETRIES = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL)
+MAX_RETRIES = 3
+RETRY_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,19 @@ class Origin:
 
 @contextmanager
 def failures() -> Iterator[None]:
-    """Turn a typed error into a Dagster failure that repeats only when the error is transient."""
+    """Turn a transient error into a bounded retry and a permanent one into a failure that ends the run.
+
+    A retry policy on the asset would repeat unknown errors as well, which are faults of the program.
+    """
     try:
         yield
+    except TransientError as error:
+        raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=RETRY_SECONDS) from error
     except (LakehouseError, ModelError) as error:
         raise dg.Failure(
             description=str(error),
             metadata={"error": type(error).__name__, "exit_code": error.exit_code},
-            allow_retries=isinstance(error, TransientError),
+            allow_retries=False,
         ) from error
 
 

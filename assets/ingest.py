@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.house import TRANSIENT_RETRIES, failures, submissions
+from assets.house import failures, submissions
 from lakehouse.archive.shelf import Shelf
 
 
@@ -11,7 +11,6 @@ from lakehouse.archive.shelf import Shelf
     group_name="ingest",
     owners=["team:archive"],
     kinds={"file"},
-    retry_policy=TRANSIENT_RETRIES,
 )
 def submission(context: dg.AssetExecutionContext, shelf: dg.ResourceParam[Shelf]) -> dg.MaterializeResult[None]:
     """A submitted folder or zip archive, copied out of the inbox unchanged and named by its content."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from assets.house import TRANSIENT_RETRIES, Origin, commit, descriptions, failures, preview, read_or_empty
+from assets.house import Origin, commit, descriptions, failures, preview, read_or_empty
 from assets.store import silver_tables
 from lakehouse.archive.shelf import Shelf
 from lakehouse.monitor.drift import DriftRow, compare_versions, drift_table
@@ -21,7 +21,6 @@ from lakehouse.tables.write_audit_publish import Lakehouse
     group_name="monitor",
     owners=["team:monitoring"],
     kinds={"iceberg", "gold"},
-    retry_policy=TRANSIENT_RETRIES,
 )
 def drift(
     context: dg.AssetExecutionContext,

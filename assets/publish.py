@@ -4,11 +4,12 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.evaluate import bits_per_byte, evaluation, newest_version
-from assets.house import TRANSIENT_RETRIES, Origin, commit, current_model, failures, preview, read_or_empty
+from assets.evaluate import best_baseline, bits_per_byte, evaluation, newest_version
+from assets.house import Origin, commit, current_model, failures, preview, read_or_empty
 from assets.results import evaluation_writes, model_writes, promotion_write
 from assets.workshop import Workshop
 from lakehouse.definition import TableDefinition
+from lakehouse.errors import UnfitModelError
 from lakehouse.ports import Provenance, TableStore, TableWrite
 from lakehouse.tables.gold import EVALUATIONS, MODEL_VERSIONS, PREDICTIONS, PROMOTIONS
 from lakehouse.tables.write_audit_publish import Lakehouse
@@ -21,7 +22,6 @@ from models.scores import Comparison, better, read_scores
     group_name="publish",
     owners=["team:models"],
     kinds={"iceberg", "gold", "sql"},
-    retry_policy=TRANSIENT_RETRIES,
 )
 def release(
     context: dg.AssetExecutionContext,
@@ -34,6 +34,7 @@ def release(
         version, current = newest_version(workshop), current_model(house)
         corpus = workshop.corpus(house.tables)
         results = {name: workshop.evaluate(name, corpus) for name in {version, current or version}}
+        require_fit(version, results[version])
         comparison = compared(version, current, results)
         promoted = current is None or (comparison is not None and comparison.wins)
         provenance = origin.provenance(context, model_version=version)
@@ -55,6 +56,15 @@ def release(
         },
         data_version=dg.DataVersion(str(published.release_number)),
     )
+
+
+def require_fit(version: str, result: EvaluateResult) -> None:
+    """Raise UnfitModelError unless the model beats both baselines, so that no path leads around that check."""
+    ours, best = bits_per_byte(result)["gpt"], best_baseline(result)
+    if not ours < best:
+        raise UnfitModelError(
+            f"{version} needs {ours:.4f} bits per byte and the best baseline {best:.4f}; train longer or on more text"
+        )
 
 
 def compared(version: str, current: str | None, results: dict[str, EvaluateResult]) -> Comparison | None:

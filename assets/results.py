@@ -1,5 +1,6 @@
 """Turns what the model library gives back into rows of the gold tables."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -19,7 +20,7 @@ def model_writes(version: str, training: Mapping[str, Any], provenance: Provenan
     """Return the rows that describe a trained version: itself and its training curve."""
     row = {
         "model_version": version,
-        "recipe": training["recipe_json"],
+        "recipe": json.dumps(training["recipe"], sort_keys=True),
         "seed": training["seed"],
         "parameter_count": training["parameter_count"],
         "train_tokens": training["train_tokens"],

@@ -6,7 +6,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.house import TRANSIENT_RETRIES, Origin, commit, current_model, failures, preview, read_or_empty
+from assets.house import Origin, commit, current_model, failures, preview, read_or_empty
 from assets.monitor import drift
 from assets.publish import release
 from assets.workshop import Workshop
@@ -22,7 +22,6 @@ from lakehouse.tables.write_audit_publish import Lakehouse
     group_name="retrain",
     owners=["team:monitoring"],
     kinds={"iceberg", "gold"},
-    retry_policy=TRANSIENT_RETRIES,
 )
 def retrain_decisions(
     context: dg.AssetExecutionContext,
@@ -62,4 +61,4 @@ def _of_what_models_read(tables: TableStore) -> pa.Table:
     """Return the measures of datasets that models learn from; what shifts elsewhere asks for no training."""
     read = read_or_empty(tables, DOCUMENTS, columns=["dataset"])["dataset"].unique()
     measures = read_or_empty(tables, DRIFT)
-    return measures.filter(pc.is_in(measures["dataset"], value_set=read.combine_chunks()))
+    return measures.filter(pc.is_in(measures["dataset"], value_set=read))

@@ -6,7 +6,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.house import TRANSIENT_RETRIES, Origin, commit, descriptions, failures, preview, submissions, with_run
+from assets.house import Origin, commit, descriptions, failures, preview, submissions, with_run
 from assets.version import dataset_version, saved_version
 from lakehouse.archive.eds import Description
 from lakehouse.archive.layers import bronze_writes, load_rows, silver_writes
@@ -26,7 +26,6 @@ OUTCOMES = "silver.college_scorecard_outcomes"
     group_name="store",
     owners=["team:data"],
     kinds={"iceberg", "bronze"},
-    retry_policy=TRANSIENT_RETRIES,
 )
 def bronze_tables(
     context: dg.AssetExecutionContext,
@@ -49,7 +48,6 @@ def bronze_tables(
     group_name="store",
     owners=["team:data"],
     kinds={"iceberg", "silver"},
-    retry_policy=TRANSIENT_RETRIES,
 )
 def silver_tables(
     context: dg.AssetExecutionContext,
@@ -71,7 +69,6 @@ def silver_tables(
     group_name="store",
     owners=["team:data"],
     kinds={"iceberg", "gold"},
-    retry_policy=TRANSIENT_RETRIES,
 )
 def documents(
     context: dg.AssetExecutionContext,

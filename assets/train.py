@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
-from assets.house import TRANSIENT_RETRIES, Origin, failures
+from assets.house import Origin, failures
 from assets.store import documents
 from assets.workshop import Workshop
 from lakehouse.tables.write_audit_publish import Lakehouse
@@ -26,7 +26,6 @@ class Cause(dg.Config):
     group_name="train",
     owners=["team:models"],
     kinds={"pytorch"},
-    retry_policy=TRANSIENT_RETRIES,
 )
 def language_model(
     context: dg.AssetExecutionContext,

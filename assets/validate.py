@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 import dagster as dg
-from lakehouse.archive.validate import Report
-from lakehouse.tables.write_audit_publish import Lakehouse
 
-from assets.house import TRANSIENT_RETRIES, Origin, commit, failures, submissions
+from assets.house import Origin, commit, failures, submissions
 from assets.ingest import submission
 from lakehouse.archive.register import register_rows
 from lakehouse.archive.shelf import Shelf
+from lakehouse.archive.validate import Report
 from lakehouse.ports import TableWrite
+from lakehouse.tables.write_audit_publish import Lakehouse
 
 FIT = dg.AssetCheckSpec(
     "fit_for_the_archive", asset="validation_report", blocking=True, description="No finding of level error."
@@ -27,7 +27,6 @@ FAIR = dg.AssetCheckSpec(
     owners=["team:archive"],
     kinds={"yaml", "iceberg"},
     check_specs=[FIT, FAIR],
-    retry_policy=TRANSIENT_RETRIES,
 )
 def validation_report(
     context: dg.AssetExecutionContext,

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.house import TRANSIENT_RETRIES, failures, submissions
+from assets.house import failures, submissions
 from assets.validate import validation_report
 from lakehouse.archive.shelf import Shelf
 from lakehouse.errors import RefusedError
@@ -15,7 +15,6 @@ from lakehouse.ports import DatasetVersion, DatasetVersions
     group_name="version",
     owners=["team:archive"],
     kinds={"git"},
-    retry_policy=TRANSIENT_RETRIES,
 )
 def dataset_version(
     context: dg.AssetExecutionContext,

@@ -76,5 +76,7 @@ def _first_failure(result: dg.ExecuteInProcessResult) -> tuple[str | None, int]:
                 code = user.metadata.get("exit_code")
                 return user.description, int(str(code.value)) if code is not None else 1
             error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause  # the error behind the error is what went wrong
             return (error.message.strip() if error else f"{event.step_key} failed"), 1
     return None, 0

@@ -121,6 +121,12 @@ class ChecksumError(PermanentError):
     exit_code = 26
 
 
+class UnfitModelError(PermanentError):
+    """A model does not beat the baselines and must not be published."""
+
+    exit_code = 27
+
+
 class QueryError(PermanentError):
     """A statement was refused or failed; the message comes from the SQL engine."""
 

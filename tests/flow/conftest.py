@@ -1,5 +1,7 @@
 """The whole graph on plain folders: real Iceberg tables, real DataLad, a real Dagster instance, no server."""
 
+import json
+import random
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +23,7 @@ from lakehouse.monitor.retraining import RetrainDecision, decisions_table
 from lakehouse.ports import Provenance, TableWrite
 from lakehouse.samples import college_scorecard
 from lakehouse.tables.gold import RETRAIN_DECISIONS
-from models.config import TINY
+from models.config import TINY, Recipe
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Bench:
 
     settings: Settings
     loop: Loop
+    recipe: Recipe = TINY
 
     def arrive(self, folder: Path) -> str:
         return inbox.submit(folder, self.settings.home / "inbox").key
@@ -57,6 +60,29 @@ class Bench:
     def rows(self, table: str) -> list[dict[str, object]]:
         return lakehouse(self.settings).tables.read(table).to_pylist()
 
+    def learns_with(self, recipe: Recipe) -> None:
+        """Train with this recipe from now on."""
+        self.recipe = recipe
+        self.loop = Loop(build(self.settings, workshop=self.workshop), self.loop.instance)
+
+    def periodic_texts(self, *, seed: int = 1) -> str:
+        """Hand in documents made of words said eight times: easy for attention, impossible for a trigram."""
+        draw = random.Random(seed)
+        folder = self.settings.home / "scratch" / f"echoes-{seed}"
+        collection = folder / "texts" / "echoes"
+        collection.mkdir(parents=True)
+        (folder / "dataset.yaml").write_text(
+            f'eds_version: "0.1"\nname: echoes\nversion: "{seed}"\ntitle: Echoes\ndescription: Echoes.\n'
+            "licence: CC0-1.0\naccumulates: waves\n"
+        )
+        (collection / "collection.yaml").write_text("title: Echoes\ndescription: Words said eight times.\n")
+        with (collection / "documents.jsonl").open("w") as file:
+            for number in range(160):
+                words = ("".join(draw.choices("abcdefghijklmnop", k=5)) * 8 for _ in range(6))
+                name = f"echo {seed} {number}"
+                file.write(json.dumps({"id": f"{seed}-{number}", "title": name, "text": " ".join(words)}) + "\n")
+        return self.arrive(folder)
+
     def decide(self, *decisions: RetrainDecision) -> None:
         rows = decisions_table(decisions, run_id="test", code_commit="0" * 40, recorded_at=datetime.now(UTC))
         key = "test:" + ",".join(one.cause_key for one in decisions)
@@ -69,7 +95,7 @@ class Bench:
 
     @property
     def workshop(self) -> Workshop:
-        return Workshop(self.settings.home / "models", TINY)
+        return Workshop(self.settings.home / "models", self.recipe)
 
     def runs(self) -> Counter:
         return Counter(run.job_name for run in self.loop.instance.get_runs())

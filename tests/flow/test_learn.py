@@ -1,0 +1,86 @@
+"""A model is published only when it beats the baselines, becomes current only when it beats the current one."""
+
+import dataclasses
+
+import dagster as dg
+import pytest
+
+from dagster_project.code_location import build
+from dagster_project.wiring import lakehouse
+from models.config import TINY
+
+# Learns to copy from five bytes back, which takes about a hundred steps.
+COPYIST = dataclasses.replace(TINY, vocabulary_size=257, context=48, batch=16, steps=120, validate_every=60)
+HASTY = dataclasses.replace(COPYIST, steps=2, warmup_steps=1)
+SHORTER = dataclasses.replace(COPYIST, steps=70)
+
+
+def current(bench):
+    return lakehouse(bench.settings).releases.current().model_version
+
+
+@pytest.fixture
+def taught(bench):
+    """A bench with one dataset of text ingested."""
+    outcome = bench.loop.ingest(bench.periodic_texts())
+    assert outcome.success, outcome.failure
+    return bench
+
+
+def test_a_model_is_trained_measured_and_published_once(taught):
+    taught.learns_with(COPYIST)
+    outcome = taught.loop.learn("first")
+    assert outcome.success, outcome.failure
+    assert current(taught) == "gpt-0001"
+    scores = {
+        row["evaluator"]: row["bits_per_byte"] for row in taught.rows("gold.evaluations") if row["slice"] == "all"
+    }
+    assert scores["gpt"] < min(scores["unigram"], scores["trigram"])
+    (model,) = taught.rows("gold.model_versions")
+    assert model["cause"] == "first"
+    assert taught.rows("gold.predictions")
+    before = taught.state()
+    assert taught.loop.learn("schedule").success
+    assert taught.state() == before, "unchanged documents make no new model, release or snapshot"
+
+
+def test_what_a_model_knows_of_its_origin_leads_back_to_the_commit(taught):
+    taught.learns_with(COPYIST)
+    taught.loop.learn("first")
+    (commit,) = {row["dataset_commit"] for row in taught.rows("gold.documents")}
+    assert taught.workshop.checkpoints.training("gpt-0001")["dataset_commits"] == {"echoes@1": commit}
+    assert {row["dataset_commit"] for row in taught.rows("gold.predictions")} == {commit}
+
+
+def test_an_unfit_model_is_not_published_by_any_path(taught):
+    taught.learns_with(HASTY)
+    before = taught.state()
+    outcome = taught.loop.learn("first")
+    assert not outcome.success
+    assert "beats_the_baselines" in outcome.failure
+    job = build(taught.settings, workshop=taught.workshop)
+    result = dg.materialize(
+        [asset for asset in job.assets if asset.key.to_user_string() == "release"],
+        instance=taught.loop.instance,
+        resources=job.resources,
+        raise_on_error=False,
+    )
+    assert not result.success
+    after = taught.state()
+    assert current(taught) is None
+    assert after["snapshots"]["gold.evaluations"] == before["snapshots"]["gold.evaluations"]
+
+
+def test_a_worse_candidate_is_recorded_and_does_not_become_current(taught):
+    taught.learns_with(COPYIST)
+    assert taught.loop.learn("first").success
+    taught.learns_with(SHORTER)
+    outcome = taught.loop.learn("request")
+    assert outcome.success, outcome.failure
+    assert current(taught) == "gpt-0001"
+    decisions = {
+        row["model_version"]: (row["compared_with"], row["promoted"]) for row in taught.rows("gold.promotions")
+    }
+    assert decisions == {"gpt-0001": (None, True), "gpt-0002": ("gpt-0001", False)}
+    snapshots = {row["evaluation_snapshot"] for row in taught.rows("gold.evaluations")}
+    assert len(snapshots) == 1, "both were measured on the same documents"
