@@ -66,17 +66,18 @@ def prove_dashboard(
     *,
     expected_charts: Collection[str],
     slug: str = SLUG,
+    query: str = "",
     screenshots: Path | None = None,
     timeout_seconds: float = 90.0,
 ) -> list[ChartProof]:
     """Open every tab and return one proof a chart; raise DashboardError when any chart fails or is missing.
 
-    `screenshots` names a folder that receives one PNG a tab.
+    `query` is added to the address, for filters. `screenshots` names a folder that receives one PNG a tab.
     """
     with open_page(base_url, user, password, timeout_seconds=timeout_seconds) as page:
         answers: dict[int, Response] = {}
         page.on("response", lambda response: _collect(response, answers))
-        page.goto(f"{base_url}/superset/dashboard/{slug}/")
+        page.goto(f"{base_url}/superset/dashboard/{slug}/{query}")
         page.wait_for_selector(CHART)
         proofs: list[ChartProof] = []
         problems: list[str] = []
@@ -90,12 +91,18 @@ def prove_dashboard(
                 _prove(chart, name, answers, proofs, problems)
             if screenshots:
                 _photograph(page, screenshots / f"{_file_name(name)}.png")
-    seen = {proof.title for proof in proofs}
-    problems += [f"not on any tab: {title}" for title in sorted(set(expected_charts) - seen)]
-    problems += [f"on the dashboard, not expected: {title}" for title in sorted(seen - set(expected_charts))]
+    problems += differences({proof.title for proof in proofs}, set(expected_charts))
     if problems:
         raise DashboardError("\n".join(problems))
     return proofs
+
+
+def differences(seen: set[str], expected: set[str]) -> list[str]:
+    """Return one line a chart that is missing, or there without being expected."""
+    return [
+        *(f"not on any tab: {title}" for title in sorted(expected - seen)),
+        *(f"on the dashboard, not expected: {title}" for title in sorted(seen - expected)),
+    ]
 
 
 @contextmanager
