@@ -120,7 +120,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-# Chosen on the validation split only; docs/decisions/0021 has the measurements.
+# docs/decisions/0021 has the measurements behind it and what they do not show.
 DEMO = Recipe(
     vocabulary_size=2048,
     context=128,
