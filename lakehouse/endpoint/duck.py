@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from lakehouse.endpoint.config import EndpointConfig, S3Access
 from lakehouse.endpoint.faults import BusyError
-from lakehouse.endpoint.functions import MACROS
+from lakehouse.endpoint.macros import MACROS
 from lakehouse.endpoint.wire import wire_schema
 from lakehouse.ports import TablePointer
 

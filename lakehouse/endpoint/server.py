@@ -71,10 +71,10 @@ def serve(config: EndpointConfig, releases: ReleaseLog) -> EndpointServer:
 
 def run_forever(config: EndpointConfig, releases: ReleaseLog) -> None:
     """Serve until SIGTERM or SIGINT."""
-    server = serve(config, releases)
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
+    server = serve(config, releases)
     while not asked.wait(1.0):
         pass
     server.stop()

@@ -1,0 +1,50 @@
+"""The endpoint as a process of its own: it starts, serves the views on disk, and ends in order."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lakehouse.adapters.dremio import DremioQueries
+from lakehouse.errors import ServiceUnavailableError
+
+PROJECT = Path(__file__).parents[3]
+VIEWS = sorted(file.stem for file in (PROJECT / "lakehouse" / "publish" / "sql").glob("*.sql"))
+
+
+@pytest.fixture
+def process(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    script = Path(__file__).with_name("try_endpoint.py")
+    command = [sys.executable, script, "--port", str(port), "--user", "ada", "--password", "secret1", "--warehouse"]
+    started = subprocess.Popen([*command, tmp_path], stdout=subprocess.DEVNULL)
+    queries = DremioQueries(f"grpc://127.0.0.1:{port}", "ada", "secret1")
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            queries.ping()
+            break
+        except ServiceUnavailableError:
+            assert started.poll() is None, "the endpoint ended early"
+            assert time.monotonic() < deadline, "the endpoint did not start"
+            time.sleep(0.2)
+    yield started, queries
+    queries.close()
+    started.kill()
+    started.wait()
+
+
+def test_every_published_view_works_until_a_signal_ends_the_process_in_order(process):
+    started, queries = process
+    counts = {view: queries.fetch(f"SELECT COUNT(*) AS n FROM kpi.{view}").to_pylist()[0]["n"] for view in VIEWS}
+    assert counts
+    assert min(counts.values()) > 0, counts
+    started.send_signal(signal.SIGTERM)
+    assert started.wait(20) == 0
+    with pytest.raises(ServiceUnavailableError, match="lakehouse up"):
+        queries.ping()
