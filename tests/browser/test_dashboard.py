@@ -1,5 +1,7 @@
+import contextlib
 import json
 import re
+import shutil
 import sqlite3
 import subprocess
 import urllib.parse
@@ -83,8 +85,52 @@ def test_provisioning_fails_when_the_sql_engine_does_not_answer(dashboards):
     assert dashboards.environment["SUPERSET_SQL_PASSWORD"] not in done.stdout + done.stderr
 
 
+def test_what_the_source_dropped_goes_and_what_a_person_made_stays(dashboards, tmp_path):
+    home, folder = tmp_path / "home", tmp_path / "scripts"
+    home.mkdir()
+    shutil.copy(dashboards.home / "superset.db", home)
+    shutil.copytree(PROJECT / "superset", folder)
+    _edit(
+        folder / "source" / "dashboards" / "education_lakehouse.yaml",
+        "training_curve: 7, scoreboard: 5",
+        "training_curve: 12",
+    )
+    _edit(
+        folder / "source" / "dashboards" / "education_lakehouse.yaml",
+        "quality_by_version, scoreboard",
+        "quality_by_version",
+    )
+    charts = folder / "source" / "charts" / "models.yaml"
+    charts.write_text(re.sub(r"(?ms)^scoreboard:.*?(?=^\w)", "", charts.read_text()))
+    with contextlib.closing(sqlite3.connect(home / "superset.db")) as metadata, metadata:
+        metadata.execute(
+            "update slices set uuid = x'00', is_managed_externally = 0 where slice_name = 'Decisions to retrain'"
+        )
+    done = subprocess.run(
+        [str(dashboards.venv / "bin" / "python"), str(folder / "provision.py")],
+        env={**dashboards.environment, "SUPERSET_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "1 deleted" in done.stdout
+    with contextlib.closing(sqlite3.connect(home / "superset.db")) as metadata:
+        titles = [title for (title,) in metadata.execute("select slice_name from slices")]
+    assert "Scoreboard, with sample sizes" not in titles
+    assert titles.count("Decisions to retrain") == 2
+
+
+def _edit(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
 def test_the_metadata_holds_no_credential_of_the_sql_engine(dashboards):
-    content = "\n".join(sqlite3.connect(f"file:{dashboards.home}/superset.db?mode=ro", uri=True).iterdump())
+    with contextlib.closing(sqlite3.connect(f"file:{dashboards.home}/superset.db?mode=ro", uri=True)) as metadata:
+        content = "\n".join(metadata.iterdump())
     assert "sql-engine.invalid" in content
     assert dashboards.environment["SUPERSET_SQL_PASSWORD"] not in content
     assert dashboards.password not in content
