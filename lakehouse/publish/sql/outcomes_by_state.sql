@@ -10,6 +10,6 @@ select
     avg(earnings_med) as mean_earnings,
     sum(count_working) as students_working,
     sum(count_not_working) as students_not_working,
-    sum(count_working) / nullif(sum(count_working) + sum(count_not_working), 0) as working_share
+    cast(sum(count_working) as double) / nullif(sum(count_working) + sum(count_not_working), 0) as working_share
 from lakehouse.silver.college_scorecard_outcomes
 group by state_abbr, "year"

@@ -11,7 +11,7 @@ select
     sum(earnings_med) as sum_earnings,
     sum(count_working) as students_working,
     sum(count_not_working) as students_not_working,
-    sum(count_working) / nullif(sum(count_working) + sum(count_not_working), 0) as working_share,
+    cast(sum(count_working) as double) / nullif(sum(count_working) + sum(count_not_working), 0) as working_share,
     sum(case when earnings_med is null then 1 else 0 end) as institutions_without_earnings,
     cast(sum(case when earnings_med is null then 1 else 0 end) as double) / count(*) as missing_share
 from lakehouse.silver.college_scorecard_outcomes
