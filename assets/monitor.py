@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
+import pyarrow as pa
 
 from assets.house import Origin, commit, descriptions, failures, preview, read_or_empty
 from assets.store import silver_tables
 from lakehouse.archive.shelf import Shelf
-from lakehouse.monitor.drift import DriftRow, compare_versions, drift_table
+from lakehouse.monitor.drift import DriftRow, compare_versions, drift_rows, drift_table
 from lakehouse.ports import DatasetVersions, TableStore, TableWrite
 from lakehouse.tables.gold import DRIFT
 from lakehouse.tables.write_audit_publish import Lakehouse
@@ -31,14 +32,15 @@ def drift(
 ) -> dg.MaterializeResult[None]:
     """How far each dataset version has moved from its predecessor, column by column."""
     with failures():
-        found = [row for pair in _new_pairs(shelf, versions, house.tables) for row in pair]
+        known = read_or_empty(house.tables, DRIFT)
+        found = [row for pair in _new_pairs(shelf, versions, house.tables, known) for row in pair]
         if found:
             provenance = origin.provenance(context)
             rows = drift_table(
                 found, run_id=provenance.run_id, code_commit=provenance.code_commit, recorded_at=datetime.now(UTC)
             )
             commit(house, [TableWrite(DRIFT, rows)], key=_key(found), provenance=provenance)
-        known = read_or_empty(house.tables, DRIFT)
+            known = house.tables.read(DRIFT.name)
     shifted = known.filter(known["drifted"])
     return dg.MaterializeResult(
         metadata={
@@ -50,10 +52,11 @@ def drift(
     )
 
 
-def _new_pairs(shelf: Shelf, versions: DatasetVersions, tables: TableStore) -> Iterator[list[DriftRow]]:
-    """Yield the measures of every table's neighbouring versions that have not been compared yet."""
-    known = read_or_empty(tables, DRIFT, columns=["table_name", "dataset_version"]).to_pylist()
-    done = {(row["table_name"], row["dataset_version"]) for row in known}
+def _new_pairs(
+    shelf: Shelf, versions: DatasetVersions, tables: TableStore, known: pa.Table
+) -> Iterator[list[DriftRow]]:
+    """Yield the measures of every table's neighbouring versions that are not among the known ones."""
+    done = {(row.table_name, row.dataset_version) for row in drift_rows(known)}
     for name, description in descriptions(shelf).items():
         labels = [version.version for version in versions.versions(name)]
         for table, dictionary in description.tables.items():

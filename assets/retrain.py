@@ -3,15 +3,13 @@
 from datetime import UTC, datetime
 
 import dagster as dg
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from assets.house import Origin, commit, current_model, failures, preview, read_or_empty
 from assets.monitor import drift
 from assets.publish import release
 from assets.workshop import Workshop
-from lakehouse.monitor.drift import drift_rows
-from lakehouse.monitor.retraining import decide, decisions_table
+from lakehouse.monitor.drift import DriftRow, drift_rows
+from lakehouse.monitor.retraining import cause_key, decide, decisions_table
 from lakehouse.ports import TableStore, TableWrite
 from lakehouse.tables.gold import DOCUMENTS, DRIFT, RETRAIN_DECISIONS
 from lakehouse.tables.write_audit_publish import Lakehouse
@@ -39,8 +37,8 @@ def retrain_decisions(
         decided = {row["cause_key"] for row in known.select(["cause_key"]).to_pylist()}
         found = []
         if model is not None:
-            measures = drift_rows(_of_what_models_read(house.tables))
-            found = decide(measures, trained_on=workshop.learned_versions(model), decided=decided)
+            measures = _open_measures(house.tables, decided)
+            found = decide(measures, trained_on=workshop.learned_versions(model), decided=decided) if measures else []
         if found:
             provenance = origin.provenance(context, model_version=model)
             rows = decisions_table(
@@ -57,8 +55,11 @@ def retrain_decisions(
     )
 
 
-def _of_what_models_read(tables: TableStore) -> pa.Table:
-    """Return the measures of datasets that models learn from; what shifts elsewhere asks for no training."""
-    read = read_or_empty(tables, DOCUMENTS, columns=["dataset"])["dataset"].unique()
-    measures = read_or_empty(tables, DRIFT)
-    return measures.filter(pc.is_in(measures["dataset"], value_set=read))
+def _open_measures(tables: TableStore, decided: set[str]) -> list[DriftRow]:
+    """Return drift that has had no decision, in datasets that models learn from; the rest asks for no training."""
+    drifted = [row for row in drift_rows(read_or_empty(tables, DRIFT)) if row.drifted]
+    undecided = [row for row in drifted if cause_key(row.dataset, row.dataset_version) not in decided]
+    if not undecided:
+        return []
+    learned_from = set(read_or_empty(tables, DOCUMENTS, columns=["dataset"])["dataset"].unique().to_pylist())
+    return [row for row in undecided if row.dataset in learned_from]

@@ -41,6 +41,7 @@ from lakehouse.tables.release import Release
 from models.progress import Progress as Told
 
 REFUSED = "course_records@1"
+TABLE_WIDTH = 165  # wide enough for whole addresses, which people copy
 console = Console()
 
 
@@ -122,8 +123,8 @@ def show_status(settings: Settings) -> int:
     for name, *cells in _rows(settings):
         mark = "" if name not in wells else "[green]up[/green] " if wells[name] else "[red]down[/red] "
         table.add_row(f"{mark}{cells[0]}", *cells[1:])
-    console.print(table)
-    console.print(f"Passwords are in {settings.env_file} (readable by you only). Stop with: make down")
+    Console(width=max(console.width, TABLE_WIDTH)).print(table)
+    console.print(f"Passwords are in {settings.env_file} (readable by you only). Stop with: make down", soft_wrap=True)
     return 0 if all(wells.values()) else 1
 
 
@@ -166,7 +167,7 @@ def _ingest_all(loop: Loop, keys: Sequence[str]) -> list[RunOutcome]:
         task = progress.add_task("submissions", total=len(keys))
         for key in keys:
             progress.update(task, description=key)
-            outcomes.append(loop.ingest(key))
+            outcomes.append(loop.store(key))
             progress.advance(task)
     for outcome in outcomes:
         word = "stored" if outcome.success else "refused" if outcome.name == REFUSED else "failed"
@@ -243,7 +244,7 @@ def _verdict(outcomes: Sequence[RunOutcome], seconds: float) -> int:
     bad = [outcome for outcome in outcomes if outcome.success == (outcome.name == REFUSED)]
     for outcome in bad:
         console.print(f"[red]{outcome.name}[/red] {outcome.failure or 'was accepted, though it must be refused'}")
-    console.print(f"{len(outcomes)} runs in {seconds:.0f} s; {REFUSED} is refused on purpose.")
+    console.print(f"{len(outcomes)} runs in {seconds:.1f} s; {REFUSED} is refused on purpose.")
     return 1 if bad else 0
 
 

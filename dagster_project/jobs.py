@@ -26,24 +26,19 @@ ASSETS = (
     retrain_decisions,
 )
 
+STORED = (submission, validation_report, dataset_version, bronze_tables, silver_tables)
+"""What one submission needs; `ingest` adds what its arrival means for the model."""
+
 ingest = dg.define_asset_job(
     "ingest",
-    selection=[
-        submission,
-        validation_report,
-        dataset_version,
-        bronze_tables,
-        silver_tables,
-        drift,
-        retrain_decisions,
-    ],
+    selection=[*STORED, drift, retrain_decisions],
     description="One submission, from the inbox to its tables, and what its arrival means for the model.",
 )
 
 learn = dg.define_asset_job(
     "learn",
-    selection=[documents, language_model, evaluation, release, retrain_decisions],
-    description="From the published documents to an evaluated model, published when it is better.",
+    selection=[documents, language_model, evaluation, release, drift, retrain_decisions],
+    description="From the published documents to an evaluated model, published when it is better; and what shifted.",
 )
 
 

@@ -38,6 +38,7 @@ def _servers(settings: Settings, present: dict[str, str]) -> dict[str, str]:
         "SQL_URI": f"grpc://{settings.host}:{sql_port}",
         "SQL_PASSWORD": secrets.token_urlsafe(SECRET_BYTES),
         "SUPERSET_PASSWORD": secrets.token_urlsafe(SECRET_BYTES),
+        "SUPERSET_VIEWER_PASSWORD": secrets.token_urlsafe(SECRET_BYTES),
         "SUPERSET_SECRET_KEY": secrets.token_urlsafe(2 * SECRET_BYTES),
     }
 

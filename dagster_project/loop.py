@@ -1,7 +1,7 @@
 """Runs the jobs in this process on Dagster's own instance, so that every run is seen in the UI as any other."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ import dagster as dg
 
 from assets.house import submissions
 from dagster_project.code_location import build
-from dagster_project.jobs import learn_config
+from dagster_project.jobs import STORED, learn_config
 from dagster_project.settings import Settings
 from dagster_project.wiring import workshop
 from models.progress import Progress
@@ -39,12 +39,23 @@ class Loop:
         self.instance.add_dynamic_partitions(str(submissions.name), [key])
         return self._run(key, "ingest", partition_key=key)
 
+    def store(self, key: str) -> RunOutcome:
+        """Take one of many submissions to its tables; what all of them mean for the model is left to `learn`."""
+        self.instance.add_dynamic_partitions(str(submissions.name), [key])
+        return self._run(key, "ingest", partition_key=key, only=[asset.key for asset in STORED])
+
     def learn(self, cause: str) -> RunOutcome:
         """Train, evaluate and publish."""
         return self._run("learn", "learn", run_config=learn_config(cause))
 
     def _run(
-        self, name: str, job: str, *, partition_key: str | None = None, run_config: Mapping[str, object] | None = None
+        self,
+        name: str,
+        job: str,
+        *,
+        partition_key: str | None = None,
+        run_config: Mapping[str, object] | None = None,
+        only: Sequence[dg.AssetKey] | None = None,
     ) -> RunOutcome:
         begun = time.monotonic()
         result = self.defs.resolve_job_def(job).execute_in_process(
@@ -53,6 +64,7 @@ class Loop:
             # Everything is in the run's log; the terminal shows progress, and errors once, in the outcome.
             run_config={**(run_config or {}), "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
+            asset_selection=only,
         )
         failure, code = _first_failure(result)
         return RunOutcome(name, result.success, time.monotonic() - begun, failure, code)

@@ -8,11 +8,10 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from lakehouse.adapters.dremio import DremioQueries
-
 from dagster_project.settings import PREFIX, PROJECT, Settings, machine_environment
 from dagster_project.supervisor import Service
 from lakehouse.adapters import seaweedfs, superset
+from lakehouse.adapters.dremio import DremioQueries
 from lakehouse.errors import LakehouseError
 
 HEALTH_SECONDS = 3.0
@@ -105,6 +104,7 @@ def superset_environment(settings: Settings) -> dict[str, str]:
         sql_uri=settings.sql_uri,
         sql_user=settings.sql_user,
         sql_password=settings.sql_password.get_secret_value(),
+        viewer_password=settings.superset_viewer_password.get_secret_value(),
     )
 
 

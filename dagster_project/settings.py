@@ -49,6 +49,7 @@ class Settings(BaseModel):
 
     superset_user: str = Field("admin", description="Superset's administrator.")
     superset_password: SecretStr = Field(SecretStr(""), description="Password of the administrator.")
+    superset_viewer_password: SecretStr = Field(SecretStr(""), description="Password of `viewer`, who may only look.")
     superset_secret_key: SecretStr = Field(SecretStr(""), description="Key that signs Superset's sessions.")
 
     model_recipe: Literal["demo", "tiny"] = Field("demo", description="How large a language model to train.")

@@ -89,6 +89,17 @@ class Bench:
         provenance = Provenance(run_id="test", code_commit="0" * 40)
         commit(lakehouse(self.settings), [TableWrite(RETRAIN_DECISIONS, rows)], key=key, provenance=provenance)
 
+    def another(self, home: Path) -> "Bench":
+        return open_bench(home)
+
+    def close(self) -> None:
+        self.loop.instance.dispose()
+
+    def shelf_rows(self, year: int) -> list[str]:
+        """The data lines of a wave as it was handed in."""
+        (file,) = self.shelf.landed(f"college_scorecard@{year}").folder.rglob("*.csv")
+        return file.read_text().splitlines()[1:]
+
     @property
     def shelf(self):
         return shelf(self.settings)
@@ -101,12 +112,17 @@ class Bench:
         return Counter(run.job_name for run in self.loop.instance.get_runs())
 
 
-@pytest.fixture
-def bench(tmp_path):
+def open_bench(home: Path) -> Bench:
     settings = load_settings(
-        {"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_STORAGE": "folder", "LAKEHOUSE_MODEL_RECIPE": "tiny"}
+        {"LAKEHOUSE_HOME": str(home), "LAKEHOUSE_STORAGE": "folder", "LAKEHOUSE_MODEL_RECIPE": "tiny"}
     )
     ensure_folders(settings)
-    home = prepare_dagster_home(settings)
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        yield Bench(settings, Loop(build(settings), instance))
+    instance = dg.DagsterInstance.from_config(str(prepare_dagster_home(settings)))
+    return Bench(settings, Loop(build(settings), instance))
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = open_bench(tmp_path)
+    yield made
+    made.close()

@@ -1,0 +1,176 @@
+"""What bad input gets from the command line: its own exit code, a message that helps, and nothing changed."""
+
+import shutil
+import zipfile
+
+import pytest
+
+from dagster_project.cli import main
+from lakehouse.samples import college_scorecard
+
+DATASET = """\
+eds_version: "0.1"
+name: marks
+version: "1"
+title: Marks
+description: Marks of courses.
+licence: CC0-1.0
+accumulates: snapshots
+"""
+COURSES = """\
+description: Courses.
+grain: one row per course
+primary_key: [course]
+columns:
+  course: {type: string, description: Code of the course., required: true}
+"""
+MARKS = """\
+description: Marks.
+grain: one row per mark
+primary_key: [mark_id]
+columns:
+  mark_id: {type: integer, description: Number of the mark., required: true}
+  course: {type: string, description: Code of the course., required: true, references: courses.course}
+  points: {type: number, description: Points reached., unit: "1"}
+"""
+
+
+def marks(folder, *, version="1", rows="1,A,10\n2,B,7.5\n"):
+    for table, dictionary, text in (
+        ("courses", COURSES, "course\nA\nB\n"),
+        ("marks", MARKS, "mark_id,course,points\n" + rows),
+    ):
+        (folder / "tables" / table).mkdir(parents=True)
+        (folder / "tables" / table / "columns.yaml").write_text(dictionary)
+        (folder / "tables" / table / f"{table}.csv").write_text(text)
+    (folder / "dataset.yaml").write_text(DATASET.replace('version: "1"', f'version: "{version}"'))
+    return folder
+
+
+def without_description(folder):
+    (marks(folder) / "dataset.yaml").unlink()
+
+
+def wrong_encoding(folder):
+    (marks(folder) / "tables/courses/courses.csv").write_bytes("course\nA\nB\nÄ\n".encode("latin-1"))
+
+
+def missing_key(folder):
+    marks(folder, rows="1,A,10\n2,Z,7.5\n")
+
+
+def empty_file(folder):
+    (marks(folder) / "tables/marks/marks.csv").write_bytes(b"")
+
+
+REFUSED = {
+    "no description": (without_description, 10, "dataset.yaml"),
+    "wrong encoding": (wrong_encoding, 11, "courses.csv"),
+    "missing key": (missing_key, 12, "courses.course"),
+    "empty file": (empty_file, 14, "marks.csv"),
+}
+
+
+@pytest.fixture
+def lakehouse(bench, monkeypatch, capsys):
+    """The command line on a lakehouse that already holds one dataset."""
+    monkeypatch.setenv("LAKEHOUSE_HOME", str(bench.settings.home))
+    monkeypatch.setenv("LAKEHOUSE_STORAGE", "folder")
+    source = bench.settings.home / "source"
+    marks(source / "marks")
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        output = capsys.readouterr()
+        return ended.value.code, output.out + output.err
+
+    code, text = call("submit", source / "marks")
+    assert code == 0, text
+    return call
+
+
+def data_state(bench):
+    """The state but for the register, in which a refusal is recorded."""
+    state = bench.state()
+    del state["release"]
+    state["snapshots"] = {name: n for name, n in state["snapshots"].items() if not name.startswith("archive.")}
+    return state
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_an_unfit_submission_ends_with_its_own_code_and_says_how_to_mend_it(bench, lakehouse, tmp_path, fault):
+    spoil, expected, place = REFUSED[fault]
+    before = data_state(bench)
+    folder = tmp_path / "handed" / "marks_v2"
+    spoil(folder)
+    code, text = lakehouse("submit", folder)
+    assert code == expected, text
+    assert "REFUSED" in text
+    assert place in text
+    assert data_state(bench) == before
+
+
+def test_an_archive_that_climbs_out_of_its_folder_is_not_unpacked(bench, lakehouse, tmp_path):
+    before = bench.state()
+    archive = tmp_path / "marks_v2.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("dataset.yaml", DATASET)
+        file.writestr("../climbed.txt", "out")
+    code, text = lakehouse("submit", archive)
+    assert code == 13
+    assert "climbed.txt" in text
+    assert not list(tmp_path.rglob("climbed.txt"))
+    assert bench.state() == before
+
+
+def test_the_same_content_again_is_a_duplicate(bench, lakehouse, tmp_path):
+    before = bench.state()
+    code, text = lakehouse("submit", marks(tmp_path / "again"))
+    assert code == 15
+    assert "already in the archive as marks 1" in text
+    assert bench.state() == before
+
+
+def test_other_content_under_a_used_label_is_refused(bench, lakehouse, tmp_path):
+    before = data_state(bench)
+    code, text = lakehouse("submit", marks(tmp_path / "other", rows="1,A,3\n"))
+    assert code == 17, text
+    assert "marks" in text
+    assert data_state(bench) == before
+
+
+def test_a_misspelt_setting_stops_before_anything_is_done(bench, lakehouse, monkeypatch):
+    before = bench.state()
+    monkeypatch.setenv("LAKEHOUSE_FAIR_TRESHOLD", "0.9")
+    code, text = lakehouse("run")
+    assert code == 16
+    assert "did you mean LAKEHOUSE_FAIR_THRESHOLD" in text
+    monkeypatch.delenv("LAKEHOUSE_FAIR_TRESHOLD")
+    assert bench.state() == before
+
+
+def test_a_path_that_is_not_there_is_said(lakehouse, tmp_path):
+    code, text = lakehouse("submit", tmp_path / "nowhere")
+    assert code == 19
+    assert "nowhere" in text
+
+
+def test_every_command_has_an_example_in_its_help(capsys):
+    from dagster_project.cli import lakehouse as group
+
+    for name in group.commands:
+        with pytest.raises(SystemExit) as ended:
+            main([name, "--help"])
+        assert ended.value.code == 0
+        assert f"Example: lakehouse {name}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_validating_hands_nothing_in(bench, lakehouse, tmp_path):
+    before = bench.state()
+    folder = college_scorecard.write(2009, tmp_path)
+    code, text = lakehouse("validate", folder)
+    assert code == 0, text
+    assert "ACCEPTED" in text
+    shutil.rmtree(folder)
+    assert bench.state() == before

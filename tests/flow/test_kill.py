@@ -1,0 +1,112 @@
+"""A run killed at any durable change of `store` or `publish`, then run again, ends as if it had never been killed."""
+
+import dataclasses
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from dagster_project.settings import machine_environment
+from dagster_project.wiring import lakehouse
+from models.config import TINY
+
+PROJECT = Path(__file__).resolve().parents[2]
+COPYIST = dataclasses.replace(TINY, vocabulary_size=257, context=48, batch=16, steps=120, validate_every=60)
+WAVES = (2009, 2011, 2012, 2013, 2014, 2016)
+TABLES = ("bronze.college_scorecard_outcomes", "silver.college_scorecard_outcomes", "gold.loads")
+
+pytestmark = pytest.mark.slow
+
+
+def run(bench, job, key="", *, point=-1, recipe=""):
+    program = Path(__file__).with_name("killed_run.py")
+    return subprocess.run(
+        [sys.executable, str(program), str(bench.settings.home), job, key, str(point), recipe],
+        cwd=PROJECT,
+        env=machine_environment() | {"PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def published(bench, table):
+    """Rows of a table as SQL and dashboards see them: at the snapshot that the current release pins."""
+    house = lakehouse(bench.settings)
+    pin = house.releases.current().tables.get(table)
+    return house.tables.read(table, snapshot_id=pin.snapshot_id).to_pylist() if pin else []
+
+
+def versions_of(rows):
+    return Counter(row.get("dataset_version") or row.get("_dataset_version") for row in rows)
+
+
+def test_kills_during_store_leave_whole_versions_and_nothing_twice(bench):
+    first = run(bench, "ingest", bench.wave(2007))
+    assert first.returncode == 0, first.stderr[-2000:]
+    changes = json.loads(first.stdout)["changes"]
+    expected = {table: versions_of(published(bench, table)) for table in TABLES}
+    killed = []
+    for number, year in enumerate(WAVES):
+        key = bench.wave(year)
+        # From the register's writes at the start to the last release at the end.
+        point = round(changes * (0.35 + 0.55 * number / (len(WAVES) - 1)))
+        done = run(bench, "ingest", key, point=point)
+        killed.append(done.returncode == -signal.SIGKILL)
+        for table in TABLES[:2]:
+            seen = versions_of(published(bench, table))
+            rows = len(bench.shelf_rows(year))
+            assert seen - expected[table] in (Counter(), Counter({str(year): rows})), "a version is whole or not there"
+        outcome = bench.loop.ingest(key)
+        assert outcome.success, outcome.failure
+        for table in TABLES[:2]:
+            expected[table] += Counter({str(year): rows})
+            assert versions_of(published(bench, table)) == expected[table]
+        expected["gold.loads"] += Counter({str(year): 2})
+        assert versions_of(published(bench, "gold.loads")) == expected["gold.loads"]
+    assert sum(killed) >= len(WAVES) - 1, killed
+
+
+def test_kills_during_publish_leave_no_half_release(bench, tmp_path_factory):
+    key = bench.periodic_texts()
+    bench.loop.ingest(key)
+    bench.learns_with(COPYIST)
+    recipe = COPYIST.canonical_json()
+    whole = run(bench, "learn", recipe=recipe)
+    assert json.loads(whole.stdout)["success"], whole.stdout
+    changes = json.loads(whole.stdout)["changes"]
+    wanted = results(bench)
+    trained = bench.settings.home / "models"
+    for point in (changes - 9, changes - 6, changes - 3):
+        other = bench.another(tmp_path_factory.mktemp(f"kill-{point}"))
+        other.loop.ingest(other.periodic_texts())
+        other.learns_with(COPYIST)
+        shutil.copytree(trained, other.settings.home / "models", dirs_exist_ok=True)
+        done = run(other, "learn", point=point, recipe=recipe)
+        assert done.returncode == -signal.SIGKILL, done.stdout
+        assert results(other) in (wanted, NOTHING), "everything of a model is visible, or nothing"
+        outcome = other.loop.learn("first")
+        assert outcome.success, outcome.failure
+        assert results(other) == wanted
+        other.close()
+
+
+MODEL_TABLES = (
+    "gold.model_versions",
+    "gold.training_curve",
+    "gold.evaluations",
+    "gold.predictions",
+    "gold.promotions",
+)
+NOTHING = {"current": None} | dict.fromkeys(MODEL_TABLES, 0)
+
+
+def results(bench):
+    counts = {table: len(published(bench, table)) for table in MODEL_TABLES}
+    return {"current": lakehouse(bench.settings).releases.current().model_version} | counts
