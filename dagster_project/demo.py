@@ -21,17 +21,13 @@ from rich.table import Table
 
 from dagster_project.loop import Loop, RunOutcome, open_loop
 from dagster_project.services import (
-    dagster,
-    dashboards,
     prepare_dagster_home,
     services,
-    sql,
-    storage,
     superset_environment,
     superset_venv,
 )
 from dagster_project.settings import PROJECT, Settings
-from dagster_project.supervisor import Service, Supervisor
+from dagster_project.supervisor import Supervisor
 from dagster_project.wiring import ensure_folders, lakehouse, shelf
 from lakehouse.adapters import superset
 from lakehouse.archive import inbox
@@ -67,22 +63,20 @@ def run_demo(settings: Settings) -> int:
     ensure_folders(settings)
     supervisor, timings = Supervisor(settings.home), Timings()
     with timings.step("Starting the object store and the table catalog (SeaweedFS)"):
-        _up(supervisor, storage(settings))
+        _up(supervisor, settings, "storage")
     with timings.step("Putting three submissions into the inbox"):
         keys = fill_inbox(settings)
     with open_loop(settings, prepare_dagster_home(settings), listen=TrainingBar().hear) as loop:
         with timings.step(f"Checking, versioning and storing {len(keys)} submissions"):
             outcomes = _ingest_all(loop, keys)
-        _up(supervisor, sql(settings))
+        _up(supervisor, settings, "sql")
         provisioning = _start_provisioning(settings, supervisor)
         with timings.step("Training, evaluating and publishing the language model"):
             learned = _learn(loop)
     with timings.step("Setting up dashboards (Superset)"):
         _finish_provisioning(supervisor, provisioning)
     with timings.step("Starting Dagster and Superset"):
-        started = [service for service in (dagster(settings), dashboards(settings)) if supervisor.start(service)]
-        for service in started or (dagster(settings), dashboards(settings)):
-            supervisor.wait(service)
+        _up(supervisor, settings, "dagster", "superset")
     console.print()
     show_status(settings)
     return _verdict([*outcomes, learned], time.monotonic() - begun)
@@ -91,7 +85,7 @@ def run_demo(settings: Settings) -> int:
 def run_graph(settings: Settings) -> int:
     """Run every submission through the graph again and then learn; return 0 when all ends as it should."""
     supervisor = Supervisor(settings.home)
-    _up(supervisor, storage(settings))
+    _up(supervisor, settings, "storage")
     begun = time.monotonic()
     archive = shelf(settings)
     keys = sorted({*archive.landed_keys(), *(arrival.key for arrival in archive.waiting())})
@@ -105,11 +99,10 @@ def start_servers(settings: Settings) -> None:
     """Start all servers that do not run, and wait until each is well."""
     ensure_folders(settings)
     supervisor = Supervisor(settings.home)
-    _up(supervisor, storage(settings))
-    _up(supervisor, sql(settings))
+    _up(supervisor, settings, "storage")
+    _up(supervisor, settings, "sql")
     _finish_provisioning(supervisor, _start_provisioning(settings, supervisor))
-    for service in (dagster(settings), dashboards(settings)):
-        _up(supervisor, service)
+    _up(supervisor, settings, "dagster", "superset")
     show_status(settings)
 
 
@@ -212,10 +205,14 @@ def _progress() -> Progress:
     )
 
 
-def _up(supervisor: Supervisor, service: Service) -> None:
-    supervisor.start(service)
-    with console.status(f"waiting for {service.name}: {service.needed_for}"):
-        supervisor.wait(service)
+def _up(supervisor: Supervisor, settings: Settings, *names: str) -> None:
+    """Start the named services, those of them that run here, and wait until each is well."""
+    wanted = [service for service in services(settings) if service.name in names]
+    for service in wanted:
+        supervisor.start(service)
+    for service in wanted:
+        with console.status(f"waiting for {service.name}: {service.needed_for}"):
+            supervisor.wait(service)
 
 
 def _start_provisioning(settings: Settings, supervisor: Supervisor) -> subprocess.Popen[bytes]:

@@ -27,9 +27,10 @@ run_retries: {enabled: false}
 
 
 def services(settings: Settings) -> tuple[Service, ...]:
-    """Return all services in the order in which they start."""
+    """Return the services that run here, in the order in which they start; what runs elsewhere is not among them."""
     own_storage = (storage(settings),) if settings.storage == "bundled" else ()
-    return (*own_storage, sql(settings), dagster(settings), dashboards(settings))
+    own_sql = (sql(settings),) if settings.sql_uri == f"grpc://{settings.host}:{settings.sql_port}" else ()
+    return (*own_storage, *own_sql, dagster(settings), dashboards(settings))
 
 
 def storage(settings: Settings) -> Service:

@@ -17,7 +17,7 @@ from models.config import TINY
 
 PROJECT = Path(__file__).resolve().parents[2]
 COPYIST = dataclasses.replace(TINY, vocabulary_size=257, context=48, batch=16, steps=120, validate_every=60)
-WAVES = (2009, 2011, 2012, 2013, 2014, 2016)
+WAVES = (2011, 2012, 2013, 2014)
 TABLES = ("bronze.college_scorecard_outcomes", "silver.college_scorecard_outcomes", "gold.loads")
 
 pytestmark = pytest.mark.slow
@@ -48,15 +48,16 @@ def versions_of(rows):
 
 
 def test_kills_during_store_leave_whole_versions_and_nothing_twice(bench):
-    first = run(bench, "ingest", bench.wave(2007))
-    assert first.returncode == 0, first.stderr[-2000:]
-    changes = json.loads(first.stdout)["changes"]
+    assert bench.loop.ingest(bench.wave(2007)).success
+    second = run(bench, "ingest", bench.wave(2009))
+    assert second.returncode == 0, second.stderr[-2000:]
+    changes = json.loads(second.stdout)["changes"]
     expected = {table: versions_of(published(bench, table)) for table in TABLES}
     killed = []
     for number, year in enumerate(WAVES):
         key = bench.wave(year)
-        # From the register's writes at the start to the last release at the end.
-        point = round(changes * (0.35 + 0.55 * number / (len(WAVES) - 1)))
+        # After the register's writes at the start, up to the drift's at the end.
+        point = round(changes * (0.3 + 0.4 * number / (len(WAVES) - 1)))
         done = run(bench, "ingest", key, point=point)
         killed.append(done.returncode == -signal.SIGKILL)
         for table in TABLES[:2]:
@@ -70,7 +71,7 @@ def test_kills_during_store_leave_whole_versions_and_nothing_twice(bench):
             assert versions_of(published(bench, table)) == expected[table]
         expected["gold.loads"] += Counter({str(year): 2})
         assert versions_of(published(bench, "gold.loads")) == expected["gold.loads"]
-    assert sum(killed) >= len(WAVES) - 1, killed
+    assert all(killed), killed
 
 
 def test_kills_during_publish_leave_no_half_release(bench, tmp_path_factory):
@@ -83,7 +84,7 @@ def test_kills_during_publish_leave_no_half_release(bench, tmp_path_factory):
     changes = json.loads(whole.stdout)["changes"]
     wanted = results(bench)
     trained = bench.settings.home / "models"
-    for point in (changes - 9, changes - 6, changes - 3):
+    for point in (changes - 8, changes - 3):
         other = bench.another(tmp_path_factory.mktemp(f"kill-{point}"))
         other.loop.ingest(other.periodic_texts())
         other.learns_with(COPYIST)

@@ -1,0 +1,45 @@
+"""A profile decides what runs here; nothing secret stands on a command line."""
+
+from pathlib import Path
+
+from dagster_project.local_env import ensure_local
+from dagster_project.services import services
+from dagster_project.settings import PROJECT, load_settings, read_env_file
+
+
+def bundled(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAKEHOUSE_HOME", str(tmp_path))
+    return ensure_local(load_settings())
+
+
+def test_a_bare_machine_runs_all_four(tmp_path, monkeypatch):
+    names = [service.name for service in services(bundled(tmp_path, monkeypatch))]
+    assert names == ["storage", "sql", "dagster", "superset"]
+
+
+def test_no_secret_stands_on_a_command_line(tmp_path, monkeypatch):
+    settings = bundled(tmp_path, monkeypatch)
+    secrets = {
+        value for name, value in read_env_file(settings.env_file).items() if name.endswith(("_KEY", "_PASSWORD"))
+    }
+    assert len(secrets) >= 6
+    for service in services(settings):
+        assert not [word for word in service.command if any(secret in word for secret in secrets)], service.name
+
+
+def test_everything_listens_on_loopback(tmp_path, monkeypatch):
+    for service in services(bundled(tmp_path, monkeypatch)):
+        assert "0.0.0.0" not in " ".join(service.command)
+
+
+def test_the_example_profile_parses_and_starts_nothing_that_runs_elsewhere(tmp_path):
+    profile = PROJECT / "compose" / "external.env"
+    settings = load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_PROFILE": str(profile)})
+    assert [service.name for service in services(settings)] == ["dagster", "superset"]
+    assert settings.s3_secure
+
+
+def test_paths_do_not_depend_on_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_settings({}).home == PROJECT / ".lakehouse"
+    assert Path(PROJECT).is_absolute()
