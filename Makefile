@@ -41,7 +41,7 @@ check: testsetup ## Lint, types, architecture, dependencies
 	@$(RUN)/deptry .
 
 bench: testsetup ## Measure, side by side with the named peers
-	@$(RUN)/python -m pytest tests/bench -q -s -p no:xdist
+	@$(RUN)/python -m pytest tests/bench -m bench -q -s -p no:xdist
 
 lock: ## Resolve the lock files again
 	$(COMPILE) pyproject.toml -o requirements.lock

@@ -1,0 +1,192 @@
+"""Races contenders in turns within one run and prints the rows as one Markdown table at the end."""
+
+import gc
+import importlib.util
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ROUNDS = 5
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+PACKAGES = ("dagster", "pyarrow", "pyiceberg", "duckdb")
+HEADER = "| measure | contender | wall ms | CPU ms | wall ratio | lowest - highest | CPU ratio | rounds |"
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of one timed call."""
+
+    wall: float
+    cpu: float
+
+
+@dataclass(frozen=True)
+class OwnClock:
+    """Returned by a contender that runs elsewhere and was timed there."""
+
+    spent: Spent
+    result: object
+
+
+Prepare = Callable[[int], Callable[[], object]]
+"""Given a round's number, do what is not timed and return what is."""
+
+
+@dataclass
+class Bench:
+    """All rows of this run."""
+
+    lines: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    walls: dict[tuple[str, str], float] = field(default_factory=dict)
+    load: str = ""
+
+    def race(self, measure: str, contenders: Mapping[str, Prepare], *, rounds: int = ROUNDS, pids=(), per: int = 1):
+        """Run all contenders in turns, the first one being the reference; return each one's last result.
+
+        One untimed turn comes first. `pids` are servers whose CPU time counts; `per` divides the times shown.
+        """
+        results: dict[str, object] = {}
+        spent: dict[str, list[Spent]] = {name: [] for name in contenders}
+        for turn in range(-1, rounds):
+            for name, prepare in contenders.items():
+                run = prepare(turn)
+                gc.collect()
+                begun = _now(pids)
+                results[name] = run()
+                took = _since(begun, pids)
+                if isinstance(results[name], OwnClock):
+                    took, results[name] = results[name].spent, results[name].result
+                if turn >= 0:
+                    spent[name].append(took)
+        self.add(measure, spent, per=per)
+        return results
+
+    def add(self, measure: str, spent: Mapping[str, list[Spent]], *, per: int = 1) -> None:
+        """Add one row a contender; ratios are to the first one, turn by turn, and their median is shown."""
+        reference = next(iter(spent.values()))
+        for name, times in spent.items():
+            pairs = list(zip(times, reference, strict=True))
+            walls = [mine.wall / theirs.wall for mine, theirs in pairs]
+            cpus = [mine.cpu / theirs.cpu for mine, theirs in pairs if theirs.cpu > 0]
+            wall = self.walls[measure, name] = statistics.median(one.wall for one in times) / per * 1000
+            cpu = statistics.median(one.cpu for one in times) / per * 1000
+            ratio = f"{statistics.median(cpus):.2f}" if cpus else ""
+            self.lines.append(
+                f"| {measure} | {name} | {wall:.1f} | {cpu:.1f} | {statistics.median(walls):.2f} | "
+                f"{min(walls):.2f} - {max(walls):.2f} | {ratio} | {len(times)} |"
+            )
+
+    def clock(self, run: Callable[[], object]) -> Spent:
+        """Return the seconds of one call."""
+        gc.collect()
+        begun = _now(())
+        run()
+        return _since(begun, ())
+
+    def clocked_elsewhere(self, result: object, *, wall: float, cpu: float) -> OwnClock:
+        """Return a contender's result with the seconds measured where it ran."""
+        return OwnClock(Spent(wall, cpu), result)
+
+    def note(self, line: str) -> None:
+        """Add a line under the table."""
+        self.notes.append(line)
+
+    def text(self) -> str:
+        """Return machine, table and notes."""
+        versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+        load = (
+            f"load average {self.load} at the start, {os.getloadavg()[0]:.1f} at the end (the run's own work included)"
+        )
+        table = [HEADER, "|---|---|--:|--:|--:|--:|--:|--:|", *self.lines]
+        notes = [f"- {line}" for line in self.notes]
+        return "\n".join([f"{machine()}; {versions}; {load}", "", *table, "", *notes]) + "\n"
+
+
+def machine() -> str:
+    """Return processor, cores, memory and interpreter in words."""
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    name = models[0].split(":", 1)[1].strip() if models else platform.machine()
+    return f"{os.cpu_count()} x {name}, {memory:.0f} GiB, Python {platform.python_version()}"
+
+
+def _now(pids) -> Spent:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = time.process_time() + children.ru_utime + children.ru_stime
+    return Spent(time.perf_counter(), own + sum(_cpu_of(pid) for pid in pids))
+
+
+def _since(begun: Spent, pids) -> Spent:
+    now = _now(pids)
+    return Spent(now.wall - begun.wall, now.cpu - begun.cpu)
+
+
+def _cpu_of(pid: int) -> float:
+    """Return a server's CPU seconds, which the kernel counts in ticks of 10 ms."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(after_name[11]) + int(after_name[12])) / TICKS_PER_SECOND
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("bench")
+    group.addoption("--bench-out", type=Path, default=None, metavar="FILE", help="also write the table to FILE")
+    group.addoption(
+        "--frictionless-python",
+        type=Path,
+        default=None,
+        metavar="PYTHON",
+        help="an interpreter that has frictionless, which is then raced as a peer",
+    )
+
+
+BENCH = pytest.StashKey[Bench]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[BENCH] = Bench(load=f"{os.getloadavg()[0]:.1f}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.bench)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    bench = config.stash[BENCH]
+    if not bench.lines:
+        return
+    terminalreporter.write_line("")
+    terminalreporter.write(bench.text())
+    out = config.getoption("bench_out")
+    if out is not None:
+        out.write_text(bench.text(), encoding="utf-8")
+
+
+@pytest.fixture
+def bench(request: pytest.FixtureRequest) -> Bench:
+    return request.config.stash[BENCH]
+
+
+@pytest.fixture
+def here() -> Path:
+    return Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def made_rows():
+    """The module of made-up rows: pytest's importlib mode leaves this folder off the path."""
+    spec = importlib.util.spec_from_file_location("bench_made_rows", Path(__file__).with_name("made_rows.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

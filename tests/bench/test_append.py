@@ -1,0 +1,154 @@
+"""An audited, published append, beside plain PyIceberg and beside a bare Parquet file."""
+
+import itertools
+
+import pyarrow.parquet as pq
+import pytest
+
+from lakehouse.adapters.catalog import IcebergTables
+from lakehouse.adapters.iceberg_schema import iceberg_schema
+from lakehouse.adapters.object_store import LocalObjects
+from lakehouse.ports import Provenance, TableWrite
+from lakehouse.tables.release import ReleaseLog
+from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
+
+ROWS = 500_000
+ORIGIN = Provenance(run_id="bench", code_commit="0" * 40)
+EARLY, LATE, WIDTH = 10, 60, 2
+
+
+class Place:
+    """One catalog with its objects, and fresh names in it."""
+
+    def __init__(self, made, tables, objects):
+        self.made = made
+        self.tables = tables
+        self.house = Lakehouse(tables, objects, ReleaseLog(objects))
+        self.catalog = tables.connect()
+        self.catalog.create_namespace_if_not_exists("bench")
+        self._numbers = itertools.count()
+
+    def fresh(self, kind):
+        return self.made.enrolments(f"bench.{kind}_{next(self._numbers)}")
+
+    def plain(self):
+        """Return a new table as PyIceberg makes it, without a branch, an audit or a release."""
+        table = self.fresh("plain")
+        return self.catalog.create_table(table.name, iceberg_schema(table))
+
+    def publish(self, table, rows, key):
+        write = TableWrite(table, rows)
+        return write_audit_publish(self.house, [write], key=f"{table.name}:{key}", provenance=ORIGIN)
+
+    def ready(self):
+        """Return a new table of ours that is empty."""
+        table = self.fresh("ours")
+        self.tables.ensure(table)
+        return table
+
+    def close(self):
+        self.catalog.close()
+        self.tables.close()
+
+
+@pytest.fixture
+def local(tmp_path, made_rows):
+    place = Place(made_rows, IcebergTables.local(tmp_path / "tables"), LocalObjects(tmp_path / "objects"))
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def on_seaweed(seaweed, made_rows):
+    place = Place(made_rows, seaweed.tables(), seaweed.objects())
+    yield place
+    place.close()
+
+
+def contenders(place, rows, folder):
+    """Return the three ways to store the same rows, each into something new."""
+    tables = []
+
+    def parquet(turn):
+        return lambda: pq.write_table(rows, folder / f"{turn}.parquet", compression="zstd")
+
+    def pyiceberg(_turn):
+        table = place.plain()
+        return lambda: (table.append(rows), table)[1]
+
+    def ours(turn):
+        tables.append(place.ready())
+        return lambda: (place.publish(tables[-1], rows, turn), tables[-1])[1]
+
+    return {
+        "pyarrow writes one Parquet file (zstd)": parquet,
+        "PyIceberg append": pyiceberg,
+        "`write_audit_publish`": ours,
+    }
+
+
+def append(bench, place, rows, folder, where, pids=()):
+    results = bench.race(f"append of {ROWS:,} rows x 8 columns, {where}", contenders(place, rows, folder), pids=pids)
+    _, theirs, ours = results.values()
+    assert theirs.scan().to_arrow().sort_by("enrolment").equals(rows.cast(theirs.scan().to_arrow().schema))
+    assert place.tables.read(ours.name).num_rows == ROWS
+    assert place.house.releases.current().tables[ours.name].snapshot_id is not None
+
+
+@pytest.mark.timeout(300)
+def test_the_same_rows_are_stored_in_a_folder(bench, local, made_rows, tmp_path):
+    append(bench, local, made_rows.rows(ROWS), tmp_path, "local folder")
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(300)
+def test_the_same_rows_are_stored_on_seaweedfs(bench, on_seaweed, seaweed, made_rows, tmp_path):
+    place = on_seaweed
+    append(bench, place, made_rows.rows(ROWS), tmp_path, "SeaweedFS", pids=[seaweed.process.pid])
+
+
+@pytest.mark.timeout(300)
+def test_one_row_joins_a_table_that_is_already_large(bench, local, made_rows):
+    large, small = local.ready(), local.ready()
+    plain = local.plain()
+    many = made_rows.rows(ROWS)
+    local.publish(large, many, "many")
+    plain.append(many)
+
+    def ours(table):
+        def prepare(turn):
+            row = made_rows.rows(1, first=ROWS + 1 + turn)
+            return lambda: local.publish(table, row, turn)
+
+        return prepare
+
+    bench.race(
+        f"append of 1 row to a table of {ROWS:,} rows, local folder",
+        {
+            "PyIceberg append": lambda turn: lambda: plain.append(made_rows.rows(1, first=ROWS + 1 + turn)),
+            "`write_audit_publish`, empty table": ours(small),
+            "`write_audit_publish`": ours(large),
+        },
+    )
+    assert local.tables.read(large.name).num_rows == plain.scan().to_arrow().num_rows == ROWS + 6
+
+
+@pytest.mark.timeout(300)
+def test_late_commits_lose_no_row(bench, local, made_rows):
+    tables = {"PyIceberg append": local.plain(), "`write_audit_publish`": local.ready()}
+    plain, ours = tables.values()
+    runs = {
+        "PyIceberg append": lambda number: plain.append(made_rows.rows(1, first=number)),
+        "`write_audit_publish`": lambda number: local.publish(ours, made_rows.rows(1, first=number), number),
+    }
+    spent = {name: [] for name in runs}
+    for number in range(1, LATE + WIDTH + 1):
+        for name, run in runs.items():
+            spent[name].append(bench.clock(lambda run=run, number=number: run(number)))
+    for name, times in spent.items():
+        near = {at: times[at - 1 - WIDTH : at + WIDTH] for at in (EARLY, LATE)}
+        bench.add(
+            f"append of 1 row as the table grows older, local folder, {name}",
+            {f"at append {at}": some for at, some in near.items()},
+        )
+    assert local.tables.read(ours.name).num_rows == plain.scan().to_arrow().num_rows == LATE + WIDTH
