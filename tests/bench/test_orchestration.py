@@ -32,6 +32,7 @@ def test_both_executors_materialise_all_five_assets(bench, here, instance):
     results = bench.race(
         "orchestration, per asset",
         {"Dagster's multiprocess executor": theirs, "`execute_in_process`, as `Loop` runs jobs": ours},
+        rounds=5,
         per=ASSET_COUNT,
     )
     for result in results.values():
