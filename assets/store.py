@@ -1,6 +1,7 @@
 """Writes an accepted version into Iceberg: bronze as submitted, silver typed, and the documents models learn from."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import dagster as dg
 import pyarrow as pa
@@ -17,6 +18,15 @@ from lakehouse.tables.documents import assemble, documents_sha256, from_outcomes
 from lakehouse.tables.gold import DOCUMENTS, LOADS
 from lakehouse.tables.write_audit_publish import Lakehouse
 
+WHOLE = dg.AssetCheckSpec(
+    "as_many_rows_as_bronze", asset="silver_tables", blocking=True, description="No row was lost or made by typing."
+)
+APART = dg.AssetCheckSpec(
+    "no_text_in_two_splits",
+    asset="documents",
+    blocking=True,
+    description="No text occurs twice, so none is both learned from and measured on.",
+)
 OUTCOMES = "silver.college_scorecard_outcomes"
 
 
@@ -48,6 +58,7 @@ def bronze_tables(
     group_name="store",
     owners=["team:data"],
     kinds={"iceberg", "silver"},
+    check_specs=[WHOLE],
 )
 def silver_tables(
     context: dg.AssetExecutionContext,
@@ -55,13 +66,15 @@ def silver_tables(
     versions: dg.ResourceParam[DatasetVersions],
     house: dg.ResourceParam[Lakehouse],
     origin: dg.ResourceParam[Origin],
-) -> dg.MaterializeResult[None]:
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """The same rows in the types of their data dictionary, published together or not at all."""
     with failures():
         description, version = _accepted(shelf, versions, context.partition_key)
         writes = silver_writes(shelf.landed(context.partition_key).folder, description, version)
         _commit(context, house, origin, "silver", version, writes)
-    return _loaded(writes, version)
+        counts = _row_counts(house.tables, version)
+    yield _loaded(writes, version)
+    yield dg.AssetCheckResult(check_name=WHOLE.name, passed=counts["bronze"] == counts["silver"], metadata=dict(counts))
 
 
 @dg.asset(
@@ -69,6 +82,7 @@ def silver_tables(
     group_name="store",
     owners=["team:data"],
     kinds={"iceberg", "gold"},
+    check_specs=[APART],
 )
 def documents(
     context: dg.AssetExecutionContext,
@@ -76,7 +90,7 @@ def documents(
     versions: dg.ResourceParam[DatasetVersions],
     house: dg.ResourceParam[Lakehouse],
     origin: dg.ResourceParam[Origin],
-) -> dg.MaterializeResult[None]:
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """All documents the language model may learn from or be measured on, split by a hash of their text."""
     with failures():
         rows = assemble(_document_parts(shelf, versions, house.tables))
@@ -84,7 +98,7 @@ def documents(
         digest = documents_sha256(rows)
         commit(house, writes, key=f"documents:{digest}", provenance=origin.provenance(context))
     counts = Counter(rows["split"].to_pylist())
-    return dg.MaterializeResult(
+    yield dg.MaterializeResult(
         metadata={
             "documents": rows.num_rows,
             "bytes": pc.sum(rows["byte_count"]).as_py() or 0,
@@ -93,6 +107,8 @@ def documents(
         },
         data_version=dg.DataVersion(digest),
     )
+    shared = rows.num_rows - len(rows["text"].unique())
+    yield dg.AssetCheckResult(check_name=APART.name, passed=shared == 0, metadata={"texts_that_repeat": shared})
 
 
 def _accepted(shelf: Shelf, versions: DatasetVersions, key: str) -> tuple[Description, DatasetVersion]:
@@ -122,12 +138,22 @@ def _commit(
     )
 
 
+def _row_counts(tables: TableStore, version: DatasetVersion) -> Counter[str]:
+    """Return how many rows of a version were loaded into each layer, as its loads say."""
+    counts: Counter[str] = Counter(bronze=0, silver=0)
+    for row in tables.read(LOADS.name).to_pylist():
+        if row["dataset_commit"] == version.commit:
+            counts[row["layer"]] += row["row_count"]
+    return counts
+
+
 def _loaded(writes: list[TableWrite], version: DatasetVersion) -> dg.MaterializeResult[None]:
     largest = max(writes, key=lambda write: write.rows.num_rows)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(write.rows.num_rows for write in writes),
             "tables": [write.table.name for write in writes],
+            "dataset_version": dg.MetadataValue.asset(dataset_version.key),
             "dataset_commit": version.commit,
             "dataset_tag": version.tag,
             "preview": preview(largest.rows),
