@@ -12,7 +12,7 @@ from models.errors import RecipeError
 Precision = Literal["auto", "float32", "bfloat16"]
 
 # Raised whenever the same recipe and documents would give other weights, so that old checkpoints are not reused.
-LIBRARY_VERSION = "1"
+LIBRARY_VERSION = "2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,9 +129,9 @@ DEMO = Recipe(
     width=128,
     mlp_width=384,
     batch=16,
-    steps=700,
-    matrix_learning_rate=0.02,
-    embedding_learning_rate=0.006,
+    steps=1100,
+    matrix_learning_rate=0.03,
+    embedding_learning_rate=0.015,
     warmup_steps=20,
     cooldown_share=0.6,
     weight_decay=0.05,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.config import Recipe
+from models.cpu_ops import RmsNorm, rotate
 from models.head_loss import HeadLoss
 
 ROPE_THETA = 10_000.0
@@ -33,10 +34,8 @@ class Rotation(nn.Module):
     def forward(self, x_BHTD: Tensor, start: int) -> Tensor:
         """Turn each pair of channels by an angle that grows with the position; the first one is `start`."""
         end = start + x_BHTD.shape[2]
-        first, second = x_BHTD.chunk(2, dim=-1)
-        turned_BHTD = torch.cat((-second, first), dim=-1)
-        cosine_TD, sine_TD = self.cosine_TD[start:end], self.sine_TD[start:end]
-        return x_BHTD * cosine_TD.to(x_BHTD.dtype) + turned_BHTD * sine_TD.to(x_BHTD.dtype)
+        dtype = x_BHTD.dtype
+        return rotate(x_BHTD, self.cosine_TD[start:end].to(dtype), self.sine_TD[start:end].to(dtype))
 
 
 class Past:
@@ -67,13 +66,12 @@ class Attention(nn.Module):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.heads, self.head_width = recipe.heads, recipe.head_width
-        self.dropout = recipe.dropout
         self.q_proj = nn.Linear(recipe.width, recipe.width, bias=False)
         self.k_proj = nn.Linear(recipe.width, recipe.width, bias=False)
         self.v_proj = nn.Linear(recipe.width, recipe.width, bias=False)
         self.o_proj = nn.Linear(recipe.width, recipe.width, bias=False)
-        self.q_norm = nn.RMSNorm(recipe.head_width, eps=NORM_EPSILON)
-        self.k_norm = nn.RMSNorm(recipe.head_width, eps=NORM_EPSILON)
+        self.q_norm = RmsNorm(recipe.head_width, eps=NORM_EPSILON)
+        self.k_norm = RmsNorm(recipe.head_width, eps=NORM_EPSILON)
 
     def forward(self, x_BTC: Tensor, rotation: Rotation, past: Past | None) -> Tensor:
         """Mix each position with those before it, and with the past where there is one."""
@@ -90,7 +88,6 @@ class Attention(nn.Module):
             key_BHTD,
             value_BHTD,
             is_causal=start == 0,  # after the first call, each call adds one position, which may see all
-            dropout_p=self.dropout if self.training else 0.0,
         )
         mixed_BTC: Tensor = self.o_proj(mixed_BHTD.transpose(1, 2).reshape(batch, length, width))
         return mixed_BTC
@@ -116,17 +113,26 @@ class Layer(nn.Module):
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        self.input_layernorm = nn.RMSNorm(recipe.width, eps=NORM_EPSILON)
+        self.input_layernorm = RmsNorm(recipe.width, eps=NORM_EPSILON)
         self.self_attn = Attention(recipe)
-        self.post_attention_layernorm = nn.RMSNorm(recipe.width, eps=NORM_EPSILON)
+        self.post_attention_layernorm = RmsNorm(recipe.width, eps=NORM_EPSILON)
         self.mlp = Mlp(recipe)
-        self.dropout = nn.Dropout(recipe.dropout)
+        self.dropout = recipe.dropout
 
-    def forward(self, x_BTC: Tensor, rotation: Rotation, past: Past | None) -> Tensor:
-        """One residual block."""
-        x_BTC = x_BTC + self.dropout(self.self_attn(self.input_layernorm(x_BTC), rotation, past))
-        out_BTC: Tensor = x_BTC + self.dropout(self.mlp(self.post_attention_layernorm(x_BTC)))
+    def forward(
+        self, x_BTC: Tensor, rotation: Rotation, past: Past | None, noise: torch.Generator | None = None
+    ) -> Tensor:
+        """One residual block; noise drives dropout, without it nothing is dropped."""
+        x_BTC = x_BTC + dropped(self.self_attn(self.input_layernorm(x_BTC), rotation, past), self.dropout, noise)
+        out_BTC: Tensor = x_BTC + dropped(self.mlp(self.post_attention_layernorm(x_BTC)), self.dropout, noise)
         return out_BTC
+
+
+def dropped(x: Tensor, share: float, noise: torch.Generator | None) -> Tensor:
+    """Dropout with a generator of the caller's: torch's own draws from one that all threads share."""
+    if noise is None or not share:
+        return x
+    return x * torch.empty_like(x).bernoulli_(1 - share, generator=noise).div_(1 - share)
 
 
 class Decoder(nn.Module):
@@ -136,7 +142,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.embed_tokens = nn.Embedding(recipe.vocabulary_size, recipe.width)
         self.layers = nn.ModuleList(Layer(recipe) for _ in range(recipe.layers))
-        self.norm = nn.RMSNorm(recipe.width, eps=NORM_EPSILON)
+        self.norm = RmsNorm(recipe.width, eps=NORM_EPSILON)
 
 
 class LanguageModel(nn.Module):
@@ -166,19 +172,20 @@ class LanguageModel(nn.Module):
         logits_BTV: Tensor = self.lm_head(self._last(tokens_BT, pasts))
         return logits_BTV.float()
 
-    def _last(self, tokens_BT: Tensor, pasts: list[Past] | None) -> Tensor:
-        x_BTC: Tensor = self.model.embed_tokens(tokens_BT)
+    def _last(self, tokens_BT: Tensor, pasts: list[Past] | None, noise: torch.Generator | None = None) -> Tensor:
+        x_BTC = dropped(self.model.embed_tokens(tokens_BT), self.recipe.dropout, noise)
         for at, layer in enumerate(self.model.layers):
-            x_BTC = layer(x_BTC, self.rotation, pasts[at] if pasts else None)
+            x_BTC = layer(x_BTC, self.rotation, pasts[at] if pasts else None, noise)
         normed_BTC: Tensor = self.model.norm(x_BTC)
         return normed_BTC
 
-    def loss(self, inputs_BT: Tensor, targets_BT: Tensor) -> Tensor:
-        """Mean negative log likelihood of the targets, in nats per token."""
+    def loss(self, inputs_BT: Tensor, targets_BT: Tensor, noise: torch.Generator | None = None) -> Tensor:
+        """Mean negative log likelihood of the targets, in nats per token; with noise, under dropout."""
+        last_NC = self._last(inputs_BT, None, noise).flatten(0, 1)
         if inputs_BT.is_cuda or torch.is_autocast_enabled("cpu"):
-            return functional.cross_entropy(self(inputs_BT).flatten(0, 1), targets_BT.flatten())
+            return functional.cross_entropy(self.lm_head(last_NC).float(), targets_BT.flatten())
         loss: Tensor = HeadLoss.apply(  # type: ignore[no-untyped-call]  # torch leaves it unannotated
-            self._last(inputs_BT, None).flatten(0, 1), self.lm_head.weight, targets_BT.flatten()
+            last_NC, self.lm_head.weight, targets_BT.flatten()
         )
         return loss
 

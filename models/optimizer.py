@@ -15,11 +15,11 @@ _A, _B, _C, _ROUNDS = 3.4445, -4.7750, 2.0315, 5
 def orthogonalised(matrices_NRC: Tensor) -> Tensor:
     """Nearest semi-orthogonal matrix of each of N matrices, roughly; rows R, columns C."""
     tall = matrices_NRC.shape[1] > matrices_NRC.shape[2]
-    x: Tensor = matrices_NRC.mT if tall else matrices_NRC
+    x: Tensor = matrices_NRC.mT.contiguous() if tall else matrices_NRC
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(_ROUNDS):
         square = x @ x.mT
-        x = _A * x + (_B * square + _C * square @ square) @ x
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=_B, alpha=_C), x, beta=_A)
     return x.mT if tall else x
 
 
@@ -62,8 +62,14 @@ def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     rest: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
         (matrices if weight.ndim == 2 and ".layers." in name else rest).append(weight)
+    by_shape: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+    for weight in matrices:
+        by_shape[weight.shape].append(weight)
     return [
-        Muon(matrices, lr=recipe.matrix_learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
+        *(
+            Muon(alike, lr=recipe.matrix_learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+            for alike in by_shape.values()
+        ),
         torch.optim.Adam(rest, lr=recipe.embedding_learning_rate, betas=(0.9, 0.95), eps=1e-10),
     ]
 

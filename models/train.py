@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from models.batches import Batch, Packed, Tokens, batches, fixed_windows, pack
 from models.checkpoint import Trained
@@ -19,6 +18,7 @@ from models.lm import LanguageModel
 from models.optimizer import optimizers, schedule
 from models.progress import Progress
 from models.tokenizer import train_tokenizer
+from models.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,6 @@ def train(
     started = time.monotonic()
     tokenizer = train_tokenizer((each.text for each in learned), vocabulary_size=recipe.vocabulary_size)
     packed = pack(learned, tokenizer)
-    torch.manual_seed(recipe.seed)  # dropout draws from torch's own generator
     model = LanguageModel(recipe).to(device.torch_device)
     log.info(
         "training device=%s dtype=%s threads=%d seed=%d parameters=%d tokens=%d",
@@ -84,11 +83,15 @@ class _Loop:
 
     def run(self) -> list[Progress]:
         """All steps; the curve has the first, every recorded and the last step."""
+        with Workers(self._device, seed=self._recipe.seed) as workers:
+            return self._run(workers)
+
+    def _run(self, workers: Workers) -> list[Progress]:
         recipe, curve = self._recipe, list[Progress]()
         source = batches(self._packed, recipe)
         clock = _Clock()
         for step in range(1, recipe.steps + 1):
-            loss = self._step(step, next(source))
+            loss = self._step(step, next(source), workers)
             last = step == recipe.steps
             if step == 1 or step % recipe.record_every == 0 or last:
                 speed = clock.steps_per_second(step)
@@ -105,25 +108,21 @@ class _Loop:
                 self._on_progress(progress)
         return curve
 
-    def _step(self, step: int, batch: Batch) -> float:
+    def _step(self, step: int, batch: Batch, workers: Workers) -> float:
         inputs_BT = torch.from_numpy(np.ascontiguousarray(batch.inputs_BT)).to(self._device.torch_device)
         targets_BT = torch.from_numpy(np.ascontiguousarray(batch.targets_BT)).to(self._device.torch_device)
-        with self._device.arithmetic():
-            loss: Tensor = self._model.loss(inputs_BT, targets_BT)
-        value = loss.item()
+        value = workers.learn(self._model, inputs_BT, targets_BT)
         if not math.isfinite(value):
             raise NaNLossError(
                 f"the loss is {value} at step {step} of {self._recipe.steps} (epoch {batch.epoch}, first tokens "
                 f"{batch.inputs_BT[0, :8].tolist()}); nothing was kept, lower the recipe's learning rates"
             )
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.clip_norm)
         share = schedule(step - 1, self._recipe)
         for each, rates in zip(self._optimizers, self._full_rates, strict=True):
             for group, rate in zip(each.param_groups, rates, strict=True):
                 group["lr"] = rate * share
-            each.step()
-            each.zero_grad(set_to_none=True)
+        workers.all([each.step for each in self._optimizers])
         return value
 
     def _validate(self, clock: "_Clock") -> float | None:

@@ -1,5 +1,6 @@
 """What runs inside the child process: one function per verb, from a request file to a result file."""
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from models.checkpoint import CheckpointStore, Origin, load
 from models.config import training_key
 from models.documents import read_documents, snapshot_hash
 from models.evaluate import evaluate
+from models.interchange import require_same_logits
 from models.predict import predict
 from models.progress import Progress
 from models.requests import (
@@ -24,6 +26,8 @@ from models.requests import (
     write_result,
 )
 from models.scores import write_scores
+
+log = logging.getLogger(__name__)
 
 
 def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> None:
@@ -51,6 +55,8 @@ def run_evaluate(request_path: Path) -> None:
     started = time.monotonic()
     documents = read_documents(request.documents)
     loaded = load(request.checkpoint)
+    difference = require_same_logits(request.checkpoint, loaded, documents)
+    log.info("transformers opens checkpoint=%s largest_difference=%.2g", request.checkpoint.name, difference)
     evaluation = evaluate(loaded, documents, threads=request.threads)
     predictions = predict(loaded, documents, count=request.passages, threads=request.threads)
     write_scores(request.work / SCORES, evaluation.scores)

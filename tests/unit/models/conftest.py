@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from models.checkpoint import CheckpointStore, Origin
 from models.config import TINY
@@ -54,6 +55,10 @@ def table(values):
     names = ("document_id", "dataset", "text", "split")
     types = (pa.string(), pa.string(), pa.large_string(), pa.string())
     return pa.Table.from_pylist(values, schema=pa.schema(list(zip(names, types, strict=True))))
+
+
+# Threads of several test processes that wait for each other on two cores made one test take 80 s.
+torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -1,0 +1,61 @@
+"""Threads that each learn from their share of a batch on one core: they meet once a step, not at every product.
+
+Shapes: B sequences, T tokens.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+
+import torch
+from torch import Tensor
+
+from models.device import Device
+from models.lm import LanguageModel
+
+
+class Workers:
+    """A few threads of one core each; the sum of their gradients has a fixed order, so runs can be repeated."""
+
+    def __init__(self, device: Device, *, seed: int) -> None:
+        self._device = device
+        self._count = device.threads if device.torch_device.type == "cpu" else 1
+        self._noise = [torch.Generator(device.torch_device).manual_seed(seed + at) for at in range(self._count)]
+        self._pool = ThreadPoolExecutor(self._count, thread_name_prefix="worker", initializer=_take_one_core)
+
+    def __enter__(self) -> "Workers":
+        torch.set_num_threads(1)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(self._device.threads)
+
+    def all(self, jobs: Sequence[Callable[[], None]]) -> None:
+        """Do all jobs, in any order."""
+        for done in [self._pool.submit(job) for job in jobs]:
+            done.result()
+
+    def learn(self, model: LanguageModel, inputs_BT: Tensor, targets_BT: Tensor) -> float:
+        """Set every weight's gradient to that of the mean loss over the batch; return that loss."""
+        count = min(self._count, len(inputs_BT))
+        shares = list(zip(inputs_BT.tensor_split(count), targets_BT.tensor_split(count), self._noise, strict=False))
+        weights = list(model.parameters())
+
+        def one(share: tuple[Tensor, Tensor, torch.Generator]) -> tuple[float, tuple[Tensor, ...]]:
+            with self._device.arithmetic():
+                loss = model.loss(*share) * (len(share[0]) / len(inputs_BT))
+            return loss.item(), torch.autograd.grad(loss, weights)
+
+        done = list(self._pool.map(one, shares))
+        for weight, *parts in zip(weights, *(gradients for _, gradients in done), strict=True):
+            weight.grad = parts[0]
+            for part in parts[1:]:
+                weight.grad += part
+        return sum(loss for loss, _ in done)
+
+
+def _take_one_core() -> None:
+    torch.set_num_threads(1)
