@@ -39,6 +39,7 @@ check: testsetup ## Lint, types, architecture, dependencies
 	@$(RUN)/mypy
 	@$(RUN)/lint-imports
 	@$(RUN)/deptry .
+	@$(RUN)/python -m pytest tests/golden -q
 
 bench: testsetup ## Measure, side by side with the named peers
 	@$(RUN)/python -m pytest tests/bench -m bench -q -s -p no:xdist
@@ -48,7 +49,7 @@ lock: ## Resolve the lock files again
 	$(COMPILE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 	cd superset && $(COMPILE) pyproject.toml -o requirements.lock
 
-docs: ## Render the dictionary of tables, views and settings
+docs: ## Render the dictionary of tables, views and figures
 	@$(LAKE) docs
 
 clean: down ## Remove all data, environments and secrets of this checkout

@@ -34,7 +34,7 @@ def evaluation(
     """Bits per byte of every held-out document, by the model, a unigram and a trigram."""
     with failures():
         version = newest_version(workshop)
-        result = workshop.evaluate(version, workshop.corpus(house.tables))
+        result = workshop.evaluate(version, workshop.corpus(house))
     scores = bits_per_byte(result)
     yield dg.MaterializeResult(
         metadata={

@@ -13,11 +13,12 @@ from lakehouse.archive.eds import Description
 from lakehouse.archive.shelf import Shelf
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import LakehouseError, NoReleaseError, TransientError
-from lakehouse.ports import Provenance, TableStore, TableWrite
+from lakehouse.ports import DatasetVersion, DatasetVersions, Provenance, TableWrite
 from lakehouse.publish.views import publishable_views
-from lakehouse.tables.gold import GOLD
+from lakehouse.tables.gold import GOLD, LOADS
 from lakehouse.tables.register import REGISTER
-from lakehouse.tables.write_audit_publish import Lakehouse, Published, write_audit_publish
+from lakehouse.tables.release import Release
+from lakehouse.tables.write_audit_publish import Lakehouse, Published, recover, write_audit_publish
 from models.errors import ModelError
 
 submissions = dg.DynamicPartitionsDefinition(name="submissions")
@@ -81,10 +82,7 @@ def _founded(house: Lakehouse, provenance: Provenance) -> set[str]:
 
     So every view can be asked from the first submission on, before there is a model or any drift.
     """
-    try:
-        pinned = set(house.releases.current().tables)
-    except NoReleaseError:
-        pinned = set()
+    pinned = set(_release(house).tables)
     absent = [table for table in (*REGISTER, *GOLD) if table.name not in pinned]
     if absent:
         empty = [TableWrite(table, table.arrow_schema().empty_table()) for table in absent]
@@ -103,30 +101,54 @@ def with_run(rows: pa.Table, provenance: Provenance, table: TableDefinition) -> 
     return rows.select(schema.names).cast(schema)
 
 
-def descriptions(shelf: Shelf) -> dict[str, Description]:
-    """Return the description of every dataset that has an accepted submission, by name."""
-    reports = [shelf.judge(key) for key in shelf.landed_keys()]
-    return {
-        report.description.name: report.description
-        for report in reports
-        if report.accepted and report.description is not None
-    }
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is published of one dataset: its newest stored description, and its stored versions, oldest first."""
+
+    description: Description
+    versions: list[DatasetVersion]
 
 
-def read_or_empty(tables: TableStore, table: TableDefinition, *, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a table's rows, or none in its schema while it has never been written."""
-    if tables.exists(table.name):
-        return tables.read(table.name, columns=columns)
+def stored_datasets(house: Lakehouse, shelf: Shelf, versions: DatasetVersions) -> dict[str, Stored]:
+    """Return the datasets whose silver tables are published, by name.
+
+    A version counts once all its tables are visible, so one that is saved but not stored yet changes nothing, and
+    neither does a submission that was refused.
+    """
+    loads = read_released(house, LOADS).to_pylist()
+    visible = {(row["dataset"], row["dataset_commit"]) for row in loads if row["layer"] == "silver"}
+    found = {}
+    for name in sorted({dataset for dataset, _ in visible}):
+        stored = [version for version in versions.versions(name) if (name, version.commit) in visible]
+        report = shelf.accepted_report(stored[-1].content_sha256) if stored else None
+        if report is not None and report.description is not None:
+            found[name] = Stored(report.description, stored)
+    return found
+
+
+def read_released(house: Lakehouse, table: TableDefinition, *, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a table's rows as the current release shows them; none while it is in no release.
+
+    What a crash left half done is finished first, so that this sees what everybody sees.
+    """
+    recover(house)
+    pin = _release(house).tables.get(table.name)
+    if pin is not None:
+        return house.tables.read(table.name, columns=columns, snapshot_id=pin.snapshot_id)
     empty = table.arrow_schema().empty_table()
     return empty.select(list(columns)) if columns else empty
 
 
 def current_model(house: Lakehouse) -> str | None:
     """Return the published model's version, or None before the first."""
+    return _release(house).model_version
+
+
+def _release(house: Lakehouse) -> Release:
     try:
-        return house.releases.current().model_version
+        return house.releases.current()
     except NoReleaseError:
-        return None
+        return Release(number=0, created_at="")
 
 
 def preview(rows: pa.Table, *, limit: int = 5, width: int = 60) -> dg.MarkdownMetadataValue:

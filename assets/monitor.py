@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 import dagster as dg
 import pyarrow as pa
 
-from assets.house import Origin, commit, descriptions, failures, preview, read_or_empty
+from assets.house import Origin, commit, failures, preview, read_released, stored_datasets
 from assets.store import silver_tables
+from lakehouse.archive.reading import table_definition
 from lakehouse.archive.shelf import Shelf
 from lakehouse.monitor.drift import DriftRow, compare_versions, drift_rows, drift_table
-from lakehouse.ports import DatasetVersions, TableStore, TableWrite
+from lakehouse.ports import DatasetVersions, TableWrite
 from lakehouse.tables.gold import DRIFT
 from lakehouse.tables.write_audit_publish import Lakehouse
 
@@ -32,15 +33,15 @@ def drift(
 ) -> dg.MaterializeResult[None]:
     """How far each dataset version has moved from its predecessor, column by column."""
     with failures():
-        known = read_or_empty(house.tables, DRIFT)
-        found = [row for pair in _new_pairs(shelf, versions, house.tables, known) for row in pair]
+        known = read_released(house, DRIFT)
+        found = [row for pair in _new_pairs(house, shelf, versions, known) for row in pair]
         if found:
             provenance = origin.provenance(context)
             rows = drift_table(
                 found, run_id=provenance.run_id, code_commit=provenance.code_commit, recorded_at=datetime.now(UTC)
             )
             commit(house, [TableWrite(DRIFT, rows)], key=_key(found), provenance=provenance)
-            known = house.tables.read(DRIFT.name)
+            known = read_released(house, DRIFT)
     shifted = known.filter(known["drifted"])
     return dg.MaterializeResult(
         metadata={
@@ -52,22 +53,20 @@ def drift(
     )
 
 
-def _new_pairs(
-    shelf: Shelf, versions: DatasetVersions, tables: TableStore, known: pa.Table
-) -> Iterator[list[DriftRow]]:
-    """Yield the measures of every table's neighbouring versions that are not among the known ones."""
+def _new_pairs(house: Lakehouse, shelf: Shelf, versions: DatasetVersions, known: pa.Table) -> Iterator[list[DriftRow]]:
+    """Yield the measures of every published table's neighbouring versions that are not among the known ones."""
     done = {(row.table_name, row.dataset_version) for row in drift_rows(known)}
-    for name, description in descriptions(shelf).items():
-        labels = [version.version for version in versions.versions(name)]
-        for table, dictionary in description.tables.items():
-            silver = f"silver.{name}_{table}"
-            pairs = [pair for pair in itertools.pairwise(labels) if (silver, pair[1]) not in done]
-            rows = tables.read(silver) if pairs and tables.exists(silver) else None
-            stored = set(rows["dataset_version"].unique().to_pylist()) if rows is not None else set()
+    for name, stored in stored_datasets(house, shelf, versions).items():
+        labels = [version.version for version in stored.versions]
+        for table in stored.description.tables.values():
+            silver = table_definition(name, table, "silver")
+            pairs = [pair for pair in itertools.pairwise(labels) if (silver.name, pair[1]) not in done]
+            rows = read_released(house, silver) if pairs else silver.arrow_schema().empty_table()
+            present = set(rows["dataset_version"].unique().to_pylist())
             for reference, version in pairs:
-                if rows is not None and {reference, version} <= stored:
+                if {reference, version} <= present:
                     yield compare_versions(
-                        rows, silver, name, version=version, reference_version=reference, skip=dictionary.primary_key
+                        rows, silver.name, name, version=version, reference_version=reference, skip=table.primary_key
                     )
 
 

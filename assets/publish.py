@@ -5,12 +5,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.evaluate import best_baseline, bits_per_byte, evaluation, newest_version
-from assets.house import Origin, commit, current_model, failures, preview, read_or_empty
+from assets.house import Origin, commit, current_model, failures, preview, read_released
 from assets.results import evaluation_writes, model_writes, promotion_write
 from assets.workshop import Workshop
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import UnfitModelError
-from lakehouse.ports import Provenance, TableStore, TableWrite
+from lakehouse.ports import Provenance, TableWrite
 from lakehouse.tables.gold import EVALUATIONS, MODEL_VERSIONS, PREDICTIONS, PROMOTIONS
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.requests import EvaluateResult
@@ -30,9 +30,9 @@ def release(
     origin: dg.ResourceParam[Origin],
 ) -> dg.MaterializeResult[None]:
     """One release with the model's numbers and predictions; a better model becomes current in the same moment."""
-    with failures():
+    with failures(), workshop.publishing():
         version, current = newest_version(workshop), current_model(house)
-        corpus = workshop.corpus(house.tables)
+        corpus = workshop.corpus(house)
         results = {name: workshop.evaluate(name, corpus) for name in {version, current or version}}
         require_fit(version, results[version])
         comparison = compared(version, current, results)
@@ -40,10 +40,10 @@ def release(
         provenance = origin.provenance(context, model_version=version)
         published = commit(
             house,
-            _writes(house.tables, workshop, version, current, results, comparison, provenance),
+            _writes(house, workshop, version, current, results, comparison, provenance),
             key=f"release:{version}:{results[version].evaluation_snapshot}:{current}",
             provenance=provenance,
-            model_version=version if promoted else current,
+            model_version=version if promoted else None,
         )
     return dg.MaterializeResult(
         metadata={
@@ -52,7 +52,7 @@ def release(
             "current_model": (version if promoted else current) or "none",
             "decision": comparison.reason if comparison else "nothing newer to compare",
             **{f"{name}_bits_per_byte": value for name, value in bits_per_byte(results[version]).items()},
-            "predictions": preview(_predictions(house.tables, version), limit=5),
+            "predictions": preview(_predictions(house, version), limit=5),
         },
         data_version=dg.DataVersion(str(published.release_number)),
     )
@@ -75,7 +75,7 @@ def compared(version: str, current: str | None, results: dict[str, EvaluateResul
 
 
 def _writes(
-    tables: TableStore,
+    house: Lakehouse,
     workshop: Workshop,
     version: str,
     current: str | None,
@@ -84,8 +84,8 @@ def _writes(
     provenance: Provenance,
 ) -> list[TableWrite]:
     """Return what is not recorded yet: the version, the evaluations of both models, and the decision."""
-    described = set(read_or_empty(tables, MODEL_VERSIONS, columns=["model_version"])["model_version"].to_pylist())
-    measured = _recorded(tables, EVALUATIONS)
+    described = set(read_released(house, MODEL_VERSIONS, columns=["model_version"])["model_version"].to_pylist())
+    measured = _recorded(house, EVALUATIONS)
     writes = [] if version in described else model_writes(version, workshop.checkpoints.training(version), provenance)
     evaluations = [
         evaluation_writes(name, result, provenance)
@@ -94,7 +94,7 @@ def _writes(
     ]
     writes.extend(_joined(evaluations))
     snapshot = results[version].evaluation_snapshot
-    if version != current and (version, snapshot) not in _recorded(tables, PROMOTIONS):
+    if version != current and (version, snapshot) not in _recorded(house, PROMOTIONS):
         writes.append(promotion_write(version, snapshot, current, comparison, provenance))
     return writes
 
@@ -107,13 +107,13 @@ def _joined(groups: list[list[TableWrite]]) -> list[TableWrite]:
     return [TableWrite(table, pa.concat_tables(parts)) for table, parts in rows.items()]
 
 
-def _recorded(tables: TableStore, table: TableDefinition) -> set[tuple[str, str]]:
-    rows = read_or_empty(tables, table, columns=["model_version", "evaluation_snapshot"]).to_pylist()
+def _recorded(house: Lakehouse, table: TableDefinition) -> set[tuple[str, str]]:
+    rows = read_released(house, table, columns=["model_version", "evaluation_snapshot"]).to_pylist()
     return {(row["model_version"], row["evaluation_snapshot"]) for row in rows}
 
 
-def _predictions(tables: TableStore, version: str) -> pa.Table:
-    rows = tables.read(
-        PREDICTIONS.name, columns=["model_version", "passage", "top_tokens", "next_token", "continuation"]
+def _predictions(house: Lakehouse, version: str) -> pa.Table:
+    rows = read_released(
+        house, PREDICTIONS, columns=["model_version", "passage", "top_tokens", "next_token", "continuation"]
     )
     return rows.filter(pc.equal(rows["model_version"], pa.scalar(version)))

@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from assets.house import Origin, commit, current_model, failures, preview, read_or_empty
+from assets.house import Origin, commit, current_model, failures, preview, read_released
 from assets.monitor import drift
 from assets.publish import release
 from assets.workshop import Workshop
 from lakehouse.monitor.drift import DriftRow, drift_rows
 from lakehouse.monitor.retraining import cause_key, decide, decisions_table
-from lakehouse.ports import TableStore, TableWrite
+from lakehouse.ports import TableWrite
 from lakehouse.tables.gold import DOCUMENTS, DRIFT, RETRAIN_DECISIONS
 from lakehouse.tables.write_audit_publish import Lakehouse
 
@@ -32,12 +32,12 @@ def retrain_decisions(
     Before the first model there is nothing to decide: the first training learns from everything.
     """
     with failures():
-        known = read_or_empty(house.tables, RETRAIN_DECISIONS)
+        known = read_released(house, RETRAIN_DECISIONS)
         model = current_model(house)
         decided = {row["cause_key"] for row in known.select(["cause_key"]).to_pylist()}
         found = []
         if model is not None:
-            measures = _open_measures(house.tables, decided)
+            measures = _open_measures(house, decided)
             found = decide(measures, trained_on=workshop.learned_versions(model), decided=decided) if measures else []
         if found:
             provenance = origin.provenance(context, model_version=model)
@@ -46,7 +46,7 @@ def retrain_decisions(
             )
             key = "decisions:" + ",".join(one.cause_key for one in found)
             commit(house, [TableWrite(RETRAIN_DECISIONS, rows)], key=key, provenance=provenance)
-            known = house.tables.read(RETRAIN_DECISIONS.name)
+            known = read_released(house, RETRAIN_DECISIONS)
     return dg.MaterializeResult(
         metadata={
             "decided_now": len(found),
@@ -55,11 +55,11 @@ def retrain_decisions(
     )
 
 
-def _open_measures(tables: TableStore, decided: set[str]) -> list[DriftRow]:
+def _open_measures(house: Lakehouse, decided: set[str]) -> list[DriftRow]:
     """Return drift that has had no decision, in datasets that models learn from; the rest asks for no training."""
-    drifted = [row for row in drift_rows(read_or_empty(tables, DRIFT)) if row.drifted]
+    drifted = [row for row in drift_rows(read_released(house, DRIFT)) if row.drifted]
     undecided = [row for row in drifted if cause_key(row.dataset, row.dataset_version) not in decided]
     if not undecided:
         return []
-    learned_from = set(read_or_empty(tables, DOCUMENTS, columns=["dataset"])["dataset"].unique().to_pylist())
+    learned_from = set(read_released(house, DOCUMENTS, columns=["dataset"])["dataset"].unique().to_pylist())
     return [row for row in undecided if row.dataset in learned_from]

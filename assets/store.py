@@ -7,13 +7,14 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.house import Origin, commit, descriptions, failures, preview, submissions, with_run
+from assets.house import Origin, commit, failures, preview, read_released, stored_datasets, submissions, with_run
 from assets.version import dataset_version, saved_version
 from lakehouse.archive.eds import Description
 from lakehouse.archive.layers import bronze_writes, load_rows, silver_writes
+from lakehouse.archive.reading import table_definition, text_definition
 from lakehouse.archive.shelf import Shelf
 from lakehouse.errors import NoReleaseError
-from lakehouse.ports import DatasetVersion, DatasetVersions, TableStore, TableWrite
+from lakehouse.ports import DatasetVersion, DatasetVersions, TableWrite
 from lakehouse.tables.documents import assemble, documents_sha256, from_outcomes, from_texts
 from lakehouse.tables.gold import DOCUMENTS, LOADS
 from lakehouse.tables.write_audit_publish import Lakehouse
@@ -72,7 +73,8 @@ def silver_tables(
         description, version = _accepted(shelf, versions, context.partition_key)
         writes = silver_writes(shelf.landed(context.partition_key).folder, description, version)
         _commit(context, house, origin, "silver", version, writes)
-        counts = _row_counts(house.tables, version)
+        shelf.done(context.partition_key)
+        counts = _row_counts(house, version)
     yield _loaded(writes, version)
     yield dg.AssetCheckResult(check_name=WHOLE.name, passed=counts["bronze"] == counts["silver"], metadata=dict(counts))
 
@@ -93,7 +95,7 @@ def documents(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """All documents the language model may learn from or be measured on, split by a hash of their text."""
     with failures():
-        rows = assemble(_document_parts(shelf, versions, house.tables))
+        rows = assemble(_document_parts(house, shelf, versions))
         writes = [TableWrite(DOCUMENTS, rows, mode="replace")]
         digest = documents_sha256(rows)
         commit(house, writes, key=f"documents:{digest}", provenance=origin.provenance(context))
@@ -138,10 +140,10 @@ def _commit(
     )
 
 
-def _row_counts(tables: TableStore, version: DatasetVersion) -> Counter[str]:
+def _row_counts(house: Lakehouse, version: DatasetVersion) -> Counter[str]:
     """Return how many rows of a version were loaded into each layer, as its loads say."""
     counts: Counter[str] = Counter(bronze=0, silver=0)
-    for row in tables.read(LOADS.name).to_pylist():
+    for row in read_released(house, LOADS).to_pylist():
         if row["dataset_commit"] == version.commit:
             counts[row["layer"]] += row["row_count"]
     return counts
@@ -162,18 +164,21 @@ def _loaded(writes: list[TableWrite], version: DatasetVersion) -> dg.Materialize
     )
 
 
-def _document_parts(shelf: Shelf, versions: DatasetVersions, tables: TableStore) -> list[pa.Table]:
-    """Return the documents of every accepted dataset: all versions of waves, the newest of snapshots."""
+def _document_parts(house: Lakehouse, shelf: Shelf, versions: DatasetVersions) -> list[pa.Table]:
+    """Return the documents of every published dataset: all versions of waves, the newest of snapshots."""
     parts = []
-    for name, description in sorted(descriptions(shelf).items()):
-        newest = versions.versions(name)[-1:]
-        for collection in description.texts:
-            rows = tables.read(f"silver.{name}_{collection}")
-            if description.accumulates == "snapshots" and newest:
-                rows = rows.filter(pc.field("dataset_version") == newest[0].version)
-            parts.append(from_texts(rows, dataset=name, collection=collection, licence=description.licence or ""))
-        if tables.exists(OUTCOMES) and OUTCOMES in {f"silver.{name}_{table}" for table in description.tables}:
-            parts.append(from_outcomes(tables.read(OUTCOMES), dataset=name, licence=description.licence or ""))
+    for name, stored in stored_datasets(house, shelf, versions).items():
+        description, licence = stored.description, stored.description.licence or ""
+        labels = [version.version for version in stored.versions]
+        kept = pa.array(labels[-1:] if description.accumulates == "snapshots" else labels)
+        for collection in description.texts.values():
+            rows = read_released(house, text_definition(name, collection, "silver"))
+            rows = rows.filter(pc.is_in(rows["dataset_version"], value_set=kept))
+            parts.append(from_texts(rows, dataset=name, collection=collection.name, licence=licence))
+        for table in description.tables.values():
+            definition = table_definition(name, table, "silver")
+            if definition.name == OUTCOMES:
+                parts.append(from_outcomes(read_released(house, definition), dataset=name, licence=licence))
     if not parts:
-        raise NoReleaseError("no accepted dataset holds text; hand one in with `lakehouse submit PATH`")
+        raise NoReleaseError("no published dataset holds text; hand one in with `lakehouse submit PATH`")
     return parts

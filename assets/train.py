@@ -36,7 +36,7 @@ def language_model(
 ) -> dg.MaterializeResult[None]:
     """A small GPT with its byte-level tokenizer; unchanged documents and recipe give the version there already is."""
     with failures():
-        corpus = workshop.corpus(house.tables)
+        corpus = workshop.corpus(house)
         result = workshop.train(corpus, code_commit=origin.code_commit, cause=config.cause, log=_told(context.log.info))
     training = result.training
     return dg.MaterializeResult(

@@ -1,21 +1,27 @@
 """Where models are made: hands the published documents to the model library and keeps what it gives back."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from lakehouse.ports import TableStore
+from lakehouse.errors import NoReleaseError
 from lakehouse.tables.documents import documents_sha256
 from lakehouse.tables.gold import DOCUMENTS
+from lakehouse.tables.lock import archive_lock
+from lakehouse.tables.write_audit_publish import Lakehouse, recover
 from models.checkpoint import CheckpointStore
 from models.child import run_evaluate, run_train
 from models.config import Recipe
 from models.documents import evaluation_snapshot, of_split, read_documents
 from models.progress import Progress
 from models.requests import RESULT, EvaluateRequest, EvaluateResult, TrainRequest, TrainResult, evaluate_result
+
+LONGEST_WAIT_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +46,33 @@ class Workshop:
         """Return all trained versions."""
         return CheckpointStore(self.root / "versions")
 
-    def corpus(self, tables: TableStore) -> Corpus:
-        """Return the documents as they are now, written once per content to a file for the child process."""
-        snapshot_id = tables.pointer(DOCUMENTS.name).snapshot_id
-        assert snapshot_id is not None, "a table is created with its first snapshot"
-        rows = tables.read(DOCUMENTS.name, snapshot_id=snapshot_id)
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other processes of this machine from training or evaluating meanwhile; they wait their turn."""
+        return archive_lock(self.root / "workshop.lock", timeout_s=LONGEST_WAIT_SECONDS)
+
+    def publishing(self) -> AbstractContextManager[None]:
+        """Keep other processes of this machine from deciding meanwhile which model is current."""
+        return archive_lock(self.root / "publishing.lock", timeout_s=LONGEST_WAIT_SECONDS)
+
+    def corpus(self, house: Lakehouse) -> Corpus:
+        """Return the documents that the release names, written once per content to a file for the child process.
+
+        Raises NoReleaseError while none are published.
+        """
+        recover(house)
+        pin = house.releases.current().tables.get(DOCUMENTS.name)
+        if pin is None or pin.snapshot_id is None:
+            raise NoReleaseError("no documents are published; materialise `documents` first")
+        rows = house.tables.read(DOCUMENTS.name, snapshot_id=pin.snapshot_id)
         file = self.root / "work" / f"documents-{documents_sha256(rows)[:16]}.parquet"
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
-            partial = file.with_suffix(".part")
+            partial = file.with_suffix(f".{os.getpid()}.part")
             pq.write_table(rows, partial, write_page_checksum=True)
             partial.replace(file)
         sources = rows.group_by(["dataset", "dataset_version", "dataset_commit"]).aggregate([]).to_pylist()
         commits = {f"{row['dataset']}@{row['dataset_version']}": row["dataset_commit"] for row in sources}
-        return Corpus(file, snapshot_id, dict(sorted(commits.items())))
+        return Corpus(file, pin.snapshot_id, dict(sorted(commits.items())))
 
     def train(self, corpus: Corpus, *, code_commit: str, cause: str, log: Callable[[Progress], None]) -> TrainResult:
         """Train on a corpus in a child process, or return the version that an equal run has made."""
@@ -72,17 +91,19 @@ class Workshop:
             log(progress)
             self.listen(progress)
 
-        return run_train(request, on_progress=tell)
+        with self.alone():
+            return run_train(request, on_progress=tell)
 
     def evaluate(self, version: str, corpus: Corpus) -> EvaluateResult:
         """Measure a version on a corpus's held-out documents, once per version and documents."""
         snapshot = self.evaluation_snapshot(corpus)
         work = self.root / "evaluations" / f"{version}-{snapshot[:16]}"
-        known = _kept(work / RESULT)
-        if known is not None:
-            return known
-        request = EvaluateRequest(documents=corpus.file, checkpoint=self.checkpoints.folder(version), work=work)
-        return run_evaluate(request)
+        with self.alone():
+            known = _kept(work / RESULT)
+            if known is not None:
+                return known
+            request = EvaluateRequest(documents=corpus.file, checkpoint=self.checkpoints.folder(version), work=work)
+            return run_evaluate(request)
 
     def evaluation_snapshot(self, corpus: Corpus) -> str:
         """Return the hash of a corpus's held-out documents."""

@@ -72,7 +72,7 @@ def run_demo(settings: Settings) -> int:
         _up(supervisor, settings, "sql")
         provisioning = _start_provisioning(settings, supervisor)
         with timings.step("Training, evaluating and publishing the language model"):
-            learned = _learn(loop)
+            learned = _learn(loop, settings)
     with timings.step("Setting up dashboards (Superset)"):
         _finish_provisioning(supervisor, provisioning)
     with timings.step("Starting Dagster and Superset"):
@@ -91,7 +91,7 @@ def run_graph(settings: Settings) -> int:
     keys = sorted({*archive.landed_keys(), *(arrival.key for arrival in archive.waiting())})
     with open_loop(settings, prepare_dagster_home(settings), listen=TrainingBar().hear) as loop:
         outcomes = _ingest_all(loop, keys)
-        outcomes.append(_learn(loop))
+        outcomes.append(_learn(loop, settings))
     return _verdict(outcomes, time.monotonic() - begun)
 
 
@@ -186,8 +186,9 @@ class TrainingBar:
             self.progress.stop()
 
 
-def _learn(loop: Loop) -> RunOutcome:
-    outcome = loop.learn("first")
+def _learn(loop: Loop, settings: Settings) -> RunOutcome:
+    release = _release(settings)
+    outcome = loop.learn("request" if release and release.model_version else "first")
     console.print(f"  {'published' if outcome.success else 'failed: ' + str(outcome.failure)}")
     return outcome
 
@@ -242,7 +243,7 @@ def _verdict(outcomes: Sequence[RunOutcome], seconds: float) -> int:
     for outcome in bad:
         console.print(f"[red]{outcome.name}[/red] {outcome.failure or 'was accepted, though it must be refused'}")
     console.print(f"{len(outcomes)} runs in {seconds:.1f} s; {REFUSED} is refused on purpose.")
-    return 1 if bad else 0
+    return bad[0].exit_code or 1 if bad else 0
 
 
 def _rows(settings: Settings) -> list[tuple[str, ...]]:

@@ -8,12 +8,23 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.evaluate import BEATS
 from assets.house import submissions
+from assets.validate import FIT
 from dagster_project.code_location import build
+from dagster_project.dead_runs import end_dead_runs
 from dagster_project.jobs import STORED, learn_config
 from dagster_project.settings import Settings
 from dagster_project.wiring import workshop
+from lakehouse.errors import LakehouseError, RefusedError, UnfitModelError
+from models.errors import ModelError
 from models.progress import Progress
+
+UNKNOWN_EXIT_CODE = 1
+CHECK_EXIT_CODES = {
+    FIT.name: RefusedError.exit_code,
+    BEATS.name: UnfitModelError.exit_code,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,7 @@ def open_loop(
 ) -> Iterator[Loop]:
     """Open Dagster's instance under `dagster_home` and close it again; `listen` hears how training goes on."""
     with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        end_dead_runs(instance)
         yield Loop(build(settings, workshop=replace(workshop(settings), listen=listen)), instance)
 
 
@@ -83,12 +95,28 @@ def _first_failure(result: dg.ExecuteInProcessResult) -> tuple[str | None, int]:
     """Return the text and exit code of the first failed step or blocking check."""
     for event in result.all_events:
         if event.is_step_failure:
-            user = event.step_failure_data.user_failure_data
-            if user is not None:
-                code = user.metadata.get("exit_code")
-                return user.description, int(str(code.value)) if code is not None else 1
-            error = event.step_failure_data.error
+            data = event.step_failure_data
+            user, error = data.user_failure_data, data.error
+            if user is not None and "exit_code" in user.metadata:
+                return user.description, int(str(user.metadata["exit_code"].value))
             while error is not None and error.cause is not None:
                 error = error.cause  # the error behind the error is what went wrong
-            return (error.message.strip() if error else f"{event.step_key} failed"), 1
+            if error is None:
+                return f"{event.step_key} failed", UNKNOWN_EXIT_CODE
+            return error.message.strip(), _exit_code(error.cls_name or "", error.message)
     return None, 0
+
+
+def _exit_code(name: str, message: str) -> int:
+    """Return the exit code of an error known by its class name, or of the check that a message names."""
+    for check, code in CHECK_EXIT_CODES.items():
+        if check in message:
+            return code
+    return _codes(LakehouseError).get(name) or _codes(ModelError).get(name) or UNKNOWN_EXIT_CODE
+
+
+def _codes(base: type[LakehouseError] | type[ModelError]) -> dict[str, int]:
+    found = {base.__name__: base.exit_code}
+    for kind in base.__subclasses__():
+        found |= _codes(kind)
+    return found

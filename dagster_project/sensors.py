@@ -4,7 +4,8 @@ import json
 
 import dagster as dg
 
-from assets.house import submissions
+from assets.house import read_released, submissions
+from dagster_project.dead_runs import end_dead_runs
 from dagster_project.jobs import ingest, learn, learn_config
 from lakehouse.archive.shelf import Shelf
 from lakehouse.tables.gold import RETRAIN_DECISIONS
@@ -50,10 +51,9 @@ def drift_sensor(interval_seconds: int) -> dg.SensorDefinition:
         description="Requests a retraining for each recorded decision, once per cause.",
     )
     def look(context: dg.SensorEvaluationContext, house: dg.ResourceParam[Lakehouse]) -> dg.SensorResult:
-        if not house.tables.exists(RETRAIN_DECISIONS.name):
-            return dg.SensorResult(skip_reason="no decision has been recorded yet")
+        end_dead_runs(context.instance)
         done = set(json.loads(context.cursor or "[]"))
-        rows = house.tables.read(RETRAIN_DECISIONS.name, columns=["cause_key", "decision"]).to_pylist()
+        rows = read_released(house, RETRAIN_DECISIONS, columns=["cause_key", "decision"]).to_pylist()
         asked = {row["cause_key"] for row in rows if row["decision"] == "retrain"}
         wanted = sorted(asked - done)
         # One training learns from everything, so causes that are seen together share it.

@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from dagster_project.settings import PREFIX, PROJECT, Settings, machine_environment
+from dagster_project.settings import PREFIX, PROJECT, Settings, machine_environment, own_environment
 from dagster_project.supervisor import Service
 from lakehouse.adapters import seaweedfs, superset
 from lakehouse.adapters.dremio import DremioQueries
@@ -21,7 +21,7 @@ telemetry: {enabled: false}
 nux: {enabled: false}
 concurrency:
   runs: {max_concurrent_runs: 1}
-run_monitoring: {enabled: true, start_timeout_seconds: 180, poll_interval_seconds: 30}
+run_monitoring: {enabled: true, start_timeout_seconds: 180, max_runtime_seconds: 21600, poll_interval_seconds: 30}
 run_retries: {enabled: false}
 """
 
@@ -120,8 +120,9 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment for this project's own child processes: they read the same env file."""
-    return machine_environment() | {f"{PREFIX}HOME": str(settings.home), "PYTHONUNBUFFERED": "1"}
+    """Return the environment for this project's own child processes: they read the same settings as this one."""
+    own = own_environment() | {f"{PREFIX}HOME": str(settings.home)}
+    return machine_environment() | own | {"PYTHONUNBUFFERED": "1"}
 
 
 def queries(settings: Settings) -> DremioQueries:

@@ -123,6 +123,14 @@ def machine_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
+def own_environment() -> dict[str, str]:
+    """Return this project's own settings as they stand in the environment, for its own child processes."""
+    own = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    if profile := own.get(f"{PREFIX}PROFILE"):
+        own[f"{PREFIX}PROFILE"] = str(Path(profile).resolve())  # children start in another folder
+    return own
+
+
 def code_commit() -> str:
     """Return the commit of this checkout, with ``+dirty`` when files differ from it, or ``unknown`` outside git."""
     head = _git("rev-parse", "HEAD")

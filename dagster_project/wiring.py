@@ -62,6 +62,8 @@ def resources(settings: Settings) -> dict[str, object]:
 
 
 def ensure_folders(settings: Settings) -> None:
-    """Create the folders people put files into."""
+    """Create the state folder, closed to other users of the machine, and the folders people put files into."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    settings.home.chmod(0o700)
     for folder in (settings.home / "inbox", settings.home / "archive", settings.home / "models"):
         Path(folder).mkdir(parents=True, exist_ok=True)

@@ -64,6 +64,21 @@ class Shelf:
         self._replace(path, report.to_json())
         return report
 
+    def accepted_report(self, content_sha256: str) -> Report | None:
+        """Return the newest accepted report on exactly this content, whatever key or rules it was judged under."""
+        found = [
+            Report.from_json(path.read_text(encoding="utf-8"))
+            for path in (self.root / "reports").glob(f"*-{content_sha256[:12]}-*.json")
+        ]
+        accepted = [report for report in found if report.accepted and report.content_sha256 == content_sha256]
+        return max(accepted, key=lambda report: report.validated_at, default=None)
+
+    def done(self, key: str) -> None:
+        """Note that what landed under the key is stored; until then its arrival may be asked for again."""
+        record = self._read(key)
+        if record is not None and not record.get("done"):
+            self._write(self._record(key), {**record, "done": True})
+
     def landed_keys(self) -> list[str]:
         """Return the keys of everything that has landed, sorted."""
         return sorted(path.stem for path in (self.root / "arrivals").glob("*.json"))

@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +17,7 @@ from assets.workshop import Workshop
 from dagster_project.code_location import build
 from dagster_project.loop import Loop
 from dagster_project.services import prepare_dagster_home
-from dagster_project.settings import Settings, load_settings
+from dagster_project.settings import PROJECT, Settings, load_settings, machine_environment
 from dagster_project.wiring import ensure_folders, lakehouse, shelf, versions
 from lakehouse.archive import inbox
 from lakehouse.errors import NoReleaseError
@@ -65,22 +67,22 @@ class Bench:
         self.recipe = recipe
         self.loop = Loop(build(self.settings, workshop=self.workshop), self.loop.instance)
 
-    def periodic_texts(self, *, seed: int = 1) -> str:
+    def periodic_texts(self, *, seed: int = 1, name: str = "echoes", accumulates: str = "waves") -> str:
         """Hand in documents made of words said eight times: easy for attention, impossible for a trigram."""
         draw = random.Random(seed)
-        folder = self.settings.home / "scratch" / f"echoes-{seed}"
+        folder = self.settings.home / "scratch" / f"{name}-{seed}"
         collection = folder / "texts" / "echoes"
         collection.mkdir(parents=True)
         (folder / "dataset.yaml").write_text(
-            f'eds_version: "0.1"\nname: echoes\nversion: "{seed}"\ntitle: Echoes\ndescription: Echoes.\n'
-            "licence: CC0-1.0\naccumulates: waves\n"
+            f'eds_version: "0.1"\nname: {name}\nversion: "{seed}"\ntitle: Echoes\ndescription: Echoes.\n'
+            f"licence: CC0-1.0\naccumulates: {accumulates}\n"
         )
         (collection / "collection.yaml").write_text("title: Echoes\ndescription: Words said eight times.\n")
         with (collection / "documents.jsonl").open("w") as file:
             for number in range(160):
                 words = ("".join(draw.choices("abcdefghijklmnop", k=5)) * 8 for _ in range(6))
-                name = f"echo {seed} {number}"
-                file.write(json.dumps({"id": f"{seed}-{number}", "title": name, "text": " ".join(words)}) + "\n")
+                title = f"echo {seed} {number}"
+                file.write(json.dumps({"id": f"{seed}-{number}", "title": title, "text": " ".join(words)}) + "\n")
         return self.arrive(folder)
 
     def decide(self, *decisions: RetrainDecision) -> None:
@@ -88,6 +90,21 @@ class Bench:
         key = "test:" + ",".join(one.cause_key for one in decisions)
         provenance = Provenance(run_id="test", code_commit="0" * 40)
         commit(lakehouse(self.settings), [TableWrite(RETRAIN_DECISIONS, rows)], key=key, provenance=provenance)
+
+    def run_apart(
+        self, job: str, key: str = "", *, point: int = -1, recipe: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a job in a process of its own that kills itself before durable change `point`; below zero it does not."""
+        program = Path(__file__).with_name("killed_run.py")
+        return subprocess.run(
+            [sys.executable, str(program), str(self.settings.home), job, key, str(point), recipe],
+            cwd=PROJECT,
+            env=machine_environment() | {"PYTHONPATH": str(PROJECT)},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
 
     def another(self, home: Path) -> "Bench":
         return open_bench(home)

@@ -1,6 +1,7 @@
 """Dagster's own daemon on a real instance: an arrival, a decision and the clock each start a run, once per cause."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,6 +60,10 @@ def runs_tagged(bench, **tags):
     return [run for run in bench.loop.instance.get_runs() if names.items() <= run.tags.items()]
 
 
+def runs_in_progress(bench):
+    return [run.run_id for run in bench.loop.instance.get_runs() if not run.is_finished]
+
+
 def until(condition, seconds, home):
     end = time.monotonic() + seconds
     while not condition():
@@ -69,6 +74,10 @@ def until(condition, seconds, home):
 
 def test_an_arrival_a_decision_and_the_clock_each_start_one_run(bench):
     home = bench.settings.home
+    killed = bench.wave(2013)
+    bench.run_apart("ingest", killed, point=3)
+    (dead,) = runs_in_progress(bench)
+    shutil.rmtree(home / "inbox" / killed)
     key = bench.wave(2014)
     bench.decide(RetrainDecision("college_scorecard@2013", "drift", "retrain", "shifted"))
     with daemon(home):
@@ -81,6 +90,7 @@ def test_an_arrival_a_decision_and_the_clock_each_start_one_run(bench):
         ticks = runs_tagged(bench, dagster__schedule_name="retrain_schedule")
     assert [run.tags["dagster/partition"] for run in arrivals] == [key]
     assert [run.tags["lakehouse/causes"] for run in decisions] == ["college_scorecard@2013"]
+    assert bench.loop.instance.get_run_by_id(dead).is_failure, "a killed run did not hold the queue's only place"
     keys = [run.tags["dagster/run_key"] for run in ticks]
     assert len(keys) == len(set(keys))
     assert len(bench.rows("silver.college_scorecard_outcomes")) > 5_000

@@ -4,36 +4,19 @@ import dataclasses
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from dagster_project.settings import machine_environment
+from dagster_project.dead_runs import end_dead_runs
 from dagster_project.wiring import lakehouse
 from models.config import TINY
 
-PROJECT = Path(__file__).resolve().parents[2]
 COPYIST = dataclasses.replace(TINY, vocabulary_size=257, context=48, batch=16, steps=120, validate_every=60)
 WAVES = (2011, 2012, 2013, 2014)
 TABLES = ("bronze.college_scorecard_outcomes", "silver.college_scorecard_outcomes", "gold.loads")
 
 pytestmark = pytest.mark.slow
-
-
-def run(bench, job, key="", *, point=-1, recipe=""):
-    program = Path(__file__).with_name("killed_run.py")
-    return subprocess.run(
-        [sys.executable, str(program), str(bench.settings.home), job, key, str(point), recipe],
-        cwd=PROJECT,
-        env=machine_environment() | {"PYTHONPATH": str(PROJECT)},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
 
 
 def published(bench, table):
@@ -49,7 +32,7 @@ def versions_of(rows):
 
 def test_kills_during_store_leave_whole_versions_and_nothing_twice(bench):
     assert bench.loop.ingest(bench.wave(2007)).success
-    second = run(bench, "ingest", bench.wave(2009))
+    second = bench.run_apart("ingest", bench.wave(2009))
     assert second.returncode == 0, second.stderr[-2000:]
     changes = json.loads(second.stdout)["changes"]
     expected = {table: versions_of(published(bench, table)) for table in TABLES}
@@ -58,8 +41,9 @@ def test_kills_during_store_leave_whole_versions_and_nothing_twice(bench):
         key = bench.wave(year)
         # After the register's writes at the start, up to the drift's at the end.
         point = round(changes * (0.3 + 0.4 * number / (len(WAVES) - 1)))
-        done = run(bench, "ingest", key, point=point)
+        done = bench.run_apart("ingest", key, point=point)
         killed.append(done.returncode == -signal.SIGKILL)
+        assert len(end_dead_runs(bench.loop.instance)) == 1, "a dead run does not hold the queue's place"
         for table in TABLES[:2]:
             seen = versions_of(published(bench, table))
             rows = len(bench.shelf_rows(year))
@@ -79,7 +63,7 @@ def test_kills_during_publish_leave_no_half_release(bench, tmp_path_factory):
     bench.loop.ingest(key)
     bench.learns_with(COPYIST)
     recipe = COPYIST.canonical_json()
-    whole = run(bench, "learn", recipe=recipe)
+    whole = bench.run_apart("learn", recipe=recipe)
     assert json.loads(whole.stdout)["success"], whole.stdout
     changes = json.loads(whole.stdout)["changes"]
     wanted = results(bench)
@@ -89,7 +73,7 @@ def test_kills_during_publish_leave_no_half_release(bench, tmp_path_factory):
         other.loop.ingest(other.periodic_texts())
         other.learns_with(COPYIST)
         shutil.copytree(trained, other.settings.home / "models", dirs_exist_ok=True)
-        done = run(other, "learn", point=point, recipe=recipe)
+        done = other.run_apart("learn", point=point, recipe=recipe)
         assert done.returncode == -signal.SIGKILL, done.stdout
         assert results(other) in (wanted, NOTHING), "everything of a model is visible, or nothing"
         outcome = other.loop.learn("first")

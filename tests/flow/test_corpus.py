@@ -1,0 +1,51 @@
+"""The corpus holds what is published: nothing half stored, refused or unfinished adds to it or takes from it."""
+
+import shutil
+
+from assets.store import _document_parts
+from assets.version import saved_version
+from dagster_project.wiring import lakehouse, versions
+from lakehouse.tables.documents import assemble
+
+
+def corpus(bench):
+    parts = _document_parts(lakehouse(bench.settings), bench.shelf, versions(bench.settings))
+    return assemble(parts).num_rows
+
+
+def saved_only(bench, key):
+    """Leave a submission where a crash between `version` and `store` leaves it."""
+    bench.shelf.take(key)
+    saved_version(bench.shelf, versions(bench.settings), key)
+
+
+def test_a_saved_version_that_is_not_stored_yet_changes_nothing(bench):
+    bench.loop.ingest(bench.periodic_texts(seed=1, accumulates="snapshots"))
+    before = corpus(bench)
+    saved_only(bench, bench.periodic_texts(seed=2, accumulates="snapshots"))
+    assert corpus(bench) == before > 0
+
+
+def test_an_accepted_dataset_without_tables_yet_stops_nobody(bench):
+    bench.loop.ingest(bench.periodic_texts(seed=1))
+    before = corpus(bench)
+    saved_only(bench, bench.periodic_texts(seed=3, name="murmurs"))
+    assert corpus(bench) == before > 0
+
+
+def test_the_newest_snapshot_replaces_the_one_before(bench):
+    for seed in (9, 10):
+        assert bench.loop.ingest(bench.periodic_texts(seed=seed, accumulates="snapshots")).success
+    parts = _document_parts(lakehouse(bench.settings), bench.shelf, versions(bench.settings))
+    assert set(assemble(parts)["dataset_version"].to_pylist()) == {"10"}
+
+
+def test_a_refused_hand_in_under_a_used_key_takes_nothing_away(bench):
+    key = bench.periodic_texts(seed=1)
+    bench.loop.ingest(key)
+    before = corpus(bench)
+    broken = bench.settings.home / "broken"
+    shutil.copytree(bench.settings.home / "inbox" / key, broken)
+    (broken / "texts" / "echoes" / "documents.jsonl").write_text("")
+    bench.loop.ingest(bench.arrive(broken))
+    assert corpus(bench) == before > 0
