@@ -1,4 +1,4 @@
-"""Serves the lake in a folder over Flight, in a process of its own, and prints the address."""
+"""Serves the lake in a folder over Flight in a process of its own; ends when its input does."""
 
 import sys
 from pathlib import Path
@@ -13,4 +13,5 @@ config = EndpointConfig(users={sys.argv[2]: sys.stdin.readline().strip()}, roots
 server = serve(config, ReleaseLog(LocalObjects(home / "objects")))
 sys.stdout.write(f"{server.uri}\n")
 sys.stdout.flush()
-server.wait()
+sys.stdin.read()
+server.stop()

@@ -64,9 +64,8 @@ def both(tmp_path, made_rows, here):
         yield Both(server, queries, duck)
     queries.close()
     tables.close()
-    server.terminate()
-    server.wait(timeout=30)
     server.stdin.close()
+    server.wait(timeout=30)
     server.stdout.close()
 
 
