@@ -41,6 +41,8 @@ def validation_report(
         writes = [TableWrite(table, rows) for table, rows in register_rows(report).items()]
         key = f"register:{report.submission}:{report.content_sha256}:{report.rules_version}"
         commit(house, writes, key=key, provenance=origin.provenance(context))
+        if not report.accepted:
+            shelf.done(context.partition_key)
     yield dg.MaterializeResult(metadata=_shown(report), data_version=dg.DataVersion(key))
     yield dg.AssetCheckResult(
         check_name=FIT.name, passed=report.accepted, metadata={"report": dg.MetadataValue.md(report.as_markdown())}

@@ -1,21 +1,28 @@
 """What starts a run by itself: a settled submission in the inbox, and a decision to retrain. Once per cause."""
 
 import json
+import time
 
 import dagster as dg
 
 from assets.house import read_released, submissions
-from dagster_project.dead_runs import end_dead_runs
+from dagster_project.dead_runs import IN_PROGRESS, end_dead_runs
 from dagster_project.jobs import ingest, learn, learn_config
 from lakehouse.archive.shelf import Shelf
 from lakehouse.tables.gold import RETRAIN_DECISIONS
 from lakehouse.tables.write_audit_publish import Lakehouse
 
+MAX_TRIES = 5
+RETRY_SECONDS = 60.0
+PARTITION_TAG = "dagster/partition"
+UNFINISHED = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, *IN_PROGRESS)
+
 
 def inbox_sensor(interval_seconds: int) -> dg.SensorDefinition:
     """Return the sensor that ingests what arrives in the inbox.
 
-    An arrival counts once it has not changed between two looks, so that a folder still being copied is left alone.
+    An arrival counts once it has not changed between two looks, so that a folder still being copied is left alone. One
+    that was neither stored nor refused, because a server was away, is tried again, a few times and ever more rarely.
     """
 
     @dg.sensor(
@@ -26,18 +33,37 @@ def inbox_sensor(interval_seconds: int) -> dg.SensorDefinition:
         description="Ingests a new submission from the inbox folder, once per content.",
     )
     def look(context: dg.SensorEvaluationContext, shelf: dg.ResourceParam[Shelf]) -> dg.SensorResult:
-        seen_before: dict[str, str] = json.loads(context.cursor or "{}")
-        waiting = {arrival.key: arrival.fingerprint for arrival in shelf.waiting()}
-        settled = {key: mark for key, mark in waiting.items() if seen_before.get(key) == mark}
+        end_dead_runs(context.instance)
+        before: dict[str, list[object]] = json.loads(context.cursor or "{}")
+        now, cursor, wanted = time.time(), {}, []
+        for arrival in shelf.waiting():
+            mark, tries, not_before = _remembered(before.get(arrival.key), arrival.fingerprint)
+            settled = arrival.key in before and before[arrival.key][0] == mark
+            if settled and tries < MAX_TRIES and now >= not_before and not _runs(context.instance, arrival.key):
+                wanted.append((arrival.key, f"{arrival.key}:{mark}" + (f":{tries}" if tries else "")))
+                tries, not_before = tries + 1, now + RETRY_SECONDS * 2**tries
+            cursor[arrival.key] = [mark, tries, not_before]
+        keys = sorted({key for key, _ in wanted})
         return dg.SensorResult(
-            run_requests=[
-                dg.RunRequest(run_key=f"{key}:{mark}", partition_key=key) for key, mark in sorted(settled.items())
-            ],
-            dynamic_partitions_requests=[submissions.build_add_request(sorted(settled))] if settled else [],
-            cursor=json.dumps(waiting, sort_keys=True),
+            run_requests=[dg.RunRequest(run_key=run_key, partition_key=key) for key, run_key in wanted],
+            dynamic_partitions_requests=[submissions.build_add_request(keys)] if keys else [],
+            cursor=json.dumps(cursor, sort_keys=True),
         )
 
     return look
+
+
+def _remembered(entry: list[object] | None, fingerprint: str) -> tuple[str, int, float]:
+    """Return an arrival's mark, how often it was tried, and when it may be again; a changed arrival starts anew."""
+    if entry is None or entry[0] != fingerprint:
+        return fingerprint, 0, 0.0
+    return fingerprint, int(str(entry[1])), float(str(entry[2]))
+
+
+def _runs(instance: dg.DagsterInstance, key: str) -> bool:
+    """Say whether a run of this partition waits or goes on."""
+    tags = {PARTITION_TAG: key}
+    return bool(instance.get_runs(filters=dg.RunsFilter(tags=tags, statuses=list(UNFINISHED)), limit=1))
 
 
 def drift_sensor(interval_seconds: int) -> dg.SensorDefinition:

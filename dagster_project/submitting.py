@@ -4,11 +4,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lakehouse.archive.validate import Report, validate
-
 from dagster_project.settings import Settings
 from lakehouse.archive import inbox
 from lakehouse.archive.landing import land
+from lakehouse.archive.validate import Report, validate
 from lakehouse.errors import DuplicateSubmissionError
 
 
@@ -42,14 +41,12 @@ def submit_path(settings: Settings, path: Path) -> int:
     arrival = inbox.submit(path, settings.home / "inbox")
     with open_loop(settings, prepare_dagster_home(settings)) as loop:
         outcome = loop.ingest(arrival.key)
-    if arrival.key not in shelf(settings).landed_keys():
-        sys.stderr.write(f"error: {outcome.failure}\n")
-        return outcome.exit_code
-    code = _told(shelf(settings).judge(arrival.key))
-    if code == 0 and not outcome.success:
-        sys.stderr.write(f"error: {outcome.failure}\n")
-        return outcome.exit_code
-    return code
+    if not report.accepted:
+        return _told(report)
+    if outcome.success:
+        return _told(shelf(settings).judge(arrival.key))
+    sys.stderr.write(f"error: {outcome.failure}\n")
+    return outcome.exit_code
 
 
 def _told(report: Report) -> int:

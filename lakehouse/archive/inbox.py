@@ -42,6 +42,9 @@ def _if_still_there(path: Path) -> Arrival | None:
     except FileNotFoundError:
         # Somebody replaces or removes it at this moment; the next look finds what is there then.
         return None
+    except OSError as error:
+        # It cannot be read, which landing it will say; the others must not wait for it.
+        return Arrival(f"{_plain(path.stem)}@undescribed", path, f"unreadable-{error.errno}")
 
 
 def arrival(path: Path) -> Arrival:

@@ -15,6 +15,7 @@ def register_rows(report: Report) -> dict[TableDefinition, pa.Table]:
     key = {
         "submission": report.submission,
         "content_sha256": report.content_sha256,
+        "rules_version": report.rules_version,
         "validated_at": report.validated_at,
     }
     findings = [{**key, **asdict(finding)} for finding in report.findings]
@@ -40,7 +41,6 @@ def _submission(report: Report) -> dict[str, object]:
         "personal_count": report.personal_count,
         "row_count": report.row_count,
         "size_bytes": report.size_bytes,
-        "rules_version": report.rules_version,
     }
 
 

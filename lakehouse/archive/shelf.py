@@ -2,13 +2,14 @@
 
 import json
 import os
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lakehouse.archive.inbox import Arrival, arrivals
 from lakehouse.archive.landing import Landed, land
 from lakehouse.archive.validate import Report, rules_version, validate
-from lakehouse.errors import UnreadableSubmissionError
+from lakehouse.errors import PermanentError, UnreadableSubmissionError, VersionTakenError
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,36 +20,50 @@ class Shelf:
     inbox: Path
 
     def waiting(self) -> list[Arrival]:
-        """Return arrivals in the inbox that have not been taken in as they are now."""
-        return [arrival for arrival in arrivals(self.inbox) if not self.taken(arrival)]
+        """Return arrivals in the inbox that are not finished as they are now."""
+        return [arrival for arrival in arrivals(self.inbox) if not self.finished(arrival)]
 
-    def taken(self, arrival: Arrival) -> bool:
-        """Say whether this very arrival has landed and been judged before."""
-        record = self._read(arrival.key)
-        return record is not None and record["fingerprint"] == arrival.fingerprint
+    def finished(self, arrival: Arrival) -> bool:
+        """Say whether this very arrival was stored, refused or found unusable; anything else may be tried again."""
+        return arrival.fingerprint in self._finished(arrival.key)
 
     def take(self, key: str) -> Landed:
-        """Land the arrival with that key; an arrival that is gone from the inbox is served from what landed before.
+        """Land the arrival with that key; an arrival that is gone or finished is served from what landed before.
 
-        Raises UnreadableSubmissionError when the key is neither in the inbox nor on the shelf.
+        What is kept as a version stays on the shelf: other content under its key is turned away.
+
+        Raises:
+            UnreadableSubmissionError: the key is neither in the inbox nor on the shelf.
+            UnsafeArchiveError: its archive must not be unpacked.
+            VersionTakenError: the key's version label belongs to other content.
         """
-        arrival = next((found for found in arrivals(self.inbox) if found.key == key), None)
-        record = self._read(key)
+        record = self._read(self._record(key))
+        arrival = next((found for found in self.waiting() if found.key == key), None)
         if record is not None and (arrival is None or arrival.fingerprint == record["fingerprint"]):
             return self._landed(record)
         if arrival is None:
             raise UnreadableSubmissionError(
                 f"no submission {key!r} in {self.inbox.name}/; hand it in with `lakehouse submit PATH`"
             )
-        landed = land(arrival.path, self.root / "submissions")
+        try:
+            landed = land(arrival.path, self.root / "submissions")
+            if record is not None and record.get("kept") and record["content_sha256"] != landed.content_sha256:
+                raise VersionTakenError(
+                    f"{key} is already in the archive with other content; give the new content another version label"
+                )
+        except PermanentError:
+            self._finish(key, arrival.fingerprint)
+            raise
+        kept = record is not None and record.get("kept", False)
         self._write(
-            self._record(key), {**asdict(landed), "folder": landed.folder.name, "fingerprint": arrival.fingerprint}
+            self._record(key),
+            {**asdict(landed), "folder": landed.folder.name, "fingerprint": arrival.fingerprint, "kept": kept},
         )
         return landed
 
     def landed(self, key: str) -> Landed:
         """Return what landed under that key; raise UnreadableSubmissionError when nothing has."""
-        record = self._read(key)
+        record = self._read(self._record(key))
         if record is None:
             raise UnreadableSubmissionError(f"submission {key!r} has not landed; materialise `submission` first")
         return self._landed(record)
@@ -73,11 +88,17 @@ class Shelf:
         accepted = [report for report in found if report.accepted and report.content_sha256 == content_sha256]
         return max(accepted, key=lambda report: report.validated_at, default=None)
 
+    def keep(self, key: str) -> None:
+        """Note that what landed under the key is saved as a version, so that nothing takes its place."""
+        record = self._read(self._record(key))
+        if record is not None and not record.get("kept"):
+            self._write(self._record(key), {**record, "kept": True})
+
     def done(self, key: str) -> None:
-        """Note that what landed under the key is stored; until then its arrival may be asked for again."""
-        record = self._read(key)
-        if record is not None and not record.get("done"):
-            self._write(self._record(key), {**record, "done": True})
+        """Note that what landed under the key is stored or refused; its arrival is not asked for again."""
+        record = self._read(self._record(key))
+        if record is not None:
+            self._finish(key, str(record["fingerprint"]))
 
     def landed_keys(self) -> list[str]:
         """Return the keys of everything that has landed, sorted."""
@@ -91,11 +112,22 @@ class Shelf:
             size_bytes=int(str(record["size_bytes"])),
         )
 
+    def _finish(self, key: str, fingerprint: str) -> None:
+        known = self._finished(key)
+        if fingerprint not in known:
+            self._write(self.root / "finished" / f"{key}.json", {"fingerprints": [*known, fingerprint]})
+
+    def _finished(self, key: str) -> list[str]:
+        record = self._read(self.root / "finished" / f"{key}.json")
+        listed = record["fingerprints"] if record is not None else []
+        assert isinstance(listed, list), "written by _finish"
+        return [str(one) for one in listed]
+
     def _record(self, key: str) -> Path:
         return self.root / "arrivals" / f"{key}.json"
 
-    def _read(self, key: str) -> dict[str, object] | None:
-        path = self._record(key)
+    @staticmethod
+    def _read(path: Path) -> dict[str, object] | None:
         if not path.is_file():
             return None
         record: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
@@ -107,9 +139,9 @@ class Shelf:
 
     @staticmethod
     def _replace(path: Path, text: str) -> None:
-        partial = path.with_name(f".{path.name}.part")
-        with partial.open("w", encoding="utf-8") as file:
+        # A name of its own, so that two processes never write one partial file.
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
+        Path(file.name).replace(path)

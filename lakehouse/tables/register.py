@@ -9,12 +9,13 @@ TIMESTAMP = pa.timestamp("us", tz="UTC")
 SUBMISSION_KEY = (
     Column("submission", pa.string(), "Arrival key, dataset@version.", nullable=False),
     Column("content_sha256", pa.string(), "Hash of the submitted content.", nullable=False),
+    Column("rules_version", pa.string(), "Version of the rule set that judged it.", nullable=False),
 )
 
 SUBMISSIONS = TableDefinition(
     name="archive.submissions",
-    grain="one row per validated submission content",
-    key=("submission", "content_sha256"),
+    grain="one row per submitted content and rule set that judged it",
+    key=("submission", "content_sha256", "rules_version"),
     owner="team:archive",
     columns=(
         *SUBMISSION_KEY,
@@ -29,7 +30,6 @@ SUBMISSIONS = TableDefinition(
         Column("personal_count", pa.int64(), "Values that look like personal identifiers.", unit="1"),
         Column("row_count", pa.int64(), "Rows in all tables plus documents in all text collections.", unit="1"),
         Column("size_bytes", pa.int64(), "Bytes of all submitted files.", unit="byte"),
-        Column("rules_version", pa.string(), "Version of the rule set that judged it."),
         Column("validated_at", TIMESTAMP, "When the verdict was given (UTC).", nullable=False),
     ),
 )
@@ -37,7 +37,7 @@ SUBMISSIONS = TableDefinition(
 FINDINGS = TableDefinition(
     name="archive.findings",
     grain="one row per finding code and place of a submission; repeated findings are counted, not repeated",
-    key=("submission", "content_sha256", "code", "place"),
+    key=("submission", "content_sha256", "rules_version", "code", "place"),
     owner="team:archive",
     columns=(
         *SUBMISSION_KEY,
@@ -55,7 +55,7 @@ FINDINGS = TableDefinition(
 FAIR_INDICATORS = TableDefinition(
     name="archive.fair_indicators",
     grain="one row per FAIR indicator of a submission",
-    key=("submission", "content_sha256", "indicator"),
+    key=("submission", "content_sha256", "rules_version", "indicator"),
     owner="team:archive",
     columns=(
         *SUBMISSION_KEY,

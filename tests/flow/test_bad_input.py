@@ -136,7 +136,9 @@ def test_other_content_under_a_used_label_is_refused(bench, lakehouse, tmp_path)
     before = data_state(bench)
     code, text = lakehouse("submit", marks(tmp_path / "other", rows="1,A,3\n"))
     assert code == 17, text
-    assert "marks" in text
+    assert "another version label" in text
+    assert data_state(bench) == before
+    assert bench.loop.ingest("marks@1").success, "what was accepted under that label goes on as before"
     assert data_state(bench) == before
 
 

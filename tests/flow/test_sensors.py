@@ -1,5 +1,6 @@
 """Each cause starts one run: a settled arrival, a decision to retrain, a tick of the schedule."""
 
+import shutil
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -47,6 +48,33 @@ def test_an_arrival_that_still_grows_is_left_alone(bench):
     (bench.settings.home / "inbox" / key / "late.txt").write_text("still copying")
     assert looks.look() == []
     assert len(looks.look()) == 1
+
+
+def test_an_arrival_that_was_neither_stored_nor_refused_is_tried_again_a_few_times(bench, monkeypatch):
+    clock = [1_000_000.0]
+    monkeypatch.setattr("dagster_project.sensors.time.time", lambda: clock[0])
+    looks = Looks(bench, inbox_sensor(1), shelf=bench.shelf)
+    bench.wave(2007)
+    looks.look()
+    asked = [run_key for run_key, _ in looks.look()]
+    assert looks.look() == [], "not again at once"
+    for _ in range(10):
+        clock[0] += 3600
+        asked.extend(run_key for run_key, _ in looks.look())
+    assert len(asked) == len(set(asked)) == 5
+
+
+def test_a_second_folder_with_the_same_name_and_version_gets_its_turn(bench):
+    looks = Looks(bench, inbox_sensor(1), shelf=bench.shelf)
+    key = bench.wave(2007)
+    looks.look()
+    looks.look()
+    bench.loop.ingest(key)
+    inbox = bench.settings.home / "inbox"
+    shutil.copytree(inbox / key, inbox / "another name")
+    (inbox / "another name" / "README.md").write_text("other content")
+    looks.look()
+    assert [partition for _, partition in looks.look()] == [key]
 
 
 def test_a_refused_arrival_is_not_asked_for_again(bench, tmp_path):

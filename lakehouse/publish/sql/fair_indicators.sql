@@ -21,5 +21,5 @@ select
     i.next_action,
     i.validated_at
 from lakehouse.archive.fair_indicators as i
-inner join lakehouse.archive.submissions as s
-    on i.submission = s.submission and i.content_sha256 = s.content_sha256
+inner join kpi.submissions as s
+    on i.submission = s.submission and i.content_sha256 = s.content_sha256 and i.rules_version = s.rules_version

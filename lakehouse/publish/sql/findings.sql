@@ -16,5 +16,5 @@ select
     f.how_to_fix,
     f.validated_at
 from lakehouse.archive.findings as f
-inner join lakehouse.archive.submissions as s
-    on f.submission = s.submission and f.content_sha256 = s.content_sha256
+inner join kpi.submissions as s
+    on f.submission = s.submission and f.content_sha256 = s.content_sha256 and f.rules_version = s.rules_version

@@ -1,4 +1,4 @@
--- grain: one row per validated submission content
+-- grain: one row per submitted content, by its newest verdict
 -- owner: team:archive
 -- unit: fair_score 0 to 1; size_bytes byte; counts 1
 select
@@ -18,4 +18,24 @@ select
     rules_version,
     content_sha256,
     validated_at
-from lakehouse.archive.submissions
+from (
+    select
+        submission,
+        dataset,
+        dataset_version,
+        title,
+        licence,
+        verdict,
+        fair_score,
+        error_count,
+        warning_count,
+        personal_count,
+        row_count,
+        size_bytes,
+        rules_version,
+        content_sha256,
+        validated_at,
+        row_number() over (partition by submission, content_sha256 order by validated_at desc) as age
+    from lakehouse.archive.submissions
+) as judged
+where age = 1

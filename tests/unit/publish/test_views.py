@@ -21,6 +21,7 @@ MORNING = datetime(2026, 1, 2, 8, tzinfo=UTC)
 SUBMISSION = {
     "submission": "marks@1",
     "content_sha256": "aa",
+    "rules_version": "r1",
     "dataset": "marks",
     "dataset_version": "1",
     "verdict": "refused",
@@ -190,7 +191,8 @@ def test_bits_per_byte_of_several_slices_weigh_by_bytes(published):
 
 
 def test_findings_carry_the_verdict_of_their_submission_and_put_errors_first(published):
-    common = {"submission": "marks@1", "content_sha256": "aa", "place": "marks.csv", "validated_at": MORNING}
+    common = {"submission": "marks@1", "content_sha256": "aa", "rules_version": "r1"}
+    common |= {"place": "marks.csv", "validated_at": MORNING}
     rows = {
         "archive.submissions": [SUBMISSION],
         "archive.findings": [
@@ -203,6 +205,12 @@ def test_findings_carry_the_verdict_of_their_submission_and_put_errors_first(pub
         ("REFERENCE_BROKEN", "refused"),
         ("UNIT_MISSING", "refused"),
     ]
+
+
+def test_only_the_newest_verdict_on_a_content_is_shown(published):
+    later = SUBMISSION | {"rules_version": "r2", "verdict": "accepted", "validated_at": MORNING + timedelta(days=1)}
+    rows = {"archive.submissions": [SUBMISSION, later], "archive.findings": []}
+    assert [row["verdict"] for row in fetch(published(rows), "select * from kpi.submissions")] == ["accepted"]
 
 
 @pytest.mark.parametrize(
