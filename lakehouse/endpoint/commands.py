@@ -13,7 +13,7 @@ from lakehouse.endpoint.catalogue import SOURCE, Catalogue
 from lakehouse.endpoint.dialect import EndpointDialect
 from lakehouse.endpoint.faults import RefusedStatementError
 from lakehouse.endpoint.information import precision, schema_names
-from lakehouse.endpoint.names import folded
+from lakehouse.endpoint.names import folded, like
 from lakehouse.endpoint.wire import type_word
 
 WORDS = {"SHOW", "DESCRIBE", "DESC", "USE"}
@@ -151,5 +151,4 @@ def _like(reader: _Reader) -> Callable[[str], bool]:
     pattern = reader.tokens[reader.at].text if reader.at < len(reader.tokens) else ""
     reader.at += 1
     reader.end()
-    expression = "".join({"%": ".*", "_": "."}.get(sign, re.escape(sign)) for sign in pattern)
-    return lambda name: re.fullmatch(expression, name, re.IGNORECASE) is not None
+    return lambda name: like(name, pattern)

@@ -3,7 +3,6 @@
 Specification: apache/arrow, format/FlightSql.proto. protobuf builds the classes at run time, so no generated code.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +18,7 @@ from google.protobuf.message import DecodeError, Message  # type: ignore[import-
 from lakehouse.endpoint.catalogue import Catalogue
 from lakehouse.endpoint.commands import schemas_of
 from lakehouse.endpoint.information import VERSION
-from lakehouse.endpoint.names import folded
+from lakehouse.endpoint.names import folded, like
 
 PACKAGE = "arrow.flight.protocol.sql"
 PREFIX = f"type.googleapis.com/{PACKAGE}."
@@ -181,10 +180,7 @@ def _pattern(message: Any, name: str) -> Callable[[str], bool]:  # noqa: ANN401 
     if not message.HasField(name):
         return lambda _name: True
     pattern = getattr(message, name)
-    expression = "".join({"%": ".*", "_": "."}.get(sign, re.escape(sign)) for sign in pattern)
-    return lambda text: (
-        re.fullmatch(expression, text, re.IGNORECASE) is not None or folded((text,)) == folded((pattern,))
-    )
+    return lambda text: like(text, pattern) or folded((text,)) == folded((pattern,))
 
 
 def _sql_info(wanted: Sequence[int]) -> pa.Table:

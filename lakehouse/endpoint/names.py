@@ -48,3 +48,26 @@ def unknown_table(path: Sequence[str], known: Iterable[str]) -> RefusedStatement
         near = [tails[tail] for tail in difflib.get_close_matches(path[-1].lower(), tails, n=1, cutoff=0.6)]
     hint = f"did you mean {near[0]}?" if near else "SHOW TABLES lists what is published"
     return RefusedStatementError(f"Object '{asked}' not found: {hint}")
+
+
+def like(text: str, pattern: str) -> bool:
+    """Say whether a text fits a LIKE pattern, without case.
+
+    Only the last % is ever tried again, so a pattern costs at most its length times the text's: a regular expression
+    built from it could take for ever.
+    """
+    text, pattern = text.lower(), pattern.lower()
+    at = wanted = 0
+    star, resume = -1, 0
+    while at < len(text):
+        sign = pattern[wanted : wanted + 1]
+        if sign == "%":
+            star, resume, wanted = wanted, at, wanted + 1
+        elif sign and sign in ("_", text[at]):
+            at, wanted = at + 1, wanted + 1
+        elif star >= 0:
+            resume += 1
+            at, wanted = resume, star + 1
+        else:
+            return False
+    return not pattern[wanted:].strip("%")

@@ -7,7 +7,7 @@ from lakehouse.endpoint.faults import BrokenEngineError, BusyError, RefusedState
 from lakehouse.endpoint.flight_sql import pack, unpack
 from lakehouse.endpoint.formats import strftime_format
 from lakehouse.endpoint.messages import translated_error
-from lakehouse.endpoint.names import folded, look_up, split_path, unknown_table
+from lakehouse.endpoint.names import folded, like, look_up, split_path, unknown_table
 from lakehouse.endpoint.wire import unique_names
 
 
@@ -26,6 +26,26 @@ def test_a_name_is_looked_up_below_the_default_schema_first():
     assert look_up(known, ("A.b", "C"), ()) == "deep"
     assert look_up(known, ("nothing",), ("s",)) is None
     assert folded(("A.b", "C")) == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern", "fits"),
+    [
+        ("Outcomes", "out%", True),
+        ("ab", "a_", True),
+        ("ab", "a", False),
+        ("a.c", "a.c", True),
+        ("abc", "a.c", False),
+        ("xaab", "%a_b", True),
+        ("xaab", "%ab%%", True),
+        ("", "%", True),
+        ("a", "", False),
+        ("a" * 60 + "b", "%a" * 30, False),
+        ("a" * 60, "%a" * 30, True),
+    ],
+)
+def test_a_like_pattern_is_matched_whole_and_without_backtracking(text, pattern, fits):
+    assert like(text, pattern) is fits
 
 
 def test_an_unknown_name_without_a_near_one_points_to_show_tables():
