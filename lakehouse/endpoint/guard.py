@@ -7,6 +7,9 @@ from lakehouse.endpoint.faults import RefusedStatementError
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 150
 MAX_NODES = 50_000
+MAX_REPEATS = 10_000
+REPEATING = ("REPEAT", "REPEATSTR")
+PADDING = ("LPAD", "RPAD")
 
 QUERIES = (exp.Select, exp.Union, exp.Intersect, exp.Except, exp.Subquery, exp.Values)
 
@@ -93,6 +96,24 @@ def check(tree: exp.Expr) -> None:
         if count > MAX_NODES:
             raise RefusedStatementError("the statement is too large; ask for less at a time")
         _check_node(node)
+    _check_growth(tree)
+
+
+def _check_growth(tree: exp.Expr) -> None:
+    """Bound what text functions may build: the memory of a single text is not counted by DuckDB's own limit."""
+    repeats = 0
+    for node in tree.find_all(exp.Anonymous):
+        name = node.name.upper()
+        if name not in REPEATING + PADDING:
+            continue
+        count = node.expressions[1] if len(node.expressions) > 1 else None
+        plain = isinstance(count, exp.Literal) and not count.is_string and count.name.isdecimal()
+        if count is None or not plain or len(count.name) > len(str(MAX_REPEATS)) or int(count.name) > MAX_REPEATS:
+            raise RefusedStatementError(f"{name} takes a literal count of at most {MAX_REPEATS}")
+        repeats += name in REPEATING
+        # One inside another, a WITH query's included, would multiply.
+        if repeats > 1:
+            raise RefusedStatementError(f"{name} can be used once in a statement")
 
 
 def _check_node(node: exp.Expr) -> None:
