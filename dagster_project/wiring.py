@@ -29,6 +29,7 @@ def lakehouse(settings: Settings) -> Lakehouse:
         access_key=access_key,
         secret_key=secret_key,
         s3_endpoint=f"{scheme}://{settings.s3_endpoint}",
+        locks=settings.home / "run",
     )
     return Lakehouse(tables=tables, objects=objects, releases=ReleaseLog(objects))
 

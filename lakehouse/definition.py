@@ -18,13 +18,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class TableDefinition:
-    """One Iceberg table: ``namespace.table``, the grain of a row, its columns and the key that is unique."""
+    """One Iceberg table: ``namespace.table``, the grain of a row, its columns and the key that is unique.
+
+    `dataset` is the only dataset that may write to it; None is one of the project's own tables.
+    """
 
     name: str
     grain: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     owner: str = "team:data"
+    dataset: str | None = None
 
     @property
     def namespace(self) -> str:

@@ -127,6 +127,12 @@ class UnfitModelError(PermanentError):
     exit_code = 27
 
 
+class TableOwnerError(PermanentError):
+    """A dataset would write into a table that belongs to another dataset."""
+
+    exit_code = 28
+
+
 class QueryError(PermanentError):
     """A statement was refused or failed; the message comes from the SQL engine."""
 

@@ -7,7 +7,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -28,7 +28,14 @@ from pyiceberg.table.update import (
 )
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from lakehouse.adapters.iceberg_schema import conform, evolve, iceberg_schema, is_current, table_properties
+from lakehouse.adapters.iceberg_schema import (
+    conform,
+    evolve,
+    iceberg_schema,
+    is_current,
+    require_owner,
+    table_properties,
+)
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import (
     AncestryError,
@@ -76,6 +83,7 @@ class IcebergTables:
 
     place: str
     connect: Callable[[], Catalog]
+    locks: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
 
     @classmethod
     def local(cls, folder: Path) -> "IcebergTables":
@@ -89,8 +97,20 @@ class IcebergTables:
         return cls(str(folder), connect)
 
     @classmethod
-    def rest(cls, uri: str, *, warehouse: str, access_key: str, secret_key: str, s3_endpoint: str) -> "IcebergTables":
-        """Return tables of an Iceberg REST catalog at `uri` whose files lie on S3."""
+    def rest(
+        cls,
+        uri: str,
+        *,
+        warehouse: str,
+        access_key: str,
+        secret_key: str,
+        s3_endpoint: str,
+        locks: Path | None = None,
+    ) -> "IcebergTables":
+        """Return tables of an Iceberg REST catalog at `uri` whose files lie on S3.
+
+        All processes of a machine must name the same folder of `locks`; the default is the temporary folder.
+        """
         properties = {
             "uri": uri,
             "warehouse": warehouse,
@@ -103,7 +123,7 @@ class IcebergTables:
             "s3.connect-timeout": "5.0",
             "s3.request-timeout": "60.0",
         }
-        return cls(uri, lambda: RestCatalog(CATALOG, **properties))
+        return cls(uri, lambda: RestCatalog(CATALOG, **properties), locks or Path(tempfile.gettempdir()))
 
     @cached_property
     def _catalog(self) -> Catalog:
@@ -122,19 +142,22 @@ class IcebergTables:
         """Create namespace and table when absent, with an empty first snapshot so that branches can start."""
         with self._translated(table.name):
             with contextlib.suppress(vendor.NoSuchTableError):
-                if is_current(self._catalog.load_table(table.name), table):
+                stored = self._catalog.load_table(table.name)
+                require_owner(stored, table)
+                if is_current(stored, table):
                     return
             # SeaweedFS 4.48 lets two creators of a table both succeed, and the second wipes out what the first has
             # written meanwhile. It runs on one machine, so a lock file there is enough; other catalogs refuse.
             with archive_lock(self._lock_file):
                 stored = self._create(table)
+                require_owner(stored, table)
                 if not is_current(stored, table):
                     evolve(stored, table)
 
     @property
     def _lock_file(self) -> Path:
         name = hashlib.sha256(self.place.encode()).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"lakehouse-{os.getuid()}-{name}.lock"
+        return self.locks / f"lakehouse-{os.getuid()}-{name}.lock"
 
     def stage(self, write: TableWrite, branch: str, summary: Mapping[str, str]) -> StagedWrite:
         """Write rows to a fresh `branch` cut from main; a left-over branch of that name is dropped first."""

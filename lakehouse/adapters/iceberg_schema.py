@@ -10,9 +10,10 @@ from pyiceberg.table import Table
 from pyiceberg.types import DoubleType, FloatType, IcebergType, IntegerType, LongType, NestedField
 
 from lakehouse.definition import TableDefinition
-from lakehouse.errors import SchemaError
+from lakehouse.errors import SchemaError, TableOwnerError
 
 FIELD_ID = "PARQUET:field_id"
+DATASET = "lakehouse.dataset"
 # Iceberg widens these in place: https://iceberg.apache.org/spec/#schema-evolution
 WIDENINGS: tuple[tuple[type[IcebergType], type[IcebergType]], ...] = ((IntegerType, LongType), (FloatType, DoubleType))
 # Eight writers of one table still all succeed with these, measured on SQLite, PostgreSQL and REST catalogs.
@@ -40,7 +41,21 @@ def table_properties(table: TableDefinition) -> dict[str, str]:
         "comment": table.grain,
         "lakehouse.owner": table.owner,
         "lakehouse.key-columns": ",".join(table.key),
+        **({DATASET: table.dataset} if table.dataset else {}),
     }
+
+
+def require_owner(stored: Table, table: TableDefinition) -> None:
+    """Raise TableOwnerError when the stored table belongs to another dataset.
+
+    Names are joined from dataset and table, so ``a_b`` with ``c`` and ``a`` with ``b_c`` want the same one.
+    """
+    owner = stored.properties.get(DATASET)
+    if table.dataset and owner and owner != table.dataset:
+        raise TableOwnerError(
+            f"table {table.name} belongs to dataset {owner!r}, and {table.dataset!r} wants to write to it; "
+            "rename the dataset or its table"
+        )
 
 
 def is_current(stored: Table, table: TableDefinition) -> bool:

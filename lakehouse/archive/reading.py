@@ -125,13 +125,14 @@ def table_definition(dataset: str, table: TableDescription, layer: Layer) -> Tab
     """
     if layer == "bronze":
         columns = [Column(name, pa.string(), c.description, c.unit) for name, c in table.columns.items()]
-        return _bronze(f"{dataset}_{table.name}", f"one row per row submitted of: {table.grain}", columns)
+        return _bronze(dataset, table.name, f"one row per row submitted of: {table.grain}", columns)
     typed_columns = [_silver_column(name, column, table) for name, column in table.columns.items()]
     return TableDefinition(
         name=f"silver.{dataset}_{table.name}",
         grain=table.grain,
         columns=(*typed_columns, *_provenance("")),
         key=(*table.primary_key, "dataset_version") if table.primary_key else (),
+        dataset=dataset,
     )
 
 
@@ -140,21 +141,23 @@ def text_definition(dataset: str, collection: CollectionDescription, layer: Laye
     name = f"{dataset}_{collection.name}"
     licence = Column("licence", pa.string(), "SPDX licence expression.")
     if layer == "bronze":
-        return _bronze(name, "one row per document submitted", [*TEXT_COLUMNS, licence])
+        return _bronze(dataset, collection.name, "one row per document submitted", [*TEXT_COLUMNS, licence])
     return TableDefinition(
         name=f"silver.{name}",
         grain="one row per document",
         columns=(*TEXT_COLUMNS, licence, *_provenance("")),
         key=("document_id", "dataset_version"),
+        dataset=dataset,
     )
 
 
-def _bronze(name: str, grain: str, columns: list[Column]) -> TableDefinition:
+def _bronze(dataset: str, name: str, grain: str, columns: list[Column]) -> TableDefinition:
     return TableDefinition(
-        name=f"bronze.{name}",
+        name=f"bronze.{dataset}_{name}",
         grain=grain,
         columns=(*columns, *_provenance("_"), *SOURCE_COLUMNS),
         key=("_dataset_version", "_source_file", "_row_number"),
+        dataset=dataset,
     )
 
 

@@ -19,7 +19,7 @@ def archive_lock(path: Path, *, timeout_s: float = 60.0) -> Iterator[None]:
     Raises TransientError when another process holds it for longer than `timeout_s`. Not re-entrant.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         _acquire(descriptor, path, timeout_s)
         os.ftruncate(descriptor, 0)

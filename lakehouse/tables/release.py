@@ -35,6 +35,7 @@ class Release:
     views: Mapping[str, View] = field(default_factory=dict)
     model_version: str | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
+    intent: int = 0
 
     def to_json(self) -> bytes:
         """Return the canonical JSON form."""
@@ -51,6 +52,7 @@ class Release:
             views={name: View(**value) for name, value in raw["views"].items()},
             model_version=raw["model_version"],
             provenance=raw["provenance"],
+            intent=raw.get("intent", 0),
         )
 
 
@@ -100,26 +102,30 @@ class ReleaseLog:
         pins: Pins | None = None,
         views: Mapping[str, View] | None = None,
         model_version: str | None = None,
+        intent: int = 0,
     ) -> Release:
         """Make the pinned tables, the views (all of them when given) and the model visible together.
 
         What is not named stays as it is; a change of nothing writes nothing and returns the current release. Where
         tables stand is read after the old release, so the create-only write below fails for whoever knows less, and
-        no pin ever moves backwards.
+        no pin ever moves backwards. Neither do views and model: those of an `intent` (its number, 0 for none) that is
+        older than the release's own are left out, for whoever carries an intent out may come late.
         """
         for _ in range(MAX_ATTEMPTS):
             old = self._newest_or_empty()
+            late = 0 < intent < old.intent
             new = replace(
                 old,
                 tables=pins.over(old.tables) if pins else old.tables,
-                views=dict(views) if views is not None else old.views,
-                model_version=model_version or old.model_version,
+                views=dict(views) if views is not None and not late else old.views,
+                model_version=old.model_version if late else model_version or old.model_version,
             )
             if new == old and old.number:
                 return old
             new = replace(
                 new,
                 number=old.number + 1,
+                intent=max(intent, old.intent),
                 created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
                 provenance=provenance.summary(),
             )

@@ -203,7 +203,7 @@ def _carry_out(house: Lakehouse, number: int, intent: Intent) -> Release | None:
         house.tables.advance(_staged(move))
     pins = Pins(house.tables, {move.table: move.snapshot_id for move in intent.moves})
     release = house.releases.publish(
-        intent.provenance, pins=pins, views=intent.views, model_version=intent.model_version
+        intent.provenance, pins=pins, views=intent.views, model_version=intent.model_version, intent=number
     )
     log.close(number)
     return release

@@ -10,7 +10,14 @@ import pytest
 
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.definition import Column
-from lakehouse.errors import AncestryError, LoginError, NoTableError, SchemaError, ServiceUnavailableError
+from lakehouse.errors import (
+    AncestryError,
+    LoginError,
+    NoTableError,
+    SchemaError,
+    ServiceUnavailableError,
+    TableOwnerError,
+)
 from lakehouse.ports import TableWrite
 
 BRANCH = "audit-test"
@@ -169,6 +176,14 @@ def test_new_columns_are_added_and_old_rows_read_as_null(backend, new_table, mar
     put(tables, marks, marks_of("cy"), key="k3")
     assert students(tables.read(marks.name)) == ["ann", "bo", "cy"]
     assert students(tables.read(marks.name, snapshot_id=before.snapshot_id)) == ["ann"]
+
+
+def test_a_table_takes_rows_of_one_dataset_only(backend, new_table, marks_of):
+    tables, marks = backend.tables(), replace(new_table(), dataset="college_scorecard")
+    put(tables, marks, marks_of("ann"))
+    with pytest.raises(TableOwnerError, match="belongs to dataset 'college_scorecard', and 'college' wants"):
+        put(backend.tables(), replace(marks, dataset="college"), marks_of("eve"), key="other")
+    assert students(tables.read(marks.name)) == ["ann"]
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -75,3 +76,16 @@ def test_publishers_at_once_lose_nothing(log):
     release = log.current()
     assert release.number == 8
     assert set(release.tables) == {f"gold.t{number}" for number in range(1, 9)}
+
+
+def test_an_intent_carried_out_late_takes_no_view_and_no_model_back(log):
+    first = {"views": {"kpi.a": View("kpi.a", "select 1")}, "model_version": "m1", "intent": 1}
+    log.publish(PROVENANCE, **first)
+    newest = log.publish(PROVENANCE, views={"kpi.b": View("kpi.b", "select 2")}, model_version="m2", intent=2)
+    assert log.publish(PROVENANCE, **first) == newest
+
+
+def test_a_release_of_before_intents_were_numbered_still_loads():
+    old = json.loads(Release(number=1, created_at="2026-01-01").to_json())
+    del old["intent"]
+    assert Release.from_json(json.dumps(old)).intent == 0
