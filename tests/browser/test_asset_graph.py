@@ -1,6 +1,7 @@
 """Dagster's page shows one graph that reads left to right as the flow."""
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from lakehouse.adapters.seaweedfs import free_ports
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 FLOW = ("ingest", "validate", "version", "store", "train", "evaluate", "publish", "retrain")
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -24,7 +25,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def pages(tmp_path):
     """Dagster's web server on an empty lakehouse; yields its address."""
-    if not CHROMIUM.exists():
+    if CHROMIUM is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
     settings = load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_STORAGE": "folder"})
     (port,) = free_ports(1)
@@ -52,7 +53,7 @@ def pages(tmp_path):
 
 def test_the_groups_stand_from_left_to_right_in_the_order_of_the_flow(pages):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(SWITCHES))
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
         page = browser.new_page(viewport={"width": 1800, "height": 900})
         page.goto(f"{pages}/asset-groups")
         left = {}
