@@ -21,7 +21,8 @@ class EndpointConfig:
 
     `roots` are the folders (``/path``) and prefixes (``s3://bucket``) that tables may be read from.
     `statement_seconds` bounds a statement from its start to its last row; `cache_bytes` is the compressed size of
-    tables that are kept in memory, `cache_table_bytes` the largest single one.
+    tables that are kept in memory, `cache_table_bytes` the largest single one. `address_space_bytes` bounds a process
+    of its own (`run_forever`), for what `memory_limit` does not count.
     """
 
     users: Mapping[str, str] = field(repr=False)
@@ -30,6 +31,7 @@ class EndpointConfig:
     port: int = 32010
     s3: S3Access | None = None
     memory_limit: str = "1GB"
+    address_space_bytes: int = 8 * 1024**3
     threads: int = 2
     concurrent_statements: int = 8
     queue_seconds: float = 20.0

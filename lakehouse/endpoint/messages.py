@@ -12,8 +12,8 @@ from lakehouse.errors import LakehouseError
 
 log = logging.getLogger(__name__)
 # A reader of a stream raises OSError with DuckDB's text in it; casts to wire types raise Arrow's errors.
-EngineError: TypeAlias = duckdb.Error | OSError | pa.ArrowInvalid | pa.ArrowNotImplementedError
-ENGINE_ERRORS = (duckdb.Error, OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError)
+EngineError: TypeAlias = duckdb.Error | OSError | MemoryError | pa.ArrowInvalid | pa.ArrowNotImplementedError
+ENGINE_ERRORS = (duckdb.Error, OSError, MemoryError, pa.ArrowInvalid, pa.ArrowNotImplementedError)
 
 REFUSED = ("Binder", "Catalog", "Parser", "Syntax", "Not implemented")
 FAILED = ("Conversion", "Invalid Input", "Out of Range", "Mismatch Type", "Constraint", "Invalid type", "Integer")
@@ -26,7 +26,7 @@ def translated_error(error: EngineError) -> LakehouseError:
     """Return the error a client may see; what it may not see is logged."""
     text = str(error).strip()
     kind = text.split(" Error", 1)[0]
-    if kind == "Out of Memory":
+    if kind == "Out of Memory" or isinstance(error, MemoryError):
         return BusyError("the statement needs more memory than this endpoint has; ask for fewer rows or columns")
     if kind in UNREADABLE:
         log.warning("table files not readable error=%s", text)

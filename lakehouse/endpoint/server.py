@@ -1,6 +1,7 @@
 """Puts the endpoint together and starts it: database, catalogue, gate, Flight server."""
 
 import logging
+import resource
 import signal
 import threading
 
@@ -71,6 +72,9 @@ def serve(config: EndpointConfig, releases: ReleaseLog) -> EndpointServer:
 
 def run_forever(config: EndpointConfig, releases: ReleaseLog) -> None:
     """Serve until SIGTERM or SIGINT."""
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = config.address_space_bytes if most == resource.RLIM_INFINITY else min(config.address_space_bytes, most)
+    resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())

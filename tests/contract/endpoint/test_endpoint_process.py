@@ -48,3 +48,12 @@ def test_every_published_view_works_until_a_signal_ends_the_process_in_order(pro
     assert started.wait(20) == 0
     with pytest.raises(ServiceUnavailableError, match="lakehouse up"):
         queries.ping()
+
+
+def test_a_statement_beyond_the_address_space_fails_alone(process):
+    started, queries = process
+    grown = f"SELECT LENGTH(REPLACE(REPEAT('a', 10000), 'a', '{'b' * 400_000}')) AS n"
+    with pytest.raises(ServiceUnavailableError):
+        queries.fetch(grown)
+    assert started.poll() is None
+    assert queries.fetch("SELECT 2 AS n").to_pylist() == [{"n": 2}]

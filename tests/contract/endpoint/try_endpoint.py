@@ -28,7 +28,12 @@ def main() -> None:
     views = {f"kpi.{file.stem}": file.read_text() for file in sorted(PROJECT.glob("lakehouse/publish/sql/*.sql"))}
     written = lake.releases.objects.keys("releases/")
     release = lake.publish([], views) if written else everything(lake, views)
-    config = EndpointConfig(users={options.user: options.password}, roots=(str(lake.warehouse),), port=options.port)
+    config = EndpointConfig(
+        users={options.user: options.password},
+        roots=(str(lake.warehouse),),
+        port=options.port,
+        address_space_bytes=4 * 1024**3,
+    )
     print(f"serving release {release.number} with {len(release.views)} views on port {options.port}", flush=True)  # noqa: T201
     run_forever(config, lake.releases)
 
