@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("su
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")
 SAMPLE_ROWS = 60  # of every table, half of them of each dataset
+PASSAGES = 12  # of each version on each test set
 WRONG = "not-the-password"
 
 
@@ -43,6 +44,8 @@ def test_a_viewer_may_filter_and_only_the_named_charts_change(dashboards):
     rows = {proof.title: proof.rows for proof in proofs}
     assert rows["Submissions and their verdicts"] == SAMPLE_ROWS / 2
     assert rows["Decisions to retrain"] == SAMPLE_ROWS
+    assert rows["What the current model predicts on held-out passages"] == PASSAGES
+    assert rows["Which model is current, and why"] == 2
 
 
 def test_missing_and_unexpected_charts_are_named():

@@ -5,6 +5,7 @@ select
     e.model_version,
     m.version_number,
     m.is_newest,
+    m.is_current,
     e.evaluation_snapshot,
     case
         when max(e.recorded_at) over (partition by e.evaluation_snapshot) = max(e.recorded_at) over () then 1
@@ -22,7 +23,7 @@ select
     m.train_tokens,
     m.train_seconds,
     m.device,
-    m.trained_at,
+    m.published_at,
     e.recorded_at as evaluated_at
 from lakehouse.gold.evaluations as e
 inner join kpi.model_versions as m

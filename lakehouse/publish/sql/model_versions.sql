@@ -1,20 +1,29 @@
 -- grain: one row per trained language model
 -- owner: team:models
--- unit: parameter_count, train_tokens 1; train_seconds s; version_number counts from 1 in order of training
+-- unit: parameter_count, train_tokens 1; train_seconds s; version_number counts from 1 in order of publishing; is_current 1 for the version that was promoted last
 select
-    model_version,
-    row_number() over (order by recorded_at, model_version) as version_number,
-    case when row_number() over (order by recorded_at desc, model_version desc) = 1 then 1 else 0 end as is_newest,
-    parameter_count,
-    train_tokens,
-    train_seconds,
-    device,
-    seed,
-    cause,
-    documents_snapshot,
-    run_id,
-    substr(run_id, 1, 8) as run_short,
-    code_commit,
-    substr(code_commit, 1, 8) as code_commit_short,
-    recorded_at as trained_at
-from lakehouse.gold.model_versions
+    m.model_version,
+    row_number() over (order by m.recorded_at, m.model_version) as version_number,
+    case when row_number() over (order by m.recorded_at desc, m.model_version desc) = 1 then 1 else 0 end as is_newest,
+    case when m.model_version = p.model_version then 1 else 0 end as is_current,
+    m.parameter_count,
+    m.train_tokens,
+    m.train_seconds,
+    m.device,
+    m.seed,
+    m.cause,
+    m.documents_snapshot,
+    m.run_id,
+    substr(m.run_id, 1, 8) as run_short,
+    m.code_commit,
+    substr(m.code_commit, 1, 8) as code_commit_short,
+    m.recorded_at as published_at
+from lakehouse.gold.model_versions as m
+left join (
+    select
+        model_version,
+        row_number() over (order by recorded_at desc, model_version desc) as age
+    from lakehouse.gold.promotions
+    where promoted
+) as p
+    on m.model_version = p.model_version and p.age = 1

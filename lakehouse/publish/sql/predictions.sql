@@ -5,7 +5,12 @@ select
     p.model_version,
     m.version_number,
     m.is_newest,
+    m.is_current,
     p.evaluation_snapshot,
+    case
+        when max(p.recorded_at) over (partition by p.evaluation_snapshot) = max(p.recorded_at) over () then 1
+        else 0
+    end as is_newest_snapshot,
     p.passage_id,
     p.document_id,
     p.dataset,
@@ -18,7 +23,7 @@ select
     p.next_token_probability,
     case when p.in_top_5 then 1 else 0 end as hit_top_5,
     cast(p.continuation as varchar) as continuation,
-    m.trained_at,
+    m.published_at,
     p.recorded_at as predicted_at
 from lakehouse.gold.predictions as p
 inner join kpi.model_versions as m

@@ -5,7 +5,9 @@ select
     model_version,
     version_number,
     is_newest,
+    is_current,
     evaluation_snapshot,
+    is_newest_snapshot,
     slice as dataset,
     max(document_count) as document_count,
     max(byte_count) as byte_count,
@@ -15,7 +17,7 @@ select
     max(case when evaluator = 'trigram' then bits_per_byte end) as trigram_bits_per_byte,
     max(case when evaluator = 'trigram' then bits_per_byte end)
     - max(case when evaluator = 'gpt' then bits_per_byte end) as gain_over_trigram,
-    trained_at
+    published_at
 from kpi.model_quality
 where slice <> 'all'
-group by model_version, version_number, is_newest, evaluation_snapshot, slice, trained_at
+group by model_version, version_number, is_newest, is_current, evaluation_snapshot, is_newest_snapshot, slice, published_at

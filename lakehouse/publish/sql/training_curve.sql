@@ -5,11 +5,12 @@ select
     c.model_version,
     m.version_number,
     m.is_newest,
+    m.is_current,
     c.step,
     c.train_bits_per_byte,
     c.validation_bits_per_byte,
     c.tokens_per_second,
-    m.trained_at
+    m.published_at
 from lakehouse.gold.training_curve as c
 inner join kpi.model_versions as m
     on c.model_version = m.model_version

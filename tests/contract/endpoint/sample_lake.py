@@ -1,6 +1,7 @@
 """A small lake to serve in tests: Iceberg tables in a folder, written with PyIceberg, and a release over them."""
 
 import datetime as dt
+import itertools
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,9 +45,6 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "indicator": ("RDA-F1-01M", "RDA-F2-01M", "RDA-A1-01M", "RDA-I1-01M", "RDA-R1-01M"),
     "layer": ("bronze", "silver", "gold"),
     "split": ("train", "validation", "test"),
-    "evaluator": ("gpt", "unigram", "trigram"),
-    "slice": ("all", "python_docs"),
-    "model_version": ("lm-0001", "lm-0002", "lm-0003"),
     "cause": ("first", "schedule", "drift"),
     "decision": ("retrain", "wait"),
     "measure": ("population_stability_index", "missing_share_change"),
@@ -54,6 +52,59 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "licence": ("CC0-1.0", "PSF-2.0"),
     "top_tokens": ('["the", "a", "of", "to", "and"]',),
     "top_probabilities": ("[0.3, 0.2, 0.1, 0.05, 0.01]",),
+}
+
+VERSIONS = ("lm-0001", "lm-0002")
+SETS = ("held-out-1", "held-out-2")
+SLICES = ("all", "college_scorecard", "python_docs")
+BITS = {"gpt": 2.0, "trigram": 2.6, "unigram": 3.4}
+
+
+def _at(minutes: int) -> dt.datetime:
+    return dt.datetime(2026, 1, 20, tzinfo=dt.UTC) + dt.timedelta(minutes=minutes)
+
+
+def _measured(version: str, test_set: str) -> dict[str, object]:
+    return {"model_version": version, "evaluation_snapshot": test_set, "recorded_at": _at(60 * SETS.index(test_set))}
+
+
+# Two models, the newer one rejected, so that the newest is not the current one; both measured on two test sets.
+MODELS: Mapping[str, Sequence[Mapping[str, object]]] = {
+    "gold.model_versions": [
+        {"model_version": version, "recorded_at": _at(60 * number)} for number, version in enumerate(VERSIONS)
+    ],
+    "gold.training_curve": [
+        {
+            "model_version": version,
+            "step": step,
+            "train_bits_per_byte": 2.0 + number + 20 / (step + 10),
+            "validation_bits_per_byte": 2.1 + number + 20 / (step + 10),
+        }
+        for (number, version), step in itertools.product(enumerate(VERSIONS), range(0, 100, 5))
+    ],
+    "gold.evaluations": [
+        _measured(version, test_set)
+        | {"evaluator": evaluator, "slice": part, "byte_count": 1000, "document_count": 10, "standard_error": 0.05}
+        | {"bits_per_byte": bits + (0.3 * number if evaluator == "gpt" else 0.0) + 4.0 * (test_set == SETS[0])}
+        for (number, version), test_set, (evaluator, bits), part in itertools.product(
+            enumerate(VERSIONS), SETS, BITS.items(), SLICES
+        )
+        if (version, test_set) != (VERSIONS[1], SETS[0])
+    ],
+    "gold.predictions": [
+        _measured(version, test_set)
+        | {"passage_id": f"text#{place}", "passage": f"A passage for {version} from {test_set}, number {place}."}
+        | {"dataset": SLICES[1 + place % 2], "in_top_5": place % 4 != 0, "next_token_probability": place / 20}
+        for version, test_set, place in itertools.product(VERSIONS, SETS, range(1, 13))
+    ],
+    "gold.promotions": [
+        _measured(VERSIONS[0], SETS[0])
+        | {"compared_with": None, "promoted": True, "difference": None, "standard_error": None}
+        | {"reason": "the first model that beats the baselines"},
+        _measured(VERSIONS[1], SETS[1])
+        | {"compared_with": VERSIONS[0], "promoted": False, "difference": 0.3, "standard_error": 0.05}
+        | {"reason": "0.300 bits per byte worse than lm-0001"},
+    ],
 }
 
 
@@ -139,7 +190,16 @@ def plausible_rows(table: TableDefinition, count: int, seed: int = 7) -> pa.Tabl
 def everything(lake: SampleLake, views: Mapping[str, str], rows: int = 60) -> Release:
     """Write every static table and the demo outcomes, and publish them with the views."""
     tables = (*REGISTER, *GOLD, OUTCOMES)
-    return lake.publish([lake.write(table.name, plausible_rows(table, rows)) for table in tables], views)
+    return lake.publish([lake.write(table.name, _rows(table, rows)) for table in tables], views)
+
+
+def _rows(table: TableDefinition, count: int) -> pa.Table:
+    known = MODELS.get(table.name)
+    if known is None:
+        return plausible_rows(table, count)
+    rows = plausible_rows(table, len(known)).to_pylist()
+    complete = [row | given for row, given in zip(rows, known, strict=True)]
+    return pa.Table.from_pylist(complete, schema=table.arrow_schema())
 
 
 def _value(column: Column, row: int, chance: random.Random) -> object:

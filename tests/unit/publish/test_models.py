@@ -1,0 +1,82 @@
+"""The views about models: which one is current, and on which test set it is measured."""
+
+from datetime import UTC, datetime, timedelta
+
+import yaml
+
+MORNING = datetime(2026, 1, 2, 8, tzinfo=UTC)
+
+
+def run(minutes):
+    return {"run_id": "r", "code_commit": "c", "recorded_at": MORNING + timedelta(minutes=minutes)}
+
+
+def version(name, minutes):
+    return {"model_version": name, "recipe": "{}", "documents_snapshot": "7", **run(minutes)}
+
+
+def promotion(name, minutes, *, promoted, snapshot="old"):
+    key = {"model_version": name, "evaluation_snapshot": snapshot}
+    return {**key, "promoted": promoted, "reason": "numbers", **run(minutes)}
+
+
+def evaluation(name, snapshot, bits, minutes):
+    key = {"model_version": name, "evaluation_snapshot": snapshot, "evaluator": "gpt", "slice": "docs"}
+    return {**key, "bits_per_byte": bits, "byte_count": 100, "document_count": 3, **run(minutes)}
+
+
+def fetch(connection, sql):
+    return connection.execute(sql).fetchall()
+
+
+def test_a_newer_rejected_version_is_not_current(published):
+    connection = published(
+        {
+            "gold.model_versions": [version("a", 0), version("b", 10), version("c", 20)],
+            "gold.promotions": [
+                promotion("a", 0, promoted=True),
+                promotion("b", 10, promoted=True),
+                promotion("c", 20, promoted=False),
+            ],
+        }
+    )
+    current = fetch(connection, "select model_version, is_newest, is_current from kpi.model_versions order by 1")
+    assert current == [("a", 0, 0), ("b", 0, 1), ("c", 1, 0)]
+    standing = fetch(connection, "select model_version, standing from kpi.promotions order by 1")
+    assert standing == [("a", "replaced"), ("b", "current"), ("c", "rejected")]
+
+
+def test_no_version_is_current_before_one_is_promoted(published):
+    connection = published(
+        {"gold.model_versions": [version("a", 0)], "gold.promotions": [promotion("a", 0, promoted=False)]}
+    )
+    assert fetch(connection, "select is_newest, is_current from kpi.model_versions") == [(1, 0)]
+
+
+def test_the_newest_test_set_alone_is_marked(published):
+    connection = published(
+        {
+            "gold.model_versions": [version("a", 0)],
+            "gold.promotions": [promotion("a", 0, promoted=True)],
+            "gold.evaluations": [evaluation("a", "old", 2.0, 0), evaluation("a", "new", 3.0, 10)],
+        }
+    )
+    for view in ("model_quality", "quality_by_dataset"):
+        marked = fetch(
+            connection,
+            f"select evaluation_snapshot from kpi.{view} where is_newest_snapshot = 1 and is_current = 1",
+        )
+        assert marked == [("new",)]
+
+
+def test_a_column_with_two_drifted_measures_counts_once(published, pytestconfig):
+    source = pytestconfig.rootpath / "superset" / "source" / "datasets" / "drift.yaml"
+    metric = yaml.safe_load(source.read_text())["metrics"]["drifted"]["sql"]
+    drift = {"table_name": "silver.t", "column_name": "x", "dataset": "d", "dataset_version": "2", "value": 1.0}
+    drift |= {"reference_version": "1", "threshold": 0.2, **run(0)}
+    rows = [
+        drift | {"measure": "population_stability_index", "drifted": True},
+        drift | {"measure": "missing_share_change", "drifted": True},
+        drift | {"column_name": "y", "measure": "missing_share_change", "drifted": False},
+    ]
+    assert fetch(published({"gold.drift": rows}), f"select {metric} from kpi.drift") == [(1,)]
