@@ -6,7 +6,7 @@ create-only write, so two writers can never both win, and a crash before that wr
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -84,9 +84,14 @@ class Pins:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseLog:
-    """All releases in one object store."""
+    """All releases in one object store.
+
+    `views_for` names the views that a set of published tables carries. With it every release has exactly those, and
+    the views a writer hands in count for nothing: it chose them before it knew what others publish meanwhile.
+    """
 
     objects: ObjectStore
+    views_for: Callable[[Collection[str]], Mapping[str, View]] | None = None
 
     def current(self) -> Release:
         """Return the newest release; raise NoReleaseError before the first."""
@@ -108,24 +113,26 @@ class ReleaseLog:
 
         What is not named stays as it is; a change of nothing writes nothing and returns the current release. Where
         tables stand is read after the old release, so the create-only write below fails for whoever knows less, and
-        no pin ever moves backwards. Neither do views and model: those of an `intent` (its number, 0 for none) that is
-        older than the release's own are left out, for whoever carries an intent out may come late.
+        no pin ever moves backwards. Neither do views and model: those of an `intent` (its number, 0 for none) that
+        the release already holds, or that is older, are left out, for whoever carries an intent out may come late.
         """
         for _ in range(MAX_ATTEMPTS):
             old = self._newest_or_empty()
-            late = 0 < intent < old.intent
+            late = 0 < intent <= old.intent
+            tables = pins.over(old.tables) if pins else old.tables
+            given = None if late else views
             new = replace(
                 old,
-                tables=pins.over(old.tables) if pins else old.tables,
-                views=dict(views) if views is not None and not late else old.views,
+                tables=tables,
+                views=self._views(tables, old.views if given is None else given),
                 model_version=old.model_version if late else model_version or old.model_version,
+                intent=max(intent, old.intent),
             )
             if new == old and old.number:
                 return old
             new = replace(
                 new,
                 number=old.number + 1,
-                intent=max(intent, old.intent),
                 created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
                 provenance=provenance.summary(),
             )
@@ -135,6 +142,9 @@ class ReleaseLog:
                 continue
             return new
         raise CommitConflictError(f"another writer published {MAX_ATTEMPTS} releases meanwhile; run the step again")
+
+    def _views(self, tables: Mapping[str, TablePointer], otherwise: Mapping[str, View]) -> dict[str, View]:
+        return dict(otherwise if self.views_for is None else self.views_for(tables.keys()))
 
     def _newest_or_empty(self) -> Release:
         try:

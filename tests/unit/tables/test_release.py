@@ -89,3 +89,19 @@ def test_a_release_of_before_intents_were_numbered_still_loads():
     old = json.loads(Release(number=1, created_at="2026-01-01").to_json())
     del old["intent"]
     assert Release.from_json(json.dumps(old)).intent == 0
+
+
+def test_views_are_those_of_the_tables_that_are_published_not_of_those_the_writer_knew(tmp_path):
+    log = ReleaseLog(LocalObjects(tmp_path), lambda tables: {f"kpi.{t}": View(f"kpi.{t}", "select 1") for t in tables})
+    tables = Line(1)
+    for name in ("gold.a", "gold.b"):
+        only_mine = {f"kpi.{name}": View(f"kpi.{name}", "select 1")}
+        log.publish(PROVENANCE, pins=Pins(tables, {name: 1}), views=only_mine)
+    assert set(log.current().views) == {"kpi.gold.a", "kpi.gold.b"}
+
+
+def test_an_intent_carried_out_again_takes_no_later_model_back(log):
+    first = {"pins": Pins(Line(1), {"gold.t": 1}), "model_version": "m1", "intent": 1}
+    log.publish(PROVENANCE, **first)
+    newest = log.publish(PROVENANCE, model_version="m2")
+    assert log.publish(PROVENANCE, **first) == newest
