@@ -3,10 +3,11 @@ import datetime
 import pyarrow as pa
 import pytest
 
+from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.archive.eds import ColumnDescription, load_description
 from lakehouse.archive.reading import raw_tables, raw_texts, stamped, table_definition, text_definition, typed
 from lakehouse.archive.values import parse
-from lakehouse.errors import EncodingError, NoDescriptionError, SchemaError
+from lakehouse.errors import EncodingError, NoDescriptionError, SchemaError, TableOwnerError
 
 UTC = datetime.UTC
 
@@ -165,3 +166,18 @@ def test_rows_without_a_column_of_the_definition_are_refused(dataset):
     table = load_description(dataset).tables["rooms"]
     with pytest.raises(SchemaError, match="size"):
         stamped(pa.table({"room": [1]}), table_definition("lessons", table, "silver"), {})
+
+
+@pytest.mark.parametrize("layer", ["bronze", "silver"])
+@pytest.mark.parametrize("kind", ["tables", "texts"])
+def test_two_datasets_whose_names_join_alike_do_not_share_a_table(dataset, tmp_path, layer, kind):
+    description = load_description(dataset)
+    part, define = (
+        (description.tables["rooms"], table_definition)
+        if kind == "tables"
+        else (description.texts["sheets"], text_definition)
+    )
+    tables = IcebergTables.local(tmp_path / "tables")
+    tables.ensure(define("school_plan", part.model_copy(update={"name": "rooms"}), layer))
+    with pytest.raises(TableOwnerError, match=f"{layer}.school_plan_rooms belongs to dataset 'school_plan'"):
+        tables.ensure(define("school", part.model_copy(update={"name": "plan_rooms"}), layer))
