@@ -14,7 +14,6 @@ from lakehouse.archive.shelf import Shelf
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import LakehouseError, NoReleaseError, TransientError
 from lakehouse.ports import DatasetVersion, DatasetVersions, Provenance, TableWrite
-from lakehouse.publish.views import publishable_views
 from lakehouse.tables.gold import GOLD, LOADS
 from lakehouse.tables.register import REGISTER
 from lakehouse.tables.release import Release
@@ -65,20 +64,19 @@ def commit(
     provenance: Provenance,
     model_version: str | None = None,
 ) -> Published:
-    """Write, audit and publish rows together with every view whose tables are then published."""
-    pinned = _founded(house, provenance)
+    """Write, audit and publish rows, together with a model when one is named."""
+    _found(house, provenance)
     return write_audit_publish(
         house,
         writes,
         key=key,
         provenance=provenance,
-        views=publishable_views(pinned | {write.table.name for write in writes}),
         model_version=model_version,
     )
 
 
-def _founded(house: Lakehouse, provenance: Provenance) -> set[str]:
-    """Return the names of the published tables, first publishing, still empty, any of the project's own that is not.
+def _found(house: Lakehouse, provenance: Provenance) -> None:
+    """Publish, still empty, any of the project's own tables that is not published yet.
 
     So every view can be asked from the first submission on, before there is a model or any drift.
     """
@@ -87,7 +85,6 @@ def _founded(house: Lakehouse, provenance: Provenance) -> set[str]:
     if absent:
         empty = [TableWrite(table, table.arrow_schema().empty_table()) for table in absent]
         write_audit_publish(house, empty, key="founding", provenance=provenance)
-    return pinned | {table.name for table in absent}
 
 
 def with_run(rows: pa.Table, provenance: Provenance, table: TableDefinition) -> pa.Table:

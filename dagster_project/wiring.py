@@ -9,6 +9,7 @@ from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.datalad import DataladVersions
 from lakehouse.adapters.object_store import LocalObjects, S3Objects
 from lakehouse.archive.shelf import Shelf
+from lakehouse.publish.views import publishable_views
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.config import DEMO, TINY
@@ -18,7 +19,7 @@ def lakehouse(settings: Settings) -> Lakehouse:
     """Return tables, objects and releases: in plain folders, or at the addresses in the settings."""
     if settings.storage == "folder":
         local = LocalObjects(settings.home / "objects")
-        return Lakehouse(IcebergTables.local(settings.home / "tables"), local, ReleaseLog(local))
+        return Lakehouse(IcebergTables.local(settings.home / "tables"), local, ReleaseLog(local, publishable_views))
     access_key = settings.s3_access_key.get_secret_value()
     secret_key = settings.s3_secret_key.get_secret_value()
     objects = S3Objects(settings.s3_endpoint, access_key, secret_key, settings.s3_bucket, secure=settings.s3_secure)
@@ -31,7 +32,7 @@ def lakehouse(settings: Settings) -> Lakehouse:
         s3_endpoint=f"{scheme}://{settings.s3_endpoint}",
         locks=settings.home / "run",
     )
-    return Lakehouse(tables=tables, objects=objects, releases=ReleaseLog(objects))
+    return Lakehouse(tables=tables, objects=objects, releases=ReleaseLog(objects, publishable_views))
 
 
 def shelf(settings: Settings) -> Shelf:

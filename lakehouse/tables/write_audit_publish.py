@@ -132,8 +132,9 @@ def _publish_without_rows(
     model_version: str | None,
 ) -> Published:
     before = _current(house).number
-    if views is None and model_version is None:
+    if views is None and model_version is None and house.releases.views_for is None:
         return Published(before, done, changed=False)
+    # The text of a view may have changed though no row has.
     after = house.releases.publish(provenance, views=views, model_version=model_version).number
     return Published(after, done, changed=after != before)
 

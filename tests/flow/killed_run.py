@@ -17,6 +17,7 @@ from dagster_project.services import prepare_dagster_home
 from dagster_project.settings import load_settings
 from dagster_project.wiring import lakehouse
 from lakehouse.adapters.object_store import LocalObjects
+from lakehouse.publish.views import publishable_views
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.config import TINY, recipe_from_json
@@ -65,7 +66,7 @@ def fused_house(home: Path, plain: Lakehouse, fuse: Fuse) -> Lakehouse:
 
     objects = FusedObjects(home / "objects")
     object.__setattr__(objects, "fuse", fuse)
-    return Lakehouse(type(tables)(tables.place, fused_connect), objects, ReleaseLog(objects))
+    return Lakehouse(type(tables)(tables.place, fused_connect), objects, ReleaseLog(objects, publishable_views))
 
 
 def _fused(change: Any, fuse: Fuse) -> Any:
