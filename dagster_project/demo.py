@@ -37,7 +37,7 @@ from lakehouse.tables.release import Release
 from models.progress import Progress as Told
 
 REFUSED = "course_records@1"
-TABLE_WIDTH = 165  # wide enough for whole addresses, which people copy
+TABLE_WIDTH = 165
 console = Console()
 
 
@@ -112,7 +112,10 @@ def show_status(settings: Settings) -> int:
     wells = {
         service.name: supervisor.pid(service.name) is not None and service.healthy() for service in services(settings)
     }
-    table = Table("What", "Address", "Login", "Look at", title="Education lakehouse", expand=False)
+    table = Table("What", title="Education lakehouse")
+    table.add_column("Address", no_wrap=True)  # whole, for people copy it
+    table.add_column("Login", no_wrap=True)
+    table.add_column("Look at")
     for name, *cells in _rows(settings):
         mark = "" if name not in wells else "[green]up[/green] " if wells[name] else "[red]down[/red] "
         table.add_row(f"{mark}{cells[0]}", *cells[1:])
