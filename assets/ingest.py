@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets.house import failures, submissions
 from lakehouse.archive.shelf import Shelf
+from lakehouse.ports import DatasetVersions
 
 
 @dg.asset(
@@ -12,10 +13,14 @@ from lakehouse.archive.shelf import Shelf
     owners=["team:archive"],
     kinds={"file"},
 )
-def submission(context: dg.AssetExecutionContext, shelf: dg.ResourceParam[Shelf]) -> dg.MaterializeResult[None]:
+def submission(
+    context: dg.AssetExecutionContext,
+    shelf: dg.ResourceParam[Shelf],
+    versions: dg.ResourceParam[DatasetVersions],
+) -> dg.MaterializeResult[None]:
     """A submitted folder or zip archive, copied out of the inbox unchanged and named by its content."""
     with failures():
-        landed = shelf.take(context.partition_key)
+        landed = shelf.take(context.partition_key, versions)
     return dg.MaterializeResult(
         metadata={
             "folder": dg.MetadataValue.path(str(landed.folder)),

@@ -42,6 +42,4 @@ def saved_version(shelf: Shelf, versions: DatasetVersions, key: str) -> DatasetV
     if not report.accepted or report.description is None:
         raise RefusedError(f"{key} was refused with {len(report.findings)} findings; mend them and submit again")
     landed = shelf.landed(key)
-    version = versions.save(landed.folder, report.description.name, report.description.version, landed.content_sha256)
-    shelf.keep(key)
-    return version
+    return versions.save(landed.folder, report.description.name, report.description.version, landed.content_sha256)

@@ -10,6 +10,7 @@ from lakehouse.archive.inbox import Arrival, arrivals
 from lakehouse.archive.landing import Landed, land
 from lakehouse.archive.validate import Report, rules_version, validate
 from lakehouse.errors import PermanentError, UnreadableSubmissionError, VersionTakenError
+from lakehouse.ports import DatasetVersions
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,10 @@ class Shelf:
         """Say whether this very arrival was stored, refused or found unusable; anything else may be tried again."""
         return arrival.fingerprint in self._finished(arrival.key)
 
-    def take(self, key: str) -> Landed:
+    def take(self, key: str, versions: DatasetVersions) -> Landed:
         """Land the arrival with that key; an arrival that is gone or finished is served from what landed before.
 
-        What is kept as a version stays on the shelf: other content under its key is turned away.
+        What is saved as a version stays on the shelf: other content under its label is turned away.
 
         Raises:
             UnreadableSubmissionError: the key is neither in the inbox nor on the shelf.
@@ -47,17 +48,18 @@ class Shelf:
             )
         try:
             landed = land(arrival.path, self.root / "submissions")
-            if record is not None and record.get("kept") and record["content_sha256"] != landed.content_sha256:
+            dataset, _, label = key.partition("@")
+            saved = versions.find(dataset, label)
+            if saved is not None and saved.content_sha256 != landed.content_sha256:
                 raise VersionTakenError(
-                    f"{key} is already in the archive with other content; give the new content another version label"
+                    f"{key} is already in the archive with other content (commit {saved.commit[:12]}); "
+                    "give the new content another version label"
                 )
         except PermanentError:
             self._finish(key, arrival.fingerprint)
             raise
-        kept = record is not None and record.get("kept", False)
         self._write(
-            self._record(key),
-            {**asdict(landed), "folder": landed.folder.name, "fingerprint": arrival.fingerprint, "kept": kept},
+            self._record(key), {**asdict(landed), "folder": landed.folder.name, "fingerprint": arrival.fingerprint}
         )
         return landed
 
@@ -87,12 +89,6 @@ class Shelf:
         ]
         accepted = [report for report in found if report.accepted and report.content_sha256 == content_sha256]
         return max(accepted, key=lambda report: report.validated_at, default=None)
-
-    def keep(self, key: str) -> None:
-        """Note that what landed under the key is saved as a version, so that nothing takes its place."""
-        record = self._read(self._record(key))
-        if record is not None and not record.get("kept"):
-            self._write(self._record(key), {**record, "kept": True})
 
     def done(self, key: str) -> None:
         """Note that what landed under the key is stored or refused; its arrival is not asked for again."""

@@ -15,8 +15,9 @@ def corpus(bench):
 
 def saved_only(bench, key):
     """Leave a submission where a crash between `version` and `store` leaves it."""
-    bench.shelf.take(key)
-    saved_version(bench.shelf, versions(bench.settings), key)
+    saved = versions(bench.settings)
+    bench.shelf.take(key, saved)
+    saved_version(bench.shelf, saved, key)
 
 
 def test_a_saved_version_that_is_not_stored_yet_changes_nothing(bench):
