@@ -1,6 +1,7 @@
 """The main job on real data, from nothing to a system that is up, with progress and one table at the end."""
 
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -120,6 +121,9 @@ def show_status(settings: Settings) -> int:
         mark = "" if name not in wells else "[green]up[/green] " if wells[name] else "[red]down[/red] "
         table.add_row(f"{mark}{cells[0]}", *cells[1:])
     Console(width=max(console.width, TABLE_WIDTH)).print(table)
+    console.print(
+        f"The command is {Path(sys.executable).with_name('lakehouse')}; its --help lists the verbs.", soft_wrap=True
+    )
     console.print(f"Passwords are in {settings.env_file} (readable by you only). Stop with: make down", soft_wrap=True)
     return 0 if all(wells.values()) else 1
 
@@ -251,14 +255,14 @@ def _verdict(outcomes: Sequence[RunOutcome], seconds: float) -> int:
 
 def _rows(settings: Settings) -> list[tuple[str, ...]]:
     release = _release(settings)
-    model = release.model_version if release and release.model_version else "none yet"
+    model = "told while storage is up" if release is None else release.model_version or "none yet"
     return [
         (
             "dagster",
             "Dagster",
             settings.url(settings.dagster_port),
             "none (this machine only)",
-            "Assets > View lineage; the refused course_records@1",
+            "Lineage (the graph); Runs (course_records@1 is refused)",
         ),
         (
             "superset",

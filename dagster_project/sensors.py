@@ -37,12 +37,13 @@ def inbox_sensor(interval_seconds: int) -> dg.SensorDefinition:
         before: dict[str, list[object]] = json.loads(context.cursor or "{}")
         now, cursor, wanted = time.time(), {}, []
         for arrival in shelf.waiting():
-            mark, tries, not_before = _remembered(before.get(arrival.key), arrival.fingerprint)
-            settled = arrival.key in before and before[arrival.key][0] == mark
+            entry = arrival.path.name  # two entries of the inbox may describe themselves as the same version
+            mark, tries, not_before = _remembered(before.get(entry), arrival.fingerprint)
+            settled = entry in before and before[entry][0] == mark
             if settled and tries < MAX_TRIES and now >= not_before and not _runs(context.instance, arrival.key):
                 wanted.append((arrival.key, f"{arrival.key}:{mark}" + (f":{tries}" if tries else "")))
                 tries, not_before = tries + 1, now + RETRY_SECONDS * 2**tries
-            cursor[arrival.key] = [mark, tries, not_before]
+            cursor[entry] = [mark, tries, not_before]
         keys = sorted({key for key, _ in wanted})
         return dg.SensorResult(
             run_requests=[dg.RunRequest(run_key=run_key, partition_key=key) for key, run_key in wanted],

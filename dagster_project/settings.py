@@ -32,7 +32,7 @@ class Settings(BaseModel):
     storage: Literal["bundled", "folder", "external"] = Field(
         "bundled", description="SeaweedFS started here; plain folders and no server; or the addresses below."
     )
-    storage_ports: str = Field("", description="Ports of the object store and catalog, chosen at `lakehouse init`.")
+    storage_ports: str = Field("", description="Ports of the object store and catalog, chosen at the first start.")
 
     s3_endpoint: str = Field("", description="host:port of the S3 API.")
     s3_secure: bool = Field(default=False, description="Whether the S3 API speaks TLS.")

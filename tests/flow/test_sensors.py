@@ -77,6 +77,16 @@ def test_a_second_folder_with_the_same_name_and_version_gets_its_turn(bench):
     assert [partition for _, partition in looks.look()] == [key]
 
 
+def test_two_entries_of_one_version_that_wait_together_both_settle(bench):
+    looks = Looks(bench, inbox_sensor(1), shelf=bench.shelf)
+    key = bench.wave(2007)
+    inbox = bench.settings.home / "inbox"
+    shutil.copytree(inbox / key, inbox / "another name")
+    (inbox / "another name" / "README.md").write_text("other content")
+    looks.look()
+    assert {partition for _, partition in looks.look()} == {key}
+
+
 def test_a_refused_arrival_is_not_asked_for_again(bench, tmp_path):
     from lakehouse.samples import course_records
 
