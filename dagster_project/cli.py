@@ -114,9 +114,8 @@ def settings() -> None:
 @lakehouse.command(cls=ExampleCommand, example="lakehouse docs")
 def docs() -> None:
     """Render the dictionary of tables and views into docs/."""
-    from lakehouse.publish.dictionary import render
-
     from dagster_project.settings import PROJECT
+    from lakehouse.publish.dictionary import render
 
     target = PROJECT / "docs" / "dictionary.md"
     target.write_text(render(), encoding="utf-8")
