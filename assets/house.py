@@ -1,6 +1,6 @@
 """What every asset shares: partitions, origins, how rows become visible, and how failures stop or repeat."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -157,8 +157,3 @@ def preview(rows: pa.Table, *, limit: int = 5, width: int = 60) -> dg.MarkdownMe
         cells = (str(row[name]).replace("|", "\\|").replace("\n", " ")[:width] for name in names)
         lines.append("| " + " | ".join(cells) + " |")
     return dg.MetadataValue.md("\n".join(lines))
-
-
-def logged(context: dg.AssetExecutionContext) -> Callable[[str], None]:
-    """Return a function that writes progress lines to the run's log."""
-    return lambda line: context.log.info("%s", line)

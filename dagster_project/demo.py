@@ -1,5 +1,6 @@
 """The main job on real data, from nothing to a system that is up, with progress and one table at the end."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -152,13 +153,7 @@ def _write_submission(write: Callable[[Path], Path], box: Path) -> None:
     scratch.mkdir(exist_ok=True)
     folder = write(scratch)
     inbox.submit(folder, box)
-    _remove(folder)
-
-
-def _remove(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)
 
 
 def _ingest_all(loop: Loop, keys: Sequence[str]) -> list[RunOutcome]:
