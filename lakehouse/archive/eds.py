@@ -1,7 +1,8 @@
-"""The Educational Data Structure (EDS) 0.1 as types: the description of a dataset, its tables and its texts."""
+"""The Educational Data Structure (EDS) 1.0 as types: a dataset's description, its tables, texts and event logs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -10,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lakehouse.archive.strict_yaml import YamlFaultError, read_yaml
 from lakehouse.errors import NoDescriptionError
 
-EDS_VERSION = "0.1"
+EDS_VERSION = "1.0"
 DESCRIPTION_FILE = "dataset.yaml"
 TABLES_FOLDER, DICTIONARY_FILE = "tables", "columns.yaml"
 TEXTS_FOLDER, COLLECTION_FILE = "texts", "collection.yaml"
+EVENTS_FOLDER, LOG_FILE = "events", "log.yaml"
 
 # SQL names are made of these: `<dataset>_<table>`.
 SLUG = r"^[a-z][a-z0-9_]{0,62}$"
@@ -24,6 +26,12 @@ VersionLabel = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Words = Annotated[str, Field(min_length=1, max_length=10_000)]
 Bound = Annotated[int | float, Field(ge=-1e300, le=1e300)]
 ColumnType = Literal["string", "integer", "number", "boolean", "date", "datetime"]
+ColumnRole = Literal["none", "direct_identifier", "quasi_identifier", "sensitive"]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+PurposeCode = Annotated[str, Field(pattern=SLUG)]
+SubjectPlace = Annotated[
+    str, Field(pattern=r"^([a-z][a-z0-9_]{0,62}|events/[a-z][a-z0-9_]{0,62})\.[a-z][a-z0-9_]{0,62}$")
+]
 
 
 class _Part(BaseModel):
@@ -73,10 +81,82 @@ class Making(_Part):
     software: tuple[Software, ...] = ()
 
 
+class Terms(_Part):
+    """What the data may be used for, by the codes of ``purposes.yaml``; without any, the licence decides."""
+
+    purposes: tuple[PurposeCode, ...] = ()
+    forbidden: tuple[PurposeCode, ...] = ()
+    access: Literal["open", "registered", "restricted"] = "open"
+    attribution: Words | None = Field(default=None, description="The sentence that users must print")
+    conditions: Words | None = Field(default=None, description="What else users agree to")
+    retention_until: date | None = Field(default=None, description="Day after which the data must be gone")
+
+
+class Consent(_Part):
+    """Why personal data may be held, and the table that says which subject agreed to which purpose.
+
+    `subject`, `purpose` and `given` (boolean) are columns of `table`, which has one row per subject and purpose.
+    """
+
+    basis: Literal["consent", "public_task", "legitimate_interest", "contract", "not_personal"]
+    table: Slug | None = None
+    subject: Slug | None = None
+    purpose: Slug | None = None
+    given: Slug | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        named = [name for name in ("table", "subject", "purpose", "given") if getattr(self, name) is not None]
+        if named and len(named) < 4:
+            raise ValueError(f"table, subject, purpose and given belong together; only {', '.join(named)} given")
+        return self
+
+
+class SubjectKind(_Part):
+    """A kind of person the data speak of, and every column whose value names one."""
+
+    description: Words
+    identifiers: tuple[SubjectPlace, ...] = Field(min_length=1, description="`table.column` or `events/log.actor`")
+
+
+class Funding(_Part):
+    """Who paid for the data."""
+
+    funder: Words
+    award: str | None = None
+    identifier: str | None = Field(default=None, description="ROR or Crossref Funder ID of the funder")
+
+
+class Related(_Part):
+    """Another resource, by its identifier, and how this dataset relates to it."""
+
+    identifier: Words
+    relation: Literal[
+        "IsCitedBy",
+        "Cites",
+        "IsSupplementTo",
+        "IsSupplementedBy",
+        "IsDescribedBy",
+        "Describes",
+        "IsNewVersionOf",
+        "IsPreviousVersionOf",
+        "IsPartOf",
+        "HasPart",
+        "IsReferencedBy",
+        "References",
+        "IsDocumentedBy",
+        "Documents",
+        "IsDerivedFrom",
+        "IsSourceOf",
+        "IsVariantFormOf",
+        "IsIdenticalTo",
+    ]
+
+
 class DatasetFile(_Part):
     """The fields of ``dataset.yaml``."""
 
-    eds_version: Literal["0.1"]
+    eds_version: Literal["1.0"]
     name: Slug
     version: VersionLabel
     title: Words
@@ -91,8 +171,14 @@ class DatasetFile(_Part):
     derived_from: tuple[Words, ...] = ()
     temporal_coverage: Period | None = None
     spatial_coverage: tuple[Words, ...] = ()
-    language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    language: Language | None = None
     provenance: Making | None = None
+    terms: Terms | None = None
+    consent: Consent | None = None
+    subjects: Mapping[Slug, SubjectKind] = Field(default_factory=dict)
+    disciplines: Mapping[Slug, Mapping[str, Any]] = Field(default_factory=dict, description="Fields of rule packs")
+    funding: tuple[Funding, ...] = ()
+    related: tuple[Related, ...] = ()
 
 
 class ColumnDescription(_Part):
@@ -107,6 +193,7 @@ class ColumnDescription(_Part):
     levels: Mapping[str, str] | tuple[str, ...] | None = None
     pattern: str | None = Field(default=None, max_length=500)
     missing_codes: tuple[str, ...] = ()
+    role: ColumnRole = "none"
     references: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
 
     @model_validator(mode="after")
@@ -131,6 +218,7 @@ class TableFile(_Part):
     description: Words
     grain: Words
     primary_key: tuple[str, ...] = ()
+    delimiter: Literal[",", ";", "\t", "|"] = Field(default=",", description="What separates the cells of a .csv file")
     columns: Mapping[Slug, ColumnDescription] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -157,7 +245,7 @@ class CollectionFile(_Part):
 
     title: Words
     description: Words
-    language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    language: Language | None = None
     licence: str | None = Field(default=None, description="SPDX expression, when it differs from the dataset's")
 
 
@@ -167,11 +255,28 @@ class CollectionDescription(CollectionFile):
     name: Slug
 
 
+class LogFile(_Part):
+    """The fields of ``log.yaml``."""
+
+    title: Words
+    description: Words
+    xapi_version: Literal["1.0.3", "2.0.0"]
+    language: Language | None = None
+    licence: str | None = Field(default=None, description="SPDX expression, when it differs from the dataset's")
+
+
+class LogDescription(LogFile):
+    """An event log of the dataset: its name is its folder's name."""
+
+    name: Slug
+
+
 class Description(DatasetFile):
-    """Everything a submission says about itself: ``dataset.yaml`` and the files beside its tables and texts."""
+    """Everything a submission says about itself: ``dataset.yaml`` and the files beside its tables, texts and logs."""
 
     tables: Mapping[str, TableDescription] = Field(default_factory=dict)
     texts: Mapping[str, CollectionDescription] = Field(default_factory=dict)
+    events: Mapping[str, LogDescription] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +293,8 @@ class Fault:
 class Reading:
     """What could be read of a folder's description files, and every fault met on the way.
 
-    `dataset` is None when ``dataset.yaml`` is missing or at fault; tables and texts hold only faultless entries.
+    `dataset` is None when ``dataset.yaml`` is missing or at fault; tables, texts and events hold only
+    faultless entries.
     """
 
     dataset: DatasetFile | None
@@ -196,12 +302,15 @@ class Reading:
     tables: Mapping[str, TableDescription]
     texts: Mapping[str, CollectionDescription]
     faults: tuple[Fault, ...]
+    events: Mapping[str, LogDescription] = field(default_factory=dict)
 
     def description(self) -> Description | None:
         """Return the description, or None when ``dataset.yaml`` itself cannot be used."""
         if self.dataset is None:
             return None
-        return Description.model_construct(**dict(self.dataset), tables=dict(self.tables), texts=dict(self.texts))
+        return Description.model_construct(
+            **dict(self.dataset), tables=dict(self.tables), texts=dict(self.texts), events=dict(self.events)
+        )
 
 
 def read_description(folder: Path) -> Reading:
@@ -209,17 +318,10 @@ def read_description(folder: Path) -> Reading:
     faults: list[Fault] = []
     raw = _read_mapping(folder / DESCRIPTION_FILE, DESCRIPTION_FILE, faults)
     dataset = _fit(DatasetFile, raw, DESCRIPTION_FILE, faults) if raw is not None else None
-    tables: dict[str, TableDescription] = {}
-    for name in folders(folder / TABLES_FOLDER):
-        table = _read_part(TableDescription, folder, f"{TABLES_FOLDER}/{name}/{DICTIONARY_FILE}", name, faults)
-        if table is not None:
-            tables[name] = table
-    texts: dict[str, CollectionDescription] = {}
-    for name in folders(folder / TEXTS_FOLDER):
-        text = _read_part(CollectionDescription, folder, f"{TEXTS_FOLDER}/{name}/{COLLECTION_FILE}", name, faults)
-        if text is not None:
-            texts[name] = text
-    return Reading(dataset, raw or {}, tables, texts, tuple(faults))
+    tables = _read_parts(TableDescription, folder, TABLES_FOLDER, DICTIONARY_FILE, faults)
+    texts = _read_parts(CollectionDescription, folder, TEXTS_FOLDER, COLLECTION_FILE, faults)
+    events = _read_parts(LogDescription, folder, EVENTS_FOLDER, LOG_FILE, faults)
+    return Reading(dataset, raw or {}, tables, texts, tuple(faults), events)
 
 
 def load_description(folder: Path) -> Description:
@@ -232,7 +334,7 @@ def load_description(folder: Path) -> Description:
     description = reading.description()
     if description is None or reading.faults:
         listed = "; ".join(f"{f.file} {f.field} {f.kind} {f.reason}".strip() for f in reading.faults)
-        raise NoDescriptionError(f"{folder.name} has no usable description: {listed}; see docs/eds.md")
+        raise NoDescriptionError(f"{folder.name} has no usable description: {listed}; see docs/eds/")
     return description
 
 
@@ -257,6 +359,11 @@ def _read_mapping(path: Path, place: str, faults: list[Fault]) -> dict[str, Any]
         faults.append(Fault("unreadable", place, reason="the file must hold fields, `name: value`"))
         return None
     return value
+
+
+def _read_parts(model: type[Part], folder: Path, kind: str, file: str, faults: list[Fault]) -> dict[str, Part]:
+    read = {name: _read_part(model, folder, f"{kind}/{name}/{file}", name, faults) for name in folders(folder / kind)}
+    return {name: part for name, part in read.items() if part is not None}
 
 
 def _read_part(model: type[Part], folder: Path, place: str, name: str, faults: list[Fault]) -> Part | None:

@@ -213,7 +213,7 @@ def _counts(edges: Floats, values: Floats, row_count: int) -> Floats:
 def _level_counts(reference: Values, current: Values) -> tuple[Floats, Floats]:
     tallies = []
     for values in (reference, current):
-        level = pa.table({"level": values.cast(pa.string())})
+        level = pa.table([values.cast(pa.string())], names=["level"])
         counted = level.group_by("level").aggregate([("level", "count", pc.CountOptions(mode="all"))])
         tallies.append({row["level"]: row["level_count"] for row in counted.to_pylist()})
     levels = sorted({level for tally in tallies for level in tally if level is not None})

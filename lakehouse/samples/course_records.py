@@ -16,7 +16,7 @@ FAMILY = ("Garcia", "Smith", "Khan", "Chen", "Johnson", "Lopez", "Patel", "Mille
 COURSES = ("algebra", "biology", "chemistry", "geometry", "history", "literature", "physics", "writing")
 
 DESCRIPTION = """\
-eds_version: "0.1"
+eds_version: "1.0"
 name: course_records
 version: "1"
 title: Course records of an invented school

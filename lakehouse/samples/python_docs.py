@@ -103,7 +103,7 @@ def _description() -> str:
     python = platform.python_version()
     minor = ".".join(python.split(".")[:2])
     return f"""\
-eds_version: "0.1"
+eds_version: "1.0"
 name: python_docs
 version: "{version_label()}"
 title: "Documentation of Python {python}"

@@ -74,7 +74,7 @@ class Bench:
         collection = folder / "texts" / "echoes"
         collection.mkdir(parents=True)
         (folder / "dataset.yaml").write_text(
-            f'eds_version: "0.1"\nname: {name}\nversion: "{seed}"\ntitle: Echoes\ndescription: Echoes.\n'
+            f'eds_version: "1.0"\nname: {name}\nversion: "{seed}"\ntitle: Echoes\ndescription: Echoes.\n'
             f"licence: CC0-1.0\naccumulates: {accumulates}\n"
         )
         (collection / "collection.yaml").write_text("title: Echoes\ndescription: Words said eight times.\n")

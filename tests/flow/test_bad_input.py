@@ -9,7 +9,7 @@ from dagster_project.cli import main
 from lakehouse.samples import college_scorecard
 
 DATASET = """\
-eds_version: "0.1"
+eds_version: "1.0"
 name: marks
 version: "1"
 title: Marks

@@ -10,7 +10,7 @@ from lakehouse.archive.landing import land
 from lakehouse.archive.validate import Report, validate
 
 DATASET = """\
-eds_version: "0.1"
+eds_version: "1.0"
 name: lessons
 version: "1"
 title: Lessons

@@ -1,0 +1,24 @@
+"""The verbs of the `lakehouse` command, one module each; a new verb is a module here and a name in COMMANDS."""
+
+import click
+
+from dagster_project.commands.docs import docs
+from dagster_project.commands.servers import demo, down, run, status, up
+from dagster_project.commands.settings import settings
+from dagster_project.commands.sql import serve_sql, sql
+from dagster_project.commands.submit import submit
+from dagster_project.commands.validate import validate
+
+COMMANDS: tuple[click.Command, ...] = (
+    demo,
+    up,
+    down,
+    status,
+    run,
+    validate,
+    submit,
+    sql,
+    settings,
+    docs,
+    serve_sql,
+)
