@@ -77,6 +77,17 @@ TRANSLATIONS: Mapping[type[Exception], tuple[type[LakehouseError], str]] = {
 }
 
 
+def _s3_properties(endpoint: str, access_key: str, secret_key: str) -> dict[str, str]:
+    return {
+        "s3.endpoint": endpoint,
+        "s3.access-key-id": access_key,
+        "s3.secret-access-key": secret_key,
+        "s3.region": "us-east-1",
+        "s3.connect-timeout": "5.0",
+        "s3.request-timeout": "60.0",
+    }
+
+
 @dataclass(frozen=True)
 class IcebergTables:
     """Tables of one catalog. Nothing is contacted before the first call; use one object a process."""
@@ -116,14 +127,24 @@ class IcebergTables:
             "warehouse": warehouse,
             "credential": f"{access_key}:{secret_key}",
             "oauth2-server-uri": f"{uri}/v1/oauth/tokens",
-            "s3.endpoint": s3_endpoint,
-            "s3.access-key-id": access_key,
-            "s3.secret-access-key": secret_key,
-            "s3.region": "us-east-1",
-            "s3.connect-timeout": "5.0",
-            "s3.request-timeout": "60.0",
+            **_s3_properties(s3_endpoint, access_key, secret_key),
         }
         return cls(uri, lambda: RestCatalog(CATALOG, **properties), locks or Path(tempfile.gettempdir()))
+
+    @classmethod
+    def database(
+        cls,
+        uri: str,
+        *,
+        warehouse: str,
+        access_key: str,
+        secret_key: str,
+        s3_endpoint: str,
+        locks: Path | None = None,
+    ) -> "IcebergTables":
+        """Return tables whose catalog is the SQL database at `uri` (SQLAlchemy's form) and whose files lie on S3."""
+        properties = {"uri": uri, "warehouse": warehouse, **_s3_properties(s3_endpoint, access_key, secret_key)}
+        return cls(uri, lambda: SqlCatalog(CATALOG, **properties), locks or Path(tempfile.gettempdir()))
 
     @cached_property
     def _catalog(self) -> Catalog:
