@@ -133,6 +133,12 @@ class TableOwnerError(PermanentError):
     exit_code = 28
 
 
+class PurposeError(PermanentError):
+    """Data may not be used for that purpose, or not by that user."""
+
+    exit_code = 29
+
+
 class QueryError(PermanentError):
     """A statement was refused or failed; the message comes from the SQL engine."""
 

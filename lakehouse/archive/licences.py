@@ -1,27 +1,19 @@
-"""SPDX licence expressions: which names in them the SPDX list does not have."""
+"""SPDX licence expressions as the archive's checks ask about them."""
 
-import re
+from lakehouse.policy.licences import LicenceFault, licence_allows, read_licence, unknown_licences
 
-from lakehouse.archive.rulebook import words
-
-_OPERATORS = frozenset({"and", "or", "with"})
-_OWN = re.compile(r"(DocumentRef-[A-Za-z0-9.-]+:)?LicenseRef-[A-Za-z0-9.-]+")
+__all__ = ["is_open", "licence_fault", "unknown_licences"]
 
 
-def unknown_licences(expression: str) -> tuple[str, ...]:
-    """Return the words of an SPDX expression that are no licence, exception or operator; own ``LicenseRef-`` pass."""
-    names = re.sub(r"[()]", " ", expression).split()
-    known = words("spdx")
-    unknown = [
-        name
-        for name in names
-        if name.lower() not in _OPERATORS and name.lower().removesuffix("+") not in known and not _OWN.fullmatch(name)
-    ]
-    return tuple(unknown) if names else (expression,)
+def licence_fault(expression: str) -> str | None:
+    """Return why a text is no SPDX expression; None when it is one."""
+    try:
+        read_licence(expression)
+    except LicenceFault as fault:
+        return str(fault)
+    return None
 
 
 def is_open(expression: str) -> bool:
-    """Say whether everybody may use, change and share the data: only licences of the list, none -NC or -ND."""
-    names = [name for name in re.sub(r"[()]", " ", expression).split() if name.lower() not in _OPERATORS]
-    closed = any("-nc" in name.lower() or "-nd" in name.lower() or _OWN.fullmatch(name) for name in names)
-    return bool(names) and not closed and not unknown_licences(expression)
+    """Say whether everybody may use, change and share the data, for profit too."""
+    return licence_allows(expression, ("share", "adapt", "commercial"))

@@ -1,4 +1,4 @@
-"""The register of submissions: what was handed in, what was found, and how FAIR it is. Written by `validate`."""
+"""The register: submissions, what was found and how FAIR they are, written by `validate`; terms, by `store`."""
 
 import pyarrow as pa
 
@@ -70,4 +70,34 @@ FAIR_INDICATORS = TableDefinition(
     ),
 )
 
-REGISTER = (SUBMISSIONS, FINDINGS, FAIR_INDICATORS)
+TERMS = TableDefinition(
+    name="archive.terms",
+    grain="one row per stored dataset version and table, text collection or event log of it",
+    key=("dataset", "dataset_version", "part"),
+    owner="team:archive",
+    columns=(
+        Column("dataset", pa.string(), "Dataset name.", nullable=False),
+        Column("dataset_version", pa.string(), "Version label.", nullable=False),
+        Column("dataset_commit", pa.string(), "DataLad commit.", nullable=False),
+        Column("part", pa.string(), "Table, text collection or event log.", nullable=False),
+        Column("part_kind", pa.string(), "table, text or events.", nullable=False),
+        Column("licence", pa.string(), "SPDX licence expression of the part."),
+        Column("purposes", pa.string(), "Codes of permitted purposes, apart by blanks; empty: the licence decides."),
+        Column("forbidden", pa.string(), "Codes of forbidden purposes, apart by blanks."),
+        Column("access", pa.string(), "open, registered or restricted.", nullable=False),
+        Column("attribution", pa.string(), "The sentence that users must print."),
+        Column("conditions", pa.string(), "What else users agree to."),
+        Column("retention_until", pa.date32(), "Day after which the data must be gone."),
+        Column("consent_basis", pa.string(), "Why personal data may be held."),
+        Column("consent_table", pa.string(), "Table that says which subject agreed to which purpose."),
+        Column("consent_subject", pa.string(), "Its column of subjects."),
+        Column("consent_purpose", pa.string(), "Its column of purposes."),
+        Column("consent_given", pa.string(), "Its column that says whether consent was given."),
+        Column("hidden_columns", pa.string(), "Direct identifiers and sensitive columns, apart by blanks."),
+        Column("subject_columns", pa.string(), "Columns that name a subject of the consent table, apart by blanks."),
+        Column("accumulates", pa.string(), "waves or snapshots.", nullable=False),
+        Column("saved_at", TIMESTAMP, "When the version was saved (UTC).", nullable=False),
+    ),
+)
+
+REGISTER = (SUBMISSIONS, FINDINGS, FAIR_INDICATORS, TERMS)

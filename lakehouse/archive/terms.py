@@ -1,0 +1,103 @@
+"""The rows of ``archive.terms`` for one version: what its description permits, of each table, text and log."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import pyarrow as pa
+
+from lakehouse.archive.eds import EVENTS_FOLDER, Description
+from lakehouse.ports import DatasetVersion
+from lakehouse.tables.register import TERMS
+
+HIDDEN_ROLES = ("direct_identifier", "sensitive")
+SUBJECT_NAMES = {"id": "document_id"}
+"""How a text collection's files call what its table calls otherwise."""
+
+
+def terms_rows(description: Description, version: DatasetVersion) -> pa.Table:
+    """Return one row per part of the dataset, in the exact schema of ``archive.terms``."""
+    known = _whole(description, version, version.created_at)
+    rows = [{**known, **part} for part in _parts(description)]
+    names = [column.name for column in TERMS.columns]
+    return pa.Table.from_pylist([{name: row[name] for name in names} for row in rows], schema=TERMS.arrow_schema())
+
+
+def subject_columns(description: Description) -> dict[str, tuple[str, ...]]:
+    """Return the columns of each part that name a subject of the consent table; events are ``events/<log>``.
+
+    They are the identifiers of the kind of subject whose place the consent table's own column is, and every column
+    that a chain of references joins with one of them.
+    """
+    consent = description.consent
+    if consent is None or consent.table is None:
+        return {}
+    own = f"{consent.table}.{consent.subject}"
+    kinds = (set(kind.identifiers) for kind in description.subjects.values())
+    places = {own}.union(*(named for named in kinds if own in named))
+    found: dict[str, tuple[str, ...]] = {}
+    for place in sorted(_joined(places, description)):
+        part, _, column = place.rpartition(".")
+        found[part] = (*found.get(part, ()), column)
+    return found
+
+
+def _joined(places: set[str], description: Description) -> set[str]:
+    pairs = [
+        {f"{name}.{column}", about.references}
+        for name, table in description.tables.items()
+        for column, about in table.columns.items()
+        if about.references is not None
+    ]
+    size = 0
+    while size < len(places):
+        size = len(places)
+        for pair in pairs:
+            places = places | pair if places & pair else places
+    return places
+
+
+def _whole(description: Description, version: DatasetVersion, saved_at: datetime) -> dict[str, object]:
+    terms, consent = description.terms, description.consent
+    return {
+        "dataset": version.dataset,
+        "dataset_version": version.version,
+        "dataset_commit": version.commit,
+        "purposes": " ".join(terms.purposes) if terms else "",
+        "forbidden": " ".join(terms.forbidden) if terms else "",
+        "access": terms.access if terms else "open",
+        "attribution": terms.attribution if terms else None,
+        "conditions": terms.conditions if terms else None,
+        "retention_until": terms.retention_until if terms else None,
+        "consent_basis": consent.basis if consent else None,
+        "consent_table": consent.table if consent else None,
+        "consent_subject": consent.subject if consent else None,
+        "consent_purpose": consent.purpose if consent else None,
+        "consent_given": consent.given if consent else None,
+        "accumulates": description.accumulates,
+        "saved_at": saved_at,
+    }
+
+
+def _parts(description: Description) -> Iterator[dict[str, object]]:
+    subjects = subject_columns(description)
+    for name, table in description.tables.items():
+        hidden = [column for column, about in table.columns.items() if about.role in HIDDEN_ROLES]
+        yield _part(name, "table", description.licence, hidden, subjects.get(name, ()))
+    for name, collection in description.texts.items():
+        named = [SUBJECT_NAMES.get(column, column) for column in subjects.get(name, ())]
+        yield _part(name, "text", collection.licence or description.licence, [], named)
+    for name, log in description.events.items():
+        named = list(subjects.get(f"{EVENTS_FOLDER}/{name}", ()))
+        yield _part(name, "events", log.licence or description.licence, [], named)
+
+
+def _part(
+    name: str, kind: str, licence: str | None, hidden: list[str], subjects: list[str] | tuple[str, ...]
+) -> dict[str, object]:
+    return {
+        "part": name,
+        "part_kind": kind,
+        "licence": licence,
+        "hidden_columns": " ".join(hidden),
+        "subject_columns": " ".join(subjects),
+    }

@@ -1,0 +1,64 @@
+"""Per-subject consent: who, by the rows of a dataset's consent table, may be used for a purpose."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from lakehouse.policy.decisions import Decision
+from lakehouse.policy.purposes import lineage
+from lakehouse.policy.terms import ConsentTable, Terms
+
+
+def answering_subjects(
+    consent: ConsentTable, terms: Terms, purpose: str, rows: Iterable[Mapping[str, Any]]
+) -> set[str]:
+    """Return the subjects, as text, who agreed to a purpose; or, unless consent is the basis, who objected to it.
+
+    `rows` are those of the consent table with ``dataset_version``. For each subject the narrowest purpose that has an
+    answer decides, and for it the newest version; several answers there agree only if all of them do.
+    """
+    order = {version: number for number, version in enumerate(terms.versions)}
+    asked = {code: place for place, code in enumerate(lineage(purpose))}
+    answers: dict[str, tuple[tuple[int, int], bool]] = {}
+    for row in rows:
+        counts = terms.accumulates == "waves" or row["dataset_version"] == terms.versions[-1]
+        if row[consent.purpose] not in asked or row[consent.subject] is None or not counts:
+            continue
+        subject, given = str(row[consent.subject]), row[consent.given] is True
+        rank = (-asked[row[consent.purpose]], order.get(row["dataset_version"], -1))
+        before = answers.get(subject)
+        if before is None or rank > before[0]:
+            answers[subject] = (rank, given)
+        elif rank == before[0]:
+            answers[subject] = (rank, given and before[1])
+    return {subject for subject, (_, given) in answers.items() if given == consent.opt_in}
+
+
+def consented_rows(
+    rows: pa.Table, decision: Decision, terms: Terms, *, part: str, consents: Iterable[Mapping[str, Any]]
+) -> pa.Table:
+    """Return a part's rows as a decision lets them be seen: subjects without consent left out, hidden columns empty.
+
+    `consents` are the rows of the dataset's consent table; they are not read where the dataset has none.
+    """
+    consent = decision.consent
+    columns = terms.parts[part].subject_columns
+    if consent is not None and columns:
+        answering = answering_subjects(consent, terms, decision.purpose, consents)
+        rows = rows.filter(pa.array(_kept(rows, columns, answering, opt_in=consent.opt_in), pa.bool_()))
+    for name in decision.hidden_columns.get(part, ()):
+        place = rows.schema.get_field_index(name)
+        if place >= 0:
+            field = rows.schema.field(place).with_nullable(nullable=True)
+            rows = rows.set_column(place, field, pa.nulls(rows.num_rows, field.type))
+    return rows
+
+
+def _kept(rows: pa.Table, columns: Sequence[str], answering: set[str], *, opt_in: bool) -> list[bool]:
+    """Say for each row whether all subjects it names may be used; a subject that is not named needs no consent."""
+    named = [rows.column(name).to_pylist() for name in columns if name in rows.column_names]
+    return [
+        all(subject is None or (str(subject) in answering) == opt_in for subject in subjects)
+        for subjects in (zip(*named, strict=True) if named else [()] * rows.num_rows)
+    ]

@@ -1,0 +1,126 @@
+"""Decisions: may this user use this dataset for this purpose, which of its rows and columns, and why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from lakehouse.policy.licences import licence_asks
+from lakehouse.policy.purposes import includes, outermost, purposes
+from lakehouse.policy.terms import UNASKED, ConsentTable, Terms
+from lakehouse.policy.users import User, Users
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether `user` may use `dataset` (or one `part` of it) for `purpose`, and why.
+
+    Where `permitted`, `consent` tells whose rows are left out and `hidden_columns` which columns of each part show
+    nothing. `permits` are the widest purposes the dataset itself permits, `owed` what its users promise.
+    """
+
+    user: str
+    purpose: str
+    dataset: str
+    part: str | None
+    permitted: bool
+    reason: str
+    permits: tuple[str, ...] = ()
+    consent: ConsentTable | None = None
+    hidden_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    owed: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """One sentence for the person who asked."""
+        if self.permitted:
+            return f"dataset {self.dataset} may be used for {self.purpose}: {self.reason}"
+        return f"dataset {self.dataset} may not be used for {self.purpose}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is known of users and of the terms of published datasets. `today` is fixed in tests only."""
+
+    users: Users
+    terms: Mapping[str, Terms]
+    today: date | None = None
+
+    def decide(self, user: str, purpose: str, dataset: str, part: str | None = None) -> Decision:
+        """Return the decision on a dataset, or on one part of it; without a part, every part must be permitted."""
+        terms, known = self.terms.get(dataset), self.users.get(user)
+        if terms is None or (part is not None and part not in terms.parts):
+            what = "no such dataset is published" if terms is None else f"it has no part {part}"
+            return Decision(user, purpose, dataset, part, permitted=False, reason=what)
+        asked = [part] if part is not None else list(terms.parts)
+        refusal = self._stated(known, user, purpose) or self._reach(known, terms) or _used(terms, purpose, asked)
+        refusal = refusal or self._kept(terms, purpose)
+        known_rights = known.rights if known else frozenset()
+        hidden = {} if "identifiers" in known_rights else {name: terms.parts[name].hidden_columns for name in asked}
+        return Decision(
+            user,
+            purpose,
+            dataset,
+            part,
+            permitted=refusal is None,
+            reason=refusal or _grounds(terms, purpose, asked),
+            permits=_permits(terms, asked),
+            consent=terms.consent,
+            hidden_columns={name: columns for name, columns in hidden.items() if columns},
+            owed=_owed(terms, asked),
+        )
+
+    def _stated(self, known: User | None, user: str, purpose: str) -> str | None:
+        if purpose not in purposes():
+            return f"there is no such purpose; there are {', '.join(purposes())}"
+        if known is None:
+            return f"user {user} is not in policy.yaml"
+        if not known.may_state(purpose):
+            return f"user {user} may ask for {', '.join(known.purposes)}"
+        return None
+
+    def _reach(self, known: User | None, terms: Terms) -> str | None:
+        assert known is not None, "_stated refuses unknown users"
+        if terms.access == "open" or "restricted" in known.rights or terms.dataset in known.datasets:
+            return None
+        if terms.access == "registered" and "registered" in known.rights:
+            return None
+        return f"its access is {terms.access} and user {known.name} has no such right"
+
+    def _kept(self, terms: Terms, purpose: str) -> str | None:
+        today = self.today or datetime.now(UTC).date()
+        if terms.retention_until is None or today <= terms.retention_until or includes(UNASKED, purpose):
+            return None
+        return f"it was to be kept until {terms.retention_until.isoformat()}"
+
+
+def _used(terms: Terms, purpose: str, parts: list[str]) -> str | None:
+    """Return why the terms or a licence do not permit the purpose; None when they do for all of the parts."""
+    refused = [name for name in parts if not terms.permits(purpose, name)]
+    if not refused:
+        return None
+    permitted = ", ".join(_permits(terms, refused)) or "nothing"
+    if terms.purposes or terms.forbidden:
+        return f"its terms permit {permitted}"
+    licence = terms.parts[refused[0]].licence
+    source = f"the licence {licence}" if licence else "no licence"
+    where = "" if len(refused) == len(terms.parts) else f" of {', '.join(refused)}"
+    return f"it states no purposes and {source}{where} permits {permitted}"
+
+
+def _permits(terms: Terms, parts: list[str]) -> tuple[str, ...]:
+    return outermost([code for code in purposes() if all(terms.permits(code, name) for name in parts)])
+
+
+def _owed(terms: Terms, parts: list[str]) -> tuple[str, ...]:
+    asked = sorted({duty.replace("_", " ") for name in parts for duty in licence_asks(terms.parts[name].licence)})
+    said = [f"print: {terms.attribution}"] if terms.attribution else []
+    return (*asked, *said, *([terms.conditions] if terms.conditions else []))
+
+
+def _grounds(terms: Terms, purpose: str, parts: list[str]) -> str:
+    if terms.purposes:
+        return f"its terms permit {', '.join(terms.purposes)}"
+    if includes(UNASKED, purpose):
+        return "the archive could not run without"
+    licences = sorted({str(terms.parts[name].licence) for name in parts})
+    return f"it states no purposes and its licence {', '.join(licences)} allows it"

@@ -1,0 +1,121 @@
+"""The terms of a published dataset, as its newest version states them, read from the rows of ``archive.terms``."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+from lakehouse.policy.licences import licence_allows
+from lakehouse.policy.purposes import includes, meets, outermost, purposes
+
+Access = Literal["open", "registered", "restricted"]
+UNASKED = "operations"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentTable:
+    """Where a dataset says who agreed to what: a part of it, and three of its columns.
+
+    With `opt_in` only subjects who agreed are used; without, all but those who objected.
+    """
+
+    part: str
+    subject: str
+    purpose: str
+    given: str
+    opt_in: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A table, text collection or event log of a dataset: its licence and the columns that name or expose people."""
+
+    name: str
+    kind: str
+    licence: str | None = None
+    hidden_columns: tuple[str, ...] = ()
+    subject_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a dataset may be used for and by whom. `versions` are its published version labels, oldest first."""
+
+    dataset: str
+    parts: Mapping[str, Part]
+    purposes: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
+    access: Access = "open"
+    attribution: str | None = None
+    conditions: str | None = None
+    retention_until: date | None = None
+    consent: ConsentTable | None = None
+    accumulates: str = "waves"
+    versions: tuple[str, ...] = field(default=())
+
+    def permits(self, purpose: str, part: str) -> bool:
+        """Say whether a part may be used for a purpose: as the terms name it, else as the licence allows it.
+
+        What is forbidden goes before what is permitted, and forbids every wider purpose too.
+        """
+        if any(meets(forbidden, purpose) for forbidden in self.forbidden):
+            return False
+        if includes(UNASKED, purpose) or any(includes(permitted, purpose) for permitted in self.purposes):
+            return True
+        return not self.purposes and licence_allows(self.parts[part].licence, purposes()[purpose].needs)
+
+    def permitted(self, part: str) -> tuple[str, ...]:
+        """Return the widest purposes a part may be used for."""
+        return outermost([code for code in purposes() if self.permits(code, part)])
+
+
+def read_terms(rows: Iterable[Mapping[str, Any]]) -> dict[str, Terms]:
+    """Return the terms by dataset: those of the version that was saved last speak for all its versions."""
+    by_dataset: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_dataset.setdefault(row["dataset"], []).append(row)
+    return {name: _terms(name, found) for name, found in sorted(by_dataset.items())}
+
+
+def _terms(dataset: str, rows: list[Mapping[str, Any]]) -> Terms:
+    saved = {row["dataset_version"]: row["saved_at"] for row in rows}
+    versions = tuple(sorted(saved, key=lambda version: (saved[version], version)))
+    newest = [row for row in rows if row["dataset_version"] == versions[-1]]
+    first = newest[0]
+    # A part that only an older version has is still published, so it keeps what that version said of it.
+    older = [row for version in versions for row in rows if row["dataset_version"] == version]
+    return Terms(
+        dataset=dataset,
+        parts={row["part"]: _part(row) for row in (*older, *newest)},
+        purposes=_words(first["purposes"]),
+        forbidden=_words(first["forbidden"]),
+        access=first["access"],
+        attribution=first["attribution"],
+        conditions=first["conditions"],
+        retention_until=first["retention_until"],
+        consent=_consent(first),
+        accumulates=first["accumulates"],
+        versions=versions,
+    )
+
+
+def _part(row: Mapping[str, Any]) -> Part:
+    return Part(
+        row["part"], row["part_kind"], row["licence"], _words(row["hidden_columns"]), _words(row["subject_columns"])
+    )
+
+
+def _consent(row: Mapping[str, Any]) -> ConsentTable | None:
+    if row["consent_table"] is None:
+        return None
+    return ConsentTable(
+        part=row["consent_table"],
+        subject=row["consent_subject"],
+        purpose=row["consent_purpose"],
+        given=row["consent_given"],
+        opt_in=row["consent_basis"] == "consent",
+    )
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    return tuple((text or "").split())

@@ -1,0 +1,147 @@
+"""Who there is: users with their roles and purposes, read from one YAML file that its owner edits."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lakehouse.errors import UnknownSettingError
+from lakehouse.policy.purposes import includes, outermost, purposes
+
+Right = Literal["registered", "restricted", "identifiers"]
+Name = Annotated[str, Field(pattern=r"^[^\s:]{1,64}$")]
+MAX_BYTES = 1_000_000
+
+TRAINER = "training"
+"""The user that trainings of models act as."""
+
+ANYONE = "anyone"
+"""The user that people act as who have not said who they are."""
+
+DEFAULT = """\
+# Who may ask the archive, and for what: `lakehouse policy check` shows what follows from it.
+# roles: the rights registered (see datasets for known users), restricted (see all restricted datasets) and
+# identifiers (see the columns that name or expose people). A user may also be given single restricted `datasets`.
+# purposes: codes of lakehouse/policy/purposes.yaml; one that includes others permits those as well.
+# `default_purpose` counts where a client names none. Changes count from the next statement on.
+roles:
+  archive: [registered, restricted]
+  steward: [registered, restricted, identifiers]
+  reader: [registered]
+users:
+  {user}: {{roles: [archive], purposes: [any], default_purpose: reporting}}
+  training: {{roles: [archive], purposes: [model_training], default_purpose: model_training}}
+  anyone: {{roles: [], purposes: [research, teaching, statistics], default_purpose: reporting}}
+"""
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _User(_Data):
+    roles: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = Field(min_length=1)
+    default_purpose: str
+    datasets: frozenset[str] = frozenset()
+
+
+class _File(_Data):
+    roles: Mapping[str, frozenset[Right]] = Field(default_factory=dict)
+    users: Mapping[Name, _User]
+
+
+class User(_Data):
+    """One user, roles resolved to rights. `datasets` are restricted ones that are open to this user."""
+
+    name: str
+    rights: frozenset[Right] = frozenset()
+    purposes: tuple[str, ...] = ()
+    default_purpose: str = ""
+    datasets: frozenset[str] = frozenset()
+
+    def may_state(self, purpose: str) -> bool:
+        """Say whether this user may ask for that purpose."""
+        return any(includes(own, purpose) for own in self.purposes)
+
+
+Users = Mapping[str, User]
+
+
+def ensure_users(path: Path, user: str) -> None:
+    """Write the default file, readable by its owner only, where there is none."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.part")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(DEFAULT.format(user=user))
+    partial.replace(path)
+
+
+def default_users(user: str) -> Users:
+    """Return the users of the default file."""
+    return _parsed(DEFAULT.format(user=user), "the default policy")
+
+
+def load_users(path: Path) -> Users:
+    """Return the users by name.
+
+    Raises:
+        UnknownSettingError: the file cannot be read, or names a role or purpose that is not there.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UnknownSettingError(f"{path} is larger than {MAX_BYTES} bytes; keep users, roles and purposes in it")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnknownSettingError(f"{path} cannot be read: {error}; delete it for a new one with defaults") from error
+    return _parsed(text, str(path))
+
+
+def _parsed(text: str, place: str) -> Users:
+    try:
+        file = _File.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise UnknownSettingError(f"{place} is no YAML: {' '.join(str(error).split())}; correct it") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "the whole file"
+        raise UnknownSettingError(f"{place}: {field}: {first['msg']}; correct it") from error
+    for name, user in file.users.items():
+        _check(user, name, file, place)
+    return {name: _resolved(name, user, file) for name, user in file.users.items()}
+
+
+def _check(user: _User, name: str, file: _File, place: str) -> None:
+    roles = [role for role in user.roles if role not in file.roles]
+    if roles:
+        raise UnknownSettingError(
+            f"{place}: user {name} has the unknown role {roles[0]!r}; roles: {', '.join(file.roles)}"
+        )
+    for code in (*user.purposes, user.default_purpose):
+        if code not in purposes():
+            raise UnknownSettingError(
+                f"{place}: user {name} has the unknown purpose {code!r}; purposes: {', '.join(purposes())}"
+            )
+    if not any(includes(own, user.default_purpose) for own in user.purposes):
+        raise UnknownSettingError(
+            f"{place}: the default purpose {user.default_purpose!r} of user {name} is not among "
+            f"{', '.join(outermost(user.purposes))}"
+        )
+
+
+def _resolved(name: str, user: _User, file: _File) -> User:
+    rights = frozenset(right for role in user.roles for right in file.roles[role])
+    return User(
+        name=name,
+        rights=rights,
+        purposes=outermost(user.purposes),
+        default_purpose=user.default_purpose,
+        datasets=user.datasets,
+    )

@@ -1,0 +1,198 @@
+"""Decisions, case by case: user, purpose, terms and licence in; permitted or not, and why, out."""
+
+import datetime as dt
+
+import pytest
+
+from lakehouse.errors import UnknownSettingError
+from lakehouse.policy.decisions import Policy
+from lakehouse.policy.purposes import includes, lineage, outermost, purposes
+from lakehouse.policy.terms import Part, Terms, read_terms
+from lakehouse.policy.users import User, default_users, ensure_users, load_users
+
+TODAY = dt.date(2026, 6, 1)
+USERS = {
+    "ada": User(name="ada", rights=frozenset({"registered"}), purposes=("any",)),
+    "root": User(name="root", rights=frozenset({"registered", "restricted", "identifiers"}), purposes=("any",)),
+    "guest": User(name="guest", purposes=("research",)),
+    "friend": User(name="friend", purposes=("research",), datasets=frozenset({"marks"})),
+}
+
+
+def terms(licence="CC-BY-4.0", **given):
+    parts = given.pop("parts", {"marks": Part("marks", "table", licence, hidden_columns=("name",))})
+    return Terms("marks", parts, **given)
+
+
+def decide(user, purpose, *, part=None, dataset="marks", **given):
+    return Policy(USERS, {"marks": terms(**given)}, TODAY).decide(user, purpose, dataset, part)
+
+
+PERMITTED = [
+    ("an open licence permits whatever it allows", "ada", "any", {}),
+    ("an open licence permits training", "ada", "model_training", {}),
+    ("NC permits what is not for profit", "ada", "model_training", {"licence": "CC-BY-NC-4.0"}),
+    ("ND permits reading", "ada", "reporting", {"licence": "CC-BY-ND-4.0"}),
+    ("a general purpose permits a narrower one", "guest", "education_research", {"purposes": ("research",)}),
+    ("stated purposes go beyond a licence", "ada", "commercial", {"licence": None, "purposes": ("commercial",)}),
+    ("the archive may always run", "ada", "validation", {"licence": None}),
+    ("the archive may run whatever was stated", "ada", "operations", {"purposes": ("research",)}),
+    ("a known user meets registered data", "ada", "research", {"access": "registered"}),
+    ("a right opens restricted data", "root", "research", {"access": "restricted"}),
+    ("a single dataset can be opened to a user", "friend", "research", {"access": "restricted"}),
+    ("the last day is a day", "ada", "research", {"retention_until": TODAY}),
+    ("data beyond their time can be removed", "ada", "operations", {"retention_until": dt.date(2026, 5, 31)}),
+]
+DENIED = [
+    ("no licence permits nothing", "ada", "research", {"licence": None}, "no licence permits operations"),
+    (
+        "an own licence permits nothing",
+        "ada",
+        "research",
+        {"licence": "LicenseRef-x"},
+        "LicenseRef-x permits operations",
+    ),
+    (
+        "NC forbids profit",
+        "ada",
+        "commercial",
+        {"licence": "CC-BY-NC-4.0"},
+        "permits research, teaching, statistics, model",
+    ),
+    ("ND forbids training", "ada", "model_training", {"licence": "CC-BY-ND-4.0"}, "CC-BY-ND-4.0 permits"),
+    (
+        "a narrow purpose does not permit a wider one",
+        "ada",
+        "research",
+        {"purposes": ("education_research",)},
+        "education_research",
+    ),
+    (
+        "only what is stated",
+        "ada",
+        "model_training",
+        {"purposes": ("teaching",)},
+        "its terms permit teaching, operations",
+    ),
+    (
+        "forbidden goes first",
+        "ada",
+        "model_training",
+        {"purposes": ("any",), "forbidden": ("model_training",)},
+        "permit research",
+    ),
+    ("what is forbidden inside forbids the whole", "ada", "any", {"forbidden": ("commercial",)}, "permit research"),
+    (
+        "a forbidden general purpose forbids the narrow",
+        "ada",
+        "reporting",
+        {"forbidden": ("statistics",)},
+        "permit research",
+    ),
+    ("unknown purpose", "ada", "fun", {}, "no such purpose; there are any, research"),
+    ("unknown user", "eve", "research", {}, "user eve is not in policy.yaml"),
+    ("a purpose that is not the user's", "guest", "teaching", {}, "user guest may ask for research"),
+    ("registered data need a known user", "guest", "research", {"access": "registered"}, "access is registered"),
+    ("restricted data need a right", "ada", "research", {"access": "restricted"}, "access is restricted"),
+    ("after the last day", "ada", "research", {"retention_until": dt.date(2026, 5, 31)}, "until 2026-05-31"),
+]
+
+
+@pytest.mark.parametrize(("user", "purpose", "given"), [case[1:] for case in PERMITTED], ids=[c[0] for c in PERMITTED])
+def test_permitted(user, purpose, given):
+    decision = decide(user, purpose, **given)
+    assert decision.permitted, decision.reason
+
+
+@pytest.mark.parametrize(("user", "purpose", "given", "why"), [c[1:] for c in DENIED], ids=[c[0] for c in DENIED])
+def test_denied_with_a_reason(user, purpose, given, why):
+    decision = decide(user, purpose, **given)
+    assert not decision.permitted
+    assert why in decision.reason
+    assert decision.message.startswith(f"dataset marks may not be used for {purpose}: ")
+
+
+def test_a_dataset_or_part_that_is_not_there_is_denied():
+    assert "no such dataset" in decide("ada", "research", dataset="none").reason
+    assert "no part none" in decide("ada", "research", part="none").reason
+
+
+def test_every_part_must_be_permitted_unless_one_is_asked_for():
+    parts = {"open": Part("open", "table", "CC0-1.0"), "essays": Part("essays", "text", "CC-BY-ND-4.0")}
+    assert "CC-BY-ND-4.0 of essays permits" in decide("ada", "model_training", parts=parts).reason
+    assert decide("ada", "model_training", part="open", parts=parts).permitted
+
+
+def test_columns_that_name_people_are_hidden_from_all_without_the_right():
+    assert decide("ada", "research").hidden_columns == {"marks": ("name",)}
+    assert decide("root", "research").hidden_columns == {}
+
+
+def test_what_users_owe_is_said():
+    owed = decide("ada", "research", licence="CC-BY-SA-4.0", attribution="From a school.", conditions="Be kind.").owed
+    assert owed == ("attribution", "share alike", "print: From a school.", "Be kind.")
+
+
+def row(version, day, **given):
+    known = dict.fromkeys(
+        ("licence", "purposes", "forbidden", "attribution", "conditions", "retention_until", "consent_basis",
+         "consent_table", "consent_subject", "consent_purpose", "consent_given", "hidden_columns", "subject_columns")
+    )  # fmt: skip
+    return {
+        **known, "dataset": "marks", "dataset_version": version, "part": "marks", "part_kind": "table",
+        "access": "open", "accumulates": "waves", "saved_at": dt.datetime(2026, 1, day, tzinfo=dt.UTC), **given,
+    }  # fmt: skip
+
+
+def test_the_version_saved_last_speaks_for_all():
+    rows = [
+        row("2", 9, forbidden="model_training", licence="CC0-1.0"),
+        row("10", 3, licence="CC0-1.0"),
+        row("1", 3, part="old"),
+    ]
+    (found,) = read_terms(rows).values()
+    assert found.versions == ("1", "10", "2")
+    assert found.forbidden == ("model_training",)
+    assert set(found.parts) == {"marks", "old"}
+    assert not found.permits("model_training", "marks")
+
+
+def test_the_purposes_are_a_tree_below_any():
+    assert {lineage(code)[-1] for code in purposes()} == {"any"}
+    assert lineage("validation") == ("validation", "operations", "any")
+    assert includes("research", "education_research")
+    assert not includes("education_research", "research")
+    assert outermost(["validation", "operations", "teaching"]) == ("teaching", "operations")
+
+
+def test_the_default_file_is_private_and_is_not_written_twice(tmp_path):
+    path = tmp_path / "policy.yaml"
+    ensure_users(path, "lakehouse")
+    assert path.stat().st_mode & 0o777 == 0o600
+    users = load_users(path)
+    assert users == default_users("lakehouse")
+    assert users["lakehouse"].default_purpose == "reporting"
+    assert "identifiers" not in users["lakehouse"].rights
+    path.write_text("users: {ada: {purposes: [any], default_purpose: research}}")
+    ensure_users(path, "lakehouse")
+    assert set(load_users(path)) == {"ada"}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("users: [", "no YAML"),
+        ("[]", "the whole file"),
+        ("users: {a: {purposes: [fun], default_purpose: fun}}", "unknown purpose 'fun'"),
+        ("users: {a: {purposes: [research], default_purpose: any}}", "default purpose 'any' of user a is not among"),
+        ("users: {a: {roles: [king], purposes: [any], default_purpose: any}}", "unknown role 'king'"),
+        ("users: {a: {purposes: [], default_purpose: any}}", "users.a.purposes"),
+        ("users: {a: {purposes: [any], default_purpose: any, password: x}}", "users.a.password"),
+        ("roles: {r: [fly]}\nusers: {}", "roles.r"),
+    ],
+)
+def test_a_faulty_file_is_named_with_its_place(tmp_path, text, reason):
+    path = tmp_path / "policy.yaml"
+    path.write_text(text)
+    with pytest.raises(UnknownSettingError, match=reason):
+        load_users(path)
