@@ -13,10 +13,12 @@ from lakehouse.archive.eds import Description
 from lakehouse.archive.layers import bronze_writes, load_rows, silver_writes
 from lakehouse.archive.reading import table_definition, text_definition
 from lakehouse.archive.shelf import Shelf
+from lakehouse.archive.terms import terms_rows
 from lakehouse.errors import NoReleaseError
 from lakehouse.ports import DatasetVersion, DatasetVersions, TableWrite
 from lakehouse.tables.documents import assemble, documents_sha256, from_outcomes, from_texts
 from lakehouse.tables.gold import DOCUMENTS, LOADS
+from lakehouse.tables.register import TERMS
 from lakehouse.tables.write_audit_publish import Lakehouse
 
 WHOLE = dg.AssetCheckSpec(
@@ -49,7 +51,8 @@ def bronze_tables(
     with failures():
         description, version = _accepted(shelf, versions, context.partition_key)
         writes = bronze_writes(shelf.landed(context.partition_key).folder, description, version)
-        _commit(context, house, origin, "bronze", version, writes)
+        terms = TableWrite(TERMS, terms_rows(description, version))
+        _commit(context, house, origin, "bronze", version, writes, beside=(terms,))
     return _loaded(writes, version)
 
 
@@ -127,6 +130,8 @@ def _commit(
     layer: str,
     version: DatasetVersion,
     writes: list[TableWrite],
+    *,
+    beside: tuple[TableWrite, ...] = (),
 ) -> None:
     provenance = origin.provenance(
         context, dataset=version.dataset, dataset_version=version.version, dataset_commit=version.commit
@@ -134,7 +139,7 @@ def _commit(
     loads = with_run(load_rows(writes, version), provenance, LOADS)
     commit(
         house,
-        [*writes, TableWrite(LOADS, loads)],
+        [*writes, TableWrite(LOADS, loads), *beside],
         key=f"{layer}:{version.dataset}@{version.version}:{version.commit}",
         provenance=provenance,
     )
