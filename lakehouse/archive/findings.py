@@ -1,22 +1,17 @@
-"""The verdict on a submission: findings, FAIR indicators and counts, as JSON for machines and text for people."""
+"""The verdict on a submission: findings, FAIR indicators and counts, with the forms that machines and people read."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Literal
 
 from lakehouse.archive.eds import Description
+from lakehouse.archive.levels import LEVELS, PRINCIPLES, FairVerdict, Level, Principle, Priority
+from lakehouse.archive.reports.markdown import markdown
+from lakehouse.archive.reports.text import short_text, text
 
-Level = Literal["error", "warning", "note"]
-LEVELS: tuple[Level, ...] = ("error", "warning", "note")
-Principle = Literal["F", "A", "I", "R"]
-PRINCIPLES: Mapping[str, str] = {
-    "F": "Findable",
-    "A": "Accessible",
-    "I": "Interoperable",
-    "R": "Reusable",
-}
+REPORT_VERSION = "1.0"
+"""Version of the JSON form, whose schema is ``reports/report.schema.json``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +30,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class FairIndicator:
-    """One FAIR indicator of the RDA maturity model, judged; `next_action` is empty when all points are reached."""
+    """One FAIR indicator of the RDA maturity model, judged.
+
+    `max_points` is 0 when the indicator is not counted; `next_action` is empty when all points are reached;
+    `fuji_metric` names the F-UJI metric that asks the same, where there is one.
+    """
 
     indicator: str
     principle: Principle
@@ -44,6 +43,16 @@ class FairIndicator:
     max_points: float
     evidence: str
     next_action: str
+    priority: Priority
+    verdict: FairVerdict
+    fuji_metric: str | None
+
+
+def fair_share(indicators: Iterable[FairIndicator]) -> float:
+    """Return the share of the possible points that are reached, 0 to 1; 0 where none is possible."""
+    known = tuple(indicators)
+    possible = sum(i.max_points for i in known)
+    return sum(i.points for i in known) / possible if possible else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,11 @@ class Report:
         return self.description is not None and not self.count("error")
 
     @property
+    def verdict(self) -> str:
+        """The verdict in one word."""
+        return "accepted" if self.accepted else "refused"
+
+    @property
     def exit_code(self) -> int:
         """0 when accepted, else the exit code of the first error."""
         return next((f.exit_code for f in self.findings if f.level == "error"), 0)
@@ -85,8 +99,7 @@ class Report:
     @property
     def fair_score(self) -> float:
         """Share of the FAIR points reached, 0 to 1; 0 without indicators."""
-        possible = sum(i.max_points for i in self.fair)
-        return sum(i.points for i in self.fair) / possible if possible else 0.0
+        return fair_share(self.fair)
 
     @property
     def row_count(self) -> int:
@@ -98,16 +111,17 @@ class Report:
         return sum(1 for f in self.findings if f.level == level)
 
     def to_json(self) -> str:
-        """Return the report as JSON that `from_json` reads."""
+        """Return the report as JSON that `from_json` reads; its shape is ``reports/report.schema.json``."""
         return json.dumps(_plain(self), sort_keys=True, indent=1, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Report":
         """Read what `to_json` wrote."""
         raw = json.loads(text)
+        stored = {field.name: raw[field.name] for field in fields(cls)}
         return cls(
             **{
-                **raw,
+                **stored,
                 "description": _description(raw["description"]),
                 "findings": tuple(Finding(**f) for f in raw["findings"]),
                 "fair": tuple(FairIndicator(**i) for i in raw["fair"]),
@@ -116,17 +130,28 @@ class Report:
         )
 
     def as_text(self) -> str:
-        """Return the report for people: the verdict, what is wrong, where, how to mend it, and the FAIR table."""
-        return "\n".join([*_verdict_lines(self), "", *_finding_lines(self), *_fair_lines(self)]) + "\n"
+        """Return the long report for people: every finding with where, what and how to mend it, and the FAIR table."""
+        return text(self)
+
+    def as_short_text(self) -> str:
+        """Return the short report for people: findings of one kind together, and the FAIR points by principle."""
+        return short_text(self)
 
     def as_markdown(self) -> str:
-        """Return the report as Markdown tables, for the page of a run."""
-        return _markdown(self)
+        """Return the report as Markdown tables, errors first, for the page of a run."""
+        return markdown(self)
 
 
 def _plain(report: Report) -> dict[str, object]:
     return {
+        "report_version": REPORT_VERSION,
         "submission": report.submission,
+        "dataset": report.dataset,
+        "dataset_version": report.dataset_version,
+        "verdict": report.verdict,
+        "exit_code": report.exit_code,
+        "counts": {level: report.count(level) for level in LEVELS},
+        "fair_score": report.fair_score,
         "content_sha256": report.content_sha256,
         "description": report.description.model_dump(mode="json") if report.description else None,
         "findings": [asdict(f) for f in report.findings],
@@ -144,69 +169,13 @@ def _description(raw: dict[str, object] | None) -> Description | None:
     return Description.model_validate(raw) if raw is not None else None
 
 
-def _verdict_lines(report: Report) -> list[str]:
-    verdict = "ACCEPTED" if report.accepted else "REFUSED"
-    return [
-        f"{verdict}  {report.submission}",
-        f"  {report.row_count} rows and documents, {report.size_bytes} bytes, content {report.content_sha256[:12]}",
-        f"  {report.count('error')} errors, {report.count('warning')} warnings, {report.count('note')} notes;"
-        f" FAIR score {report.fair_score:.0%}; rules {report.rules_version[:12]}",
-    ]
-
-
-def _finding_lines(report: Report) -> list[str]:
-    lines: list[str] = []
-    for finding in report.findings:
-        row = f", first in row {finding.first_row}" if finding.first_row is not None else ""
-        lines += [
-            f"{finding.level.upper()} {finding.code}",
-            f"  where: {finding.place}{row}",
-            f"  what:  {finding.message}",
-            f"  mend:  {finding.how_to_fix}",
-            "",
-        ]
-    return lines
-
-
-def _fair_lines(report: Report) -> list[str]:
-    lines = ["FAIR indicators"]
-    for principle, word in PRINCIPLES.items():
-        chosen = [i for i in report.fair if i.principle == principle]
-        reached, possible = sum(i.points for i in chosen), sum(i.max_points for i in chosen)
-        lines.append(f"  {word}: {reached:g} of {possible:g}")
-        for indicator in chosen:
-            lines.append(
-                f"    {indicator.indicator:<13} {indicator.points:g}/{indicator.max_points:g}  {indicator.evidence}"
-            )
-            if indicator.next_action:
-                lines.append(f"    {'':<13} next: {indicator.next_action}")
-    return lines
-
-
-def _markdown(report: Report) -> str:
-    rows = [
-        f"| {f.level} | `{f.code}` | {_cell(f.place)} | {f.occurrences} | {_cell(f.message)} | {_cell(f.how_to_fix)} |"
-        for f in report.findings
-    ]
-    fair = [
-        f"| {i.principle} | {i.indicator} | {i.points:g} of {i.max_points:g} |"
-        f" {_cell(i.evidence)} | {_cell(i.next_action)} |"
-        for i in report.fair
-    ]
-    return "\n".join(
-        [
-            *(line.strip() + "  " for line in _verdict_lines(report)),
-            "",
-            "| level | code | where | count | what | mend |",
-            "| --- | --- | --- | --- | --- | --- |",
-            *rows,
-            "",
-            "| FAIR | indicator | points | evidence | next |",
-            "| --- | --- | --- | --- | --- |",
-            *fair,
-        ]
-    )
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+__all__ = [
+    "LEVELS",
+    "PRINCIPLES",
+    "FairIndicator",
+    "Finding",
+    "Level",
+    "Principle",
+    "Report",
+    "fair_share",
+]

@@ -19,7 +19,7 @@ def register_rows(report: Report) -> dict[TableDefinition, pa.Table]:
         "validated_at": report.validated_at,
     }
     findings = [{**key, **asdict(finding)} for finding in report.findings]
-    indicators = [{**key, **asdict(indicator)} for indicator in report.fair]
+    indicators = [{**key, **asdict(indicator), "indicator_verdict": indicator.verdict} for indicator in report.fair]
     return {
         SUBMISSIONS: _rows(SUBMISSIONS, [{**key, **_submission(report)}]),
         FINDINGS: _rows(FINDINGS, findings),

@@ -4,11 +4,11 @@ import functools
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from lakehouse.archive.findings import Level, Principle
+from lakehouse.archive.levels import Level, Principle, Priority
 from lakehouse.archive.strict_yaml import read_yaml
 
 RULES_FOLDER = Path(__file__).parent / "rules"
@@ -38,14 +38,27 @@ class Rule(_Data):
 
 
 class FairRule(_Data):
-    """One FAIR indicator: its question, the check that answers it, and what to do for full points."""
+    """One FAIR indicator: its question, and the check that answers it with what to do for full points.
+
+    Instead of a check it may say what answers it `after_publication`; it is then not counted.
+    """
 
     principle: Principle
+    priority: Priority
     question: str
-    check: str
+    fuji: str | None = Field(default=None, pattern=r"^FsF-[FAIR][0-9.]+-[0-9]{2}(M|D|MD)$")
+    check: str | None = None
     parameters: Parameters = Field(default_factory=dict)
-    points: float = Field(gt=0)
-    next_action: str
+    points: float = Field(default=0, ge=0)
+    next_action: str = ""
+    after_publication: str = ""
+
+    @model_validator(mode="after")
+    def _judged_one_way(self) -> Self:
+        by_check = self.check is not None and self.points > 0 and bool(self.next_action)
+        if by_check == bool(self.after_publication):
+            raise ValueError("an indicator needs either a check with points and next_action, or after_publication")
+        return self
 
 
 class Identifier(_Data):

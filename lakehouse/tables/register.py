@@ -63,10 +63,13 @@ FAIR_INDICATORS = TableDefinition(
         Column("principle", pa.string(), "F, A, I or R.", nullable=False),
         Column("question", pa.string(), "What the indicator asks."),
         Column("points", pa.float64(), "Points reached.", unit="1"),
-        Column("max_points", pa.float64(), "Points possible.", unit="1"),
+        Column("max_points", pa.float64(), "Points possible; 0 when the indicator is not counted.", unit="1"),
         Column("evidence", pa.string(), "What was seen in the submission."),
         Column("next_action", pa.string(), "What would raise the score; empty when full."),
         Column("validated_at", TIMESTAMP, "When it was judged (UTC).", nullable=False),
+        Column("priority", pa.string(), "essential, important or useful, as the RDA model says."),
+        Column("indicator_verdict", pa.string(), "met, partly met, not met, does not apply, or after publication."),
+        Column("fuji_metric", pa.string(), "F-UJI metric that asks the same, e.g. FsF-F2-01M."),
     ),
 )
 

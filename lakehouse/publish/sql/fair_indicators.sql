@@ -14,6 +14,9 @@ select
         else 'Reusable'
     end as principle_name,
     i.indicator,
+    i.priority,
+    i.indicator_verdict,
+    i.fuji_metric,
     i.question,
     i.points,
     i.max_points,

@@ -239,7 +239,7 @@ def test_the_report_says_what_where_and_how_to_mend(dataset, judged):
         assert "TYPE_WRONG" in words
         assert f"{ROOMS}: size" in words
         assert _finding(report, "TYPE_WRONG").how_to_fix in words
-        assert "RDA-R1.1-02M" in words
+        assert "RDA-F2-01M" in words
 
 
 def test_every_rule_names_a_check_and_the_facts_its_message_needs():

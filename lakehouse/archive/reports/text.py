@@ -1,0 +1,78 @@
+"""The report as text for people at a terminal: short, with findings of one kind together, or long."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lakehouse.archive.levels import counted
+from lakehouse.archive.reports.groups import Group, contents, groups, next_steps, points, summary, where
+
+if TYPE_CHECKING:
+    from lakehouse.archive.findings import FairIndicator, Report
+
+PLACES_SHOWN = 3
+STEPS_SHOWN = 3
+
+
+def text(report: "Report") -> str:
+    """Return every finding with where, what and how to mend it, and every FAIR indicator."""
+    return "\n".join([*_head(report), "", *_findings(report), *_indicators(report)]) + "\n"
+
+
+def short_text(report: "Report") -> str:
+    """Return the verdict, the findings of one kind together, and what would raise the FAIR score most."""
+    lines = list(_head(report))
+    for group in groups(report):
+        lines += ["", *_group(group)]
+    return "\n".join([*lines, "", *_fair_in_short(report)]) + "\n"
+
+
+def _head(report: "Report") -> Iterator[str]:
+    yield f"{report.verdict.upper()}  {report.submission}"
+    yield f"  {summary(report)}"
+    yield f"  {contents(report)}; rules {report.rules_version[:12]}"
+
+
+def _group(group: Group) -> Iterator[str]:
+    often = f", {counted(len(group.findings), 'place')}" if len(group.findings) > 1 else ""
+    yield f"{group.level.upper()} {group.code}{often}"
+    for finding in group.findings[:PLACES_SHOWN]:
+        yield f"  {where(finding)}"
+        yield f"    {finding.message}"
+    if len(group.findings) > PLACES_SHOWN:
+        yield f"  and {counted(len(group.findings) - PLACES_SHOWN, 'more place')}; --long lists all"
+    for way in group.ways_to_fix[:PLACES_SHOWN]:
+        yield f"  mend: {way}"
+
+
+def _fair_in_short(report: "Report") -> Iterator[str]:
+    parts = [f"{p.word} {p.reached:g} of {p.possible:g}" for p in points(report) if p.possible]
+    yield f"FAIR  {', '.join(parts)}" if parts else "FAIR  nothing could be judged"
+    for indicator in next_steps(report)[:STEPS_SHOWN]:
+        yield f"  next: {indicator.next_action} ({indicator.indicator}, {indicator.priority})"
+
+
+def _findings(report: "Report") -> Iterator[str]:
+    for finding in report.findings:
+        yield f"{finding.level.upper()} {finding.code}"
+        row = f", first in row {finding.first_row}" if finding.first_row is not None else ""
+        yield f"  where: {finding.place}{row}"
+        yield f"  what:  {finding.message}"
+        yield f"  mend:  {finding.how_to_fix}"
+        yield ""
+
+
+def _indicators(report: "Report") -> Iterator[str]:
+    yield "FAIR indicators of the RDA FAIR Data Maturity Model"
+    for group in points(report):
+        yield f"  {group.word}: {group.reached:g} of {group.possible:g}"
+        for indicator in group.indicators:
+            yield from _indicator(indicator)
+
+
+def _indicator(indicator: "FairIndicator") -> Iterator[str]:
+    reached = f"{indicator.points:g}/{indicator.max_points:g}" if indicator.max_points else "-"
+    metric = f" [{indicator.fuji_metric}]" if indicator.fuji_metric else ""
+    yield f"    {indicator.indicator:<13} {indicator.priority:<9} {reached:>4}  {indicator.verdict}{metric}"
+    yield f"    {'':<13} {indicator.evidence}"
+    if indicator.next_action:
+        yield f"    {'':<13} next: {indicator.next_action}"
