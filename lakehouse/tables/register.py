@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from lakehouse.definition import Column, TableDefinition
+from lakehouse.tables.records import HOLDINGS
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -103,4 +104,4 @@ TERMS = TableDefinition(
     ),
 )
 
-REGISTER = (SUBMISSIONS, FINDINGS, FAIR_INDICATORS, TERMS)
+REGISTER = (SUBMISSIONS, FINDINGS, FAIR_INDICATORS, TERMS, *HOLDINGS)
