@@ -5,8 +5,11 @@ LAKE     := $(RUN)/lakehouse
 COMPILE  := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
             --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
+# Upstream publishes no binaries any more; this is the last commit of its archived Go module.
+MINIO    := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check bench lock docs clean
+.PHONY: help setup demo up down status test check bench lock docs minio clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +54,15 @@ lock: ## Resolve the lock files again
 
 docs: ## Render the dictionary of tables, views and figures
 	@$(LAKE) docs
+
+minio: $(HOME_DIR)/tools/bin/minio.$(lastword $(subst -, ,$(MINIO))) ## Build the MinIO server from its Go module (tests use it)
+
+$(HOME_DIR)/tools/bin/minio.%:
+	@command -v go >/dev/null || { echo "MinIO is built with Go 1.24 or newer: https://go.dev/dl" >&2; exit 64; }
+	@echo "Building MinIO (3 to 5 minutes the first time) ..."
+	@mkdir -p $(@D)
+	@GOBIN=$(abspath $(@D)) GOFLAGS= CGO_ENABLED=0 go install -trimpath -ldflags "-s -w" $(MINIO)
+	@touch $@
 
 clean: down ## Remove all data, environments and secrets of this checkout
 	rm -rf $(HOME_DIR)

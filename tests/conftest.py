@@ -4,16 +4,20 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from minio.deleteobjects import DeleteObject
 
-from lakehouse.adapters import seaweedfs
+from dagster_project.settings import load_settings
+from lakehouse.adapters import minio_server, seaweedfs
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.object_store import LocalObjects, S3Objects
 from lakehouse.definition import Column, TableDefinition
+from lakehouse.errors import ServiceUnavailableError
 from lakehouse.ports import Provenance
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse
@@ -79,7 +83,78 @@ def seaweed() -> Iterator[Seaweed]:
         server.kill()
 
 
-BACKENDS = ["local", pytest.param("seaweedfs", marks=pytest.mark.servers)]
+@dataclass
+class MinioServer:
+    """A running MinIO with its buckets and one user a role."""
+
+    root: minio_server.Root
+    keys: dict[str, tuple[str, str]]
+
+    def objects(self, role: str = "writer", bucket: str = minio_server.RELEASES) -> S3Objects:
+        return S3Objects(self.root.endpoint, *self.keys[role], bucket, self.root.secure, self.root.ca_file)
+
+    def tables(self, catalog: Path) -> IcebergTables:
+        access_key, secret_key = self.keys["writer"]
+        return IcebergTables.database(
+            f"sqlite:///{catalog}",
+            warehouse=f"s3://{minio_server.TABLES}/warehouse",
+            access_key=access_key,
+            secret_key=secret_key,
+            s3_endpoint=f"http://{self.root.endpoint}",
+        )
+
+    def empty(self) -> None:
+        """Destroy every version of every object, which only the root user and the steward can."""
+        client = self.root.client()
+        for bucket in (minio_server.RELEASES, minio_server.INBOX):
+            versions = client.list_objects(bucket, recursive=True, include_version=True)
+            doomed = [DeleteObject(item.object_name, item.version_id) for item in versions]
+            assert not list(client.remove_objects(bucket, doomed, bypass_governance_mode=True))
+
+
+@contextmanager
+def running_minio(certificates: Path | None = None, ca_file: Path | None = None) -> Iterator[MinioServer]:
+    """Start a MinIO on a free loopback port; skip where it was not built."""
+    try:
+        program = minio_server.binary(load_settings().home / "tools" / "bin")
+    except ServiceUnavailableError as error:
+        pytest.skip(str(error))
+    with tempfile.TemporaryDirectory(prefix="minio-") as folder, (Path(folder) / "minio.log").open("wb") as log:
+        data = Path(folder) / "data"
+        data.mkdir()
+        port = seaweedfs.free_ports(1)[0]
+        process = subprocess.Popen(
+            minio_server.command(program, data=data, port=port, certificates=certificates),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={"PATH": os.defpath, "HOME": folder, **minio_server.environment("test-root", "test-root-secret")},
+        )
+        try:
+            root = minio_server.Root(f"127.0.0.1:{port}", "test-root", "test-root-secret", ca_file)
+            minio_server.wait(root.endpoint, ca_file=ca_file, timeout_s=60, alive=lambda: process.poll() is None)
+            keys = {role: (f"test-{role}", f"test-{role}-secret") for role in minio_server.ROLES}
+            minio_server.provision(root, keys)
+            yield MinioServer(root, keys)
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def run_minio() -> Callable[..., AbstractContextManager[MinioServer]]:
+    """Start one more MinIO, with TLS for example."""
+    return running_minio
+
+
+@pytest.fixture(scope="session")
+def minio() -> Iterator[MinioServer]:
+    """One MinIO on a free loopback port, for all tests of this process."""
+    with running_minio() as server:
+        yield server
+
+
+BACKENDS = ["local", *(pytest.param(name, marks=pytest.mark.servers) for name in ("seaweedfs", "minio"))]
 
 
 @dataclass(frozen=True)
@@ -96,7 +171,7 @@ class Backend:
 
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    """Tables and objects on a folder, then on SeaweedFS; with an empty object store each time."""
+    """Tables and objects on a folder, on SeaweedFS, and on MinIO; with an empty object store each time."""
     opened: list[IcebergTables] = []
 
     def remember(tables: IcebergTables) -> IcebergTables:
@@ -107,6 +182,10 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
         yield Backend(
             lambda: remember(IcebergTables.local(tmp_path / "tables")), lambda: LocalObjects(tmp_path / "objects")
         )
+    elif request.param == "minio":
+        other: MinioServer = request.getfixturevalue("minio")
+        other.empty()
+        yield Backend(lambda: remember(other.tables(tmp_path / "catalog.sqlite")), other.objects)
     else:
         server: Seaweed = request.getfixturevalue("seaweed")
         objects = server.objects()

@@ -110,18 +110,23 @@ def _sync_folder(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class S3Objects:
-    """Objects in one bucket of an S3 server, e.g. SeaweedFS or MinIO. `endpoint` is host:port or a URL."""
+    """Objects in one bucket of an S3 server, e.g. SeaweedFS or MinIO. `endpoint` is host:port or a URL.
+
+    `ca_file` holds the certificates of the authority to trust, where it is not one of the system's.
+    """
 
     endpoint: str
     access_key: str
     secret_key: str
     bucket: str
     secure: bool = False
+    ca_file: Path | None = None
 
     @cached_property
     def _pool(self) -> PoolManager:
         # Retries live in `_call`, which knows what may be sent twice.
-        return PoolManager(timeout=Timeout(connect=5.0, read=60.0), maxsize=16, retries=Retry(total=0))
+        ca = str(self.ca_file) if self.ca_file else None
+        return PoolManager(timeout=Timeout(connect=5.0, read=60.0), maxsize=16, retries=Retry(total=0), ca_certs=ca)
 
     @cached_property
     def _client(self) -> Minio:

@@ -1,0 +1,204 @@
+"""MinIO: its command line and health on loopback, and the buckets, users and policies that the lakehouse asks of it."""
+
+import json
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from minio import Minio, MinioAdmin
+from minio.commonconfig import ENABLED, GOVERNANCE
+from minio.credentials import StaticProvider
+from minio.error import MinioException
+from minio.objectlockconfig import DAYS, ObjectLockConfig
+from minio.versioningconfig import VersioningConfig
+from urllib3 import PoolManager, Retry, Timeout
+from urllib3.exceptions import HTTPError
+
+from lakehouse.errors import LoginError, ServiceUnavailableError
+
+HOST = "127.0.0.1"
+REGION = "us-east-1"
+RELEASES, TABLES, INBOX = "lake", "icewh", "inbox"
+"""Releases, records and models; Iceberg's files; what data owners upload."""
+PUBLISHED = (RELEASES, TABLES)
+LOCKED_DAYS = 30
+
+READ = ("s3:GetObject", "s3:GetObjectVersion")
+LOOK = ("s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketLocation", "s3:GetBucketVersioning")
+WRITE = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+# Without a version's id a delete only hides an object; the locked bytes stay until somebody who may names the version.
+HIDE = ("s3:DeleteObject",)
+DESTROY = ("s3:DeleteObjectVersion", "s3:BypassGovernanceRetention")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Actions on every object of the named buckets; reading lists of them comes with `look`."""
+
+    buckets: tuple[str, ...]
+    actions: tuple[str, ...]
+    look: bool = True
+
+
+ROLES: Mapping[str, tuple[Grant, ...]] = {
+    # Dagster: writes and hides, but can destroy nothing that was published.
+    "writer": (Grant(PUBLISHED, (*READ, *WRITE, *HIDE)), Grant((INBOX,), (*READ, *HIDE))),
+    # The SQL engine.
+    "reader": (Grant(PUBLISHED, READ),),
+    # A data owner: puts submissions into the inbox and sees nobody else's.
+    "submitter": (Grant((INBOX,), WRITE, look=False),),
+    # Withdrawal and maintenance: the only one who can break the lock.
+    "steward": (Grant((*PUBLISHED, INBOX), (*READ, *WRITE, *HIDE, *DESTROY)),),
+}
+
+
+def policy(role: str) -> dict[str, object]:
+    """Return the IAM policy document of a role."""
+    statements = [
+        statement
+        for grant in ROLES[role]
+        for statement in (
+            _allow(grant.actions, [f"arn:aws:s3:::{bucket}/*" for bucket in grant.buckets]),
+            *([_allow(LOOK, [f"arn:aws:s3:::{bucket}" for bucket in grant.buckets])] if grant.look else []),
+        )
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _allow(actions: tuple[str, ...], resources: list[str]) -> dict[str, object]:
+    return {"Effect": "Allow", "Action": list(actions), "Resource": resources}
+
+
+def binary(tools: Path) -> Path:
+    """Return the `minio` program under the tools folder; raise ServiceUnavailableError with the way to get it."""
+    path = tools / "minio"
+    if not path.is_file():
+        raise ServiceUnavailableError(f"no MinIO at {path}; build it with `make minio` (needs Go 1.24 or newer)")
+    return path
+
+
+def command(program: Path, *, data: Path, port: int, certificates: Path | None = None) -> list[str]:
+    """Return the argument vector of one server on loopback; `certificates` holds public.crt and private.key for TLS."""
+    tls = [f"--certs-dir={certificates}"] if certificates else []
+    return [str(program), "server", "--quiet", f"--address={HOST}:{port}", *tls, str(data)]
+
+
+def environment(root_user: str, root_password: str) -> dict[str, str]:
+    """Return the variables of the process: the root user, no web console, no calls to the vendor."""
+    return {
+        "MINIO_ROOT_USER": root_user,
+        "MINIO_ROOT_PASSWORD": root_password,
+        "MINIO_BROWSER": "off",
+        "MINIO_UPDATE": "off",
+        "MINIO_CALLHOME_ENABLE": "off",
+    }
+
+
+@dataclass(frozen=True)
+class Root:
+    """The root user of the server at `endpoint` (host:port); `ca_file` is the authority that signed its certificate."""
+
+    endpoint: str
+    user: str
+    password: str = field(repr=False)
+    ca_file: Path | None = None
+
+    @property
+    def secure(self) -> bool:
+        """Whether the server speaks TLS."""
+        return self.ca_file is not None
+
+    def _pool(self) -> PoolManager:
+        ca = str(self.ca_file) if self.ca_file else None
+        return PoolManager(timeout=Timeout(10.0), retries=Retry(total=0), ca_certs=ca)
+
+    def client(self) -> Minio:
+        """Return an S3 client with the root user's rights."""
+        return Minio(
+            self.endpoint,
+            access_key=self.user,
+            secret_key=self.password,
+            secure=self.secure,
+            region=REGION,
+            http_client=self._pool(),
+        )
+
+    def admin(self) -> MinioAdmin:
+        """Return a client of the server's admin API."""
+        return MinioAdmin(
+            endpoint=self.endpoint,
+            credentials=StaticProvider(self.user, self.password),
+            region=REGION,
+            secure=self.secure,
+            http_client=self._pool(),
+        )
+
+
+def healthy(endpoint: str, *, ca_file: Path | None = None) -> bool:
+    """Say whether the server takes requests; never waits longer than two seconds."""
+    scheme = "https" if ca_file else "http"
+    context = ssl.create_default_context(cafile=str(ca_file)) if ca_file else None
+    try:
+        url = f"{scheme}://{endpoint}/minio/health/ready"
+        with urllib.request.urlopen(url, timeout=2.0, context=context) as answer:  # noqa: S310 - http or https
+            return int(answer.status) == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def wait(
+    endpoint: str, *, ca_file: Path | None = None, timeout_s: float = 30.0, alive: Callable[[], bool] = lambda: True
+) -> None:
+    """Return when `healthy`; raise ServiceUnavailableError when time runs out or `alive` says the process ended."""
+    end = time.monotonic() + timeout_s
+    while not healthy(endpoint, ca_file=ca_file):
+        if not alive():
+            raise ServiceUnavailableError("MinIO ended before it was ready; read its log")
+        if time.monotonic() > end:
+            raise ServiceUnavailableError(f"MinIO on {endpoint} was not ready in {timeout_s:g} s")
+        time.sleep(0.05)
+
+
+def provision(root: Root, keys: Mapping[str, tuple[str, str]], *, locked_days: int = LOCKED_DAYS) -> None:
+    """Make buckets, policies and one user a role, given as access and secret key by role; repeating changes nothing.
+
+    What is published is versioned and locked for `locked_days` days (1 or more), the inbox is versioned only.
+
+    Raises:
+        LoginError: the server refused the root user.
+        ServiceUnavailableError: the server does not answer, or failed.
+    """
+    try:
+        client, admin = root.client(), root.admin()
+        for bucket in (*PUBLISHED, INBOX):
+            _bucket(client, bucket, locked_days)
+        for role, (access_key, secret_key) in keys.items():
+            admin.policy_add(f"lakehouse-{role}", policy=policy(role))
+            admin.user_add(access_key, secret_key)
+            if f"lakehouse-{role}" not in _policies(admin, access_key):
+                admin.attach_policy([f"lakehouse-{role}"], user=access_key)
+    except MinioException as error:
+        if any(word in str(error) for word in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")):
+            raise LoginError(f"MinIO on {root.endpoint} refused user {root.user!r}; check the root password") from error
+        raise ServiceUnavailableError(f"MinIO on {root.endpoint} failed ({error}); read its log") from error
+    except HTTPError as error:
+        raise ServiceUnavailableError(f"MinIO on {root.endpoint} does not answer ({error}); start it") from error
+
+
+def _bucket(client: Minio, bucket: str, locked_days: int) -> None:
+    locked = bucket in PUBLISHED
+    if not client.bucket_exists(bucket):
+        client.make_bucket(bucket, object_lock=locked)
+    if locked:
+        client.set_object_lock_config(bucket, ObjectLockConfig(GOVERNANCE, locked_days, DAYS))
+    else:
+        client.set_bucket_versioning(bucket, VersioningConfig(ENABLED))
+
+
+def _policies(admin: MinioAdmin, access_key: str) -> list[str]:
+    named = json.loads(admin.user_info(access_key)).get("policyName", "")
+    return [name for name in str(named).split(",") if name]

@@ -1,0 +1,154 @@
+"""What a MinIO set up for the lakehouse promises: locks, versions, a user for each role, and TLS."""
+
+import datetime
+import ipaddress
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from minio import Minio
+from minio.deleteobjects import DeleteObject
+from minio.error import S3Error
+
+from lakehouse.adapters import minio_server
+from lakehouse.adapters.object_store import S3Objects
+from lakehouse.errors import LoginError, ServiceUnavailableError
+
+pytestmark = pytest.mark.servers
+
+
+def client(server, role: str) -> Minio:
+    access_key, secret_key = server.keys[role]
+    return Minio(server.root.endpoint, access_key=access_key, secret_key=secret_key, secure=False, region="us-east-1")
+
+
+def denied(action) -> bool:
+    with pytest.raises(S3Error) as caught:
+        action()
+    return caught.value.code == "AccessDenied"
+
+
+def put(s3: Minio, bucket: str, key: str, body: bytes = b"x") -> str:
+    return s3.put_object(bucket, key, BytesIO(body), len(body)).version_id
+
+
+def test_a_writer_hides_but_never_destroys_what_is_published(minio):
+    writer = client(minio, "writer")
+    version = put(writer, minio_server.RELEASES, "releases/7.json", b"first")
+    with pytest.raises(S3Error, match="WORM protected"):
+        writer.remove_object(minio_server.RELEASES, "releases/7.json", version)
+
+    writer.remove_object(minio_server.RELEASES, "releases/7.json")
+
+    kept = writer.get_object(minio_server.RELEASES, "releases/7.json", version_id=version)
+    assert kept.read() == b"first"
+
+
+def test_an_overwritten_release_keeps_its_first_version(minio):
+    writer = client(minio, "writer")
+    first = put(writer, minio_server.RELEASES, "releases/8.json", b"first")
+    put(writer, minio_server.RELEASES, "releases/8.json", b"second")
+    assert (
+        client(minio, "reader").get_object(minio_server.RELEASES, "releases/8.json", version_id=first).read()
+        == b"first"
+    )
+
+
+def test_only_the_steward_breaks_the_lock(minio):
+    version = put(client(minio, "writer"), minio_server.TABLES, "silver/part.parquet")
+    steward = client(minio, "steward")
+    with pytest.raises(S3Error):  # even the steward must say that the lock is meant
+        steward.remove_object(minio_server.TABLES, "silver/part.parquet", version)
+
+    doomed = [DeleteObject("silver/part.parquet", version)]
+    assert list(client(minio, "writer").remove_objects(minio_server.TABLES, doomed, bypass_governance_mode=True))
+    assert not list(steward.remove_objects(minio_server.TABLES, doomed, bypass_governance_mode=True))
+    with pytest.raises(S3Error) as caught:
+        steward.get_object(minio_server.TABLES, "silver/part.parquet", version_id=version)
+    assert caught.value.code == "NoSuchVersion"
+
+
+def test_a_reader_only_reads(minio):
+    put(client(minio, "writer"), minio_server.TABLES, "gold/part.parquet", b"rows")
+    reader = client(minio, "reader")
+    assert reader.get_object(minio_server.TABLES, "gold/part.parquet").read() == b"rows"
+    assert denied(lambda: put(reader, minio_server.TABLES, "gold/other.parquet"))
+    assert denied(lambda: reader.remove_object(minio_server.TABLES, "gold/part.parquet"))
+    assert denied(lambda: list(reader.list_objects(minio_server.INBOX)))
+
+
+def test_a_submitter_hands_in_and_sees_nothing(minio):
+    submitter = client(minio, "submitter")
+    put(submitter, minio_server.INBOX, "grades_2026.zip")
+    assert denied(lambda: submitter.get_object(minio_server.INBOX, "grades_2026.zip"))
+    assert denied(lambda: list(submitter.list_objects(minio_server.INBOX)))
+    assert denied(lambda: put(submitter, minio_server.RELEASES, "releases/9.json"))
+    assert client(minio, "writer").get_object(minio_server.INBOX, "grades_2026.zip").read() == b"x"
+
+
+def test_no_role_may_change_the_lock_or_see_the_users(minio):
+    for role in minio_server.ROLES:
+        s3 = client(minio, role)
+        assert denied(lambda s3=s3: s3.delete_object_lock_config(minio_server.RELEASES))
+        assert denied(lambda s3=s3: s3.remove_bucket(minio_server.INBOX))
+
+
+def test_setting_up_again_changes_nothing(minio):
+    version = put(client(minio, "writer"), minio_server.RELEASES, "releases/10.json")
+    minio_server.provision(minio.root, minio.keys)
+    assert client(minio, "reader").stat_object(minio_server.RELEASES, "releases/10.json").version_id == version
+
+
+def test_a_wrong_root_password_is_a_login_error(minio):
+    wrong = minio_server.Root(minio.root.endpoint, minio.root.user, "wrong-password")
+    with pytest.raises(LoginError, match="test-root"):
+        minio_server.provision(wrong, minio.keys)
+    assert "wrong-password" not in repr(wrong)
+
+
+def test_a_missing_program_says_how_to_get_it(tmp_path):
+    with pytest.raises(ServiceUnavailableError, match="make minio"):
+        minio_server.binary(tmp_path)
+
+
+def test_objects_over_tls_need_the_right_authority(run_minio, tmp_path):
+    certificate = self_signed(tmp_path / "certificates")
+    with run_minio(certificates=certificate.parent, ca_file=certificate) as server:
+        server.objects().put_new("releases/1.json", b"{}")
+        assert server.objects("reader").get("releases/1.json") == b"{}"
+
+        access_key, secret_key = server.keys["reader"]
+        stranger = self_signed(tmp_path / "other")
+        distrustful = S3Objects(server.root.endpoint, access_key, secret_key, "lake", secure=True, ca_file=stranger)
+        with pytest.raises(ServiceUnavailableError, match="certificate"):
+            distrustful.get("releases/1.json")
+
+
+def self_signed(folder: Path) -> Path:
+    """Write a certificate for 127.0.0.1 and its key where MinIO looks for them; return the certificate's path."""
+    folder.mkdir()
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, folder.name)])
+    now = datetime.datetime.now(datetime.UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "public.crt").write_bytes(built.public_bytes(pem))
+    (folder / "private.key").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return folder / "public.crt"
