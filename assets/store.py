@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.house import Origin, commit, failures, preview, read_released, stored_datasets, submissions, with_run
-from assets.version import dataset_version, saved_version
+from assets.version import dataset_record, dataset_version, saved_version
 from lakehouse.archive.eds import Description
 from lakehouse.archive.layers import bronze_writes, load_rows, silver_writes
 from lakehouse.archive.reading import table_definition, text_definition
@@ -35,7 +35,7 @@ OUTCOMES = "silver.college_scorecard_outcomes"
 
 @dg.asset(
     partitions_def=submissions,
-    deps=[dataset_version],
+    deps=[dataset_record],
     group_name="store",
     owners=["team:data"],
     kinds={"iceberg", "bronze"},

@@ -10,12 +10,13 @@ from assets.retrain import retrain_decisions
 from assets.store import bronze_tables, documents, silver_tables
 from assets.train import Cause, language_model
 from assets.validate import validation_report
-from assets.version import dataset_version
+from assets.version import dataset_record, dataset_version
 
 ASSETS = (
     submission,
     validation_report,
     dataset_version,
+    dataset_record,
     bronze_tables,
     silver_tables,
     documents,
@@ -26,7 +27,7 @@ ASSETS = (
     retrain_decisions,
 )
 
-STORED = (submission, validation_report, dataset_version, bronze_tables, silver_tables)
+STORED = (submission, validation_report, dataset_version, dataset_record, bronze_tables, silver_tables)
 """What one submission needs; `ingest` adds what its arrival means for the model."""
 
 ingest = dg.define_asset_job(

@@ -29,6 +29,7 @@ class Settings(BaseModel):
     dagster_port: Port = Field(3000, description="Dagster's web pages.")
     superset_port: Port = Field(8088, description="Superset's web pages.")
     sql_port: Port = Field(32010, description="SQL endpoint (Arrow Flight), Dremio's default port.")
+    catalogue_port: Port = Field(8600, description="The catalogue's web pages and JSON API.")
     storage: Literal["bundled", "folder", "external"] = Field(
         "bundled", description="SeaweedFS started here; plain folders and no server; or the addresses below."
     )
@@ -51,6 +52,17 @@ class Settings(BaseModel):
     superset_password: SecretStr = Field(SecretStr(""), description="Password of the administrator.")
     superset_viewer_password: SecretStr = Field(SecretStr(""), description="Password of `viewer`, who may only look.")
     superset_secret_key: SecretStr = Field(SecretStr(""), description="Key that signs Superset's sessions.")
+
+    catalogue_url: str = Field("", description="Address under which others reach the catalogue; here when empty.")
+    identifier_naan: str = Field(
+        "99999",
+        pattern=r"^[0-9bcdfghjkmnpqrstvwxz]{5,16}$",
+        description="Name assigning authority number of the archive's ARKs; 99999 is the one for tests.",
+    )
+    datacite_url: str = Field("", description="DataCite's API, e.g. https://api.datacite.org; empty without an account.")
+    datacite_repository: str = Field("", description="Repository account at DataCite.")
+    datacite_password: SecretStr = Field(SecretStr(""), description="Password of that account.")
+    datacite_prefix: str = Field("", description="DOI prefix of that account, e.g. 10.5072.")
 
     model_recipe: Literal["demo", "tiny"] = Field("demo", description="How large a language model to train.")
     fair_threshold: float = Field(0.5, ge=0, le=1, description="FAIR score below which a check warns.")

@@ -8,6 +8,7 @@ from dagster_project.settings import Settings, code_commit
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.datalad import DataladVersions
 from lakehouse.adapters.object_store import LocalObjects, S3Objects
+from lakehouse.archive.identifiers import Naming
 from lakehouse.archive.shelf import Shelf
 from lakehouse.publish.views import publishable_views
 from lakehouse.tables.release import ReleaseLog
@@ -51,12 +52,18 @@ def versions(settings: Settings) -> DataladVersions:
     return DataladVersions(settings.home / "archive" / "datasets")
 
 
+def naming(settings: Settings) -> Naming:
+    """Return how identifiers are minted and where the catalogue answers."""
+    return Naming(settings.identifier_naan, settings.catalogue_url or settings.url(settings.catalogue_port))
+
+
 def resources(settings: Settings) -> dict[str, object]:
     """Return everything assets ask for, by the name they ask with."""
     return {
         "shelf": shelf(settings),
         "house": lakehouse(settings),
         "versions": versions(settings),
+        "naming": naming(settings),
         "workshop": workshop(settings),
         "origin": Origin(code_commit=code_commit()),
         "fair_threshold": settings.fair_threshold,
