@@ -1,4 +1,4 @@
-"""Makes an accepted submission a version: a DataLad commit with a tag that nothing changes afterwards, and its record."""
+"""Makes an accepted submission a version, a DataLad commit with a tag that nothing changes, and keeps its record."""
 
 import dagster as dg
 import pyarrow as pa
@@ -56,7 +56,7 @@ def dataset_record(
     naming: dg.ResourceParam[Naming],
     origin: dg.ResourceParam[Origin],
 ) -> dg.MaterializeResult[None]:
-    """What outlives the data: identifiers, metadata in the forms others read, and the changes since the version before."""
+    """What outlives the data: identifiers, metadata as others read it, and the changes since the version before."""
     with failures():
         version = saved_version(shelf, versions, context.partition_key)
         label = context.partition_key.partition("@")[2]
@@ -98,7 +98,12 @@ def recorded(
     store_record(house.objects, record)
     minted = {names.dataset: None, names.version: version.version}
     for identifier in sorted(minted.keys() - {row["identifier"] for row in known}):
-        row = {"identifier": identifier, "scheme": "ARK", "dataset": version.dataset, "dataset_version": minted[identifier]}
+        row = {
+            "identifier": identifier,
+            "scheme": "ARK",
+            "dataset": version.dataset,
+            "dataset_version": minted[identifier],
+        }
         rows = with_run(pa.Table.from_pylist([row]), provenance, IDENTIFIERS)
         commit(house, [TableWrite(IDENTIFIERS, rows)], key=f"identifier:{identifier}", provenance=provenance)
     rows = with_run(pa.Table.from_pylist([dict(record.row)]), provenance, RECORDS)

@@ -96,7 +96,7 @@ def store_record(objects: ObjectStore, record: VersionRecord) -> None:
             objects.put_new(key, body)
         except ObjectExistsError as error:
             if objects.get(key) != body:
-                raise ChecksumError(f"object {key!r} does not hold what its name says; delete it and run again") from error
+                raise ChecksumError(f"object {key!r} is not what its name says; delete it and run again") from error
 
 
 def is_personal(description: Description, personal_count: int) -> bool:
