@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import pyarrow.compute as pc
-
 from lakehouse.archive import privacy
 from lakehouse.archive.checks import TABLE, TEXT, Hit, named, text
 from lakehouse.archive.contents import TableContent, TextContent
@@ -29,8 +27,7 @@ def possibly_personal_values(table: TableContent, _parameters: Parameters) -> It
 
 
 def _column_hit(table: TableContent, column: str, suspicion: privacy.Suspicion) -> Hit:
-    spot = table.spot(pc.is_in(table.cells(column), value_set=suspicion.values))
-    assert spot is not None, "a suspicion has values"
+    spot = table.spot_of(suspicion.first_row)
     facts: dict[str, str | int | float] = {
         "column": privacy.shown_name(column),
         "kind": identifiers()[suspicion.kind].title,
@@ -58,7 +55,7 @@ def possibly_personal_texts(collection: TextContent, _parameters: Parameters) ->
 
 
 def _text_hit(collection: TextContent, found: list[privacy.TextSuspicion]) -> Hit:
-    file, document = collection.documents[min(s.first for s in found)]
+    file, document = collection.documents[min(s.first_row for s in found)]
     kinds = ", ".join(f"{identifiers()[s.kind].title} ({s.count} in {s.document_count} documents)" for s in found)
     facts: dict[str, str | int | float] = {"kinds": kinds, "documents": len(collection.documents)}
     return Hit(file.place, sum(s.count for s in found), document.row, facts)

@@ -103,15 +103,20 @@ class TableContent:
             position -= content.rows.num_rows
         raise IndexError(position)
 
+    def spot_of(self, position: int) -> Spot:
+        """Return where the table's row at a position stands."""
+        return Spot(self._place_of(position), self._rows[position].as_py(), 1)
+
     @cached_property
     def suspicions(self) -> tuple[tuple[str, privacy.Suspicion], ...]:
-        """Return what looks like a personal identifier, by column, declared or not."""
+        """Return what looks like a personal identifier, by column, declared or not; rows are positions in the table."""
         described = {n: c.description for n, c in self.description.columns.items()} if self.description else {}
-        return tuple(
-            (name, found)
-            for name in self.column_names
-            for found in privacy.suspicions(name, described.get(name, ""), self.cells(name))
-        )
+        found = []
+        for name in self.column_names:
+            scan = privacy.ColumnScan(name, described.get(name, ""))
+            scan.add(self.cells(name), 0)
+            found += [(name, suspicion) for suspicion in scan.suspicions()]
+        return tuple(found)
 
     @cached_property
     def parsed(self) -> Mapping[str, Parsed]:
@@ -163,8 +168,10 @@ class TextContent:
 
     @cached_property
     def suspicions(self) -> tuple[privacy.TextSuspicion, ...]:
-        """Return what looks like personal identifiers in the documents."""
-        return tuple(privacy.text_suspicions([document.text for _, document in self.documents]))
+        """Return what looks like personal identifiers in the documents; rows are positions among them."""
+        scan = privacy.TextScan()
+        scan.add([document.text for _, document in self.documents], 0)
+        return scan.suspicions()
 
 
 @dataclass(frozen=True)

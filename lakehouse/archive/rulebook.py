@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from lakehouse.archive.levels import Level, Principle, Priority
+from lakehouse.archive.privacy.kinds import Identifier, identifiers, word_list
 from lakehouse.archive.strict_yaml import read_yaml
 
 RULES_FOLDER = Path(__file__).parent / "rules"
@@ -61,32 +62,6 @@ class FairRule(_Data):
         return self
 
 
-class Identifier(_Data):
-    """One kind of personal identifier: how its values look, and from how many on a column or collection is personal.
-
-    `share` is of the non-missing values; the `context_` threshold holds where a word of `context` is in the name or
-    the description of the column. A kind that `needs_context` counts only there; one that `covers` another and is
-    found makes the other one superfluous.
-    """
-
-    title: str
-    pattern: str
-    exclude: str | None = None
-    confirm: Literal["none", "luhn", "public_ip", "birth_date", "person_name"] = "none"
-    context: tuple[str, ...] = ()
-    context_pattern: str | None = None
-    needs_context: Literal["yes", "no"] = "no"
-    count: int = Field(default=1, ge=1)
-    share: float = Field(default=0.0, ge=0.0)
-    context_count: int = Field(default=1, ge=1)
-    context_share: float = Field(default=0.0, ge=0.0)
-    covers: str | None = None
-    in_texts: Literal["yes", "no"] = "no"
-    text_count: int = Field(default=20, ge=1)
-    text_share: float = Field(default=0.2, ge=0.0)
-    reason: str
-
-
 def _read(name: str) -> object:
     return read_yaml((RULES_FOLDER / name).read_bytes())
 
@@ -108,18 +83,7 @@ def fair_rules() -> dict[str, FairRule]:
     return TypeAdapter(dict[str, FairRule]).validate_python(_read("fair.yaml"))
 
 
-@functools.cache
-def identifiers() -> dict[str, Identifier]:
-    """Return the kinds of personal identifiers by name."""
-    return TypeAdapter(dict[str, Identifier]).validate_python(_read("identifiers.yaml"))
-
-
-@functools.cache
-def words(list_name: str) -> frozenset[str]:
-    """Return a list of single words under ``rules/``, e.g. ``surnames``, in lower case."""
-    text = (RULES_FOLDER / f"{list_name}.txt").read_text(encoding="utf-8")
-    lines = (line.split("#")[0] for line in text.splitlines())
-    return frozenset(word.lower() for line in lines for word in line.split())
+words = word_list
 
 
 @functools.cache

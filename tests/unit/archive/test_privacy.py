@@ -1,12 +1,24 @@
 import pyarrow as pa
 import pytest
 
-from lakehouse.archive.privacy import shape, shown, shown_name, suspicions, text_suspicions
-from lakehouse.archive.rulebook import identifiers
+from lakehouse.archive.privacy import ColumnScan, TextScan, shape, shown, shown_name
+from lakehouse.archive.privacy.kinds import identifiers
+
+
+def suspicions(name, values, description=""):
+    scan = ColumnScan(name, description)
+    scan.add(pa.array(values), 1)
+    return scan.suspicions()
+
+
+def text_suspicions(texts):
+    scan = TextScan()
+    scan.add(pa.array(texts, pa.string()), 0)
+    return scan.suspicions()
 
 
 def _kinds(name, values, description=""):
-    found = list(suspicions(name, description, pa.array(values)))
+    found = suspicions(name, values, description)
     return {s.kind for s in found if s.personal}, {s.kind for s in found if not s.personal}
 
 
@@ -87,7 +99,13 @@ def test_every_kind_says_why_its_thresholds_are_what_they_are():
 def test_texts_with_some_identifiers_only_warn():
     texts = ["Python's socket module."] * 98 + ["Written by guido@cwi-mail.nl.", "Mail user@example.com or 127.0.0.1"]
     (found,) = text_suspicions(texts)
-    assert (found.kind, found.count, found.document_count, found.first, found.personal) == ("email", 1, 1, 98, False)
+    assert (found.kind, found.count, found.document_count, found.first_row, found.personal) == (
+        "email",
+        1,
+        1,
+        98,
+        False,
+    )
 
 
 def test_texts_dense_with_identifiers_are_personal():

@@ -1,0 +1,86 @@
+"""Sees through what can hide a value: letters that only look like Latin ones, invisible signs, base64."""
+
+import base64
+import binascii
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from lakehouse.archive.arrays import Cells
+from lakehouse.archive.privacy.engine import Patterns, Rows
+from lakehouse.archive.privacy.finder import find
+from lakehouse.archive.privacy.kinds import identifiers
+from lakehouse.archive.privacy.showing import shape
+
+# Cells looked at one by one in each chunk, so that a column of hashes costs no more than its first thousand.
+LOOKED_AT = 2_000
+INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff\u180e"))
+# Letters that look alike in Cyrillic and Greek (Unicode Technical Standard 39, confusables).
+ALIKE = str.maketrans(
+    "авекмнорстухіјѕԁԛԝһАВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧοονιρ",
+    "abekmhopctyxijsdqwhABEKMHOPCTYXIJSABEZHIKMNOPTYXoovip",
+)
+DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\uff0d"), "-")
+# A letter of another script, a full-width sign, an odd dash or an invisible one beside what is written in ASCII.
+VEIL = (
+    "[0-9A-Za-z@][\u00ad\u200b-\u200d\u2010-\u2014\u2060\ufeff\u0370-\u052f\u2212\uff00-\uff5e]"
+    "|[\u0370-\u052f\uff00-\uff5e][0-9A-Za-z@]|[\uff10-\uff19]{3}"
+)
+CODE = r"[A-Za-z0-9+/]{10}={1,2}|[A-Za-z0-9+/]{20}(?:$|[^A-Za-z0-9+/])"
+VEILED, ENCODED = "veiled", "encoded"
+DISGUISES: Patterns = ((VEILED, VEIL), (ENCODED, CODE))
+HIDDEN_IN_CODE = frozenset({"email", "social_security", "phone", "payment_card", "iban"})
+_CODED = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{12,4096}={0,2}(?![A-Za-z0-9+/=])")
+
+
+def plain(text: str) -> str:
+    """Return a text in the letters that it looks written in; a text in ASCII as it is."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", text).translate(INVISIBLE).translate(DASHES)
+
+
+def unveiled(text: str) -> str:
+    """Return a text with letters of other scripts replaced by the Latin ones they look like."""
+    return plain(text).translate(ALIKE)
+
+
+def decoded(text: str) -> Iterator[str]:
+    """Yield what stands in a text as base64 of printable ASCII."""
+    for match in _CODED.finditer(text):
+        try:
+            raw = base64.b64decode(match[0] + "=" * (-len(match[0]) % 4), validate=True)
+        except binascii.Error:
+            continue
+        if raw.isascii() and raw.decode("ascii").isprintable():
+            yield raw.decode("ascii")
+
+
+def uncovered(cells: Cells, found: Mapping[str, Rows]) -> Iterator[tuple[int, str, str]]:
+    """Yield position, kind and shape of values that only show in the cells' plain or decoded letters.
+
+    `found` says by the names of the disguises in which cells they may be.
+    """
+    for position in _first(found, VEILED):
+        text = cells[position].as_py()
+        known = {one.kind for one in find(text)}
+        yield from ((position, k, s) for k, s in _direct(unveiled(text)) if k not in known)
+    for position in _first(found, ENCODED):
+        for clear in decoded(cells[position].as_py()):
+            yield from ((position, k, s) for k, s in _direct(clear) if k in HIDDEN_IN_CODE)
+
+
+def _first(found: Mapping[str, Rows], disguise: str) -> list[int]:
+    rows: list[int] = found[disguise][:LOOKED_AT].tolist() if disguise in found else []
+    return rows
+
+
+def _direct(text: str) -> list[tuple[str, str]]:
+    found = {one.kind: shape(text[one.start : one.end]) for one in find(text, _direct_kinds())}
+    return list(found.items())
+
+
+@cache
+def _direct_kinds() -> tuple[str, ...]:
+    return tuple(k for k, i in identifiers().items() if i.certainty == "direct" and i.loose)

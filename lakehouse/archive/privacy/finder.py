@@ -1,0 +1,67 @@
+"""Finds identifiers in one piece of text: every place, its kind and its bounds, the most certain kind first."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from lakehouse.archive.privacy.confirm import Where, confirmed
+from lakehouse.archive.privacy.kinds import Identifier, compiled, identifiers
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One identifier in a text: `start` and `end` count letters."""
+
+    kind: str
+    start: int
+    end: int
+
+
+def matches(identifier: Identifier, text: str) -> Iterator[tuple[int, int]]:
+    """Yield where values of one kind stand in a text; may overlap when two of its patterns fit."""
+    for pattern, where in ((identifier.pattern, Where.ELSEWHERE), (identifier.cue_pattern, Where.IN_CONTEXT)):
+        if pattern is None:
+            continue
+        for start, end in _spans(compiled(pattern), text):
+            if _counts(identifier, text[start:end], where):
+                yield start, end
+
+
+def _spans(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    position = 0
+    while (match := pattern.search(text, position)) is not None:
+        start, end = next((match.span(g) for g in range(1, pattern.groups + 1) if match[g] is not None), match.span())
+        yield start, end
+        # What bounds this value may bound the next one too.
+        position = max(end, match.start() + 1)
+
+
+def _counts(identifier: Identifier, value: str, where: Where) -> bool:
+    if identifier.exclude is not None and compiled(identifier.exclude).search(value):
+        return False
+    return confirmed(identifier.confirm, value, where)
+
+
+def fits_context(identifier: Identifier, cell: str) -> bool:
+    """Say whether a cell of a column that speaks of this kind is a value of it."""
+    if identifier.context_pattern is None:
+        return False
+    match = compiled(identifier.context_pattern).search(cell)
+    return match is not None and _counts(identifier, match[0], Where.IN_CONTEXT)
+
+
+@cache
+def text_kinds() -> tuple[str, ...]:
+    """The kinds that patterns can find in running text."""
+    return tuple(kind for kind, identifier in identifiers().items() if identifier.loose)
+
+
+def find(text: str, kinds: Iterable[str] | None = None) -> list[Found]:
+    """Return the identifiers that patterns find in a text, in order, none overlapping a more certain one."""
+    taken: list[Found] = []
+    for kind in text_kinds() if kinds is None else kinds:
+        for start, end in matches(identifiers()[kind], text):
+            if all(end <= one.start or start >= one.end for one in taken):
+                taken.append(Found(kind, start, end))
+    return sorted(taken, key=lambda one: one.start)

@@ -1,0 +1,192 @@
+"""Names of persons: lists of names for single cells, and a small tagger with learned weights for running text.
+
+The tagger decides word by word, left to right, with the weights of an averaged perceptron (Freund and Schapire 1999;
+Collins 2002) over what a word looks like, in which lists it stands and which words stand around it.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from lakehouse.archive.privacy.confirm import Where
+from lakehouse.archive.privacy.kinds import RULES_FOLDER, word_list
+
+WEIGHTS_FILE = "name_weights.txt"
+LONGEST_NAME = 60
+TOKEN = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*|\d+|\n|[^\w\s]")
+SENTENCE_ENDS = frozenset('.!?\n:"\u201c\u201d;\u2022')
+WORD_IN_NAME = r"[^\W\d_][^\W\d_'\u2019.-]*(?:['\u2019.-][^\W\d_]*)*"
+CELL = re.compile(rf"(?=[A-ZÀ-Þ]){WORD_IN_NAME}(?:,? {WORD_IN_NAME}){{0,4}}\.?")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word or sign of a text with its bounds."""
+
+    text: str
+    start: int
+    end: int
+
+
+def is_name_cell(cell: str, where: Where) -> bool:
+    """Say whether a whole cell is a person's name, as far as lists of names can tell.
+
+    In a column about persons one known name is enough; elsewhere a given name and a surname must stand together.
+    """
+    if len(cell) > LONGEST_NAME or CELL.fullmatch(cell) is None:
+        return False
+    parts = [part.lower() for part in re.split(r"[\s,.\u2019'-]+", cell) if part]
+    if word_list("not_persons").intersection(parts):
+        return False
+    given, surnames = ([part in names for part in parts] for names in _rare_names())
+    if where is Where.IN_CONTEXT:
+        return any(given) or any(surnames)
+    return any(given[i] and any(surnames[:i] + surnames[i + 1 :]) for i in range(len(parts)))
+
+
+@cache
+def _rare_names() -> tuple[frozenset[str], frozenset[str]]:
+    """Names that are no everyday words."""
+    common = word_list("common_words")
+    return word_list("given_names") - common, word_list("surnames") - common
+
+
+def has_name_word(text: str) -> bool:
+    """Say whether a word that is hardly anything but a name stands in the text, in any case."""
+    given, surnames = _rare_names()
+    return any(word in given or word in surnames for word in re.findall(r"[^\W\d_]+", text.lower()))
+
+
+@cache
+def weights() -> dict[str, float]:
+    """Return the tagger's weights by feature."""
+    lines = (RULES_FOLDER / WEIGHTS_FILE).read_text(encoding="utf-8").splitlines()
+    pairs = (line.rsplit("\t", 1) for line in lines if line and not line.startswith("# "))
+    return {feature: float(weight) for feature, weight in pairs}
+
+
+def find_names(text: str) -> list[tuple[int, int]]:
+    """Return where names of persons stand in running text, as bounds in letters."""
+    tokens = tokenise(text)
+    learned = weights()
+    tags: list[bool] = []
+    for position, token in enumerate(tokens):
+        tags.append(may_be_name(token) and _score(learned, tokens, position, tags) > 0)
+    return [span for span in _spans(tokens, tags) if text[span[0] : span[1]].lower() not in word_list("name_titles")]
+
+
+def _score(learned: dict[str, float], tokens: Sequence[Token], position: int, tags: Sequence[bool]) -> float:
+    return sum(learned.get(feature, 0.0) for feature in features(tokens, position, tags))
+
+
+def tokenise(text: str) -> list[Token]:
+    """Return the words, numbers, signs and line ends of a text."""
+    return [Token(match[0], match.start(), match.end()) for match in TOKEN.finditer(text)]
+
+
+def may_be_name(token: Token) -> bool:
+    """Say whether a word is written as names are: with a capital."""
+    return token.text[0].isupper()
+
+
+def features(tokens: Sequence[Token], position: int, tags: Sequence[bool]) -> Iterator[str]:
+    """Yield what the tagger knows about one capitalised word, given its decisions on the words before."""
+    word = tokens[position].text
+    before, after = _neighbour(tokens, position, -1), _neighbour(tokens, position, 1)
+    before_2, after_2 = _neighbour(tokens, position, -2), _neighbour(tokens, position, 2)
+    kind, shape = _lists(word), _shape(word)
+    starts = "start" if before in SENTENCE_ENDS or not before else "in"
+    tagged = "name" if position and tags[position - 1] else "other"
+    run = _run(tokens, position)
+    yield "bias"
+    yield f"k={kind}"
+    yield f"k={kind} {starts}"
+    yield f"k={kind} before={tagged}"
+    yield f"shape={shape} {kind}"
+    yield f"w={word.lower()}"
+    yield f"end={word[-3:].lower()}"
+    yield f"b={_seen(before)}"
+    yield f"a={_seen(after)}"
+    yield f"bb={_seen(before_2)} {_seen(before)}"
+    yield f"aa={_seen(after)} {_seen(after_2)}"
+    yield f"b={_seen(before)} k={kind}"
+    yield f"a={_seen(after)} k={kind}"
+    yield f"run={len(run)} {kind}"
+    yield f"last={run[-1].lower() if len(run) > 1 else '-'}"
+    yield f"first={run[0].lower() if len(run) > 1 else '-'}"
+
+
+def _neighbour(tokens: Sequence[Token], position: int, step: int) -> str:
+    place = position + step
+    return tokens[place].text if 0 <= place < len(tokens) else ""
+
+
+def _seen(word: str) -> str:
+    """Return a neighbour as the tagger sees it: a capitalised word by its lists, another one as it is."""
+    if word[:1].isupper() and word.lower() not in word_list("name_titles"):
+        return f"<{_lists(word)}>"
+    return "9" if word.isdigit() else word.lower()
+
+
+@cache
+def _name_sets() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    return word_list("given_names"), word_list("surnames"), word_list("common_words")
+
+
+def _lists(word: str) -> str:
+    given, surnames, common = _name_sets()
+    low = word.lower()
+    return f"{'g' * (low in given)}{'s' * (low in surnames)}{'c' * (low in common)}" or "-"
+
+
+def _shape(word: str) -> str:
+    if len(word) == 1:
+        return "X"
+    if word.isupper():
+        return "XX"
+    return "X-x" if not word.isalpha() else ("Xx" if word[1:].islower() else "xX")
+
+
+def _run(tokens: Sequence[Token], position: int) -> list[str]:
+    """Return the capitalised words around a word with nothing but blanks and initials' points between them."""
+    first = last = position
+    while first > 0 and _joined(tokens, first - 1, first):
+        first -= 1
+    while last + 1 < len(tokens) and _joined(tokens, last, last + 1):
+        last += 1
+    return [token.text for token in tokens[first : last + 1] if token.text[0].isupper()]
+
+
+def _joined(tokens: Sequence[Token], left: int, right: int) -> bool:
+    one, two = tokens[left], tokens[right]
+    if one.text == "." or two.text == ".":
+        initial = tokens[left - 1].text if one.text == "." and left else one.text
+        return len(initial) == 1 and initial.isupper()
+    return all(token.text[0].isupper() or token.text in word_list("name_particles") for token in (one, two))
+
+
+def _spans(tokens: Sequence[Token], tags: Sequence[bool]) -> list[tuple[int, int]]:
+    """Join tagged words, over particles and initials' points, into spans."""
+    spans: list[tuple[int, int]] = []
+    last = -2
+    for position, tagged in enumerate(tags):
+        if not tagged:
+            continue
+        token, between = tokens[position], tokens[last + 1 : position] if last >= 0 else []
+        joins = (
+            last >= 0
+            and len(between) <= 2
+            and all(t.text == "." or t.text.lower() in word_list("name_particles") for t in between)
+        )
+        if joins and token.start - spans[-1][1] <= 8 and not _sentence_break(tokens, last, position):
+            spans[-1] = (spans[-1][0], token.end)
+        else:
+            spans.append((token.start, token.end))
+        last = position
+    return spans
+
+
+def _sentence_break(tokens: Sequence[Token], last: int, position: int) -> bool:
+    points = any(token.text == "." for token in tokens[last + 1 : position])
+    return points and len(tokens[last].text) > 1

@@ -1,0 +1,35 @@
+"""How to speak of a value without showing it."""
+
+import re
+
+from lakehouse.archive.privacy.finder import find
+from lakehouse.archive.privacy.kinds import has_context, identifiers
+from lakehouse.archive.privacy.names import has_name_word
+
+SHOWN_LETTERS = 40
+UNSAID = frozenset({"url", "date", "postcode"})
+
+
+def shape(value: str) -> str:
+    """Return how a value looks without what it says: letters become x, digits 9, the rest stays."""
+    letters = re.sub(r"[^\W\d_]", "x", value[:SHOWN_LETTERS])
+    return re.sub(r"\d", "9", letters)
+
+
+def shown(value: str | None, name: str, description: str) -> str:
+    """Return a cell's text for a message: as its shape where the column or the value could name a person."""
+    if value is None or value == "":
+        return "(empty)"
+    in_context = any(has_context(i, name, description) for i in identifiers().values() if i.certainty == "direct")
+    if in_context or has_name_word(value) or any(one.kind not in UNSAID for one in find(value)):
+        return shape(value)
+    return repr(value[:SHOWN_LETTERS])
+
+
+def shown_name(name: str) -> str:
+    """Return a header's cell for a message: without a header line, the first row's values stand where names should."""
+    if re.fullmatch(r"[a-z][a-z0-9_ ]{0,59}", name):
+        return name
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_ .-]{0,59}", name) and shown(name, "", "") == repr(name[:SHOWN_LETTERS]):
+        return name[:SHOWN_LETTERS]
+    return shape(name)
