@@ -148,6 +148,9 @@ class Endpoint:
         """Publish every table and view of a DuckDB connection, and nothing else."""
         names = [row[0] for row in own.execute("select table_name from information_schema.tables").fetchall()]
         tables = {name: own.execute(f'select * from "{name}"').to_arrow_table() for name in names}
+        for name in tables:
+            if self.lake.catalog.table_exists(f"silver.{name.lower()}"):
+                self.lake.catalog.drop_table(f"silver.{name.lower()}")  # so that what is written is all there is
         self.lake.publish([self.lake.write(f"silver.{name.lower()}", rows) for name, rows in tables.items()])
 
     def fetch(self, sql: str) -> list[tuple[object, ...]]:
