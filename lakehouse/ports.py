@@ -117,6 +117,9 @@ class TableStore(Protocol):
     def read(self, table: str, *, columns: Sequence[str] | None = None, snapshot_id: int | None = None) -> pa.Table:
         """Return rows of main's head, or of `snapshot_id`."""
 
+    def head(self, table: str, limit: int, *, where: Mapping[str, str], snapshot_id: int | None = None) -> pa.Table:
+        """Return at most `limit` rows whose columns equal `where`, reading no more files than that takes."""
+
     def pointer(self, table: str) -> TablePointer:
         """Return where the table stands now."""
 

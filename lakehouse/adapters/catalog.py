@@ -16,7 +16,7 @@ from pyiceberg import exceptions as vendor
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
@@ -279,6 +279,18 @@ class IcebergTables:
                 return stored.scan(selected_fields=selected, snapshot_id=snapshot_id).to_arrow()
             except ValueError as error:
                 raise SchemaError(f"{table} cannot give columns {columns}: {error}") from error
+
+    def head(self, table: str, limit: int, *, where: Mapping[str, str], snapshot_id: int | None = None) -> pa.Table:
+        """Return at most `limit` rows whose columns equal `where`, of main's head or of `snapshot_id`."""
+        stored = self._load(table)
+        chosen: BooleanExpression = AlwaysTrue()
+        for name, value in where.items():
+            chosen = And(chosen, EqualTo(name, value))
+        with self._translated(table):
+            try:
+                return stored.scan(row_filter=chosen, limit=limit, snapshot_id=snapshot_id).to_arrow()
+            except ValueError as error:
+                raise NoTableError(f"{table} cannot give rows of snapshot {snapshot_id}: {error}") from error
 
     def pointer(self, table: str) -> TablePointer:
         """Return where the table stands now."""
