@@ -157,6 +157,54 @@ class NoReleaseError(PermanentError):
     exit_code = 32
 
 
+class UnknownFormError(PermanentError):
+    """Metadata are asked for in a form that there is not."""
+
+    exit_code = 33
+
+
+class OutputExistsError(PermanentError):
+    """A folder to be written is there already; nothing is overwritten."""
+
+    exit_code = 34
+
+
+class NoVersionError(PermanentError):
+    """What is named is neither a stored version of a dataset nor a folder."""
+
+    exit_code = 35
+
+
+class UnknownSubjectError(PermanentError):
+    """No version of any dataset names this subject."""
+
+    exit_code = 80
+
+
+class AmbiguousSubjectError(PermanentError):
+    """The value names subjects of several kinds."""
+
+    exit_code = 81
+
+
+class WithdrawnError(PermanentError):
+    """What is asked for was removed by a withdrawal."""
+
+    exit_code = 82
+
+
+class ReceiptError(PermanentError):
+    """A receipt is unreadable, altered or signed by somebody else."""
+
+    exit_code = 83
+
+
+class BusyError(TransientError):
+    """Runs are active, or a withdrawal is not finished; nothing else may be written meanwhile."""
+
+    exit_code = 84
+
+
 class ServiceUnavailableError(TransientError):
     """A server does not answer, or not in time."""
 

@@ -3,6 +3,7 @@
 import click
 
 from dagster_project.commands.docs import docs
+from dagster_project.commands.export import export
 from dagster_project.commands.servers import demo, down, run, status, up
 from dagster_project.commands.settings import settings
 from dagster_project.commands.sql import serve_sql, sql
@@ -17,6 +18,7 @@ COMMANDS: tuple[click.Command, ...] = (
     run,
     validate,
     submit,
+    export,
     sql,
     settings,
     docs,

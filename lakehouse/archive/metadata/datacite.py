@@ -151,7 +151,8 @@ def _rights(description: Description) -> Iterator[dict[str, object]]:
         "rightsUri": COAR + ACCESS_RIGHTS[terms.access if terms else "open"],
     }
     if terms:
-        yield from ({"rights": sentence} for sentence in terms_in_words(terms))
+        for sentence in terms_in_words(terms):
+            yield {"rights": sentence}
         if terms.attribution:
             yield {"rights": f"Attribution: {terms.attribution}"}
 

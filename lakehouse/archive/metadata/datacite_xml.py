@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from xml.etree import ElementTree as Xml
 
+DECLARATION = b"<?xml version='1.0' encoding='utf-8'?>\n"
 NAMESPACE = "http://datacite.org/schema/kernel-4"
 LOCATION = f"{NAMESPACE} https://schema.datacite.org/meta/kernel-4.6/metadata.xsd"
 INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
@@ -54,7 +55,7 @@ def xml_bytes(attributes: Entry) -> bytes:
     _add_funding(root, attributes.get("fundingReferences", ()))
     _add_items(root, attributes.get("relatedItems", ()))
     Xml.indent(root)
-    return Xml.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    return DECLARATION + Xml.tostring(root, encoding="unicode").encode() + b"\n"
 
 
 def _add(parent: Xml.Element, name: str, text: str | None, attributes: Mapping[str, str] | None = None) -> Xml.Element:

@@ -68,8 +68,9 @@ def summary(description: Description) -> str:
     """Return the description in a length that search engines take: a short one is followed by what is inside."""
     text = description.description.strip()
     if len(text) < SHORTEST:
-        parts = (*description.tables.values(), *description.texts.values(), *description.events.values())
-        text = " ".join([description.title.rstrip(".") + ".", text, *(part.description for part in parts)])
+        inside = [table.description for table in description.tables.values()]
+        inside += [part.description for part in (*description.texts.values(), *description.events.values())]
+        text = " ".join([description.title.rstrip(".") + ".", text, *inside])
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 

@@ -1,0 +1,49 @@
+"""Writing a stored version or a folder as a package, from the command line."""
+
+import tempfile
+from pathlib import Path
+
+from dagster_project.settings import Settings
+from lakehouse.archive.metadata.package import write_package
+from lakehouse.archive.metadata.source import Record, record_of
+from lakehouse.errors import NoVersionError
+from lakehouse.ports import DatasetVersion, DatasetVersions
+
+
+def export_to(
+    settings: Settings, source: str, form: str, *, with_data: bool, out: Path | None
+) -> tuple[Path, list[str]]:
+    """Write `source`, which is ``dataset@version`` or a folder, and return the new folder and its files.
+
+    Raises:
+        NoVersionError: no such version is stored and no such folder is there.
+        OutputExistsError: the folder to write is there already.
+    """
+    if Path(source).is_dir():
+        return _write(record_of(Path(source)), form, Path(source), with_data=with_data, out=out)
+    from dagster_project.wiring import versions
+
+    store = versions(settings)
+    version = _stored(store, source)
+    with tempfile.TemporaryDirectory(prefix="lakehouse-") as name:
+        folder = Path(name) / "dataset"
+        folder.mkdir()
+        store.export(version, folder)
+        return _write(record_of(folder, version=version), form, folder, with_data=with_data, out=out)
+
+
+def _stored(store: DatasetVersions, key: str) -> DatasetVersion:
+    dataset, _, label = key.partition("@")
+    version = store.find(dataset, label) if dataset and label else None
+    if version is None:
+        known = ", ".join(each.version for each in store.versions(dataset)) if dataset else ""
+        there = f"; {dataset} has the versions {known}" if known else ""
+        raise NoVersionError(
+            f"{key!r} is neither a folder nor a stored version{there}; name a folder or DATASET@VERSION"
+        )
+    return version
+
+
+def _write(record: Record, form: str, data: Path, *, with_data: bool, out: Path | None) -> tuple[Path, list[str]]:
+    into = out or Path(f"{record.description.name}-{record.version}-{form}")
+    return into, write_package(record, form, into, data=data if with_data else None)
