@@ -7,6 +7,8 @@ import dagster as dg
 from assets.house import Origin, commit, failures, submissions
 from assets.ingest import submission
 from lakehouse.archive.register import register_rows
+from lakehouse.archive.reports.groups import where
+from lakehouse.archive.reports.markdown import verdict_line
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.validate import Report
 from lakehouse.ports import TableWrite
@@ -33,7 +35,6 @@ def validation_report(
     shelf: dg.ResourceParam[Shelf],
     house: dg.ResourceParam[Lakehouse],
     origin: dg.ResourceParam[Origin],
-    fair_threshold: dg.ResourceParam[float],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """All findings and the FAIR score of a submission, kept in the register whatever the verdict."""
     with failures():
@@ -43,24 +44,31 @@ def validation_report(
         commit(house, writes, key=key, provenance=origin.provenance(context))
         if not report.accepted:
             shelf.done(context.partition_key)
+    for finding in report.findings:
+        if finding.level == "error":
+            context.log.error("%s in %s: %s %s", finding.code, where(finding), finding.message, finding.how_to_fix)
     yield dg.MaterializeResult(metadata=_shown(report), data_version=dg.DataVersion(key))
     yield dg.AssetCheckResult(
-        check_name=FIT.name, passed=report.accepted, metadata={"report": dg.MetadataValue.md(report.as_markdown())}
+        check_name=FIT.name,
+        passed=report.accepted,
+        description=verdict_line(report),
+        metadata={"report": dg.MetadataValue.md(report.as_markdown())},
     )
     yield dg.AssetCheckResult(
         check_name=FAIR.name,
-        passed=report.fair_score >= fair_threshold,
+        passed=shelf.gate.passes(report),
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"fair_score": report.fair_score, "threshold": fair_threshold},
+        description=f"FAIR score {report.fair_score:.0%}, threshold {shelf.gate.threshold:.0%}",
+        metadata={"fair_score": report.fair_score, "threshold": shelf.gate.threshold, "gate": shelf.gate.mode},
     )
 
 
 def _shown(report: Report) -> dict[str, dg.MetadataValue | str | int | float]:
     return {
-        "verdict": "accepted" if report.accepted else "refused",
+        "verdict": verdict_line(report),
+        "report": dg.MetadataValue.md(report.as_markdown()),
         "fair_score": report.fair_score,
-        "rows": sum(report.table_rows.values()) + report.document_count,
+        "rows": report.row_count,
         "findings": len(report.findings),
         "personal_values": report.personal_count,
-        "report": dg.MetadataValue.md(report.as_markdown()),
     }

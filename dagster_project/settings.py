@@ -59,13 +59,16 @@ class Settings(BaseModel):
         pattern=r"^[0-9bcdfghjkmnpqrstvwxz]{5,16}$",
         description="Name assigning authority number of the archive's ARKs; 99999 is the one for tests.",
     )
-    datacite_url: str = Field("", description="DataCite's API, e.g. https://api.datacite.org; empty without an account.")
+    datacite_url: str = Field(
+        "", description="DataCite's API, e.g. https://api.datacite.org; empty without an account."
+    )
     datacite_repository: str = Field("", description="Repository account at DataCite.")
     datacite_password: SecretStr = Field(SecretStr(""), description="Password of that account.")
     datacite_prefix: str = Field("", description="DOI prefix of that account, e.g. 10.5072.")
 
     model_recipe: Literal["demo", "tiny"] = Field("demo", description="How large a language model to train.")
-    fair_threshold: float = Field(0.5, ge=0, le=1, description="FAIR score below which a check warns.")
+    fair_gate: Literal["warn", "block"] = Field("warn", description="Warn about a low FAIR score, or refuse it.")
+    fair_threshold: float = Field(0.5, ge=0, le=1, description="FAIR score, 0 to 1, from which a dataset passes.")
     retrain_cron: str = Field("0 2 * * *", description="When the scheduled retraining runs (UTC).")
     inbox_seconds: int = Field(15, ge=1, description="How often the inbox is looked at.")
     drift_seconds: int = Field(30, ge=1, description="How often retraining decisions are looked at.")

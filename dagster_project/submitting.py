@@ -1,22 +1,15 @@
-"""Handing in and judging a submission from the command line, with the exit code of what is wrong."""
+"""Handing in a submission from the command line, with the exit code of what is wrong."""
 
 import sys
 import tempfile
 from pathlib import Path
 
+from dagster_project.judging import fair_gate
 from dagster_project.settings import Settings
 from lakehouse.archive import inbox
 from lakehouse.archive.landing import land
 from lakehouse.archive.validate import Report, validate
 from lakehouse.errors import DuplicateSubmissionError
-
-
-def validate_path(path: Path) -> int:
-    """Print the report on a folder or archive; return 0 when it is fit, else the exit code of its first error."""
-    with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
-        landed = land(path, Path(folder))
-        report = validate(landed.folder, submission=path.stem, content_sha256=landed.content_sha256)
-    return _told(report)
 
 
 def submit_path(settings: Settings, path: Path) -> int:
@@ -30,7 +23,9 @@ def submit_path(settings: Settings, path: Path) -> int:
 
     with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
         landed = land(path, Path(folder))
-        report = validate(landed.folder, submission=path.stem, content_sha256=landed.content_sha256)
+        report = fair_gate(settings).applied(
+            validate(landed.folder, submission=path.stem, content_sha256=landed.content_sha256)
+        )
         name = report.description.name if report.description else None
         known = versions(settings).find_content(name, landed.content_sha256) if name else None
     if known:
@@ -50,5 +45,5 @@ def submit_path(settings: Settings, path: Path) -> int:
 
 
 def _told(report: Report) -> int:
-    sys.stdout.write(report.as_text() + "\n")
+    sys.stdout.write(report.as_short_text())
     return 0 if report.accepted else report.exit_code

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from assets.house import Origin
 from assets.workshop import Workshop
+from dagster_project.judging import fair_gate
 from dagster_project.settings import Settings, code_commit
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.datalad import DataladVersions
@@ -38,7 +39,7 @@ def lakehouse(settings: Settings) -> Lakehouse:
 
 def shelf(settings: Settings) -> Shelf:
     """Return the archive's folders."""
-    return Shelf(root=settings.home / "archive", inbox=settings.home / "inbox")
+    return Shelf(root=settings.home / "archive", inbox=settings.home / "inbox", gate=fair_gate(settings))
 
 
 def workshop(settings: Settings) -> Workshop:
@@ -66,7 +67,6 @@ def resources(settings: Settings) -> dict[str, object]:
         "naming": naming(settings),
         "workshop": workshop(settings),
         "origin": Origin(code_commit=code_commit()),
-        "fair_threshold": settings.fair_threshold,
     }
 
 

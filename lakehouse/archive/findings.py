@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from lakehouse.archive.eds import Description
-from lakehouse.archive.levels import LEVELS, PRINCIPLES, FairVerdict, Level, Principle, Priority
+from lakehouse.archive.levels import LEVELS, PRINCIPLES, FairVerdict, Level, Principle, Priority, down_to
 from lakehouse.archive.reports.markdown import markdown
 from lakehouse.archive.reports.text import short_text, text
 
@@ -110,9 +110,12 @@ class Report:
         """Return how many findings have this level."""
         return sum(1 for f in self.findings if f.level == level)
 
-    def to_json(self) -> str:
-        """Return the report as JSON that `from_json` reads; its shape is ``reports/report.schema.json``."""
-        return json.dumps(_plain(self), sort_keys=True, indent=1, ensure_ascii=False)
+    def to_json(self, level: Level = "note") -> str:
+        """Return the report as JSON that `from_json` reads; its shape is ``reports/report.schema.json``.
+
+        Findings below the level are left out, but stand in the counts.
+        """
+        return json.dumps(_plain(self, level), sort_keys=True, indent=1, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Report":
@@ -142,7 +145,7 @@ class Report:
         return markdown(self)
 
 
-def _plain(report: Report) -> dict[str, object]:
+def _plain(report: Report, level: Level) -> dict[str, object]:
     return {
         "report_version": REPORT_VERSION,
         "submission": report.submission,
@@ -154,7 +157,7 @@ def _plain(report: Report) -> dict[str, object]:
         "fair_score": report.fair_score,
         "content_sha256": report.content_sha256,
         "description": report.description.model_dump(mode="json") if report.description else None,
-        "findings": [asdict(f) for f in report.findings],
+        "findings": [asdict(f) for f in report.findings if f.level in down_to(level)],
         "fair": [asdict(i) for i in report.fair],
         "table_rows": dict(report.table_rows),
         "document_count": report.document_count,

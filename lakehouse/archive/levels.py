@@ -21,6 +21,11 @@ FairVerdict = Literal["met", "partly met", "not met", "does not apply", "after p
 """The last two are not counted: no folder of this kind can meet or miss them, or no folder at all can show them."""
 
 
+def down_to(level: Level) -> tuple[Level, ...]:
+    """Return this level and the graver ones."""
+    return LEVELS[: LEVELS.index(level) + 1]
+
+
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun, in the plural unless it is one: ``1 error``, ``2 errors``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

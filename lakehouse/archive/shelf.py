@@ -3,9 +3,10 @@
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from lakehouse.archive.gate import FairGate
 from lakehouse.archive.inbox import Arrival, arrivals
 from lakehouse.archive.landing import Landed, land
 from lakehouse.archive.validate import Report, rules_version, validate
@@ -15,10 +16,11 @@ from lakehouse.ports import DatasetVersions
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The archive's folder `root` and the `inbox` where submissions arrive."""
+    """The archive's folder `root`, the `inbox` where submissions arrive, and the FAIR `gate` they pass."""
 
     root: Path
     inbox: Path
+    gate: FairGate = field(default_factory=FairGate)
 
     def waiting(self) -> list[Arrival]:
         """Return arrivals in the inbox that are not finished as they are now."""
@@ -71,15 +73,18 @@ class Shelf:
         return self._landed(record)
 
     def judge(self, key: str) -> Report:
-        """Return the report on what landed under that key; the same content and rules are judged once."""
+        """Return the report on what landed under that key; the same content and rules are judged once.
+
+        The gate comes after: another threshold needs no other look at the data.
+        """
         landed = self.landed(key)
         path = self.root / "reports" / f"{key}-{landed.content_sha256[:12]}-{rules_version()[:12]}.json"
         if path.is_file():
-            return Report.from_json(path.read_text(encoding="utf-8"))
+            return self.gate.applied(Report.from_json(path.read_text(encoding="utf-8")))
         report = validate(landed.folder, submission=key, content_sha256=landed.content_sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._replace(path, report.to_json())
-        return report
+        return self.gate.applied(report)
 
     def accepted_report(self, content_sha256: str) -> Report | None:
         """Return the newest accepted report on exactly this content, whatever key or rules it was judged under."""

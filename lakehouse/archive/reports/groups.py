@@ -29,11 +29,11 @@ class Group:
         return tuple(dict.fromkeys(finding.how_to_fix for finding in self.findings))
 
 
-def groups(report: "Report", level: Level | None = None) -> list[Group]:
-    """Return the findings by code, errors first, in the order in which they were found; of one level or of all."""
+def groups(report: "Report", levels: Sequence[Level] = LEVELS) -> list[Group]:
+    """Return the findings of these levels by code, errors first, in the order in which they were found."""
     codes: dict[str, list[Finding]] = {}
     for finding in report.findings:
-        if level in (None, finding.level):
+        if finding.level in levels:
             codes.setdefault(finding.code, []).append(finding)
     found = [Group(code, entries[0].level, tuple(entries)) for code, entries in codes.items()]
     return sorted(found, key=lambda group: LEVELS.index(group.level))
@@ -55,7 +55,8 @@ def contents(report: "Report") -> str:
     parts = [counted(sum(report.table_rows.values()), "row") + " in " + counted(len(report.table_rows), "table")]
     if report.document_count:
         parts.append(counted(report.document_count, "document"))
-    return f"{', '.join(parts)}, {counted(report.size_bytes, 'byte')}, content {report.content_sha256[:12]}"
+    content = f"content {report.content_sha256[:12]}" if report.content_sha256 else "nothing was unpacked"
+    return f"{', '.join(parts)}, {counted(report.size_bytes, 'byte')}, {content}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def points(report: "Report") -> list[Points]:
     return found
 
 
-def next_steps(report: "Report") -> "Sequence[FairIndicator]":
+def next_steps(report: "Report") -> "list[FairIndicator]":
     """Return the indicators that could gain points, those that gain most first, essential ones before others."""
     lacking = [i for i in report.fair if i.next_action]
     return sorted(lacking, key=lambda i: (i.points - i.max_points, PRIORITIES.index(i.priority)))

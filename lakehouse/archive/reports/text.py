@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lakehouse.archive.levels import counted
+from lakehouse.archive.levels import Level, counted, down_to
 from lakehouse.archive.reports.groups import Group, contents, groups, next_steps, points, summary, where
 
 if TYPE_CHECKING:
@@ -13,15 +13,15 @@ PLACES_SHOWN = 3
 STEPS_SHOWN = 3
 
 
-def text(report: "Report") -> str:
-    """Return every finding with where, what and how to mend it, and every FAIR indicator."""
-    return "\n".join([*_head(report), "", *_findings(report), *_indicators(report)]) + "\n"
+def text(report: "Report", level: Level = "note") -> str:
+    """Return every finding down to a level with where, what and how to mend it, and every FAIR indicator."""
+    return "\n".join([*_head(report), "", *_findings(report, level), *_indicators(report)]) + "\n"
 
 
-def short_text(report: "Report") -> str:
+def short_text(report: "Report", level: Level = "note") -> str:
     """Return the verdict, the findings of one kind together, and what would raise the FAIR score most."""
     lines = list(_head(report))
-    for group in groups(report):
+    for group in groups(report, down_to(level)):
         lines += ["", *_group(group)]
     return "\n".join([*lines, "", *_fair_in_short(report)]) + "\n"
 
@@ -51,8 +51,13 @@ def _fair_in_short(report: "Report") -> Iterator[str]:
         yield f"  next: {indicator.next_action} ({indicator.indicator}, {indicator.priority})"
 
 
-def _findings(report: "Report") -> Iterator[str]:
-    for finding in report.findings:
+def head(report: "Report") -> str:
+    """Return the verdict, the counts and what was judged, in three lines."""
+    return "\n".join(_head(report)) + "\n"
+
+
+def _findings(report: "Report", level: Level) -> Iterator[str]:
+    for finding in (finding for finding in report.findings if finding.level in down_to(level)):
         yield f"{finding.level.upper()} {finding.code}"
         row = f", first in row {finding.first_row}" if finding.first_row is not None else ""
         yield f"  where: {finding.place}{row}"

@@ -1,0 +1,83 @@
+"""Judging a dataset from the command line: land it aside, judge it, write the report, hand nothing in."""
+
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from dagster_project.settings import Settings
+from lakehouse.archive.findings import Report
+from lakehouse.archive.gate import FairGate
+from lakehouse.archive.landing import land
+from lakehouse.archive.levels import Level
+from lakehouse.archive.refusal import refusal
+from lakehouse.archive.reports.html import html
+from lakehouse.archive.reports.sarif import sarif
+from lakehouse.archive.reports.text import head, short_text, text
+from lakehouse.archive.validate import validate
+from lakehouse.errors import UnsafeArchiveError
+
+Form = Literal["text", "json", "sarif", "html"]
+Length = Literal["short", "long", "quiet"]
+
+SILENT_SECONDS = 2.0
+BEAT_SECONDS = 5.0
+
+
+def fair_gate(settings: Settings) -> FairGate:
+    """Return what happens to a dataset that is not FAIR enough."""
+    return FairGate(mode=settings.fair_gate, threshold=settings.fair_threshold)
+
+
+def judge_path(path: Path, gate: FairGate) -> Report:
+    """Return the report on a folder or archive; one that is unsafe to unpack is refused with a finding too.
+
+    Raises:
+        UnreadableSubmissionError: it is not there, or cannot be read.
+    """
+    with heartbeat(f"judging {path.name}"), tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
+        try:
+            landed = land(path, Path(folder))
+        except UnsafeArchiveError as error:
+            return refusal(path.stem, error)
+        report = validate(landed.folder, submission=path.stem, content_sha256=landed.content_sha256)
+    return gate.applied(report)
+
+
+def written(report: Report, form: Form, *, level: Level = "note", length: Length = "short", root: str = "") -> str:
+    """Return the report in a form; `length` is for text, `root` the folder's path for SARIF."""
+    match form:
+        case "json":
+            return report.to_json(level) + "\n"
+        case "sarif":
+            return sarif(report, root, level) + "\n"
+        case "html":
+            return html(report, level)
+        case "text":
+            return {"short": short_text, "long": text, "quiet": lambda given, _: head(given)}[length](report, level)
+
+
+@contextmanager
+def heartbeat(what: str) -> Iterator[None]:
+    """Say on stderr now and then that long work goes on; short work stays silent."""
+    over = threading.Event()
+    begun = time.monotonic()
+
+    def beat() -> None:
+        pause = SILENT_SECONDS
+        while not over.wait(pause):
+            sys.stderr.write(f"{what} ... {time.monotonic() - begun:.0f} s\n")
+            sys.stderr.flush()
+            pause = BEAT_SECONDS
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

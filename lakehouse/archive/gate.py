@@ -1,0 +1,73 @@
+"""The FAIR gate: a dataset below the archive's threshold is warned about or refused, as the archive was told."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from lakehouse.archive.findings import FairIndicator, Finding, Report
+from lakehouse.archive.levels import LEVELS
+from lakehouse.archive.reports.groups import next_steps
+
+GATE_CODE = "FAIR_TOO_LOW"
+GATE_EXIT_CODE = 33
+STEPS_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FairGate:
+    """What happens to a dataset whose FAIR score is below the threshold, or that meets no essential indicator."""
+
+    mode: Literal["warn", "block"] = "warn"
+    threshold: float = 0.5
+
+    def passes(self, report: Report) -> bool:
+        """Say whether the score reaches the threshold and at least one essential indicator has a point."""
+        return report.fair_score >= self.threshold and not _no_essential(report)
+
+    def applied(self, report: Report) -> Report:
+        """Return the report as this gate lets it through: with one finding more where it blocks.
+
+        A blocking gate is part of the rules, so the report then carries another version of them: the same content may
+        be refused under one threshold and accepted under another, and both verdicts stay apart.
+        """
+        if self.mode == "warn":
+            return report
+        judged = replace(report, rules_version=self._version(report.rules_version))
+        if self.passes(report):
+            return judged
+        return replace(judged, findings=_sorted((*report.findings, self._finding(report))))
+
+    def _version(self, rules_version: str) -> str:
+        return hashlib.sha256(f"{rules_version} FAIR gate {self.threshold!r}".encode()).hexdigest()
+
+    def _finding(self, report: Report) -> Finding:
+        if _no_essential(report):
+            message = "None of the essential FAIR indicators is met, not even in part."
+        else:
+            message = (
+                f"The FAIR score is {report.fair_score:.1%}; this archive takes datasets from {self.threshold:.1%}."
+            )
+        steps = [f"{i.next_action} ({i.indicator})" for i in next_steps(report)[:STEPS_NAMED]]
+        return Finding(
+            code=GATE_CODE,
+            level="error",
+            place="(whole dataset)",
+            occurrences=1,
+            first_row=None,
+            message=message,
+            how_to_fix=f"What raises it most: {' '.join(steps)}",
+            exit_code=GATE_EXIT_CODE,
+        )
+
+
+def _no_essential(report: Report) -> bool:
+    essential = [i for i in report.fair if _counts(i) and i.priority == "essential"]
+    return bool(essential) and not any(i.points for i in essential)
+
+
+def _counts(indicator: FairIndicator) -> bool:
+    return indicator.max_points > 0
+
+
+def _sorted(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level)))

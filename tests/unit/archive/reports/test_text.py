@@ -1,0 +1,47 @@
+import pytest
+
+from lakehouse.archive.levels import counted
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 errors"), (1, "1 error"), (2, "2 errors"), (1234, "1,234 errors")])
+def test_counts_agree_with_their_nouns(count, words):
+    assert counted(count, "error") == words
+
+
+def test_the_short_form_puts_findings_of_one_kind_together(refused):
+    text = refused.as_short_text()
+    assert text.count("TYPE_WRONG") == 1
+    assert "ERROR TYPE_WRONG, 3 places" in text
+    assert "tables/rooms/rooms.csv: room, row 1" in text
+    assert text.count("mend: Correct them, or name the code for missing values in missing_codes.") == 1
+    assert text.splitlines()[0] == "REFUSED  lessons@1"
+
+
+def test_the_short_form_lists_three_places_and_counts_the_rest(dataset, judged):
+    rooms = dataset / "tables/rooms/rooms.csv"
+    rooms.write_text("room,size,a,b,c,d\n10,1,,,,\n")
+    text = judged(dataset).as_short_text()
+    assert "ERROR COLUMN_UNDECLARED, 4 places" in text
+    assert "and 1 more place; --long lists all" in text
+    assert "rooms.csv: c\n" in text
+    assert "rooms.csv: d\n" not in text
+
+
+def test_the_long_form_says_everything(refused):
+    text = refused.as_text()
+    for finding in refused.findings:
+        assert finding.place in text
+        assert finding.message in text
+        assert finding.how_to_fix in text
+    for indicator in refused.fair:
+        assert indicator.indicator in text
+        assert indicator.evidence in text
+        assert indicator.next_action in text
+
+
+def test_an_accepted_dataset_says_what_would_raise_its_score_most(accepted):
+    lines = accepted.as_short_text().splitlines()
+    assert lines[0] == "ACCEPTED  lessons@1"
+    steps = [line for line in lines if line.startswith("  next: ")]
+    assert len(steps) == 3
+    assert all("essential" in step for step in steps)
