@@ -9,8 +9,8 @@ def accepted(dataset, judged):
 
 
 @pytest.fixture
-def refused(dataset, judged):
-    """Two wrong types in two columns, a file without a place, a name that is HTML, and one error about the whole."""
+def refused(accepted, dataset, judged):
+    """The same, spoilt after it was accepted: wrong types in three columns, no known licence, a name that is HTML."""
     rooms = dataset / "tables/rooms/rooms.csv"
     rooms.write_text("room,size\nten,wide\n11,60\n")
     lessons = dataset / "tables/lessons/lessons.csv"
