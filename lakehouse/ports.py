@@ -1,6 +1,6 @@
 """What the steps need from outside, as Protocols, and the values that cross those borders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -65,6 +65,27 @@ class TablePointer:
     snapshot_id: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What is left of some rows, how many are gone, how many cells were masked, and whether anything changed at all."""
+
+    rows: pa.Table
+    removed: int = 0
+    masked: int = 0
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A table whose main is one snapshot without a past: the snapshots it `forgot`, rows gone and cells masked."""
+
+    table: str
+    snapshot_id: int
+    forgot: tuple[int, ...]
+    removed: int
+    masked: int
+
+
 class ObjectStore(Protocol):
     """Whole objects by key in one bucket. Keys use ``/``; reads see the last acknowledged write."""
 
@@ -117,6 +138,17 @@ class TableStore(Protocol):
     def read(self, table: str, *, columns: Sequence[str] | None = None, snapshot_id: int | None = None) -> pa.Table:
         """Return rows of main's head, or of `snapshot_id`."""
 
+    def rewrite(self, table: str, clean: Callable[[pa.Table], Cleaned], receipt: str) -> Rewritten | None:
+        """Make what `clean` leaves of main's rows the only snapshot, if `clean` changes any file of any snapshot.
+
+        None when it changes none. Properties, schema and committed keys stay; branches, tags and older snapshots go,
+        and reading one of them raises WithdrawnError with `receipt`. The same receipt again changes nothing more and
+        answers the same. Files stay until `sweep`.
+        """
+
+    def sweep(self, table: str, keep: Collection[str] = ()) -> int:
+        """Delete every file of the table that its current metadata or the files `keep` do not need; return how many."""
+
     def head(self, table: str, limit: int, *, where: Mapping[str, str], snapshot_id: int | None = None) -> pa.Table:
         """Return at most `limit` rows whose columns equal `where`, reading no more files than that takes."""
 
@@ -129,7 +161,10 @@ class TableStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DatasetVersion:
-    """One accepted submission: a DataLad commit with a tag. `created_at` is in UTC."""
+    """One accepted submission: a DataLad commit with a tag. `created_at` is in UTC.
+
+    `replaces` are the commits it had before its history was rewritten, oldest first.
+    """
 
     dataset: str
     version: str
@@ -137,6 +172,7 @@ class DatasetVersion:
     tag: str
     content_sha256: str
     created_at: datetime
+    replaces: tuple[str, ...] = ()
 
 
 class DatasetVersions(Protocol):
@@ -148,6 +184,19 @@ class DatasetVersions(Protocol):
         The same content again, under any label, returns the version it already is. Raises VersionTakenError when
         the label names other content.
         """
+
+    def rewrite(self, dataset: str, change: Callable[[DatasetVersion, Path], str]) -> list[DatasetVersion]:
+        """Replace the whole history: `change` alters a version's content in the folder and returns its new hash.
+
+        Labels, order and dates stay, commits change and know the ones they replace. Nothing of the old content is left
+        in the archive. Killed at any point, either the old or the new history is there, and the same call mends it.
+        """
+
+    def datasets(self) -> list[str]:
+        """Return the names of all datasets, sorted."""
+
+    def copies(self, dataset: str) -> list[str]:
+        """Return the names of copies elsewhere that the store knows of; it cannot change those."""
 
     def find(self, dataset: str, version: str) -> DatasetVersion | None:
         """Return the version with that label, or None."""

@@ -6,7 +6,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,16 +18,17 @@ from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo
 from pyiceberg.table import Table
-from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
+from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from pyiceberg.table.update import (
-    AssertRefSnapshotId,
     RemoveSnapshotRefUpdate,
-    SetSnapshotRefUpdate,
     TableUpdate,
 )
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from lakehouse.adapters import iceberg_history, iceberg_rewrite
+from lakehouse.adapters.iceberg_faults import TRANSLATIONS
+from lakehouse.adapters.iceberg_history import properties
 from lakehouse.adapters.iceberg_schema import (
     conform,
     evolve,
@@ -41,40 +42,18 @@ from lakehouse.errors import (
     AncestryError,
     CommitConflictError,
     LakehouseError,
-    LoginError,
     NoTableError,
     PermanentError,
     SchemaError,
-    ServiceUnavailableError,
+    WithdrawnError,
 )
-from lakehouse.ports import StagedWrite, TablePointer, TableWrite
+from lakehouse.ports import Cleaned, Rewritten, StagedWrite, TablePointer, TableWrite
 from lakehouse.tables.lock import archive_lock
 
 CATALOG = "lakehouse"
-KEY = "lakehouse.key"
 ATTEMPTS = 20
 FIRST_WAIT_S = 0.02
 LONGEST_WAIT_S = 1.0
-
-# Looked up along the error's own classes, so the nearest entry wins. Arrow's S3 client and the HTTP client (requests)
-# report the network as OSError.
-TRANSLATIONS: Mapping[type[Exception], tuple[type[LakehouseError], str]] = {
-    vendor.NoSuchTableError: (NoTableError, "no such table; load a dataset that fills it first"),
-    vendor.NoSuchNamespaceError: (NoTableError, "no such namespace; load a dataset that fills it first"),
-    vendor.CommitFailedException: (CommitConflictError, "other writers kept changing it; run the step again"),
-    vendor.CommitStateUnknownException: (CommitConflictError, "the commit's outcome is unknown; run the step again"),
-    vendor.UnauthorizedError: (LoginError, "the access key was refused; check key and secret"),
-    vendor.ForbiddenError: (LoginError, "the access key was refused; check key and secret"),
-    vendor.OAuthError: (LoginError, "the access key was refused; check key and secret"),
-    vendor.ServiceUnavailableError: (ServiceUnavailableError, "the catalog is not ready; try again"),
-    vendor.ServerError: (ServiceUnavailableError, "the catalog failed; try again"),
-    vendor.TooManyRequestsError: (ServiceUnavailableError, "the catalog is busy; try again"),
-    vendor.RESTError: (PermanentError, "the catalog refused the request; check the name and the server's log"),
-    vendor.ValidationError: (SchemaError, "the schema does not fit"),
-    OperationalError: (ServiceUnavailableError, "the catalog's database is busy or gone; try again"),
-    FileNotFoundError: (PermanentError, "one of its files is gone; restore it from a backup"),
-    OSError: (ServiceUnavailableError, "the server does not answer; start it and try again"),
-}
 
 
 def _s3_properties(endpoint: str, access_key: str, secret_key: str) -> dict[str, str]:
@@ -212,7 +191,7 @@ class IcebergTables:
         for attempt in _attempts():
             with self._translated(name):
                 stored = self._catalog.load_table(name)
-                main = _head(stored)
+                main = iceberg_rewrite.head_of(stored)
                 if _is_ancestor(stored, staged.snapshot_id, of=main):
                     self._drop(stored, staged.branch, only=staged.snapshot_id)
                     return main
@@ -223,7 +202,7 @@ class IcebergTables:
                     raise AncestryError(
                         f"main of {name} moved to {main}, which is no ancestor of {staged.branch}; stage its rows again"
                     )
-                updates: list[TableUpdate] = [_set_branch(MAIN_BRANCH, staged.snapshot_id)]
+                updates: list[TableUpdate] = [iceberg_rewrite.set_branch(MAIN_BRANCH, staged.snapshot_id)]
                 ref = stored.metadata.refs.get(staged.branch)
                 if ref is not None and ref.snapshot_id == staged.snapshot_id:
                     updates.append(RemoveSnapshotRefUpdate(ref_name=staged.branch))
@@ -253,7 +232,7 @@ class IcebergTables:
             snapshots = self._history(table)
         except NoTableError:
             return None
-        return next((s.snapshot_id for s in snapshots if _properties(s).get(KEY) == key), None)
+        return next((s.snapshot_id for s in snapshots if key in iceberg_history.keys_of(properties(s))), None)
 
     def exists(self, table: str) -> bool:
         """Say whether the table is in the catalog."""
@@ -272,13 +251,35 @@ class IcebergTables:
         """Return rows of main's head, or of `snapshot_id`."""
         stored = self._load(table)
         if snapshot_id is not None and stored.snapshot_by_id(snapshot_id) is None:
-            raise NoTableError(f"{table} has no snapshot {snapshot_id}; it may have expired")
+            raise self._gone(table, snapshot_id)
         selected = tuple(columns) if columns is not None else ("*",)
         with self._translated(table):
             try:
                 return stored.scan(selected_fields=selected, snapshot_id=snapshot_id).to_arrow()
             except ValueError as error:
                 raise SchemaError(f"{table} cannot give columns {columns}: {error}") from error
+
+    def rewrite(self, table: str, clean: Callable[[pa.Table], Cleaned], receipt: str) -> Rewritten | None:
+        """Make what `clean` leaves of main's rows the only snapshot; see `lakehouse.ports.TableStore`."""
+        for attempt in _attempts():
+            with self._translated(table):
+                stored = self._catalog.load_table(table)
+                if iceberg_rewrite.done(stored, receipt):
+                    if iceberg_rewrite.expire(self._catalog, stored):
+                        return iceberg_rewrite.done(stored, receipt)
+                elif not any(clean(rows).changed for rows in iceberg_history.file_rows(stored)):
+                    return None
+                else:
+                    iceberg_rewrite.move_to_copy(self._catalog, stored, clean(self.read(table)), receipt)
+                    continue
+            _pause(attempt)
+        raise CommitConflictError(f"other writers kept changing {table} for {ATTEMPTS} attempts; run the step again")
+
+    def sweep(self, table: str, keep: Collection[str] = ()) -> int:
+        """Delete every file that the current metadata and `keep` do not need; return how many."""
+        stored = self._load(table)
+        with self._translated(table):
+            return iceberg_history.sweep(stored, keep)
 
     def head(self, table: str, limit: int, *, where: Mapping[str, str], snapshot_id: int | None = None) -> pa.Table:
         """Return at most `limit` rows whose columns equal `where`, of main's head or of `snapshot_id`."""
@@ -300,7 +301,13 @@ class IcebergTables:
 
     def summaries(self, table: str) -> list[Mapping[str, str]]:
         """Return snapshot summaries along main's ancestry, oldest first, each with ``snapshot-id`` added."""
-        return [{**_properties(s), "snapshot-id": str(s.snapshot_id)} for s in reversed(self._history(table))]
+        return [{**properties(s), "snapshot-id": str(s.snapshot_id)} for s in reversed(self._history(table))]
+
+    def _gone(self, table: str, snapshot_id: int) -> LakehouseError:
+        receipt = iceberg_history.forgotten(self.summaries(table), snapshot_id)
+        if receipt is not None:
+            return WithdrawnError(f"snapshot {snapshot_id} of {table} was removed by withdrawal {receipt}; read main")
+        return NoTableError(f"{table} has no snapshot {snapshot_id}; it may have expired")
 
     def _load(self, table: str) -> Table:
         with self._translated(table):
@@ -342,7 +349,9 @@ class IcebergTables:
             if head is None:
                 raise NoTableError(f"{table} has no first snapshot; call ensure before staging")
             ref = stored.metadata.refs.get(branch)
-            if self._commits(stored, branch, ref.snapshot_id if ref else None, [_set_branch(branch, head.snapshot_id)]):
+            if self._commits(
+                stored, branch, ref.snapshot_id if ref else None, [iceberg_rewrite.set_branch(branch, head.snapshot_id)]
+            ):
                 return head
             _pause(attempt)
         raise CommitConflictError(f"branch {branch} of {table} kept moving for {ATTEMPTS} attempts; run the step again")
@@ -355,15 +364,7 @@ class IcebergTables:
         return self._commits(stored, branch, ref.snapshot_id, [RemoveSnapshotRefUpdate(ref_name=branch)])
 
     def _commits(self, stored: Table, ref: str, at: int | None, updates: list[TableUpdate]) -> bool:
-        """Commit if `ref` is still at snapshot `at`; False when the catalog says that something moved.
-
-        An answer that leaves it open (HTTP 500) counts as moved: callers look again before they act again.
-        """
-        try:
-            self._catalog.commit_table(stored, (AssertRefSnapshotId(ref=ref, snapshot_id=at),), tuple(updates))
-        except (vendor.CommitFailedException, vendor.CommitStateUnknownException):
-            return False
-        return True
+        return iceberg_rewrite.commits(self._catalog, stored, ref, at, updates)
 
     def _history(self, table: str) -> list[Snapshot]:
         stored = self._load(table)
@@ -379,34 +380,10 @@ class IcebergTables:
             raise kind(f"{what} in {self.place}: {advice} ({type(error).__name__}: {error})") from error
 
 
-def _set_branch(name: str, snapshot_id: int) -> SetSnapshotRefUpdate:
-    return SetSnapshotRefUpdate(
-        ref_name=name,
-        type=SnapshotRefType.BRANCH,
-        snapshot_id=snapshot_id,
-        max_ref_age_ms=None,
-        max_snapshot_age_ms=None,
-        min_snapshots_to_keep=None,
-    )
-
-
-def _head(stored: Table) -> int:
-    head = stored.current_snapshot()
-    if head is None:
-        raise NoTableError(f"{'.'.join(stored.name())} has no snapshot on main; call ensure first")
-    return int(head.snapshot_id)
-
-
 def _is_ancestor(stored: Table, snapshot_id: int, *, of: int) -> bool:
     """Say whether `snapshot_id` is `of` or one of its ancestors."""
     history = ancestors_of(stored.snapshot_by_id(of), stored.metadata)
     return any(snapshot.snapshot_id == snapshot_id for snapshot in history)
-
-
-def _properties(snapshot: Snapshot) -> dict[str, str]:
-    if snapshot.summary is None:
-        return {}
-    return {"operation": snapshot.summary.operation.value, **snapshot.summary.additional_properties}
 
 
 def _last_number(stored: Table) -> int:
@@ -415,7 +392,7 @@ def _last_number(stored: Table) -> int:
 
 def _data_files(snapshot: Snapshot) -> int:
     """Count the data files; PyIceberg warns when a delete has nothing to delete."""
-    return int(_properties(snapshot).get("total-data-files", "1"))
+    return int(properties(snapshot).get("total-data-files", "1"))
 
 
 def _attempts() -> range:

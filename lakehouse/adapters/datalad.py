@@ -6,18 +6,28 @@ leaves behind is therefore untagged, and the next save starts again from the new
 
 import fcntl
 import filecmp
-import hashlib
 import json
-import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
 
+from lakehouse.adapters.datalad_files import (
+    OWN_FILES,
+    Entry,
+    copy_object,
+    dataset_of,
+    folder_of,
+    former_commits,
+    message_of,
+    record_of,
+    remove,
+    submitted_files,
+    tag_of,
+)
 from lakehouse.adapters.git_children import DATALAD, SCRIPTS, GitChildren
 from lakehouse.errors import (
     ChecksumError,
@@ -30,7 +40,6 @@ from lakehouse.ports import DatasetVersion
 
 IDENTITY = ("Education Lakehouse", "archive@lakehouse.invalid")
 LOCK_WAIT_SECONDS = 600.0
-OWN_FILES = frozenset({".datalad", ".gitattributes"})
 BASE_REF = "refs/lakehouse/base"
 
 # Descriptions stay in git, where a diff can be read; everything else, and whatever is large, is annexed.
@@ -44,20 +53,6 @@ ATTRIBUTES = """\
 """
 
 TAG_FIELDS = "%(refname:strip=2)%00%(*objectname)%00%(taggerdate:unix)%00%(contents)%00"
-
-
-@dataclass(frozen=True, slots=True)
-class _Tree:
-    """One file of a version: git's mode and blob, and the annex key when the content is annexed."""
-
-    path: str
-    mode: str
-    blob: str
-    target: str | None = None
-
-    @property
-    def key(self) -> str | None:
-        return PurePosixPath(self.target).name if self.target is not None else None
 
 
 class DataladVersions:
@@ -80,21 +75,49 @@ class DataladVersions:
         """
         if known := self._known(dataset, version, content_sha256):
             return known
-        files = _submitted_files(folder)
+        files = submitted_files(folder)
         with self._locked(dataset) as lock:
             # Another process may have saved it while this one waited.
             if known := self._known(dataset, version, content_sha256):
                 return known
             self._make_repository(dataset, lock)
             self._repair(dataset, lock)
-            self._replace_content(dataset, folder, files)
-            message = _message(dataset, version, content_sha256, sequence=len(self.versions(dataset)) + 1)
-            commit = self._commit(dataset, message, files, lock)
-            self._git(dataset, "tag", "--annotate", "--message", message, tag_of(version), commit, lock=lock)
+            message = message_of(dataset, version, content_sha256, sequence=len(self.versions(dataset)) + 1)
+            self._add(dataset, folder, files, tag_of(version), message, lock)
         saved = self.find(dataset, version)
         if saved is None:
             raise ServiceUnavailableError(f"tag {tag_of(version)} of {dataset} is gone after it was made; save again")
         return saved
+
+    def rewrite(self, dataset: str, change: Callable[[DatasetVersion, Path], str]) -> list[DatasetVersion]:
+        """Replace the whole history; see `lakehouse.ports.DatasetVersions`.
+
+        A fresh repository is made beside the old one and put in its place, so that nothing of the old one is left: no
+        object, no ref, no log. Labels, order, dates and the DataLad id stay.
+        """
+        with self._locked(dataset) as lock:
+            known = self.versions(dataset)
+            making = self._root / ".rewriting" / folder_of(dataset)
+            remove(making)
+            fresh = DataladVersions(making)
+            for number, version in enumerate(known, start=1):
+                fresh._children = replace(self._children, moment=version.created_at)
+                fresh._follow(self, version, number, change, lock)
+            if known:
+                self._rewritten(dataset).parent.mkdir(parents=True, exist_ok=True)
+                fresh._repository(dataset).rename(self._rewritten(dataset))
+            remove(making)
+            self._settle(dataset)
+            return self.versions(dataset)
+
+    def datasets(self) -> list[str]:
+        """Return the names of all datasets, sorted."""
+        folders = self._root.iterdir() if self._root.is_dir() else ()
+        return sorted(dataset_of(path.name) for path in folders if path.is_dir() and not path.name.startswith("."))
+
+    def copies(self, dataset: str) -> list[str]:
+        """Return the names of the git remotes that people have given the dataset's repository."""
+        return self._git(dataset, "remote").decode().split() if self._repository(dataset).is_dir() else []
 
     def find(self, dataset: str, version: str) -> DatasetVersion | None:
         """Return the version with that label, or None."""
@@ -106,12 +129,15 @@ class DataladVersions:
 
     def versions(self, dataset: str) -> list[DatasetVersion]:
         """Return all versions, oldest first; empty for an unknown dataset."""
+        if self._rewritten(dataset).is_dir():
+            with self._locked(dataset):
+                pass  # a rewriting was killed at its last step; whoever holds the lock has finished it
         if not self._repository(dataset).is_dir():
             return []
         fields = self._git(dataset, "for-each-ref", f"--format={TAG_FIELDS}", "refs/tags").decode().split("\0")
         found: list[tuple[int, DatasetVersion]] = []
         for tag, commit, made, contents in zip(fields[0::4], fields[1::4], fields[2::4], fields[3::4], strict=False):
-            record = _record(contents)
+            record = record_of(contents)
             if record is None or not commit:
                 continue
             created_at = datetime.fromtimestamp(int(made), UTC)
@@ -122,6 +148,7 @@ class DataladVersions:
                 tag=tag.strip(),
                 content_sha256=str(record["content_sha256"]),
                 created_at=created_at,
+                replaces=former_commits(record),
             )
             # Tags are dated to the second, so the order is kept beside the date.
             found.append((int(str(record["sequence"])), known))
@@ -144,7 +171,7 @@ class DataladVersions:
             if entry.target is None:
                 out.write_bytes(kept[entry.blob])
             else:
-                _copy_object(objects / entry.target.split(".git/annex/objects/", 1)[1], out, entry)
+                copy_object(objects / entry.target.split(".git/annex/objects/", 1)[1], out, entry)
 
     def verify(self, dataset: str) -> list[str]:
         """Check every annexed file and git object of all versions; return one line per problem, empty when sound.
@@ -178,17 +205,19 @@ class DataladVersions:
     def _repository(self, dataset: str) -> Path:
         return self._root / folder_of(dataset)
 
-    def _make_repository(self, dataset: str, lock: int) -> None:
-        """Create the DataLad dataset beside its place and move it there whole."""
+    def _make_repository(self, dataset: str, lock: int, settings: bytes | None = None) -> None:
+        """Create the DataLad dataset beside its place and move it there whole; `settings` hold the id it shall have."""
         repository = self._repository(dataset)
         if repository.is_dir():
             return
         making = self._root / ".making" / folder_of(dataset)
-        _remove(making)
+        remove(making)
         making.parent.mkdir(parents=True, exist_ok=True)
         self._datalad("create", str(making), cwd=self._root, lock=lock)
         with (making / ".gitattributes").open("a", encoding="utf-8") as file:
             file.write(ATTRIBUTES)
+        if settings is not None:
+            (making / ".datalad" / "config").write_bytes(settings)
         base = ("commit", "--quiet", "--all", "--message", "State what stays in git and what is annexed")
         self._children.run(("git", *base), cwd=making, lock=lock)
         self._children.run(("git", "update-ref", BASE_REF, "HEAD"), cwd=making, lock=lock)
@@ -205,6 +234,49 @@ class DataladVersions:
         self._git(dataset, "symbolic-ref", "HEAD", "refs/heads/main", lock=lock)
         self._git(dataset, "reset", "--quiet", "--hard", known[-1].commit if known else BASE_REF, lock=lock)
 
+    def _add(
+        self, dataset: str, folder: Path, files: Sequence[PurePosixPath], tag: str, message: str, lock: int
+    ) -> None:
+        """Commit `folder` as the next version and tag it."""
+        self._replace_content(dataset, folder, files)
+        commit = self._commit(dataset, message, files, lock)
+        self._git(dataset, "tag", "--annotate", "--message", message, tag, commit, lock=lock)
+
+    def _follow(
+        self,
+        old: "DataladVersions",
+        version: DatasetVersion,
+        number: int,
+        change: Callable[[DatasetVersion, Path], str],
+        lock: int,
+    ) -> None:
+        """Add what `change` makes of a version of `old` as version `number` of this archive's dataset."""
+        dataset, content = version.dataset, self._root / ".content"
+        old.export(version, content)
+        content_sha256 = change(version, content)
+        if number == 1:
+            settings = old._git(dataset, "show", f"{version.commit}:.datalad/config")
+            self._make_repository(dataset, lock, settings)
+        former = (*version.replaces, version.commit)
+        message = message_of(dataset, version.version, content_sha256, sequence=number, replaces=former)
+        self._add(dataset, content, submitted_files(content), version.tag, message, lock)
+        remove(content)
+
+    def _rewritten(self, dataset: str) -> Path:
+        """Where a rewritten repository waits, whole, for its place."""
+        return self._root / ".rewritten" / folder_of(dataset)
+
+    def _settle(self, dataset: str) -> None:
+        """Put a rewritten repository in its place and remove the one it replaces; again is no error."""
+        place, replaced = self._repository(dataset), self._root / ".replaced" / folder_of(dataset)
+        if self._rewritten(dataset).is_dir():
+            if place.is_dir():
+                remove(replaced)
+                replaced.parent.mkdir(parents=True, exist_ok=True)
+                place.rename(replaced)
+            self._rewritten(dataset).rename(place)
+        remove(replaced)
+
     def _replace_content(self, dataset: str, folder: Path, files: Sequence[PurePosixPath]) -> None:
         """Make the worktree hold exactly `files`; what is there with the same bytes stays and costs no annexing."""
         repository = self._repository(dataset)
@@ -220,7 +292,7 @@ class DataladVersions:
             out = repository / name
             if out.is_file() and filecmp.cmp(folder / name, out, shallow=False):
                 continue
-            _remove(out)
+            remove(out)
             out.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, out)
 
@@ -234,7 +306,7 @@ class DataladVersions:
             raise ServiceUnavailableError(f"{dataset} was saved without or beside {sorted(odd)[:5]}; save again")
         return commit
 
-    def _tree(self, dataset: str, commit: str) -> list[_Tree]:
+    def _tree(self, dataset: str, commit: str) -> list[Entry]:
         """Return the submitted files of a commit, sorted by path, annexed ones with their link target."""
         found = []
         for line in self._git(dataset, "ls-tree", "-r", "-z", commit).decode().split("\0"):
@@ -242,10 +314,10 @@ class DataladVersions:
                 continue
             facts, path = line.split("\t", 1)
             if PurePosixPath(path).parts[0] not in OWN_FILES:
-                found.append(_Tree(path, mode=facts.split()[0], blob=facts.split()[2]))
+                found.append(Entry(path, mode=facts.split()[0], blob=facts.split()[2]))
         links = [entry.blob for entry in found if entry.mode == "120000"]
         targets = {blob: body.decode() for blob, body in self._blobs(dataset, links).items()}
-        return [_Tree(one.path, one.mode, one.blob, targets.get(one.blob)) for one in found]
+        return [Entry(one.path, one.mode, one.blob, targets.get(one.blob)) for one in found]
 
     def _blobs(self, dataset: str, names: Sequence[str]) -> dict[str, bytes]:
         """Return blobs that are kept in git, and so small, by name; one process reads them all."""
@@ -296,6 +368,7 @@ class DataladVersions:
                     time.sleep(0.05)
                     continue
                 break
+            self._settle(dataset)
             yield file.fileno()
 
     def _datalad(self, *words: str, cwd: Path, lock: int) -> bytes:
@@ -309,76 +382,3 @@ class DataladVersions:
         """Return every output line of a check that exits with 1 when it finds something."""
         done = self._children.child(("git", *words), cwd=self._repository(dataset), lock=lock)
         return (done.stdout + done.stderr).decode(errors="replace").splitlines()
-
-
-def tag_of(version: str) -> str:
-    """Return the git tag of a version label; labels that git forbids in a tag are percent-encoded."""
-    tag = "v" + quote(version, safe="")
-    tag = tag.replace("..", "%2E%2E").replace("~", "%7E")
-    return tag[:-1] + "%2E" if tag.endswith(".") else tag.removesuffix(".lock") + "%2Elock" * tag.endswith(".lock")
-
-
-def folder_of(dataset: str) -> str:
-    """Return the folder name of a dataset; it never starts with a dot and never leaves the root."""
-    name = quote(dataset, safe=" ")
-    if not name:
-        raise RefusedError("a dataset without a name cannot be stored; give it one in its description")
-    return "%2E" + name[1:] if name.startswith(".") else name
-
-
-def _submitted_files(folder: Path) -> list[PurePosixPath]:
-    """Return the files below `folder`, sorted; raise RefusedError for what git would act on instead of keeping."""
-    files = []
-    for path in sorted(folder.rglob("*")):
-        name = PurePosixPath(path.relative_to(folder))
-        if path.name.lower().startswith(".git") or name.parts[0] in OWN_FILES:
-            raise RefusedError(f"{name} would change how git keeps the dataset; rename or remove it and submit again")
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise RefusedError(f"{name} is neither a file nor a folder; submit the content itself, not a link to it")
-        if path.is_file():
-            files.append(name)
-    if not files:
-        raise RefusedError(f"{folder.name}/ holds no files; a version needs at least one")
-    return files
-
-
-def _message(dataset: str, version: str, content_sha256: str, *, sequence: int) -> str:
-    """Return the commit and tag message: a line for people and the record that `versions` reads."""
-    record = {"content_sha256": content_sha256, "dataset": dataset, "sequence": sequence, "version": version}
-    return f"{dataset} {version}\n\n{json.dumps(record, sort_keys=True)}\n"
-
-
-def _record(message: str) -> dict[str, object] | None:
-    """Return what `_message` wrote, or None for a tag somebody made by hand."""
-    last = message.strip().rsplit("\n", 1)[-1]
-    try:
-        record = json.loads(last)
-    except json.JSONDecodeError:
-        return None
-    return record if isinstance(record, dict) and {"content_sha256", "sequence", "version"} <= record.keys() else None
-
-
-def _copy_object(source: Path, out: Path, entry: _Tree) -> None:
-    """Copy an annexed object while hashing it; raise ChecksumError when it is missing or not what its key says."""
-    if not source.is_file():
-        raise ChecksumError(f"{entry.path} is not here ({entry.key}); bring it back with `git annex get` and try again")
-    digest = hashlib.sha256()
-    with source.open("rb") as reader, out.open("wb") as writer:
-        while block := reader.read(1 << 20):
-            digest.update(block)
-            writer.write(block)
-    expected = str(entry.key).split("--", 1)[1].split(".", 1)[0]
-    if digest.hexdigest() != expected:
-        raise ChecksumError(
-            f"{entry.path} has sha256 {digest.hexdigest()[:12]}, saved was {expected[:12]}; restore it from a copy"
-        )
-
-
-def _remove(path: Path) -> None:
-    """Remove a file, link or folder, read-only annexed objects included; an absent one is no error."""
-    if path.is_dir() and not path.is_symlink():
-        for folder, _, _ in os.walk(path):
-            Path(folder).chmod(0o755)
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import sys
 import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from lakehouse.errors import ServiceUnavailableError, UnknownSettingError
@@ -47,11 +48,15 @@ GIT_SETTINGS = """\
 
 @dataclass(frozen=True, slots=True)
 class GitChildren:
-    """Starts children with `home` as HOME, `identity` (name, email) as author, and `annex_dir` first on PATH."""
+    """Starts children with `home` as HOME, `identity` (name, email) as author, and `annex_dir` first on PATH.
+
+    With a `moment` commits and tags are dated by it instead of by the clock.
+    """
 
     home: Path
     identity: tuple[str, str]
     annex_dir: Path
+    moment: datetime | None = None
 
     def run(self, command: Sequence[str], *, cwd: Path, lock: int | None = None, feed: bytes | None = None) -> bytes:
         """Run one child and return its output; raise ServiceUnavailableError with the end of what it said."""
@@ -94,7 +99,10 @@ class GitChildren:
             partial.replace(settings)
         name, email = self.identity
         path = os.pathsep.join(self._folders())
+        date = f"@{int(self.moment.timestamp())} +0000" if self.moment else None
+        dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date} if date else {}
         return {
+            **dates,
             "PATH": path,
             "HOME": str(home),
             "LC_ALL": "C.UTF-8",
