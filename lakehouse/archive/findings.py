@@ -4,19 +4,25 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from lakehouse.archive.eds import Description
 from lakehouse.archive.levels import LEVELS, PRINCIPLES, FairVerdict, Level, Principle, Priority, down_to
 from lakehouse.archive.reports.markdown import markdown
 from lakehouse.archive.reports.text import short_text, text
 
+ROWS_NAMED = 10_000
+"""Row numbers that one finding lists at most."""
 REPORT_VERSION = "1.0"
 """Version of the JSON form, whose schema is ``reports/report.schema.json``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One kind of fault at one place; `first_row` counts data rows from 1 and is None when it is not about rows."""
+    """One kind of fault at one place; `first_row` counts data rows from 1 and is None when it is not about rows.
+
+    `rows` names every such row of the place's file, in order; beyond `ROWS_NAMED` of them it is cut there.
+    """
 
     code: str
     level: Level
@@ -26,6 +32,12 @@ class Finding:
     message: str
     how_to_fix: str
     exit_code: int
+    rows: tuple[int, ...] = ()
+
+    @classmethod
+    def from_plain(cls, raw: Mapping[str, Any]) -> "Finding":
+        """Return the finding that `asdict` and JSON made plain."""
+        return cls(**{**raw, "rows": tuple(raw.get("rows", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +138,7 @@ class Report:
             **{
                 **stored,
                 "description": _description(raw["description"]),
-                "findings": tuple(Finding(**f) for f in raw["findings"]),
+                "findings": tuple(Finding.from_plain(f) for f in raw["findings"]),
                 "fair": tuple(FairIndicator(**i) for i in raw["fair"]),
                 "validated_at": datetime.fromisoformat(raw["validated_at"]),
             }
