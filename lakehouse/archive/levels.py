@@ -1,5 +1,6 @@
 """The words a verdict is made of: levels of findings, FAIR principles, priorities and what an indicator can be."""
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -24,6 +25,27 @@ FairVerdict = Literal["met", "partly met", "not met", "does not apply", "after p
 def down_to(level: Level) -> tuple[Level, ...]:
     """Return this level and the graver ones."""
     return LEVELS[: LEVELS.index(level) + 1]
+
+
+class Number(int):
+    """A number in a rule's message: ``{count:row}`` is *1 row* or *2 rows*, ``{count:is|are}`` the word that fits."""
+
+    def __format__(self, form: str) -> str:
+        """Return the number with its noun, the fitting word, or what the number's own format says."""
+        one, choice, many = form.partition("|")
+        if choice:
+            return one if self == 1 else many
+        return counted(self, form) if form.isalpha() else super().__format__(form)
+
+
+def spoken(message: str) -> str:
+    """Return a rule's message as documents show it: with its nouns and verbs in the plural."""
+    return re.sub(r"\{(\w+):(?:([^{}|]+)|[^{}|]+\|([^{}|]+))\}", _plural, message)
+
+
+def _plural(match: re.Match[str]) -> str:
+    name, noun, many = match.groups()
+    return many or f"{{{name}}} {noun}s"
 
 
 def counted(count: int, noun: str) -> str:

@@ -10,6 +10,7 @@ from lakehouse.archive.checks import Check, Hit, Item
 from lakehouse.archive.contents import Contents, read_contents
 from lakehouse.archive.fair import judge
 from lakehouse.archive.findings import LEVELS, FairIndicator, Finding, Report
+from lakehouse.archive.levels import Number
 from lakehouse.archive.rulebook import Rule, rules, rules_version
 from lakehouse.errors import UnreadableSubmissionError
 
@@ -72,7 +73,8 @@ def _each(check: Check[Item], items: Iterable[Item], rule: Rule) -> Iterator[Hit
 
 
 def _finding(code: str, rule: Rule, hit: Hit) -> Finding:
-    facts: Mapping[str, object] = {"place": hit.place, "count": hit.occurrences, "row": hit.first_row, **hit.facts}
+    known: Mapping[str, object] = {"place": hit.place, "count": hit.occurrences, "row": hit.first_row, **hit.facts}
+    facts = {name: Number(fact) if isinstance(fact, int) else fact for name, fact in known.items()}
     return Finding(
         code=code,
         level=rule.level,

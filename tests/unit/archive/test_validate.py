@@ -127,7 +127,7 @@ def test_a_missing_foreign_key_has_its_own_exit_code(dataset, judged):
     _edit(dataset, ROOMS, "11,60", "12,60")
     report = judged(dataset)
     assert report.exit_code == 12
-    assert "1 rows of lessons.room refer to 1 keys that rooms.room does not have; rows 2" in report.as_text()
+    assert "1 row of lessons.room refers to 1 key that rooms.room does not have; row 2" in report.as_text()
 
 
 def test_a_reference_to_nothing_is_named(dataset, judged):

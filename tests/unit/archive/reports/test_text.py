@@ -1,6 +1,9 @@
+import re
+
 import pytest
 
-from lakehouse.archive.levels import counted
+from lakehouse.archive.levels import Number, counted, spoken
+from lakehouse.archive.rulebook import rules
 
 
 @pytest.mark.parametrize(("count", "words"), [(0, "0 errors"), (1, "1 error"), (2, "2 errors"), (1234, "1,234 errors")])
@@ -45,3 +48,18 @@ def test_an_accepted_dataset_says_what_would_raise_its_score_most(accepted):
     steps = [line for line in lines if line.startswith("  next: ")]
     assert len(steps) == 3
     assert all("essential" in step for step in steps)
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 row of 5 is wrong"), (2, "2 rows of 5 are wrong")])
+def test_messages_of_rules_agree_with_their_counts(count, words):
+    message = "{count:row} of {all} {count:is|are} wrong"
+    assert message.format(count=Number(count), all=5) == words
+    assert spoken(message) == "{count} rows of {all} are wrong"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_rule_speaks_of_1_rows(count):
+    facts = {name: Number(count) for name in ("count", "missing_keys", "documents")}
+    for code, rule in rules().items():
+        message = re.sub(r"\{(?!count|missing_keys|documents)[^}]*\}", "x", rule.message).format(**facts)
+        assert not re.search(r"\b1 \w+s\b|\b2 (row|value|line|document|key)\b", message), f"{code}: {message}"
