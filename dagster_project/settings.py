@@ -48,6 +48,13 @@ class Settings(BaseModel):
     sql_password: SecretStr = Field(SecretStr(""), description="Password of that user.")
     sql_timeout_seconds: float = Field(60.0, gt=0, description="Longest time one statement may take.")
 
+    dremio_url: str = Field("", description="REST address of a Dremio to set up, http(s)://host:9047; empty for none.")
+    dremio_source: Literal["nessie", "rest"] = Field(
+        "nessie", description="Kind of catalog Dremio reads: Nessie's own API, or an Iceberg REST catalog."
+    )
+    dremio_catalog_uri: str = Field("", description="Catalog's address as Dremio sees it; empty: `catalog_uri`.")
+    dremio_s3_endpoint: str = Field("", description="S3 host:port as Dremio sees it; empty: `s3_endpoint`.")
+
     superset_user: str = Field("admin", description="Superset's administrator.")
     superset_password: SecretStr = Field(SecretStr(""), description="Password of the administrator.")
     superset_viewer_password: SecretStr = Field(SecretStr(""), description="Password of `viewer`, who may only look.")

@@ -3,6 +3,7 @@
 import click
 
 from dagster_project.commands.docs import docs
+from dagster_project.commands.dremio import provision_dremio
 from dagster_project.commands.export import export
 from dagster_project.commands.servers import demo, down, run, status, up
 from dagster_project.commands.settings import settings
@@ -23,4 +24,5 @@ COMMANDS: tuple[click.Command, ...] = (
     settings,
     docs,
     serve_sql,
+    provision_dremio,
 )

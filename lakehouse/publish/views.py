@@ -1,6 +1,6 @@
 """The published views: one SQL statement a file in Dremio's dialect, and which of them can be shown now."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib import resources
 
@@ -48,6 +48,36 @@ def required_tables(view_sql: str) -> set[str]:
 def required_views(view_sql: str) -> set[str]:
     """Return the other views that a view reads, as ``kpi.<view>``."""
     return {".".join(path) for path in _sources(view_sql) if path[0] == SPACE}
+
+
+def at_snapshots(view_sql: str, snapshots: Mapping[str, int]) -> str:
+    """Return a view's text with every table of the source read at its snapshot, by ``namespace.table``.
+
+    Dremio knows no release; a view that names its snapshots shows exactly the tables of one.
+    """
+    query = parse_view(view_sql).copy()
+    for table in query.find_all(exp.Table):
+        path = [part.name for part in table.parts]
+        if len(path) == 3 and path[0] == SOURCE:
+            snapshot = exp.Literal.string(str(snapshots[".".join(path[1:])]))
+            table.set("version", exp.Version(this="VERSION", expression=snapshot, kind="AS OF"))
+    return query.sql(DIALECT, pretty=True)
+
+
+def in_reading_order(views: Mapping[str, View]) -> list[View]:
+    """Return views so that each stands after every one that it reads."""
+    ordered: dict[str, View] = {}
+
+    def add(name: str) -> None:
+        for read in sorted(required_views(views[name].sql)):
+            if read not in ordered:
+                add(read)
+        ordered[name] = views[name]
+
+    for name in sorted(views):
+        if name not in ordered:
+            add(name)
+    return list(ordered.values())
 
 
 def publishable_views(pinned: Collection[str]) -> dict[str, View]:
