@@ -7,6 +7,9 @@ from functools import cache
 
 from lakehouse.archive.privacy.confirm import Where, confirmed
 from lakehouse.archive.privacy.kinds import Identifier, compiled, identifiers
+from lakehouse.archive.privacy.names import find_names
+
+NAME = "person_name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +68,11 @@ def find(text: str, kinds: Iterable[str] | None = None) -> list[Found]:
             if all(end <= one.start or start >= one.end for one in taken):
                 taken.append(Found(kind, start, end))
     return sorted(taken, key=lambda one: one.start)
+
+
+def find_everything(text: str) -> list[Found]:
+    """Return the identifiers in a text, names of persons among them, where no pattern fits better."""
+    taken = find(text)
+    named = [Found(NAME, start, end) for start, end in find_names(text)]
+    free = [name for name in named if all(name.end <= one.start or name.start >= one.end for one in taken)]
+    return sorted([*taken, *free], key=lambda one: one.start)

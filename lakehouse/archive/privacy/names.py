@@ -14,7 +14,8 @@ from lakehouse.archive.privacy.kinds import RULES_FOLDER, word_list
 
 WEIGHTS_FILE = "name_weights.txt"
 LONGEST_NAME = 60
-TOKEN = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*|\d+|\n|[^\w\s]")
+# O'Brien is one word, Brian's and I'll are two.
+TOKEN = re.compile(r"[^\W\d_]+(?:['\u2019](?!(?:s|ll|ve|re|d|m|t)\b)[^\W\d_]+|-[^\W\d_]+)*|\d+|\n|[^\w\s]", re.IGNORECASE)
 SENTENCE_ENDS = frozenset('.!?\n:"\u201c\u201d;\u2022')
 WORD_IN_NAME = r"[^\W\d_][^\W\d_'\u2019.-]*(?:['\u2019.-][^\W\d_]*)*"
 CELL = re.compile(rf"(?=[A-ZÀ-Þ]){WORD_IN_NAME}(?:,? {WORD_IN_NAME}){{0,4}}\.?")
@@ -86,12 +87,12 @@ def tokenise(text: str) -> list[Token]:
 
 
 def may_be_name(token: Token) -> bool:
-    """Say whether a word is written as names are: with a capital."""
-    return token.text[0].isupper()
+    """Say whether a word is written as names are, with a capital, or is hardly anything but a name."""
+    return token.text[0].isupper() or any(token.text in names for names in _rare_names())
 
 
 def features(tokens: Sequence[Token], position: int, tags: Sequence[bool]) -> Iterator[str]:
-    """Yield what the tagger knows about one capitalised word, given its decisions on the words before."""
+    """Yield what the tagger knows about one word that may be a name, given its decisions on the words before."""
     word = tokens[position].text
     before, after = _neighbour(tokens, position, -1), _neighbour(tokens, position, 1)
     before_2, after_2 = _neighbour(tokens, position, -2), _neighbour(tokens, position, 2)
@@ -104,7 +105,8 @@ def features(tokens: Sequence[Token], position: int, tags: Sequence[bool]) -> It
     yield f"k={kind} {starts}"
     yield f"k={kind} before={tagged}"
     yield f"shape={shape} {kind}"
-    yield f"w={word.lower()}"
+    if "c" in kind:
+        yield f"w={word.lower()}"
     yield f"end={word[-3:].lower()}"
     yield f"b={_seen(before)}"
     yield f"a={_seen(after)}"
@@ -126,7 +128,7 @@ def _seen(word: str) -> str:
     """Return a neighbour as the tagger sees it: a capitalised word by its lists, another one as it is."""
     if word[:1].isupper() and word.lower() not in word_list("name_titles"):
         return f"<{_lists(word)}>"
-    return "9" if word.isdigit() else word.lower()
+    return {"\n": "<line>", "\t": "<tab>"}.get(word) or ("9" if word.isdigit() else word.lower())
 
 
 @cache
@@ -143,6 +145,8 @@ def _lists(word: str) -> str:
 def _shape(word: str) -> str:
     if len(word) == 1:
         return "X"
+    if not word[0].isupper():
+        return "x"
     if word.isupper():
         return "XX"
     return "X-x" if not word.isalpha() else ("Xx" if word[1:].islower() else "xX")
