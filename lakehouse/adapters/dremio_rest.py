@@ -91,13 +91,14 @@ class DremioRest:
 
     def create(self, body: Mapping[str, object]) -> Entity:
         """Create a catalog entity; raise CommitConflictError when its place is taken."""
-        return self._call("POST", "/api/v3/catalog", body)
+        made: Entity = self._call("POST", "/api/v3/catalog", body)
+        return made
 
     def replace(self, entity: Entity, body: Mapping[str, object]) -> Entity:
         """Replace an entity by a body, as long as nobody changed it since it was read."""
-        return self._call(
-            "PUT", f"/api/v3/catalog/{quote(entity['id'], safe='')}", {**body, "id": entity["id"], "tag": entity["tag"]}
-        )
+        path = f"/api/v3/catalog/{quote(entity['id'], safe='')}"
+        replaced: Entity = self._call("PUT", path, {**body, "id": entity["id"], "tag": entity["tag"]})
+        return replaced
 
     def reflections(self, dataset_id: str) -> list[Entity]:
         """Return the reflections of a dataset."""
@@ -106,12 +107,14 @@ class DremioRest:
 
     def create_reflection(self, body: Mapping[str, object]) -> Entity:
         """Create a reflection."""
-        return self._call("POST", "/api/v3/reflection", body)
+        made: Entity = self._call("POST", "/api/v3/reflection", body)
+        return made
 
     def replace_reflection(self, reflection: Entity, body: Mapping[str, object]) -> Entity:
         """Replace a reflection, as long as nobody changed it since it was read."""
         path = f"/api/v3/reflection/{quote(reflection['id'], safe='')}"
-        return self._call("PUT", path, {**body, "id": reflection["id"], "tag": reflection["tag"]})
+        replaced: Entity = self._call("PUT", path, {**body, "id": reflection["id"], "tag": reflection["tag"]})
+        return replaced
 
     def run(self, sql: str, *, timeout_s: float = 300.0) -> list[Mapping[str, object]]:
         """Run one statement and return its rows; raise QueryError when it fails or is too slow, then cancelled."""
@@ -130,7 +133,7 @@ class DremioRest:
     def _finished(self, job: str, timeout_s: float) -> Entity:
         end = time.monotonic() + timeout_s
         while True:
-            state = self._call("GET", f"/api/v3/job/{job}")
+            state: Entity = self._call("GET", f"/api/v3/job/{job}")
             if state["jobState"] in ("COMPLETED", "FAILED", "CANCELED"):
                 return state
             if time.monotonic() > end:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from minio import Minio, MinioAdmin
 from minio.commonconfig import ENABLED, GOVERNANCE
-from minio.credentials import StaticProvider
+from minio.credentials.providers import StaticProvider
 from minio.error import MinioException
 from minio.objectlockconfig import DAYS, ObjectLockConfig
 from minio.versioningconfig import VersioningConfig
