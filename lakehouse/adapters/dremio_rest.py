@@ -85,9 +85,9 @@ class DremioRest:
 
     def entity(self, path: tuple[str, ...]) -> Entity | None:
         """Return the catalog entity at a path, or None."""
-        return self._call(
-            "GET", f"/api/v3/catalog/by-path/{'/'.join(quote(part, safe='') for part in path)}", absent=None
-        )
+        joined = "/".join(quote(part, safe="") for part in path)
+        found: Entity | None = self._call("GET", f"/api/v3/catalog/by-path/{joined}", absent=None)
+        return found
 
     def create(self, body: Mapping[str, object]) -> Entity:
         """Create a catalog entity; raise CommitConflictError when its place is taken."""
