@@ -29,6 +29,14 @@ keywords: [demonstration, refused on purpose]
 language: en
 provenance:
   how_made: Generated with a fixed seed; no person of this dataset exists.
+terms:
+  purposes: [teaching, operations]
+  access: open
+subjects:
+  student:
+    description: An invented student.
+    identifiers: [students.student, students.full_name, students.email, students.phone, students.ssn,
+                  enrolments.student]
 """
 
 STUDENTS = """\
@@ -37,11 +45,11 @@ grain: one row per student
 primary_key: [student]
 columns:
   student: {type: integer, description: Number of the student, required: true}
-  full_name: {type: string, description: Name of the student}
-  email: {type: string, description: E-mail address}
-  phone: {type: string, description: Telephone number}
-  ssn: {type: string, description: Social security number}
-  date_of_birth: {type: date, description: Date of birth}
+  full_name: {type: string, description: Name of the student, role: direct_identifier}
+  email: {type: string, description: E-mail address, role: direct_identifier}
+  phone: {type: string, description: Telephone number, role: direct_identifier}
+  ssn: {type: string, description: Social security number, role: direct_identifier}
+  date_of_birth: {type: date, description: Date of birth, role: quasi_identifier}
 """
 
 ENROLMENTS = """\

@@ -130,4 +130,10 @@ provenance:
     without running them, in the order of their names, up to {DOCSTRING_BUDGET_BYTES} bytes.
   software:
     - {{name: "{platform.python_implementation()}", version: "{python}"}}
+terms:
+  access: open
+  attribution: "Copyright Python Software Foundation; all rights reserved. Used under the PSF License Agreement."
+consent: {{basis: not_personal}}
+related:
+  - {{identifier: "https://docs.python.org/{minor}/", relation: IsDerivedFrom}}
 """
