@@ -1,6 +1,7 @@
 """What a check is: a function from an item of a submission to hits, registered by selector and name."""
 
-from collections.abc import Callable, Iterable, Mapping
+import difflib
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -17,6 +18,8 @@ class Hit:
     first_row: int | None = None
     facts: Mapping[str, str | int | float] = field(default_factory=dict)
 
+
+MOST_COMPARISONS = 100_000
 
 Item = TypeVar("Item")
 Check = Callable[[Item, Parameters], Iterable[Hit]]
@@ -38,6 +41,17 @@ def named(registry: dict[str, Check[Item]]) -> Callable[[Check[Item]], Check[Ite
         return check
 
     return register
+
+
+def hints(names: Collection[str], known: Collection[str]) -> dict[str, str]:
+    """Return for each name the question whether it means the known one most like it; empty when none is like it.
+
+    Comparing is slow, so among very many names nothing is guessed.
+    """
+    if len(names) * len(known) > MOST_COMPARISONS:
+        return dict.fromkeys(names, "")
+    near = {name: difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7) for name in names}
+    return {name: f"Did you mean '{found[0]}'? " if found else "" for name, found in near.items()}
 
 
 def text(parameters: Parameters, name: str) -> str:

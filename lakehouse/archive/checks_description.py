@@ -3,10 +3,21 @@
 from collections.abc import Iterator
 
 from lakehouse.archive import eds
-from lakehouse.archive.checks import DATASET, Hit, listed, named, text
+from lakehouse.archive.checks import DATASET, Hit, hints, listed, named, text
 from lakehouse.archive.contents import Contents
 from lakehouse.archive.licences import unknown_licences
 from lakehouse.archive.rulebook import Parameters
+
+# The names that a field of each description file may have, at whatever depth.
+FIELDS = {
+    file: sorted({name for part in parts for name in part.model_fields} - {"name"})
+    for file, parts in {
+        eds.DESCRIPTION_FILE: (eds.DatasetFile, eds.Creator, eds.Contact, eds.Making, eds.Terms, eds.Consent),
+        eds.DICTIONARY_FILE: (eds.TableFile, eds.ColumnDescription),
+        eds.COLLECTION_FILE: (eds.CollectionFile,),
+        eds.LOG_FILE: (eds.LogFile,),
+    }.items()
+}
 
 
 @named(DATASET)
@@ -15,7 +26,13 @@ def description_fault(submission: Contents, parameters: Parameters) -> Iterator[
     for fault in submission.reading.faults:
         if fault.kind == text(parameters, "kind") and fault.file.rsplit("/", 1)[-1] == text(parameters, "file"):
             place = f"{fault.file}: {fault.field}" if fault.field else fault.file
-            yield Hit(place, facts={"file": fault.file, "field": fault.field, "reason": fault.reason})
+            facts = {"file": fault.file, "field": fault.field, "reason": fault.reason, "hint": _hint(fault)}
+            yield Hit(place, facts=facts)
+
+
+def _hint(fault: eds.Fault) -> str:
+    name = fault.field.rsplit(".", 1)[-1]
+    return hints([name], FIELDS.get(fault.file.rsplit("/", 1)[-1], ()))[name] if fault.kind == "field_unknown" else ""
 
 
 @named(DATASET)

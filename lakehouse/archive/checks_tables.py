@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from lakehouse.archive import privacy
 from lakehouse.archive.arrays import Cells, count_true, flat, outside, sure
-from lakehouse.archive.checks import COLUMN, TABLE, Hit, named
+from lakehouse.archive.checks import COLUMN, TABLE, Hit, hints, named
 from lakehouse.archive.contents import ColumnContent, TableContent
 from lakehouse.archive.csv_files import CsvContent
 from lakehouse.archive.rulebook import Parameters
@@ -25,9 +25,12 @@ def column_absent(table: TableContent, _parameters: Parameters) -> Iterator[Hit]
     """Columns of the dictionary that a CSV file lacks."""
     declared = table.description.columns if table.description else ()
     for file, content in table.readable:
+        near = hints(declared, [privacy.shown_name(name) for name in content.header if name not in declared])
         for name in declared:
             if name not in content.header:
-                yield Hit(f"{file.place}: {name}", facts={"column": name, "header": _header(content)})
+                yield Hit(
+                    f"{file.place}: {name}", facts={"column": name, "header": _header(content), "hint": near[name]}
+                )
 
 
 @named(TABLE)
@@ -36,10 +39,11 @@ def column_undeclared(table: TableContent, _parameters: Parameters) -> Iterator[
     if table.description is None:
         return
     for file, content in table.readable:
-        for name in dict.fromkeys(content.header):
-            if name not in table.description.columns:
-                safe = privacy.shown_name(name)
-                yield Hit(f"{file.place}: {safe}", facts={"column": safe})
+        declared, header = table.description.columns, dict.fromkeys(content.header)
+        undeclared = [privacy.shown_name(name) for name in header if name not in declared]
+        near = hints(undeclared, [name for name in declared if name not in header])
+        for name in undeclared:
+            yield Hit(f"{file.place}: {name}", facts={"column": name, "hint": near[name]})
 
 
 def _header(content: CsvContent) -> str:

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from lakehouse.archive.checks import hints
 from lakehouse.archive.rulebook import RULE_FILES, identifiers, rules, rules_version
 from lakehouse.archive.validate import Report, validate
 from lakehouse.errors import UnreadableSubmissionError
@@ -282,3 +283,26 @@ def benchmark_seconds():
         return min(times)
 
     return measure
+
+
+def test_a_misspelt_column_gets_a_suggestion(dataset, judged):
+    _edit(dataset, ROOMS, "room,size", "room,sise")
+    report = judged(dataset)
+    assert _finding(report, "COLUMN_UNDECLARED").how_to_fix.startswith("Did you mean 'size'? ")
+    assert _finding(report, "COLUMN_ABSENT").how_to_fix.startswith("Did you mean 'sise'? ")
+    _edit(dataset, ROOMS, "room,sise", "room,colour")
+    assert "Did you mean" not in judged(dataset).as_text()
+
+
+def test_a_misspelt_field_gets_a_suggestion(dataset, judged):
+    with (dataset / "dataset.yaml").open("a") as stream:
+        stream.write("keyword: [x]\n")
+    _edit(dataset, "tables/rooms/columns.yaml", "unit: m2", "units: m2")
+    report = judged(dataset)
+    assert _finding(report, "FIELD_UNKNOWN").how_to_fix.startswith("Did you mean 'keywords'? ")
+    assert _finding(report, "DICTIONARY_FIELD_UNKNOWN").how_to_fix.startswith("Did you mean 'unit'? ")
+
+
+def test_among_very_many_names_nothing_is_guessed():
+    names = [f"column_{n}" for n in range(1_000)]
+    assert set(hints(names, [f"colum_{n}" for n in range(1_000)]).values()) == {""}
