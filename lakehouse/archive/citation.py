@@ -37,17 +37,17 @@ def sentence(record: Record) -> str:
         f"Version {record.version}.",
         _ended(publisher) if publisher else "",
         "[Data set].",
-        cited(record) or "",
+        *cited(record),
     ]
     return _line(" ".join(part for part in parts if part))
 
 
-def cited(record: Record) -> str | None:
-    """Return what to cite: the address of the first identifier, else the identifier, else the landing page."""
+def cited(record: Record) -> list[str]:
+    """Return what leads to the version: the address of its identifier, or the identifier and the page's address."""
     first = record.identifiers[0] if record.identifiers else None
-    if first is None:
-        return record.url
-    return first.url or first.value
+    if first is not None and first.url:
+        return [first.url]
+    return [part for part in (f"{first.value}." if first else None, record.url) if part]
 
 
 def bibtex(record: Record) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,10 +18,11 @@ from lakehouse.errors import ChecksumError, ObjectExistsError
 from lakehouse.ports import DatasetVersion, ObjectStore
 
 PREFIX = "records"
+Exporter = Callable[[Record], dict[str, bytes]]
 RECORD_FILE = "record.json"
 RECORD_VERSION = "1.0"
 VARIABLES_LENGTH = 20_000
-FORMS = (schema_org, datacite, citation)
+FORMS: Mapping[str, Exporter] = {"schema-org": schema_org.export, "datacite": datacite.export}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,9 @@ def make_record(sources: Sources, names: Names, naming: Naming) -> VersionRecord
         files_url=naming.files_url(version.dataset, version.version),
     )
     record = replace(record, description=description)
-    files = {name: body for form in FORMS for name, body in form.export(record).items()}
+    files = dict(citation.export(record))
+    for form, export in FORMS.items():
+        files |= {f"{form}/{name}": body for name, body in export(record).items()}
     files[RECORD_FILE] = json_bytes(_told(sources, names, record, sorted(files)))
     return VersionRecord(files, _row(sources, names, record, _sha256(files)))
 

@@ -1,0 +1,40 @@
+"""Serves the catalogue: its library from settings, and the web server in the foreground."""
+
+import uvicorn
+
+from dagster_project.settings import Settings
+from dagster_project.wiring import lakehouse, naming
+from lakehouse.catalogue.app import application
+from lakehouse.catalogue.library import Address, Library
+from lakehouse.policy.users import default_users
+
+KEEP_ALIVE_SECONDS = 10
+STOP_SECONDS = 5
+MOST_CONNECTIONS = 256
+
+
+def library(settings: Settings) -> Library:
+    """Return the catalogue's state; nothing is read before its first refresh."""
+    address = Address(
+        base_url=naming(settings).base_url,
+        datasets=str(settings.home / "archive" / "datasets"),
+        sql_uri=settings.sql_uri,
+        s3_endpoint="" if settings.storage == "folder" else settings.s3_endpoint,
+        s3_bucket=settings.s3_bucket,
+    )
+    return Library(lakehouse(settings), default_users(settings.sql_user), address)
+
+
+def serve(settings: Settings) -> None:
+    """Serve the catalogue until the process is stopped."""
+    uvicorn.run(
+        application(library(settings)),
+        host=settings.host,
+        port=settings.catalogue_port,
+        log_level="info",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )

@@ -1,0 +1,84 @@
+"""How to get a version: the commands and statements that fetch it by DataLad, S3, SQL and as a package."""
+
+import re
+from dataclasses import dataclass
+
+from lakehouse.catalogue.holdings import Holdings, Version
+from lakehouse.catalogue.library import Address
+
+SAFE = re.compile(r"^[A-Za-z0-9._/@:=+-]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to get the data: its name, what to know, and the lines to type."""
+
+    name: str
+    note: str
+    lines: tuple[str, ...]
+
+
+def ways(version: Version, holdings: Holdings, address: Address) -> tuple[Way, ...]:
+    """Return every way to get a version whose data are there; none for one whose data are gone."""
+    if version.removal is not None:
+        return ()
+    return tuple(
+        way
+        for way in (
+            _datalad(version, address),
+            _sql(version, address),
+            _s3(version, holdings, address),
+            _export(version),
+        )
+        if way is not None
+    )
+
+
+def _datalad(version: Version, address: Address) -> Way:
+    dataset, label = str(version.row["dataset"]), version.label
+    source = _word(f"{address.datasets.rstrip('/')}/{dataset}")
+    return Way(
+        "DataLad",
+        "The files exactly as they were submitted, with every earlier version; each is checked against its checksum.",
+        (
+            f"datalad clone {source} {dataset}",
+            f"cd {dataset}",
+            f"git checkout {version.row['dataset_commit'][:12]}  # version {label}",
+            "datalad get .",
+        ),
+    )
+
+
+def _sql(version: Version, address: Address) -> Way | None:
+    tables = [load.table for load in version.loads if load.layer == "silver"]
+    if not tables:
+        return None
+    statements = tuple(
+        # shown to people, never run here; names and labels are made of letters, digits and ._-
+        f"SELECT * FROM lakehouse.{name} WHERE dataset_version = '{version.label}' LIMIT 100"  # noqa: S608
+        for name in tables
+    )
+    return Way("SQL", f"Typed rows over Arrow Flight (Dremio's protocol) at {address.sql_uri}.", statements)
+
+
+def _s3(version: Version, holdings: Holdings, address: Address) -> Way | None:
+    pointers = [holdings.pointers[load.table] for load in version.loads if load.table in holdings.pointers]
+    silver = [pointer for pointer in pointers if pointer.name.startswith("silver.")]
+    if not silver or not address.s3_endpoint:
+        return None
+    note = (
+        f"Iceberg tables in the object store at {address.s3_endpoint}; ask the archive for keys. "
+        f"The metadata of this version lie in s3://{address.s3_bucket}/{version.folder}/."
+    )
+    return Way("S3", note, tuple(f"{pointer.metadata_location}  # {pointer.name}" for pointer in silver))
+
+
+def _export(version: Version) -> Way:
+    key = f"{version.row['dataset']}@{version.label}"
+    return Way(
+        "Export", "The dataset as a package for others, on the archive's own machine.", (f"lakehouse export {key}",)
+    )
+
+
+def _word(text: str) -> str:
+    return text if SAFE.match(text) else "'" + text.replace("'", "'\\''") + "'"
