@@ -77,8 +77,8 @@ def run_demo(settings: Settings) -> int:
             learned = _learn(loop, settings)
     with timings.step("Setting up dashboards (Superset)"):
         _finish_provisioning(supervisor, provisioning)
-    with timings.step("Starting Dagster and Superset"):
-        _up(supervisor, settings, "dagster", "superset")
+    with timings.step("Starting the catalogue, Dagster and Superset"):
+        _up(supervisor, settings, "catalogue", "dagster", "superset")
     console.print()
     show_status(settings)
     return _verdict([*outcomes, learned], time.monotonic() - begun)
@@ -104,7 +104,7 @@ def start_servers(settings: Settings) -> None:
     _up(supervisor, settings, "storage")
     _up(supervisor, settings, "sql")
     _finish_provisioning(supervisor, _start_provisioning(settings, supervisor))
-    _up(supervisor, settings, "dagster", "superset")
+    _up(supervisor, settings, "catalogue", "dagster", "superset")
     show_status(settings)
 
 
@@ -265,6 +265,13 @@ def _rows(settings: Settings) -> list[tuple[str, ...]]:
             f"{settings.url(settings.superset_port)}/superset/dashboard/education-lakehouse/",
             f"{settings.superset_user} / see below",
             "Dashboard with two tabs: datasets, model",
+        ),
+        (
+            "catalogue",
+            "Catalogue",
+            settings.url(settings.catalogue_port),
+            "none (this machine only)",
+            "Find, cite and get a dataset; try typing `college`",
         ),
         (
             "sql",

@@ -34,6 +34,7 @@ def _servers(settings: Settings, present: dict[str, str]) -> dict[str, str]:
     return {
         "DAGSTER_PORT": str(_free(settings.host, settings.dagster_port)),
         "SUPERSET_PORT": str(_free(settings.host, settings.superset_port)),
+        "CATALOGUE_PORT": str(_free(settings.host, settings.catalogue_port)),
         "SQL_PORT": sql_port,
         "SQL_URI": f"grpc://{settings.host}:{sql_port}",
         "SQL_PASSWORD": secrets.token_urlsafe(SECRET_BYTES),

@@ -1,4 +1,4 @@
-"""The processes of a bare machine: object store with catalog, SQL endpoint, Dagster, Superset."""
+"""The processes of a bare machine: object store with catalog, SQL endpoint, catalogue, Dagster, Superset."""
 
 import http.client
 import json
@@ -29,7 +29,7 @@ def services(settings: Settings) -> tuple[Service, ...]:
     """Return the services that run here, in the order in which they start; what runs elsewhere is not among them."""
     own_storage = (storage(settings),) if settings.storage == "bundled" else ()
     own_sql = (sql(settings),) if settings.sql_uri == f"grpc://{settings.host}:{settings.sql_port}" else ()
-    return (*own_storage, *own_sql, dagster(settings), dashboards(settings))
+    return (*own_storage, *own_sql, catalogue(settings), dagster(settings), dashboards(settings))
 
 
 def storage(settings: Settings) -> Service:
@@ -57,6 +57,18 @@ def sql(settings: Settings) -> Service:
         folder=PROJECT,
         healthy=lambda: sql_healthy(settings),
         needed_for="SQL over everything published",
+    )
+
+
+def catalogue(settings: Settings) -> Service:
+    """Return the catalogue's web server."""
+    return Service(
+        name="catalogue",
+        command=(sys.executable, "-m", "dagster_project.cli", "serve-catalogue"),
+        environment=child_environment(settings),
+        folder=PROJECT,
+        healthy=lambda: http_ok(f"{settings.url(settings.catalogue_port)}/health"),
+        needed_for="finding, citing and getting datasets",
     )
 
 

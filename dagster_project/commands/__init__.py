@@ -2,6 +2,7 @@
 
 import click
 
+from dagster_project.commands.catalogue import serve_catalogue
 from dagster_project.commands.docs import docs
 from dagster_project.commands.dremio import provision_dremio
 from dagster_project.commands.export import export
@@ -24,5 +25,6 @@ COMMANDS: tuple[click.Command, ...] = (
     settings,
     docs,
     serve_sql,
+    serve_catalogue,
     provision_dremio,
 )

@@ -12,9 +12,9 @@ def bundled(tmp_path, monkeypatch):
     return ensure_local(load_settings())
 
 
-def test_a_bare_machine_runs_all_four(tmp_path, monkeypatch):
+def test_a_bare_machine_runs_all_five(tmp_path, monkeypatch):
     names = [service.name for service in services(bundled(tmp_path, monkeypatch))]
-    assert names == ["storage", "sql", "dagster", "superset"]
+    assert names == ["storage", "sql", "catalogue", "dagster", "superset"]
 
 
 def test_no_secret_stands_on_a_command_line(tmp_path, monkeypatch):
@@ -35,7 +35,7 @@ def test_everything_listens_on_loopback(tmp_path, monkeypatch):
 def test_the_example_profile_parses_and_starts_nothing_that_runs_elsewhere(tmp_path):
     profile = PROJECT / "compose" / "external.env"
     settings = load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_PROFILE": str(profile)})
-    assert [service.name for service in services(settings)] == ["dagster", "superset"]
+    assert [service.name for service in services(settings)] == ["catalogue", "dagster", "superset"]
     assert settings.s3_secure
 
 
