@@ -3,10 +3,9 @@
 import uvicorn
 
 from dagster_project.settings import Settings
-from dagster_project.wiring import lakehouse, naming
+from dagster_project.wiring import lakehouse, naming, users_file
 from lakehouse.catalogue.app import application
 from lakehouse.catalogue.library import Address, Library
-from lakehouse.policy.users import default_users
 
 KEEP_ALIVE_SECONDS = 10
 STOP_SECONDS = 5
@@ -22,7 +21,7 @@ def library(settings: Settings) -> Library:
         s3_endpoint="" if settings.storage == "folder" else settings.s3_endpoint,
         s3_bucket=settings.s3_bucket,
     )
-    return Library(lakehouse(settings), default_users(settings.sql_user), address)
+    return Library(lakehouse(settings), users_file(settings).users, address)
 
 
 def serve(settings: Settings) -> None:

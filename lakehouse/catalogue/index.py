@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -156,12 +156,13 @@ def band(score: float | None) -> str:
     return next(name for least, name in BANDS if (score or 0.0) >= least)
 
 
-def _shown_first(facet: str):  # noqa: ANN202 - a sort key of mixed parts
-    names = [name for _, name in BANDS]
+def _shown_first(facet: str) -> Callable[[Choice], tuple[bool, float, str]]:
+    """Return the order of a facet's choices: bands and years as they follow, else the chosen and frequent first."""
+    bands = {name: place for place, (_, name) in enumerate(BANDS)}
     if facet == "fair":
-        return lambda choice: (names.index(choice.value),)
+        return lambda choice: (False, bands[choice.value], "")
     if facet == "year":
-        return lambda choice: (-int(choice.value),)
+        return lambda choice: (False, -int(choice.value), "")
     return lambda choice: (not choice.chosen, -choice.count, choice.value)
 
 

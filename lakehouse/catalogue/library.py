@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -42,7 +42,7 @@ class Library:
     """The catalogue's state. `refresh` moves it to the newest release; everything else reads what it found there."""
 
     house: Lakehouse
-    users: Users
+    users: Callable[[], Users]
     address: Address
     fault: str | None = "nothing is read yet"
     _shown: _Shown = field(default_factory=lambda: _Shown(Holdings(), SearchIndex(Holdings())))

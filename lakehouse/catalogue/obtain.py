@@ -58,7 +58,8 @@ def _sql(version: Version, address: Address) -> Way | None:
         f"SELECT * FROM lakehouse.{name} WHERE dataset_version = '{version.label}' LIMIT 100"  # noqa: S608
         for name in tables
     )
-    return Way("SQL", f"Typed rows over Arrow Flight (Dremio's protocol) at {address.sql_uri}.", statements)
+    where = f" at {address.sql_uri}" if address.sql_uri else ""
+    return Way("SQL", f"Typed rows over Arrow Flight, in Dremio's protocol{where}.", statements)
 
 
 def _s3(version: Version, holdings: Holdings, address: Address) -> Way | None:

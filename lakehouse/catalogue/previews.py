@@ -36,9 +36,10 @@ def parts_of(version: Version) -> list[str]:
 
 def decide(library: Library, holdings: Holdings, dataset: str, part: str) -> Decision:
     """Return the policy's decision on showing a part to whoever has not said who they are."""
-    known = library.users.get(ANYONE)
-    purpose = known.default_purpose if known else "reporting"
-    return Policy(library.users, holdings.terms).decide(ANYONE, purpose, dataset, part)
+    users = library.users()
+    known = users.get(ANYONE)
+    purpose = known.default_purpose if known else ""
+    return Policy(users, holdings.terms).decide(ANYONE, purpose, dataset, part)
 
 
 def preview(library: Library, version: Version, part: str) -> Preview | None:
