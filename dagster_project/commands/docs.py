@@ -7,10 +7,16 @@ from dagster_project.commands.base import ExampleCommand
 
 @click.command(cls=ExampleCommand, example="lakehouse docs")
 def docs() -> None:
-    """Render the dictionary of tables and views into docs/."""
+    """Render the pages under docs/ that come from code: the dictionary, and the table of FAIR indicators."""
     from dagster_project.settings import PROJECT
-    from lakehouse.publish.dictionary import render
+    from lakehouse.archive import fair_page
+    from lakehouse.publish import dictionary
 
-    target = PROJECT / "docs" / "dictionary.md"
-    target.write_text(render(), encoding="utf-8")
-    print(f"wrote {target.relative_to(PROJECT)}")
+    fair = PROJECT / "docs" / "flow" / "fair.md"
+    pages = {
+        PROJECT / "docs" / "dictionary.md": dictionary.render(),
+        fair: fair_page.render(fair.read_text(encoding="utf-8")),
+    }
+    for target, text in pages.items():
+        target.write_text(text, encoding="utf-8")
+        print(f"wrote {target.relative_to(PROJECT)}")

@@ -1,8 +1,10 @@
 import shutil
+from pathlib import Path
 
 import pytest
 
 from lakehouse.archive.fair import CHECKS
+from lakehouse.archive.fair_page import render
 from lakehouse.archive.rulebook import FairRule, fair_rules
 
 # The indicators of the model by priority, as its specification lists them (doi:10.15497/rda00050).
@@ -29,6 +31,14 @@ def test_there_are_41_indicators_and_every_f_uji_metric_is_matched():
     assert len(rules) == 41
     assert all(name.startswith(f"RDA-{rule.principle}") for name, rule in rules.items())
     assert {rule.fuji for rule in rules.values()} - {None} == set(FUJI.split())
+
+
+def test_the_page_s_table_is_current():
+    page = (Path(__file__).parents[3] / "docs" / "flow" / "fair.md").read_text(encoding="utf-8")
+    assert page == render(page), "run `lakehouse docs`"
+    for name, rule in fair_rules().items():
+        assert f"| {name} | " in page
+        assert rule.question in page
 
 
 def test_points_follow_the_priority_and_every_check_is_used():
