@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -36,6 +37,21 @@ def sure(mask: Cells | Chunks) -> Cells:
     whole = flat(mask)
     filled: Cells = pc.if_else(pc.is_valid(whole), whole, pa.scalar(value=False))
     return filled
+
+
+def nowhere(cells: Cells) -> Cells:
+    """Return a mask that is false for every cell."""
+    return pa.array(np.zeros(len(cells), np.bool_))
+
+
+def has_letter(cells: Cells, letters: bytes) -> bool:
+    """Say whether one of the ASCII letters stands in any cell."""
+    if not len(cells):
+        return False
+    buffers = cells.buffers()
+    offsets = np.frombuffer(buffers[1], np.int32)[cells.offset :]
+    text = np.frombuffer(buffers[2] or b"", np.uint8)[offsets[0] : offsets[len(cells)]]
+    return any(bool((text == letter).any()) for letter in letters)
 
 
 def positions(mask: Cells) -> list[int]:

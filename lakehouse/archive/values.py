@@ -7,14 +7,19 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.archive.arrays import Cells, Chunks, flat
+from lakehouse.archive.arrays import Cells, Chunks, flat, has_letter, nowhere
 from lakehouse.archive.eds import ColumnDescription, ColumnType
 
-# 18 digits always fit 64 bits; two digits of exponent and 200 of mantissa always stay below 1.8e308.
-INTEGER = r"^[+-]?[0-9]{1,18}$"
-NUMBER = r"^[+-]?([0-9]{1,200}(\.[0-9]{0,200})?|\.[0-9]{1,200})([eE][+-]?[0-9]{1,2})?$"
+# 18 digits always fit 64 bits; a number whose double is infinite is none.
+DIGITS = 18
+INTEGER = rf"^[+-]?[0-9]{{1,{DIGITS}}}$"
+NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?$"
+# The first day of Python's calendar, in days from 1970; the shortest moment is 2024-01-31T08:00.
+FIRST_DAY = (date.min - date(1970, 1, 1)).days
+MICROSECONDS_A_DAY = 86_400_000_000
+SHORTEST_DATETIME = 16
 TRUE, FALSE = ("true", "1"), ("false", "0")
 
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
@@ -37,13 +42,66 @@ class Parsed:
 
 
 def parse(cells: Cells | Chunks, column: ColumnDescription) -> Parsed:
-    """Turn text cells into the column's type; empty cells and missing codes become null, wrong cells too."""
+    """Turn text cells into the column's type; empty cells and missing codes become null, wrong cells too.
+
+    Whole columns are cast at once where every cell fits; only where one does not is each cell looked at.
+    """
     flattened = flat(cells)
-    missing = pc.is_in(flattened, value_set=pa.array(["", *column.missing_codes], pa.string()))
-    present = pc.if_else(missing, pa.scalar(None, pa.string()), flattened)
-    values = _PARSERS[column.type](present)
-    wrong = pc.and_(pc.is_valid(present), pc.is_null(values))
-    return Parsed(values, missing, wrong)
+    missing = _missing(flattened, column.missing_codes)
+    present = flattened if missing is None else pc.if_else(missing, pa.scalar(None, pa.string()), flattened)
+    values = _at_once(present, column.type)
+    wrong = None
+    if values is None:
+        values = _PARSERS[column.type](present)
+        wrong = pc.and_(pc.is_valid(present), pc.is_null(values))
+    return Parsed(
+        values, nowhere(flattened) if missing is None else missing, nowhere(flattened) if wrong is None else wrong
+    )
+
+
+def _missing(cells: Cells, codes: tuple[str, ...]) -> Cells | None:
+    if codes:
+        return pc.is_in(cells, value_set=pa.array(["", *codes], pa.string()))
+    shortest = pc.min(pc.binary_length(cells)).as_py()
+    return pc.equal(cells, pa.scalar("")) if shortest == 0 else None
+
+
+def _at_once(cells: Cells, type_: ColumnType) -> Cells | None:
+    """Return the values where Arrow's own cast takes every cell and is known to agree with the grammar above."""
+    try:
+        return _CASTS[type_](cells)
+    except pa.ArrowInvalid:
+        return None
+
+
+def _cast_integers(cells: Cells) -> Cells | None:
+    # Arrow also takes hexadecimal, and 19 digits.
+    values = cells.cast(pa.int64())
+    longest = pc.max(pc.binary_length(cells)).as_py() or 0
+    return values if longest <= DIGITS and not has_letter(cells, b"xX") else None
+
+
+def _cast_numbers(cells: Cells) -> Cells | None:
+    values = cells.cast(pa.float64())
+    return values if pc.all(pc.is_finite(values)).as_py() in (True, None) else None
+
+
+def _cast_booleans(cells: Cells) -> Cells | None:
+    return cells.cast(pa.bool_())
+
+
+def _cast_dates(cells: Cells) -> Cells | None:
+    values = cells.cast(pa.date32())
+    first = pc.min(values.cast(pa.int32())).as_py()
+    return values if first is None or first >= FIRST_DAY else None
+
+
+def _cast_datetimes(cells: Cells) -> Cells | None:
+    shortest = pc.min(pc.binary_length(cells)).as_py()
+    values = cells.cast(pa.timestamp("us")).cast(pa.timestamp("us", tz="UTC"))
+    first = pc.min(values.cast(pa.int64())).as_py()
+    sound = first is None or (first >= FIRST_DAY * MICROSECONDS_A_DAY and shortest >= SHORTEST_DATETIME)
+    return values if sound else None
 
 
 def _matching(cells: Cells, pattern: str) -> Cells:
@@ -64,7 +122,9 @@ def _integers(cells: Cells) -> Cells:
 
 
 def _numbers(cells: Cells) -> Cells:
-    return _unsigned(_matching(cells, NUMBER)).cast(pa.float64())
+    values = _unsigned(_matching(cells, NUMBER)).cast(pa.float64())
+    finite: Cells = pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64()))
+    return finite
 
 
 def _booleans(cells: Cells) -> Cells:
@@ -108,4 +168,12 @@ _PARSERS: dict[ColumnType, Callable[[Cells], Cells]] = {
     "boolean": _booleans,
     "date": _dates,
     "datetime": _datetimes,
+}
+_CASTS: dict[ColumnType, Callable[[Cells], Cells | None]] = {
+    "string": _strings,
+    "integer": _cast_integers,
+    "number": _cast_numbers,
+    "boolean": _cast_booleans,
+    "date": _cast_dates,
+    "datetime": _cast_datetimes,
 }
