@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from functools import partial
 
 import pyarrow as pa
 from rich.console import Console
@@ -10,16 +11,17 @@ from rich.table import Table
 
 from dagster_project.services import queries
 from dagster_project.settings import Settings
-from dagster_project.wiring import lakehouse
-from lakehouse.endpoint.config import EndpointConfig, S3Access
+from dagster_project.wiring import denied_log, lakehouse, users_file
+from lakehouse.endpoint.config import AccessRules, EndpointConfig, S3Access
 from lakehouse.endpoint.server import run_forever
+from lakehouse.policy.users import Users
 
 TABLE_CELL_WIDTH = 80
 
 
-def ask(settings: Settings, statement: str, *, form: str) -> str:
-    """Return the rows of one statement as ``table``, ``csv`` or ``json`` text."""
-    rows = queries(settings).fetch(statement)
+def ask(settings: Settings, statement: str, *, form: str, purpose: str = "") -> str:
+    """Return the rows of one statement, asked for a purpose, as ``table``, ``csv`` or ``json`` text."""
+    rows = queries(settings, purpose=purpose).fetch(statement)
     writers = {"table": _as_table, "csv": _as_csv, "json": _as_json}
     return writers[form](rows)
 
@@ -27,15 +29,23 @@ def ask(settings: Settings, statement: str, *, form: str) -> str:
 def serve(settings: Settings) -> None:
     """Serve the current release until the process is stopped."""
     local = settings.storage == "folder"
+    users = users_file(settings)
+    users.ensure()
     config = EndpointConfig(
         host=settings.host,
         port=settings.sql_port,
-        users={settings.sql_user: settings.sql_password.get_secret_value()},
+        users={**passwords(users.users()), settings.sql_user: settings.sql_password.get_secret_value()},
         roots=(str(settings.home / "tables"),) if local else (settings.catalog_warehouse,),
         statement_seconds=settings.sql_timeout_seconds,
         s3=None if local else _s3(settings),
     )
-    run_forever(config, lakehouse(settings).releases)
+    record = partial(denied_log(settings).record, asked_by="sql")
+    run_forever(config, lakehouse(settings).releases, AccessRules(users.users, record))
+
+
+def passwords(users: Users) -> dict[str, str]:
+    """Return the passwords of the users who have one of their own."""
+    return {name: user.password.get_secret_value() for name, user in users.items() if user.password is not None}
 
 
 def _s3(settings: Settings) -> S3Access:

@@ -136,9 +136,10 @@ def child_environment(settings: Settings) -> dict[str, str]:
     return machine_environment() | own | {"PYTHONUNBUFFERED": "1"}
 
 
-def queries(settings: Settings) -> DremioQueries:
-    """Return the client of the SQL engine named in the settings."""
-    return DremioQueries(settings.sql_uri, settings.sql_user, settings.sql_password.get_secret_value())
+def queries(settings: Settings, *, purpose: str = "") -> DremioQueries:
+    """Return the client of the SQL engine named in the settings; without a purpose the user's default counts."""
+    password = settings.sql_password.get_secret_value()
+    return DremioQueries(settings.sql_uri, settings.sql_user, password, purpose=purpose)
 
 
 def sql_healthy(settings: Settings) -> bool:

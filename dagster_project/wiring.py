@@ -11,6 +11,8 @@ from lakehouse.adapters.datalad import DataladVersions
 from lakehouse.adapters.object_store import LocalObjects, S3Objects
 from lakehouse.archive.identifiers import Naming
 from lakehouse.archive.shelf import Shelf
+from lakehouse.policy.audit import DeniedLog
+from lakehouse.policy.users import UsersFile
 from lakehouse.publish.views import publishable_views
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse
@@ -58,6 +60,16 @@ def naming(settings: Settings) -> Naming:
     return Naming(settings.identifier_naan, settings.catalogue_url or settings.url(settings.catalogue_port))
 
 
+def users_file(settings: Settings) -> UsersFile:
+    """Return who there is, with which roles and purposes."""
+    return UsersFile(settings.home / "policy.yaml", settings.sql_user)
+
+
+def denied_log(settings: Settings) -> DeniedLog:
+    """Return where denied decisions are kept."""
+    return DeniedLog(settings.home / "logs" / "denied.jsonl")
+
+
 def resources(settings: Settings) -> dict[str, object]:
     """Return everything assets ask for, by the name they ask with."""
     return {
@@ -76,3 +88,4 @@ def ensure_folders(settings: Settings) -> None:
     settings.home.chmod(0o700)
     for folder in (settings.home / "inbox", settings.home / "archive", settings.home / "models"):
         Path(folder).mkdir(parents=True, exist_ok=True)
+    users_file(settings).ensure()

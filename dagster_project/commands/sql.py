@@ -16,11 +16,12 @@ from dagster_project.settings import load_settings
     show_default=True,
     help="How to write the rows.",
 )
-def sql(statement: str, form: str) -> None:
+@click.option("--purpose", default="", help="What the rows are for; the user's default purpose if not said.")
+def sql(statement: str, form: str, purpose: str) -> None:
     """Run one SQL statement on what is published."""
     from dagster_project.asking import ask
 
-    print(ask(load_settings(), statement, form=form))
+    print(ask(load_settings(), statement, form=form, purpose=purpose))
 
 
 @click.command("serve-sql", cls=ExampleCommand, example="lakehouse serve-sql")

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from lakehouse.errors import LoginError, QueryError, ServiceUnavailableError
+from lakehouse.errors import LoginError, PurposeError, QueryError, ServiceUnavailableError
 
 PING_SECONDS = 5.0
 STATEMENT_SECONDS = 300.0
@@ -47,7 +47,7 @@ class DremioQueries:
     """Runs statements on one server. Logs in on first use, and once again when the server has forgotten the token.
 
     `uri` is ``grpc://host:port`` or, with TLS, ``grpc+tls://host:port``; `root_certificates` are PEM bytes for a
-    server whose certificate no public authority signed.
+    server whose certificate no public authority signed. `purpose` is what the rows are for, where the server asks.
     """
 
     def __init__(
@@ -58,12 +58,14 @@ class DremioQueries:
         *,
         root_certificates: bytes | None = None,
         statement_seconds: float = STATEMENT_SECONDS,
+        purpose: str = "",
     ) -> None:
         self._uri = uri
         self._user = user
         self._password = password
         self._root_certificates = root_certificates
         self._statement_seconds = statement_seconds
+        self._purpose: Any = [(b"purpose", purpose.encode())] if purpose else []
         self._client: flight.FlightClient | None = None
         self._token: Any = None
         self._lock = threading.Lock()
@@ -71,7 +73,7 @@ class DremioQueries:
     def fetch(self, sql: str) -> pa.Table:
         """Run one statement and return all its rows.
 
-        Raises QueryError with the server's message, LoginError, or ServiceUnavailableError.
+        Raises QueryError with the server's message, PurposeError, LoginError, or ServiceUnavailableError.
         """
         return self._fetch(sql, self._statement_seconds)
 
@@ -107,7 +109,7 @@ class DremioQueries:
             return self._client, self._token
 
     def _login(self, client: flight.FlightClient, seconds: float) -> Any:  # noqa: ANN401
-        limits = flight.FlightCallOptions(timeout=seconds)
+        limits = flight.FlightCallOptions(timeout=seconds, headers=self._purpose)
         try:
             return client.authenticate_basic_token(self._user, self._password, limits)
         except flight.FlightInternalError as error:
@@ -120,7 +122,9 @@ class DremioQueries:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (flight.FlightUnauthenticatedError, flight.FlightUnauthorizedError) as error:
+        except flight.FlightUnauthorizedError as error:
+            raise PurposeError(_message(error)) from error
+        except flight.FlightUnauthenticatedError as error:
             raise LoginError(
                 f"{self._uri} refused user {self._user!r}: {_message(error)}; check the SQL user and password"
             ) from error

@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from lakehouse.endpoint.faults import UnauthenticatedError
+from lakehouse.endpoint.faults import RefusedStatementError, UnauthenticatedError
 
 MAX_REMEMBERED = 10_000
 Value = TypeVar("Value")
@@ -18,11 +18,25 @@ Value = TypeVar("Value")
 
 @dataclass(slots=True)
 class Session:
-    """What a client has set. `id` is None for the session of a single call."""
+    """What a client has set. `id` is None for the session of a single call; no `purpose` means the user's default."""
 
     user: str
     schema: tuple[str, ...] = ()
     id: str | None = None
+    purpose: str = ""
+
+    @property
+    def sight(self) -> tuple[str, str]:
+        """What decides which data are seen: the user and the purpose."""
+        return self.user, self.purpose
+
+
+class Login(NamedTuple):
+    """Who calls, the bearer token to call with next time, and the purpose that was stated, if any."""
+
+    user: str
+    token: str
+    purpose: str
 
 
 class Remembered(Generic[Value]):
@@ -76,36 +90,44 @@ class Gate:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._users = {name: password for name, password in users.items() if name and password}
-        self._tokens = Remembered[str](token_seconds, clock)
+        self._tokens = Remembered[tuple[str, str]](token_seconds, clock)
         self._sessions = Remembered[Session](session_seconds, clock)
 
-    def login(self, authorization: str | None) -> tuple[str, str]:
-        """Return the user and a bearer token for an ``authorization`` header, Basic or Bearer.
+    def login(self, authorization: str | None, purpose: str = "") -> Login:
+        """Return the user, a bearer token and the purpose for an ``authorization`` header, Basic or Bearer.
 
-        Raises UnauthenticatedError in Dremio's words.
+        A purpose that is stated at the login holds for its token, until a call states another one. Raises
+        UnauthenticatedError in Dremio's words.
         """
         scheme, _, value = (authorization or "").partition(" ")
         match scheme.lower():
             case "bearer":
-                user = self._tokens.find(value.strip(), renew=False)
-                if user is None:
+                known = self._tokens.find(value.strip(), renew=False)
+                if known is None:
                     raise UnauthenticatedError("Unable to authenticate: the bearer token is unknown or has expired")
-                return user, value.strip()
+                return Login(known[0], value.strip(), purpose or known[1])
             case "basic":
                 user = self._check(value.strip())
-                return user, self._tokens.add(user)
+                return Login(user, self._tokens.add((user, purpose)), purpose)
             case _:
                 raise UnauthenticatedError("Unable to authenticate: send a user name and password, or a bearer token")
 
-    def session(self, user: str, cookie: str | None, schema: tuple[str, ...]) -> Session:
-        """Return the session a cookie names, or a new one whose default schema is `schema`."""
+    def session(self, user: str, cookie: str | None, schema: tuple[str, ...], purpose: str = "") -> Session:
+        """Return the session a cookie names, or a new one with this default schema and purpose.
+
+        A session keeps the purpose it was opened for.
+        """
         if cookie is None:
-            session = Session(user, schema)
+            session = Session(user, schema, purpose=purpose)
             session.id = self._sessions.add(session)
             return session
         found = self._sessions.find(cookie, renew=True)
         if found is None or found.user != user:
             raise UnauthenticatedError("UserSession is not available in the cache")
+        if purpose not in ("", found.purpose):
+            raise RefusedStatementError(
+                f"this session was opened for {found.purpose or 'the default purpose'}; open another for {purpose}"
+            )
         return found
 
     def _check(self, encoded: str) -> str:

@@ -11,10 +11,11 @@ import duckdb
 from lakehouse.endpoint import information
 from lakehouse.endpoint.dialect import translate
 from lakehouse.endpoint.duck import Duck, Relation
-from lakehouse.endpoint.faults import BusyError, RefusedStatementError
+from lakehouse.endpoint.faults import BusyError, DeniedStatementError, RefusedStatementError
 from lakehouse.endpoint.messages import clean
 from lakehouse.endpoint.names import Path, folded, look_up, unknown_table
 from lakehouse.errors import LakehouseError, NoReleaseError
+from lakehouse.policy.decisions import Decision
 from lakehouse.tables.release import Release
 
 log = logging.getLogger(__name__)
@@ -46,11 +47,18 @@ class Catalogue:
     release: int
     entries: dict[Path, Entry] = field(default_factory=dict)
     unread: bool = False
+    denied: dict[Path, Decision] = field(default_factory=dict)
 
     def find(self, path: Sequence[str], schema: Sequence[str] = ()) -> Entry:
-        """Return the entry a path names; refuse unknown names with the nearest known one, and broken views."""
+        """Return the entry a path names; refuse unknown names with the nearest known one, and broken views.
+
+        Raises DeniedStatementError for a name that is published and may not be seen here.
+        """
         found = look_up(self.entries, path, schema)
         if found is None:
+            denied = look_up(self.denied, path, schema)
+            if denied is not None:
+                raise DeniedStatementError(denied)
             raise unknown_table(path, [entry.path for entry in self.entries.values()])
         if found.relation is None:
             raise _unusable(found)
@@ -114,11 +122,13 @@ class Catalogues:
             return
         if self._current is None or release.number != self._current.release or self._may_retry():
             started = time.monotonic()
-            self._current = build(self._duck, release)
+            with self._duck.changing:
+                self._current = build(self._duck, release)
             self._built = started
             log.info("serving release=%d seconds=%.2f", release.number, time.monotonic() - started)
         self._checked = time.monotonic()
-        self._duck.sweep()
+        with self._duck.changing:
+            self._duck.sweep()
 
     def _may_retry(self) -> bool:
         """Say whether tables that could not be read should be tried again, after a while."""
@@ -138,33 +148,45 @@ def build(duck: Duck, release: Release) -> Catalogue:
             entry = Entry(schema, table, "TABLE", None, fault=str(error))
             catalogue.unread = True
         catalogue.entries[folded((entry.path,))] = entry
-    _add_views(duck, catalogue, {name: view.sql for name, view in release.views.items()})
-    catalogue.entries = dict(sorted(catalogue.entries.items()))
-    _add_information(duck, catalogue)
+    complete(duck, catalogue, {name: view.sql for name, view in release.views.items()})
     return catalogue
 
 
+def complete(duck: Duck, catalogue: Catalogue, views: Mapping[str, str]) -> None:
+    """Add the views over a catalogue's tables, and the metadata tables that describe both."""
+    _add_views(duck, catalogue, views)
+    catalogue.entries = dict(sorted(catalogue.entries.items()))
+    _add_information(duck, catalogue)
+
+
 def _add_views(duck: Duck, catalogue: Catalogue, texts: Mapping[str, str]) -> None:
-    """Add views in the order of their dependencies: again and again until none of the rest works."""
+    """Add views in the order of their dependencies: again and again until none of the rest works.
+
+    A view over what may not be seen may not be seen either.
+    """
     waiting, faults = dict(texts), dict[str, str]()
     while waiting:
-        added = []
-        for name, sql in sorted(waiting.items()):
-            try:
-                entry = _view(duck, catalogue, name, sql)
-            except (RefusedStatementError, BusyError) as error:
-                faults[name] = str(error)
-                continue
-            catalogue.entries[folded((name,))] = entry
-            added.append(name)
-        for name in added:
+        settled = [name for name, sql in sorted(waiting.items()) if _settled(duck, catalogue, name, sql, faults)]
+        for name in settled:
             del waiting[name]
-        if not added:
+        if not settled:
             break
     for name, sql in waiting.items():
         log.error("view does not work name=%s fault=%s", name, faults[name])
         schema, _, view = name.rpartition(".")
         catalogue.entries[folded((name,))] = Entry(schema, view, "VIEW", None, sql, faults[name])
+
+
+def _settled(duck: Duck, catalogue: Catalogue, name: str, sql: str, faults: dict[str, str]) -> bool:
+    """Add a view, or note that it is denied; say False, with its fault, when it does not work as things are."""
+    try:
+        catalogue.entries[folded((name,))] = _view(duck, catalogue, name, sql)
+    except (RefusedStatementError, BusyError) as error:
+        faults[name] = str(error)
+        return False
+    except DeniedStatementError as error:
+        catalogue.denied[folded((name,))] = error.decision
+    return True
 
 
 def _view(duck: Duck, catalogue: Catalogue, name: str, sql: str) -> Entry:

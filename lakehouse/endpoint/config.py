@@ -1,7 +1,10 @@
 """What the embedded SQL endpoint is told: address, users, limits and where table files may lie."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+from lakehouse.policy.decisions import Decision
+from lakehouse.policy.users import Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +16,14 @@ class S3Access:
     secret_key: str = field(repr=False)
     region: str = "us-east-1"
     secure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """Who may see what for which purpose: the users as they are now, and who is told of every denial."""
+
+    users: Callable[[], Users]
+    record: Callable[[Decision], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from collections import deque
 from hashlib import sha256
 from importlib import resources
@@ -21,15 +22,20 @@ from lakehouse.ports import TablePointer
 
 log = logging.getLogger(__name__)
 SCHEMA = "pins"
+BARRIER = 2**62  # more rows than there can be
 EXTENSIONS = ("avro", "httpfs", "iceberg")  # iceberg needs avro first
 
 
 class Relation:
-    """A table or view inside DuckDB. Dropped some time after the last catalogue or plan forgets it."""
+    """A table or view inside DuckDB. Dropped some time after the last catalogue or plan forgets it.
 
-    def __init__(self, name: str, schema: pa.Schema) -> None:
+    `needs` are the relations a view reads; they stay while it does.
+    """
+
+    def __init__(self, name: str, schema: pa.Schema, needs: tuple["Relation", ...] = ()) -> None:
         self.name = name
         self.schema = schema
+        self.needs = needs
 
     @property
     def qualified(self) -> str:
@@ -38,7 +44,7 @@ class Relation:
 
 
 class Duck:
-    """Owns the database. Reading goes through `cursor`; only the catalogue builder changes anything."""
+    """Owns the database. Reading goes through `cursor`; who builds a catalogue holds `changing` meanwhile."""
 
     def __init__(self, config: EndpointConfig) -> None:
         self._config = config
@@ -46,6 +52,7 @@ class Duck:
         self._relations: WeakValueDictionary[str, Relation] = WeakValueDictionary()
         self._forgotten: deque[tuple[str, str]] = deque()
         self._cached: dict[str, int] = {}
+        self.changing = threading.RLock()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own to the same database, for one statement."""
@@ -87,6 +94,26 @@ class Duck:
         with self.cursor() as cursor:
             self._create(cursor, "VIEW", name, exp.Var(this=translated))
             return self._keep(Relation(name, _schema(cursor, name)), "VIEW")
+
+    def read(self, query: exp.Query) -> pa.Table:
+        """Return the rows of a query of this program's own."""
+        with self.cursor() as cursor:
+            return cursor.execute(query.sql("duckdb")).to_arrow_table()
+
+    def restricted(self, query: exp.Query, needs: tuple[Relation, ...]) -> Relation:
+        """Return the relation that shows what a query lets through of others, behind a barrier.
+
+        The LIMIT, which limits nothing, keeps DuckDB from asking a statement's own conditions about rows that the
+        query leaves out: their values would be seen in errors.
+        """
+        text = query.limit(BARRIER).sql("duckdb")
+        name = "r_" + _digest(text)
+        known = self._relations.get(name)
+        if known is not None:
+            return known
+        with self.cursor() as cursor:
+            self._create(cursor, "VIEW", name, exp.Var(this=text))
+            return self._keep(Relation(name, _schema(cursor, name), needs), "VIEW")
 
     def rows(self, label: str, rows: pa.Table) -> Relation:
         """Return a relation that holds these rows, for metadata tables."""

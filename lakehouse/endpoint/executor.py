@@ -17,6 +17,7 @@ from lakehouse.endpoint.config import EndpointConfig
 from lakehouse.endpoint.duck import Duck
 from lakehouse.endpoint.faults import BusyError, CancelledStatementError, DeadlineError
 from lakehouse.endpoint.messages import ENGINE_ERRORS, EngineError, translated_error
+from lakehouse.endpoint.permission import Permissions
 from lakehouse.endpoint.wire import to_wire, unique_names, wire_schema
 
 BATCH_ROWS = 16_384
@@ -26,12 +27,16 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A statement that can run: rows that are known already, or DuckDB's text. Holds its catalogue in life."""
+    """A statement that can run: rows that are known already, or DuckDB's text. Holds its catalogue in life.
+
+    It is for whoever sees what its own session saw.
+    """
 
     schema: pa.Schema
     translated: str = ""
     rows: pa.Table | None = None
     catalogue: Catalogue | None = None
+    sight: tuple[str, str] = ("", "")
 
 
 @dataclass(slots=True)
@@ -55,33 +60,42 @@ class _Work:
 class Executor:
     """Plans and runs statements in this process. Its methods are all that a child process would need to offer."""
 
-    def __init__(self, config: EndpointConfig, duck: Duck, catalogues: Catalogues) -> None:
+    def __init__(
+        self, config: EndpointConfig, duck: Duck, catalogues: Catalogues, permissions: Permissions | None = None
+    ) -> None:
         self._config = config
         self._duck = duck
         self._catalogues = catalogues
+        self._permissions = permissions
         self._slots = threading.BoundedSemaphore(config.concurrent_statements)
 
-    def catalogue(self) -> Catalogue:
-        """Return what can be named now."""
-        return self._catalogues.current()
+    def catalogue(self, session: Session) -> Catalogue:
+        """Return what a session can name now; raise DeniedStatementError when its user may not state its purpose."""
+        everything = self._catalogues.current()
+        if self._permissions is None:
+            return everything
+        with self._permissions.recorded():
+            return self._permissions.seen(everything, session)
 
     def plan(self, sql: str, session: Session) -> Plan:
         """Return what a statement will do and the schema of its rows.
 
-        Raises RefusedStatementError for what is unknown or not allowed, BusyError while no release can be read.
+        Raises RefusedStatementError for what is unknown or not allowed, DeniedStatementError for what the session may
+        not see, BusyError while no release can be read.
         """
-        catalogue = self._catalogues.current()
-        rows = answer(sql, catalogue, session)
+        catalogue = self.catalogue(session)
+        with contextlib.nullcontext() if self._permissions is None else self._permissions.recorded():
+            rows = answer(sql, catalogue, session)
+            translated = "" if rows is not None else catalogue.translate(sql, session.schema)
         if rows is not None:
-            return Plan(rows.schema, rows=rows)
-        translated = catalogue.translate(sql, session.schema)
+            return Plan(rows.schema, rows=rows, sight=session.sight)
         with self._duck.cursor() as cursor:
             try:
                 relation = cursor.sql(translated)
                 schema = wire_schema(_output_names(relation.columns), relation.types)
             except duckdb.Error as error:
                 raise translated_error(error) from error
-        return Plan(schema, translated, catalogue=catalogue)
+        return Plan(schema, translated, catalogue=catalogue, sight=session.sight)
 
     def run(self, plan: Plan, *, gone: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
         """Yield the rows in batches, at least one. `gone` says whether the client went away; it is asked here only.

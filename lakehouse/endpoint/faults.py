@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from lakehouse.errors import LoginError, QueryError, ServiceUnavailableError
+from lakehouse.errors import LoginError, PurposeError, QueryError, ServiceUnavailableError
+from lakehouse.policy.decisions import Decision
 
 
 class RefusedStatementError(QueryError):
@@ -45,6 +46,16 @@ class UnauthenticatedError(LoginError):
     """No valid user name and password, token or session came with the call."""
 
     kind: ClassVar[str] = "UNAUTHENTICATED"
+
+
+class DeniedStatementError(PurposeError):
+    """The statement names data that its user may not use for its purpose, as the decision says."""
+
+    kind: ClassVar[str] = "PERMISSION"
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(f"PERMISSION ERROR: {decision.message}")
+        self.decision = decision
 
 
 class NotOfferedError(QueryError):

@@ -9,10 +9,11 @@ import pyarrow as pa
 
 from lakehouse.endpoint.auth import Gate
 from lakehouse.endpoint.catalogue import Catalogues
-from lakehouse.endpoint.config import EndpointConfig
+from lakehouse.endpoint.config import AccessRules, EndpointConfig
 from lakehouse.endpoint.duck import Duck
 from lakehouse.endpoint.executor import Executor
 from lakehouse.endpoint.faults import BusyError
+from lakehouse.endpoint.permission import Permissions
 from lakehouse.endpoint.transport import SqlServer
 from lakehouse.errors import ServiceUnavailableError, UnknownSettingError
 from lakehouse.tables.release import ReleaseLog
@@ -23,13 +24,14 @@ log = logging.getLogger(__name__)
 class EndpointServer:
     """A running endpoint. `port` is the real one, also when 0 was asked for."""
 
-    def __init__(self, config: EndpointConfig, releases: ReleaseLog) -> None:
+    def __init__(self, config: EndpointConfig, releases: ReleaseLog, rules: AccessRules | None = None) -> None:
         if not any(name and password for name, password in config.users.items()):
             raise UnknownSettingError("the SQL endpoint has no users; name at least one user with a password")
         self._duck = Duck(config)
         self.catalogues = Catalogues(self._duck, releases.current, poll_seconds=config.poll_seconds)
         gate = Gate(config.users, token_seconds=config.token_seconds, session_seconds=config.session_seconds)
-        executor = Executor(config, self._duck, self.catalogues)
+        permissions = Permissions(self._duck, rules.users, rules.record) if rules else None
+        executor = Executor(config, self._duck, self.catalogues, permissions)
         try:
             self._flight = SqlServer(f"grpc+tcp://{config.host}:{config.port}", gate, executor)
         except pa.ArrowException as error:
@@ -63,14 +65,14 @@ class EndpointServer:
         self._duck.close()
 
 
-def serve(config: EndpointConfig, releases: ReleaseLog) -> EndpointServer:
-    """Start the endpoint in the background and return it."""
-    server = EndpointServer(config, releases)
+def serve(config: EndpointConfig, releases: ReleaseLog, rules: AccessRules | None = None) -> EndpointServer:
+    """Start the endpoint in the background and return it; without rules every user sees everything."""
+    server = EndpointServer(config, releases, rules)
     log.info("sql endpoint listening host=%s port=%d", server.host, server.port)
     return server
 
 
-def run_forever(config: EndpointConfig, releases: ReleaseLog) -> None:
+def run_forever(config: EndpointConfig, releases: ReleaseLog, rules: AccessRules | None = None) -> None:
     """Serve until SIGTERM or SIGINT."""
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     wanted = config.address_space_bytes if most == resource.RLIM_INFINITY else min(config.address_space_bytes, most)
@@ -78,7 +80,7 @@ def run_forever(config: EndpointConfig, releases: ReleaseLog) -> None:
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
-    server = serve(config, releases)
+    server = serve(config, releases, rules)
     while not asked.wait(1.0):
         pass
     server.stop()

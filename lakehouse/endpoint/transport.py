@@ -15,7 +15,7 @@ import pyarrow.flight as flight
 from sqlglot.errors import SqlglotError
 
 from lakehouse.endpoint import flight_sql
-from lakehouse.endpoint.auth import Gate, Session
+from lakehouse.endpoint.auth import Gate, Login, Session
 from lakehouse.endpoint.executor import Executor, Plan
 from lakehouse.endpoint.faults import BrokenEngineError, NotOfferedError, UnauthenticatedError
 from lakehouse.endpoint.names import split_path
@@ -55,6 +55,7 @@ ERRORS: dict[str, type[Exception]] = {
     "RESOURCE_TIMEOUT": flight.FlightTimedOutError,
     "INTERNAL": flight.FlightInternalError,
     "CANCELLED": flight.FlightCancelledError,
+    "PERMISSION": flight.FlightUnauthorizedError,
     "UNAUTHENTICATED": flight.FlightUnauthenticatedError,
     "UNIMPLEMENTED": Unimplemented,
 }
@@ -63,10 +64,9 @@ ERRORS: dict[str, type[Exception]] = {
 class Caller(flight.ServerMiddleware):
     """One authenticated call: answers with the bearer token, and with a cookie for a new session."""
 
-    def __init__(self, gate: Gate, user: str, token: str, headers: dict[str, str]) -> None:
+    def __init__(self, gate: Gate, login: Login, headers: dict[str, str]) -> None:
         self._gate = gate
-        self._user = user
-        self._token = token
+        self._login = login
         self._headers = headers
         self._cookie: str | None = None
 
@@ -74,14 +74,14 @@ class Caller(flight.ServerMiddleware):
         """Return the session of this call; made on first use unless the client named one."""
         named = _session_cookie(self._headers.get("cookie", ""))
         schema = split_path(self._headers.get("schema", ""))
-        session = self._gate.session(self._user, named or self._cookie, schema)
+        session = self._gate.session(self._login.user, named or self._cookie, schema, self._login.purpose)
         if named is None:
             self._cookie = session.id
         return session
 
     def sending_headers(self) -> dict[str, list[str] | list[bytes]]:
         """Return the token on every response, as clients require."""
-        headers: dict[str, list[str] | list[bytes]] = {"authorization": [f"Bearer {self._token}"]}
+        headers: dict[str, list[str] | list[bytes]] = {"authorization": [f"Bearer {self._login.token}"]}
         if self._cookie is not None:
             headers["set-cookie"] = [f"SESSION_ID={self._cookie}"]
         return headers
@@ -97,11 +97,11 @@ class CallerFactory(flight.ServerMiddlewareFactory):
         """Return the caller; raise FlightUnauthenticatedError when the gate refuses."""
         plain = {name.lower(): _text(values[0]) for name, values in headers.items() if values}
         try:
-            user, token = self._gate.login(plain.get("authorization"))
+            login = self._gate.login(plain.get("authorization"), plain.get("purpose", "").strip())
         except UnauthenticatedError as error:
             log.warning("login refused: %s", error)
             raise flight.FlightUnauthenticatedError(str(error)) from None
-        return Caller(self._gate, user, token, plain)
+        return Caller(self._gate, login, plain)
 
 
 class NoHandshake(flight.ServerAuthHandler):
@@ -225,7 +225,7 @@ class SqlServer(flight.FlightServerBase):
                 return self._statement(context, sql, as_flight_sql=True)
             case _ if name in flight_sql.KEY_CALLS:
                 return None
-        rows = flight_sql.metadata(name, message, self._executor.catalogue())
+        rows = flight_sql.metadata(name, message, self._executor.catalogue(_session(context)))
         if rows is None:
             raise NotOfferedError("Statement not supported.")
         return Wanted(Plan(rows.schema, rows=rows), body)
@@ -245,7 +245,10 @@ class SqlServer(flight.FlightServerBase):
                 raise NotOfferedError("this call has no rows")
             return wanted.plan
         ticket = Ticket.from_bytes(found[1].statement_handle if found else body)
-        return self._plans.take(ticket.key) or self._plan(context, ticket.sql)
+        known = self._plans.take(ticket.key)
+        if known is not None and known.sight == _session(context).sight:
+            return known
+        return self._plan(context, ticket.sql)
 
     def _prepared(self, context: Any, sql: str) -> bytes:  # noqa: ANN401
         plan = self._plan(context, sql)
@@ -257,7 +260,7 @@ class SqlServer(flight.FlightServerBase):
         )
 
     def _plan(self, context: Any, sql: str) -> Plan:  # noqa: ANN401
-        return self._executor.plan(sql, context.get_middleware(MIDDLEWARE).session())
+        return self._executor.plan(sql, _session(context))
 
     def _rows(self, plan: Plan, context: Any) -> Iterator[pa.RecordBatch]:  # noqa: ANN401
         with _translated():
@@ -290,6 +293,11 @@ def flight_error(error: LakehouseError) -> Exception:
     """Return the Flight exception whose status Dremio uses for such a fault."""
     kind = getattr(error, "kind", "RESOURCE" if isinstance(error, ServiceUnavailableError) else "VALIDATION")
     return ERRORS[kind](str(error))
+
+
+def _session(context: Any) -> Session:  # noqa: ANN401 (pyarrow's type)
+    session: Session = context.get_middleware(MIDDLEWARE).session()
+    return session
 
 
 def _command(descriptor: flight.FlightDescriptor) -> bytes:

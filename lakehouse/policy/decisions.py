@@ -32,6 +32,8 @@ class Decision:
     @property
     def message(self) -> str:
         """One sentence for the person who asked."""
+        if not self.dataset:
+            return f"user {self.user} may not ask for {self.purpose}: {self.reason}"
         if self.permitted:
             return f"dataset {self.dataset} may be used for {self.purpose}: {self.reason}"
         return f"dataset {self.dataset} may not be used for {self.purpose}: {self.reason}"
@@ -45,6 +47,11 @@ class Policy:
     terms: Mapping[str, Terms]
     today: date | None = None
 
+    def refusal(self, user: str, purpose: str) -> Decision | None:
+        """Return why a user may not ask for a purpose at all, whatever the dataset; None when that is possible."""
+        reason = self._stated(self.users.get(user), purpose)
+        return None if reason is None else Decision(user, purpose, "", None, permitted=False, reason=reason)
+
     def decide(self, user: str, purpose: str, dataset: str, part: str | None = None) -> Decision:
         """Return the decision on a dataset, or on one part of it; without a part, every part must be permitted."""
         terms, known = self.terms.get(dataset), self.users.get(user)
@@ -52,7 +59,7 @@ class Policy:
             what = "no such dataset is published" if terms is None else f"it has no part {part}"
             return Decision(user, purpose, dataset, part, permitted=False, reason=what)
         asked = [part] if part is not None else list(terms.parts)
-        refusal = self._stated(known, user, purpose) or self._reach(known, terms) or _used(terms, purpose, asked)
+        refusal = self._stated(known, purpose) or self._reach(known, terms) or _used(terms, purpose, asked)
         refusal = refusal or self._kept(terms, purpose)
         known_rights = known.rights if known else frozenset()
         hidden = {} if "identifiers" in known_rights else {name: terms.parts[name].hidden_columns for name in asked}
@@ -69,13 +76,13 @@ class Policy:
             owed=_owed(terms, asked),
         )
 
-    def _stated(self, known: User | None, user: str, purpose: str) -> str | None:
+    def _stated(self, known: User | None, purpose: str) -> str | None:
         if purpose not in purposes():
             return f"there is no such purpose; there are {', '.join(purposes())}"
         if known is None:
-            return f"user {user} is not in policy.yaml"
+            return "that user is not in policy.yaml"
         if not known.may_state(purpose):
-            return f"user {user} may ask for {', '.join(known.purposes)}"
+            return f"user {known.name} may ask for {', '.join(known.purposes)}"
         return None
 
     def _reach(self, known: User | None, terms: Terms) -> str | None:

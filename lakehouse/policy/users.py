@@ -1,19 +1,26 @@
 """Who there is: users with their roles and purposes, read from one YAML file that its owner edits."""
 
+import logging
 import os
+import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from lakehouse.errors import UnknownSettingError
 from lakehouse.policy.purposes import includes, outermost, purposes
 
 Right = Literal["registered", "restricted", "identifiers"]
 Name = Annotated[str, Field(pattern=r"^[^\s:]{1,64}$")]
+ABSENT = (0, -1)
 MAX_BYTES = 1_000_000
+OTHERS = 0o077
+
+log = logging.getLogger(__name__)
 
 TRAINER = "training"
 """The user that trainings of models act as."""
@@ -26,7 +33,8 @@ DEFAULT = """\
 # roles: the rights registered (see datasets for known users), restricted (see all restricted datasets) and
 # identifiers (see the columns that name or expose people). A user may also be given single restricted `datasets`.
 # purposes: codes of lakehouse/policy/purposes.yaml; one that includes others permits those as well.
-# `default_purpose` counts where a client names none. Changes count from the next statement on.
+# `default_purpose` counts where a client names none. A `password` lets a user log in to SQL, from the next start on;
+# all other changes count from the next statement on.
 roles:
   archive: [registered, restricted]
   steward: [registered, restricted, identifiers]
@@ -43,6 +51,7 @@ class _Data(BaseModel):
 
 
 class _User(_Data):
+    password: SecretStr | None = None
     roles: tuple[str, ...] = ()
     purposes: tuple[str, ...] = Field(min_length=1)
     default_purpose: str
@@ -58,6 +67,7 @@ class User(_Data):
     """One user, roles resolved to rights. `datasets` are restricted ones that are open to this user."""
 
     name: str
+    password: SecretStr | None = None
     rights: frozenset[Right] = frozenset()
     purposes: tuple[str, ...] = ()
     default_purpose: str = ""
@@ -69,6 +79,49 @@ class User(_Data):
 
 
 Users = Mapping[str, User]
+
+
+@dataclass(slots=True)
+class UsersFile:
+    """The file at `path`, or the default users with the archive's own `user` where there is none."""
+
+    path: Path
+    user: str
+    _read: tuple[tuple[int, int], Users] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def ensure(self) -> None:
+        """Write the default file where there is none."""
+        ensure_users(self.path, self.user)
+
+    def users(self) -> Users:
+        """Return the users as the file has them now; one and the same mapping while it does not change.
+
+        A file that was good before and is faulty now counts as it was, and the log says so.
+
+        Raises:
+            UnknownSettingError: the file is faulty when it is read first.
+        """
+        with self._lock:
+            state = self._state()
+            if self._read is not None and self._read[0] == state:
+                return self._read[1]
+            try:
+                users = load_users(self.path) if state != ABSENT else default_users(self.user)
+            except UnknownSettingError as error:
+                if self._read is None:
+                    raise
+                log.warning("keeping the users read before: %s", error)
+                users = self._read[1]
+            self._read = (state, users)
+            return users
+
+    def _state(self) -> tuple[int, int]:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return ABSENT
+        return found.st_mtime_ns, found.st_size
 
 
 def ensure_users(path: Path, user: str) -> None:
@@ -101,7 +154,10 @@ def load_users(path: Path) -> Users:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UnknownSettingError(f"{path} cannot be read: {error}; delete it for a new one with defaults") from error
-    return _parsed(text, str(path))
+    users = _parsed(text, str(path))
+    if path.stat().st_mode & OTHERS and any(user.password for user in users.values()):
+        raise UnknownSettingError(f"{path} holds passwords and others may read it; make it private with chmod 600")
+    return users
 
 
 def _parsed(text: str, place: str) -> Users:
@@ -140,6 +196,7 @@ def _resolved(name: str, user: _User, file: _File) -> User:
     rights = frozenset(right for role in user.roles for right in file.roles[role])
     return User(
         name=name,
+        password=user.password,
         rights=rights,
         purposes=outermost(user.purposes),
         default_purpose=user.default_purpose,

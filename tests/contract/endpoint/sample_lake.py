@@ -216,6 +216,8 @@ def _typed(column: Column, row: int, chance: random.Random) -> object:
         return dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=7 * row, microseconds=row)
     if pa.types.is_date(column.type):
         return dt.date(2026, 1, 1) + dt.timedelta(days=row)
+    if pa.types.is_date(column.type):
+        return dt.date(2026, 1, 1) + dt.timedelta(days=row)
     if pa.types.is_boolean(column.type):
         return chance.random() < 0.5
     if pa.types.is_floating(column.type):

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from lakehouse.endpoint.auth import MAX_REMEMBERED, Gate, Remembered
-from lakehouse.endpoint.faults import UnauthenticatedError
+from lakehouse.endpoint.faults import RefusedStatementError, UnauthenticatedError
 
 
 class Clock:
@@ -30,8 +30,8 @@ def gate(clock):
 
 
 def test_a_token_stands_for_the_password_until_it_expires(gate, clock):
-    user, token = gate.login(basic("ada", "pass:word"))
-    assert gate.login(f"bearer {token}") == (user, token) == ("ada", token)
+    user, token, _ = gate.login(basic("ada", "pass:word"))
+    assert gate.login(f"bearer {token}")[:2] == (user, token) == ("ada", token)
     clock.now = 61
     with pytest.raises(UnauthenticatedError, match="expired"):
         gate.login(f"Bearer {token}")
@@ -73,3 +73,18 @@ def test_too_many_values_push_the_oldest_out(clock):
         last = remembered.add(number)
     assert remembered.find(first, renew=False) is None
     assert remembered.find(last, renew=False) == MAX_REMEMBERED - 1
+
+
+def test_a_purpose_stated_at_the_login_holds_for_its_token_until_a_call_states_another(gate):
+    token = gate.login(basic("ada", "pass:word"), "research").token
+    assert gate.login(f"Bearer {token}").purpose == "research"
+    assert gate.login(f"Bearer {token}", "teaching").purpose == "teaching"
+    assert gate.login(basic("ada", "pass:word")).purpose == ""
+
+
+def test_a_session_keeps_the_purpose_it_was_opened_for(gate):
+    session = gate.session("ada", None, (), "research")
+    assert gate.session("ada", session.id, ()).purpose == "research"
+    assert gate.session("ada", session.id, (), "research") is session
+    with pytest.raises(RefusedStatementError, match="was opened for research; open another for teaching"):
+        gate.session("ada", session.id, (), "teaching")

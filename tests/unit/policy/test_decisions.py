@@ -8,7 +8,7 @@ from lakehouse.errors import UnknownSettingError
 from lakehouse.policy.decisions import Policy
 from lakehouse.policy.purposes import includes, lineage, outermost, purposes
 from lakehouse.policy.terms import Part, Terms, read_terms
-from lakehouse.policy.users import User, default_users, ensure_users, load_users
+from lakehouse.policy.users import User, UsersFile, default_users, ensure_users, load_users
 
 TODAY = dt.date(2026, 6, 1)
 USERS = {
@@ -90,7 +90,7 @@ DENIED = [
         "permit research",
     ),
     ("unknown purpose", "ada", "fun", {}, "no such purpose; there are any, research"),
-    ("unknown user", "eve", "research", {}, "user eve is not in policy.yaml"),
+    ("unknown user", "eve", "research", {}, "that user is not in policy.yaml"),
     ("a purpose that is not the user's", "guest", "teaching", {}, "user guest may ask for research"),
     ("registered data need a known user", "guest", "research", {"access": "registered"}, "access is registered"),
     ("restricted data need a right", "ada", "research", {"access": "restricted"}, "access is restricted"),
@@ -178,6 +178,30 @@ def test_the_default_file_is_private_and_is_not_written_twice(tmp_path):
     assert set(load_users(path)) == {"ada"}
 
 
+def test_users_are_read_again_when_their_file_changes_and_stay_while_it_is_faulty(tmp_path, caplog):
+    file = UsersFile(tmp_path / "policy.yaml", "lakehouse")
+    assert set(file.users()) == {"lakehouse", "training", "anyone"}, "before there is a file"
+    file.path.write_text("users: {ada: {purposes: [any], default_purpose: research}}")
+    first = file.users()
+    assert set(first) == {"ada"}
+    assert file.users() is first
+    file.path.write_text("users: [")
+    assert file.users() is first
+    assert "keeping the users read before" in caplog.text
+    with pytest.raises(UnknownSettingError):
+        UsersFile(file.path, "lakehouse").users()
+
+
+def test_passwords_must_be_private_and_are_never_shown(tmp_path):
+    path = tmp_path / "policy.yaml"
+    path.write_text("users: {ada: {purposes: [any], default_purpose: any, password: very-secret}}")
+    path.chmod(0o644)
+    with pytest.raises(UnknownSettingError, match="chmod 600"):
+        load_users(path)
+    path.chmod(0o600)
+    assert "very-secret" not in repr(load_users(path))
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -187,7 +211,7 @@ def test_the_default_file_is_private_and_is_not_written_twice(tmp_path):
         ("users: {a: {purposes: [research], default_purpose: any}}", "default purpose 'any' of user a is not among"),
         ("users: {a: {roles: [king], purposes: [any], default_purpose: any}}", "unknown role 'king'"),
         ("users: {a: {purposes: [], default_purpose: any}}", "users.a.purposes"),
-        ("users: {a: {purposes: [any], default_purpose: any, password: x}}", "users.a.password"),
+        ("users: {a: {purposes: [any], default_purpose: any, pasword: x}}", "users.a.pasword"),
         ("roles: {r: [fly]}\nusers: {}", "roles.r"),
     ],
 )
