@@ -175,6 +175,12 @@ class NoVersionError(PermanentError):
     exit_code = 35
 
 
+class RegistrationError(PermanentError):
+    """A registry of identifiers refuses a DOI or its metadata."""
+
+    exit_code = 36
+
+
 class UnknownSubjectError(PermanentError):
     """No version of any dataset names this subject."""
 

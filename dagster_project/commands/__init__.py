@@ -4,6 +4,7 @@ import click
 
 from dagster_project.commands.catalogue import serve_catalogue
 from dagster_project.commands.docs import docs
+from dagster_project.commands.doi import doi
 from dagster_project.commands.dremio import provision_dremio
 from dagster_project.commands.export import export
 from dagster_project.commands.servers import demo, down, run, status, up
@@ -21,6 +22,7 @@ COMMANDS: tuple[click.Command, ...] = (
     validate,
     submit,
     export,
+    doi,
     sql,
     settings,
     docs,
