@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,18 +11,16 @@ from lakehouse.archive.changes import Change, Held, changes
 from lakehouse.archive.eds import Description
 from lakehouse.archive.findings import Report
 from lakehouse.archive.identifiers import Naming
-from lakehouse.archive.metadata import datacite, schema_org
+from lakehouse.archive.metadata.forms import export, exporters
 from lakehouse.archive.metadata.source import Record, record_of
 from lakehouse.archive.metadata.wording import json_bytes, terms_in_words
 from lakehouse.errors import ChecksumError, ObjectExistsError
 from lakehouse.ports import DatasetVersion, ObjectStore
 
 PREFIX = "records"
-Exporter = Callable[[Record], dict[str, bytes]]
 RECORD_FILE = "record.json"
 RECORD_VERSION = "1.0"
 VARIABLES_LENGTH = 20_000
-FORMS: Mapping[str, Exporter] = {"schema-org": schema_org.export, "datacite": datacite.export}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +79,8 @@ def make_record(sources: Sources, names: Names, naming: Naming) -> VersionRecord
     )
     record = replace(record, description=description)
     files = dict(citation.export(record))
-    for form, export in FORMS.items():
-        files |= {f"{form}/{name}": body for name, body in export(record).items()}
+    for form in exporters():
+        files |= {f"{form}/{name}": body for name, body in export(record, form).items()}
     files[RECORD_FILE] = json_bytes(_told(sources, names, record, sorted(files)))
     return VersionRecord(files, _row(sources, names, record, _sha256(files)))
 
@@ -100,6 +98,12 @@ def store_record(objects: ObjectStore, record: VersionRecord) -> None:
         except ObjectExistsError as error:
             if objects.get(key) != body:
                 raise ChecksumError(f"object {key!r} is not what its name says; delete it and run again") from error
+
+
+def metadata_for_doi(record: VersionRecord) -> dict[str, object]:
+    """Return what DataCite is to be told of a version."""
+    attributes: dict[str, object] = json.loads(record.files["datacite/datacite.json"])
+    return attributes
 
 
 def is_personal(description: Description, personal_count: int) -> bool:
