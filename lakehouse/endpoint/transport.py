@@ -23,6 +23,7 @@ from lakehouse.errors import LakehouseError, ServiceUnavailableError
 
 log = logging.getLogger(__name__)
 MIDDLEWARE = "gate"
+LONGEST_PURPOSE = 64
 
 
 class _Untraced(Exception):
@@ -97,7 +98,7 @@ class CallerFactory(flight.ServerMiddlewareFactory):
         """Return the caller; raise FlightUnauthenticatedError when the gate refuses."""
         plain = {name.lower(): _text(values[0]) for name, values in headers.items() if values}
         try:
-            login = self._gate.login(plain.get("authorization"), plain.get("purpose", "").strip())
+            login = self._gate.login(plain.get("authorization"), plain.get("purpose", "").strip()[:LONGEST_PURPOSE])
         except UnauthenticatedError as error:
             log.warning("login refused: %s", error)
             raise flight.FlightUnauthenticatedError(str(error)) from None

@@ -33,7 +33,7 @@ class Decision:
     def message(self) -> str:
         """One sentence for the person who asked."""
         if not self.dataset:
-            return f"user {self.user} may not ask for {self.purpose}: {self.reason}"
+            return f"user {self.user} may not ask for {self.purpose or 'anything'}: {self.reason}"
         if self.permitted:
             return f"dataset {self.dataset} may be used for {self.purpose}: {self.reason}"
         return f"dataset {self.dataset} may not be used for {self.purpose}: {self.reason}"
@@ -77,10 +77,10 @@ class Policy:
         )
 
     def _stated(self, known: User | None, purpose: str) -> str | None:
-        if purpose not in purposes():
-            return f"there is no such purpose; there are {', '.join(purposes())}"
         if known is None:
             return "that user is not in policy.yaml"
+        if purpose not in purposes():
+            return f"there is no such purpose; there are {', '.join(purposes())}"
         if not known.may_state(purpose):
             return f"user {known.name} may ask for {', '.join(known.purposes)}"
         return None
