@@ -98,12 +98,14 @@ def _tables(record: Record) -> Iterator[Node]:
         files = record.files_in(f"{eds.TABLES_FOLDER}/{table.name}")
         for number, group in enumerate(_groups(files), start=1):
             name = table.name if number == 1 else f"{table.name}-{number}"
-            yield {
-                **_resource(record, name, table.description, group),
-                "dialect": _dialect(table, group[0]),
-                "schema": _schema(table),
-                OWN: {"grain": table.grain},
-            }
+            yield filled(
+                {
+                    **_resource(record, name, table.description, group),
+                    "dialect": _dialect(table, group[0]),
+                    "schema": _schema(table),
+                    OWN: {"grain": table.grain},
+                }
+            )
 
 
 def _groups(files: tuple[FileEntry, ...]) -> Iterator[tuple[FileEntry, ...]]:
@@ -134,10 +136,10 @@ def _resource(record: Record, name: str, said: str, files: tuple[FileEntry, ...]
     )
 
 
-def _dialect(table: TableDescription, file: FileEntry) -> Node:
-    if file.media_type == "text/csv":
-        return {"delimiter": table.delimiter}
-    return {"delimiter": "\t"} if file.media_type == "text/tab-separated-values" else {}
+def _dialect(table: TableDescription, file: FileEntry) -> Node | None:
+    """Edition 1.0 asks for both properties wherever there is a dialect."""
+    delimiter = {"text/csv": table.delimiter, "text/tab-separated-values": "\t"}.get(file.media_type)
+    return {"delimiter": delimiter, "doubleQuote": True} if delimiter else None
 
 
 def _schema(table: TableDescription) -> Node:
@@ -198,7 +200,7 @@ def _texts(record: Record) -> Iterator[Node]:
             name = texts.name if number == 1 else f"{texts.name}-{number}"
             node = _resource(record, name, texts.description, (file,)) | {"title": texts.title}
             lined = file.media_type == "application/jsonl"
-            yield node | {"licenses": _licences(texts.licence)} | ({"schema": DOCUMENT_SCHEMA} if lined else {})
+            yield filled({**node, "licenses": _licences(texts.licence), "schema": DOCUMENT_SCHEMA if lined else None})
 
 
 def _events(record: Record) -> Iterator[Node]:

@@ -17,7 +17,11 @@ from lakehouse.archive.metadata.wording import (
 )
 
 FILE_NAME = "ro-crate-metadata.json"
-CONTEXT = "https://w3id.org/ro/crate/1.1/context"
+# The context of the specification leaves out two terms of schema.org that are used here.
+CONTEXT: list[object] = [
+    "https://w3id.org/ro/crate/1.1/context",
+    {"creditText": "http://schema.org/creditText", "sha256": "http://schema.org/sha256"},
+]
 SPECIFICATION = "https://w3id.org/ro/crate/1.1"
 
 Node = dict[str, object]
@@ -30,9 +34,16 @@ def export(record: Record) -> dict[str, bytes]:
 
 def document(record: Record) -> dict[str, object]:
     """Return the crate's JSON-LD: a flat graph in which every entity is referred to by its id."""
-    nodes = [_descriptor(), _root(record), *_files(record), *_around(record)]
-    unique = {str(node["@id"]): node for node in reversed(nodes)}
-    return {"@context": CONTEXT, "@graph": [node for node in nodes if unique.pop(str(node["@id"]), None) is not None]}
+    nodes: dict[str, Node] = {}
+    for node in (_descriptor(), _root(record), *_files(record), *_around(record)):
+        nodes.setdefault(str(node["@id"]), _single(node))
+    return {"@context": CONTEXT, "@graph": list(nodes.values())}
+
+
+def _single(node: Node) -> Node:
+    """Return the entity with lists of one thing replaced by that thing, as the specification asks."""
+    lone = {name: value[0] for name, value in node.items() if isinstance(value, list) and len(value) == 1}
+    return {**node, **lone}
 
 
 def _descriptor() -> Node:
@@ -56,7 +67,7 @@ def _root(record: Record) -> Node:
             "datePublished": record.created_at.isoformat(timespec="seconds"),
             "license": {"@id": _licence_id(description)},
             "identifier": [each.url or each.value for each in record.identifiers] or [record.key],
-            "url": {"@id": record.url} if record.url else None,
+            "url": record.url,
             "version": record.version,
             "keywords": ", ".join(description.keywords),
             "inLanguage": description.language,
@@ -110,8 +121,6 @@ def _what(description: Description, file: FileEntry) -> str | None:
 def _around(record: Record) -> Iterator[Node]:
     description = record.description
     yield _licence(description)
-    if record.url:
-        yield {"@id": record.url, "@type": "WebPage", "name": f"About {description.title}", "url": record.url}
     for creator in description.creators:
         yield from _party(creator)
     if description.publisher:
@@ -165,6 +174,7 @@ def _party(creator: Creator) -> Iterator[Node]:
             "@id": _party_id(creator),
             "@type": "Person" if is_person(creator) else "Organization",
             "name": creator.name,
+            "url": identifier(creator.identifier).url if creator.identifier else None,
             "affiliation": {"@id": _local("organisation", employer)} if employer else None,
         }
     )
@@ -173,7 +183,8 @@ def _party(creator: Creator) -> Iterator[Node]:
 
 
 def _organisation(place: str, name: str) -> Node:
-    return {"@id": place, "@type": "Organization", "name": name}
+    url = place if not place.startswith("#") else None
+    return filled({"@id": place, "@type": "Organization", "name": name, "url": url})
 
 
 def _funder_id(name: str, text: str | None) -> str:

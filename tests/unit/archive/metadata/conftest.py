@@ -1,5 +1,6 @@
 """Datasets to describe: the three samples, and one whose description has every field set."""
 
+import tarfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -181,3 +182,15 @@ def record(folder: Path) -> Record:
 def published() -> Callable[[Path], Record]:
     """Make the record of a folder as a stored version with identifiers and a landing page."""
     return stored
+
+
+@pytest.fixture(scope="session")
+def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The JSON schemas of the Data Package standard, by edition."""
+    archive = Path(__file__).parents[5] / "shared/data/frictionless_examples/frictionless.tar.xz"
+    if not archive.is_file():
+        pytest.skip("needs ../shared/data/frictionless_examples, which is not part of this repository")
+    into = tmp_path_factory.mktemp("frictionless")
+    with tarfile.open(archive) as packed:
+        packed.extractall(into, filter="data")
+    return into / "profiles"
