@@ -1,4 +1,4 @@
-"""DOIs at DataCite, through version 2 of its REST API. What is relied on is written down in docs/flow/identifiers.md."""
+"""DOIs at DataCite, by its REST API, version 2. docs/flow/identifiers.md says what is relied on."""
 
 import json
 import random
@@ -143,7 +143,8 @@ class DataCite:
 def _wait_s(attempt: int, asked: str | None) -> float:
     if asked is not None and asked.isdecimal():
         return min(float(asked), LONGEST_WAIT_S)
-    return min(FIRST_WAIT_S * 2**attempt, LONGEST_WAIT_S) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+    longest: float = min(FIRST_WAIT_S * 2**attempt, LONGEST_WAIT_S)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
 def _said(response: BaseHTTPResponse) -> str:
