@@ -69,7 +69,8 @@ def summary(description: Description) -> str:
     text = description.description.strip()
     if len(text) < SHORTEST:
         inside = [table.description for table in description.tables.values()]
-        inside += [part.description for part in (*description.texts.values(), *description.events.values())]
+        inside += [texts.description for texts in description.texts.values()]
+        inside += [log.description for log in description.events.values()]
         text = " ".join([description.title.rstrip(".") + ".", text, *inside])
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
