@@ -16,12 +16,14 @@ from typing import IO
 
 from lakehouse.archive.content_hash import CHUNK_BYTES, content_sha256, file_sha256
 from lakehouse.archive.eds import DESCRIPTION_FILE
+from lakehouse.archive.zip_directory import count_entries
 from lakehouse.errors import ServiceUnavailableError, UnreadableSubmissionError, UnsafeArchiveError
 
 # Left out silently: operating systems add them and nobody means to submit them.
 JUNK = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX"})
 # A folder of these names would change how the version store's git behaves.
 CONTROL_PREFIXES = (".git", ".datalad")
+ENCRYPTED = 0x1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,9 @@ def _fill(source: Path, work: Path, limits: Limits) -> None:
         else:
             raise UnreadableSubmissionError(f"{source} is neither a folder nor a zip archive; submit one of them")
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError) as error:
-        # zipfile raises RuntimeError for an encrypted member or an unknown compression, ValueError for a broken name.
-        raise UnreadableSubmissionError(f"{source.name} cannot be unpacked: {error}; zip it again") from error
+        # zipfile raises RuntimeError for an unknown compression, ValueError for a broken name, EOFError without words.
+        reason = str(error) or "it ends too early"
+        raise UnreadableSubmissionError(f"{source.name} cannot be unpacked: {reason}; zip it again") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ServiceUnavailableError(f"no room for {source.name} in {work.parent}; free disk space") from error
@@ -115,10 +118,10 @@ def _walk(root: Path, limits: Limits) -> Iterator[tuple[str, Path]]:
 
 def _unpack(source: Path, work: Path, limits: Limits) -> None:
     packed_bytes = source.stat().st_size
+    if count_entries(source, limits.entries) > limits.entries:
+        raise UnsafeArchiveError(f"more than {limits.entries} entries; split the dataset")
     with zipfile.ZipFile(source) as archive:
         infos = archive.infolist()
-        if len(infos) > limits.entries:
-            raise UnsafeArchiveError(f"{len(infos)} entries; at most {limits.entries} are taken, split the dataset")
         members = [(_member_name(info, limits), info) for info in infos if not _is_junk(info.filename)]
         files = [(name, info) for name, info in members if not info.is_dir()]
         _refuse_collisions([name for name, _ in files])
@@ -139,6 +142,8 @@ def _member_name(info: zipfile.ZipInfo, limits: Limits) -> str:
     if "\0" in info.orig_filename or "\\" in info.orig_filename:
         raise UnsafeArchiveError(f"{info.filename!r}: a name with a NUL or a backslash; rename it")
     name = _checked(info.filename.removesuffix("/") if info.is_dir() else info.filename, limits)
+    if info.flag_bits & ENCRYPTED:
+        raise UnreadableSubmissionError(f"{name} is encrypted; zip it without a password")
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise UnsafeArchiveError(f"{name} is a link or device; put the file itself there")
