@@ -52,6 +52,7 @@ from lakehouse.tables.lock import archive_lock
 
 CATALOG = "lakehouse"
 ATTEMPTS = 20
+PATIENCE = 5
 FIRST_WAIT_S = 0.02
 LONGEST_WAIT_S = 1.0
 
@@ -168,7 +169,8 @@ class IcebergTables:
                 base = self._cut(name, branch)
                 stored = self._catalog.load_table(name)
                 emptied = write.mode == "replace" and _data_files(base) > 0
-                if not self._writes(stored, rows, branch, summary, emptied=emptied):
+                made = self._made(stored, branch, attempt)
+                if not made or not self._writes(stored, rows, branch, summary, emptied=emptied):
                     _pause(attempt)
                     continue
                 own = list(ancestors_of(stored.snapshot_by_name(branch), stored.metadata))[: 2 if emptied else 1]
@@ -177,6 +179,18 @@ class IcebergTables:
                     return StagedWrite(write.table, branch, own[0].snapshot_id)
             _pause(attempt)
         raise CommitConflictError(f"other writers kept changing {name} for {ATTEMPTS} attempts; run the step again")
+
+    def _made(self, stored: Table, branch: str, attempt: int) -> bool:
+        """Say whether the branch just cut is there; rows staged on one that is not would land on main.
+
+        Another run of the same step may have dropped it. But some catalogs accept a branch and keep none.
+        """
+        if branch not in stored.metadata.refs and attempt >= PATIENCE:
+            raise PermanentError(
+                f"{self.place} keeps no branches of tables, so nothing can be audited before it is seen; "
+                "use a catalog that does, see docs/decisions/0201-branches-in-each-catalog.md"
+            )
+        return branch in stored.metadata.refs
 
     def read_staged(self, staged: StagedWrite) -> pa.Table:
         """Return all rows visible on the branch head."""

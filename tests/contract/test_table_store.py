@@ -14,6 +14,7 @@ from lakehouse.errors import (
     AncestryError,
     LoginError,
     NoTableError,
+    PermanentError,
     SchemaError,
     ServiceUnavailableError,
     TableOwnerError,
@@ -270,3 +271,15 @@ def test_a_catalog_that_does_not_answer_is_a_transient_error():
     )
     with pytest.raises(ServiceUnavailableError, match=r"127\.0\.0\.1:9"):
         tables.tables("silver")
+
+
+def test_a_catalog_that_drops_branches_is_refused_before_anything_lands_on_main(
+    backend, new_table, marks_of, monkeypatch
+):
+    table, tables = new_table(), backend.tables()
+    tables.ensure(table)
+    before = tables.pointer(table.name)
+    monkeypatch.setattr("lakehouse.adapters.iceberg_rewrite.commits", lambda *_arguments: True)  # as Nessie answers
+    with pytest.raises(PermanentError, match="keeps no branches"):
+        tables.stage(TableWrite(table, marks_of("a")), "audit", {})
+    assert backend.tables().pointer(table.name) == before
