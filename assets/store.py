@@ -4,19 +4,17 @@ from collections import Counter
 from collections.abc import Iterator
 
 import dagster as dg
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.house import Origin, commit, failures, preview, read_released, stored_datasets, submissions, with_run
+from assets.house import Origin, commit, failures, preview, read_released, submissions, with_run
+from assets.learning import Permission, document_parts
 from assets.version import dataset_record, dataset_version, saved_version
 from lakehouse.archive.eds import Description
 from lakehouse.archive.layers import bronze_writes, load_rows, silver_writes
-from lakehouse.archive.reading import table_definition, text_definition
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.terms import terms_rows
-from lakehouse.errors import NoReleaseError
 from lakehouse.ports import DatasetVersion, DatasetVersions, TableWrite
-from lakehouse.tables.documents import assemble, documents_sha256, from_outcomes, from_texts
+from lakehouse.tables.documents import assemble, documents_sha256
 from lakehouse.tables.gold import DOCUMENTS, LOADS
 from lakehouse.tables.register import TERMS
 from lakehouse.tables.write_audit_publish import Lakehouse
@@ -30,7 +28,6 @@ APART = dg.AssetCheckSpec(
     blocking=True,
     description="No text occurs twice, so none is both learned from and measured on.",
 )
-OUTCOMES = "silver.college_scorecard_outcomes"
 
 
 @dg.asset(
@@ -95,18 +92,23 @@ def documents(
     versions: dg.ResourceParam[DatasetVersions],
     house: dg.ResourceParam[Lakehouse],
     origin: dg.ResourceParam[Origin],
+    permission: dg.ResourceParam[Permission],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """All documents the language model may learn from or be measured on, split by a hash of their text."""
     with failures():
-        rows = assemble(_document_parts(house, shelf, versions))
-        writes = [TableWrite(DOCUMENTS, rows, mode="replace")]
+        parts, left_out = document_parts(house, shelf, versions, permission)
+        rows = assemble(parts)
         digest = documents_sha256(rows)
-        commit(house, writes, key=f"documents:{digest}", provenance=origin.provenance(context))
+        # Named after what they replace too: the same documents can come back when terms or consent change twice.
+        before = documents_sha256(read_released(house, DOCUMENTS))
+        writes = [TableWrite(DOCUMENTS, rows, mode="replace")] if digest != before else []
+        commit(house, writes, key=f"documents:{digest}:after:{before}", provenance=origin.provenance(context))
     counts = Counter(rows["split"].to_pylist())
     yield dg.MaterializeResult(
         metadata={
             "documents": rows.num_rows,
             "bytes": pc.sum(rows["byte_count"]).as_py() or 0,
+            "left_out": left_out,
             **{f"{split}_documents": count for split, count in sorted(counts.items())},
             "preview": preview(rows.select(["document_id", "split", "text"])),
         },
@@ -167,23 +169,3 @@ def _loaded(writes: list[TableWrite], version: DatasetVersion) -> dg.Materialize
         },
         data_version=dg.DataVersion(version.commit),
     )
-
-
-def _document_parts(house: Lakehouse, shelf: Shelf, versions: DatasetVersions) -> list[pa.Table]:
-    """Return the documents of every published dataset: all versions of waves, the newest of snapshots."""
-    parts = []
-    for name, stored in stored_datasets(house, shelf, versions).items():
-        description, licence = stored.description, stored.description.licence or ""
-        labels = [version.version for version in stored.versions]
-        kept = pa.array(labels[-1:] if description.accumulates == "snapshots" else labels)
-        for collection in description.texts.values():
-            rows = read_released(house, text_definition(name, collection, "silver"))
-            rows = rows.filter(pc.is_in(rows["dataset_version"], value_set=kept))
-            parts.append(from_texts(rows, dataset=name, collection=collection.name, licence=licence))
-        for table in description.tables.values():
-            definition = table_definition(name, table, "silver")
-            if definition.name == OUTCOMES:
-                parts.append(from_outcomes(read_released(house, definition), dataset=name, licence=licence))
-    if not parts:
-        raise NoReleaseError("no published dataset holds text; hand one in with `lakehouse submit PATH`")
-    return parts

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
-from assets.house import Origin, failures
+from assets.house import Origin, failures, read_released
+from assets.learning import Permission, require_learnable
 from assets.store import documents
 from assets.workshop import Workshop
+from lakehouse.tables.gold import DOCUMENTS
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.progress import Progress
 
@@ -33,9 +35,13 @@ def language_model(
     house: dg.ResourceParam[Lakehouse],
     workshop: dg.ResourceParam[Workshop],
     origin: dg.ResourceParam[Origin],
+    permission: dg.ResourceParam[Permission],
 ) -> dg.MaterializeResult[None]:
     """A small GPT with its byte-level tokenizer; unchanged documents and recipe give the version there already is."""
     with failures():
+        require_learnable(
+            read_released(house, DOCUMENTS, columns=["document_id"]), permission.policy(house), permission
+        )
         corpus = workshop.corpus(house)
         result = workshop.train(corpus, code_commit=origin.code_commit, cause=config.cause, log=_told(context.log.info))
     training = result.training

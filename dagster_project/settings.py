@@ -76,6 +76,9 @@ class Settings(BaseModel):
     model_recipe: Literal["demo", "tiny"] = Field("demo", description="How large a language model to train.")
     fair_gate: Literal["warn", "block"] = Field("warn", description="Warn about a low FAIR score, or refuse it.")
     fair_threshold: float = Field(0.5, ge=0, le=1, description="FAIR score, 0 to 1, from which a dataset passes.")
+    training_forbidden: Literal["fail", "leave_out"] = Field(
+        "fail", description="What training does with a dataset whose terms forbid it: fail naming it, or do without."
+    )
     retrain_cron: str = Field("0 2 * * *", description="When the scheduled retraining runs (UTC).")
     inbox_seconds: int = Field(15, ge=1, description="How often the inbox is looked at.")
     drift_seconds: int = Field(30, ge=1, description="How often retraining decisions are looked at.")

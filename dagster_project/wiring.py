@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from assets.house import Origin
+from assets.learning import Permission
 from assets.workshop import Workshop
 from dagster_project.judging import fair_gate
 from dagster_project.settings import Settings, code_commit
@@ -70,6 +71,12 @@ def denied_log(settings: Settings) -> DeniedLog:
     return DeniedLog(settings.home / "logs" / "denied.jsonl")
 
 
+def permission(settings: Settings) -> Permission:
+    """Return what decides whether models may learn from a dataset."""
+    leave_out = settings.training_forbidden == "leave_out"
+    return Permission(users_file(settings), denied_log(settings), leave_out=leave_out)
+
+
 def resources(settings: Settings) -> dict[str, object]:
     """Return everything assets ask for, by the name they ask with."""
     return {
@@ -79,6 +86,7 @@ def resources(settings: Settings) -> dict[str, object]:
         "naming": naming(settings),
         "workshop": workshop(settings),
         "origin": Origin(code_commit=code_commit()),
+        "permission": permission(settings),
     }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from lakehouse.errors import PurposeError
 from lakehouse.policy.decisions import Decision
 from lakehouse.policy.purposes import lineage
 from lakehouse.policy.terms import ConsentTable, Terms
@@ -57,8 +58,10 @@ def consented_rows(
 
 def _kept(rows: pa.Table, columns: Sequence[str], answering: set[str], *, opt_in: bool) -> list[bool]:
     """Say for each row whether all subjects it names may be used; a subject that is not named needs no consent."""
-    named = [rows.column(name).to_pylist() for name in columns if name in rows.column_names]
-    return [
-        all(subject is None or (str(subject) in answering) == opt_in for subject in subjects)
-        for subjects in (zip(*named, strict=True) if named else [()] * rows.num_rows)
-    ]
+    missing = [name for name in columns if name not in rows.column_names]
+    if missing:
+        raise PurposeError(
+            f"consent cannot be asked: the rows have no column {', '.join(missing)} to name their subjects"
+        )
+    named = zip(*(rows.column(name).to_pylist() for name in columns), strict=True)
+    return [all(subject is None or (str(subject) in answering) == opt_in for subject in subjects) for subjects in named]

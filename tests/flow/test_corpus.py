@@ -2,14 +2,17 @@
 
 import shutil
 
-from assets.store import _document_parts
+from assets.learning import document_parts
 from assets.version import saved_version
-from dagster_project.wiring import lakehouse, versions
+from dagster_project.wiring import lakehouse, permission, versions
 from lakehouse.tables.documents import assemble
 
 
 def corpus(bench):
-    parts = _document_parts(lakehouse(bench.settings), bench.shelf, versions(bench.settings))
+    parts, left_out = document_parts(
+        lakehouse(bench.settings), bench.shelf, versions(bench.settings), permission(bench.settings)
+    )
+    assert left_out == []
     return assemble(parts).num_rows
 
 
@@ -37,7 +40,10 @@ def test_an_accepted_dataset_without_tables_yet_stops_nobody(bench):
 def test_the_newest_snapshot_replaces_the_one_before(bench):
     for seed in (9, 10):
         assert bench.loop.ingest(bench.periodic_texts(seed=seed, accumulates="snapshots")).success
-    parts = _document_parts(lakehouse(bench.settings), bench.shelf, versions(bench.settings))
+    parts, left_out = document_parts(
+        lakehouse(bench.settings), bench.shelf, versions(bench.settings), permission(bench.settings)
+    )
+    assert left_out == []
     assert set(assemble(parts)["dataset_version"].to_pylist()) == {"10"}
 
 

@@ -226,7 +226,10 @@ METADATA = [
     (f"SELECT COUNT(*) FROM {TABLES} WHERE TABLE_NAME = 'documents' AND TABLE_SCHEMA = 'lakehouse.gold'", [(1,)]),
     (f"SELECT TABLE_NAME FROM {TABLES} WHERE TABLE_SCHEMA = 'kpi'", [("best_years",), ("outcomes_by_year",)]),
     (f"select table_type from {TABLES.lower()} where table_name = 'best_years'", [("VIEW",)]),
-    ("SELECT DATA_TYPE FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_NAME = 'submissions' AND COLUMN_NAME = 'fair_score'", [("DOUBLE",)]),
+    (
+        "SELECT DATA_TYPE FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_NAME = 'submissions' AND COLUMN_NAME = 'fair_score'",
+        [("DOUBLE",)],
+    ),
     ("SELECT COUNT(*) FROM INFORMATION_SCHEMA.VIEWS WHERE VIEW_DEFINITION LIKE '%mean_earnings > 0'", [(1,)]),
     ("USE lakehouse", [(True, "Default schema changed to [lakehouse]")]),
     ("select count(*) from information_schema.schemata where schema_name = 'sys'", [(1,)]),

@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pytest
 
+from lakehouse.errors import PurposeError
 from lakehouse.policy.consent import answering_subjects, consented_rows
 from lakehouse.policy.decisions import Policy
 from lakehouse.policy.terms import ConsentTable, Part, Terms
@@ -81,6 +82,11 @@ def test_rows_of_subjects_without_consent_go_and_hidden_columns_are_empty():
 def test_rows_of_subjects_who_objected_go():
     found = seen("marks", MARKS, answer(7, "research", False), opt_in=False)
     assert [row["mark"] for row in found] == [2, 3]
+
+
+def test_rows_that_do_not_name_their_subjects_are_not_used():
+    with pytest.raises(PurposeError, match="no column tutor"):
+        seen("marks", {"student": [7], "name": ["Ada"]})
 
 
 def test_parts_without_subjects_are_whole():

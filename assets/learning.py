@@ -1,0 +1,126 @@
+"""What models may learn from: the documents of published datasets whose terms and subjects permit it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.house import Stored, read_released, stored_datasets
+from lakehouse.archive.reading import table_definition, text_definition
+from lakehouse.archive.shelf import Shelf
+from lakehouse.definition import TableDefinition
+from lakehouse.errors import NoReleaseError, PurposeError
+from lakehouse.policy.audit import DeniedLog
+from lakehouse.policy.consent import consented_rows
+from lakehouse.policy.decisions import Decision, Policy
+from lakehouse.policy.users import TRAINER, UsersFile
+from lakehouse.ports import DatasetVersions
+from lakehouse.tables.documents import from_outcomes, from_texts
+from lakehouse.tables.released_policy import released_policy
+from lakehouse.tables.write_audit_publish import Lakehouse
+
+OUTCOMES = "silver.college_scorecard_outcomes"
+PURPOSE = "model_training"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Who there is, where denials are kept, and whether a forbidden dataset is left out instead of an error."""
+
+    users: UsersFile
+    denied: DeniedLog
+    leave_out: bool = False
+
+    def policy(self, house: Lakehouse) -> Policy:
+        """Return what may be done with what is published now."""
+        return released_policy(house, self.users.users())
+
+    def learn(self, policy: Policy, dataset: str, part: str) -> Decision:
+        """Return the decision on learning from a part of a dataset, and keep a record when it is denied."""
+        decision = policy.decide(TRAINER, PURPOSE, dataset, part)
+        if not decision.permitted:
+            self.denied.record(decision, asked_by="training")
+        return decision
+
+
+def document_parts(
+    house: Lakehouse, shelf: Shelf, versions: DatasetVersions, permission: Permission
+) -> tuple[list[pa.Table], list[str]]:
+    """Return the documents of every published dataset, and why parts of some are not among them.
+
+    Of waves all versions count, of snapshots the newest. Subjects who did not agree are left out.
+
+    Raises:
+        PurposeError: a part may not be learned from, and it was not said to leave such parts out.
+        NoReleaseError: there is nothing to learn from.
+    """
+    policy = permission.policy(house)
+    parts, left_out = [], []
+    for name, stored in stored_datasets(house, shelf, versions).items():
+        for part, definition in _with_text(name, stored):
+            decision = permission.learn(policy, name, part)
+            if not decision.permitted:
+                left_out.append(_refused(decision, part, leave_out=permission.leave_out))
+                continue
+            rows = _permitted(house, policy, decision, definition, stored)
+            parts.append(_documents(rows, name, part, stored))
+    if not parts:
+        raise NoReleaseError("no published dataset holds text to learn from; hand one in with `lakehouse submit PATH`")
+    return parts, left_out
+
+
+def require_learnable(documents: pa.Table, policy: Policy, permission: Permission) -> None:
+    """Raise PurposeError when published documents come from what may not be learned from any more."""
+    places = {tuple(str(key).split("/")[:2]) for key in documents.column("document_id").to_pylist()}
+    for dataset, part in sorted(places):
+        decision = permission.learn(policy, dataset, part)
+        if not decision.permitted:
+            raise PurposeError(f"{decision.message}, but {part} is among the documents; materialise `documents` again")
+
+
+def _with_text(dataset: str, stored: Stored) -> Iterator[tuple[str, TableDefinition]]:
+    for collection in stored.description.texts.values():
+        yield collection.name, text_definition(dataset, collection, "silver")
+    for table in stored.description.tables.values():
+        definition = table_definition(dataset, table, "silver")
+        if definition.name == OUTCOMES:
+            yield table.name, definition
+
+
+def _refused(decision: Decision, part: str, *, leave_out: bool) -> str:
+    if not leave_out:
+        raise PurposeError(
+            f"{decision.message}; {part} cannot be learned from. Ask its owner for other terms, or set "
+            "LAKEHOUSE_TRAINING_FORBIDDEN=leave_out to learn without it"
+        )
+    return f"{part}: {decision.message}"
+
+
+def _permitted(
+    house: Lakehouse, policy: Policy, decision: Decision, definition: TableDefinition, stored: Stored
+) -> pa.Table:
+    """Return the rows of a part that may be learned from."""
+    rows = read_released(house, definition)
+    if stored.description.accumulates == "snapshots":
+        newest = pa.array([stored.versions[-1].version])
+        rows = rows.filter(pc.is_in(rows["dataset_version"], value_set=newest))
+    terms, part = policy.terms[decision.dataset], str(decision.part)
+    return consented_rows(rows, decision, terms, part=part, consents=_consents(house, decision, stored))
+
+
+def _consents(house: Lakehouse, decision: Decision, stored: Stored) -> list[Mapping[str, Any]]:
+    consent = decision.consent
+    if consent is None:
+        return []
+    table = stored.description.tables[consent.part]
+    columns = [consent.subject, consent.purpose, consent.given, "dataset_version"]
+    return read_released(house, table_definition(decision.dataset, table, "silver"), columns=columns).to_pylist()
+
+
+def _documents(rows: pa.Table, dataset: str, part: str, stored: Stored) -> pa.Table:
+    licence = stored.description.licence or ""
+    if part in stored.description.texts:
+        return from_texts(rows, dataset=dataset, collection=part, licence=licence)
+    return from_outcomes(rows, dataset=dataset, licence=licence)
