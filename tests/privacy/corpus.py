@@ -353,7 +353,10 @@ def vin(maker: Maker) -> str:
 
 
 def ssn(maker: Maker) -> str:
-    area = maker.random.choice([n for n in (1, 123, 219, 457, 772, 665, 899) if n != 666]) + maker.random.randrange(0, 5) * 0
+    area = (
+        maker.random.choice([n for n in (1, 123, 219, 457, 772, 665, 899) if n != 666])
+        + maker.random.randrange(0, 5) * 0
+    )
     return f"{area:03d}-{maker.random.randrange(1, 100):02d}-{maker.random.randrange(1, 10_000):04d}"
 
 
@@ -383,13 +386,17 @@ def address(maker: Maker) -> str:
     number = maker.random.randrange(1, 9999)
     name = maker.random.choice(["Oak", "Long Pine", "Maple", "Washington", "Church", "Mill", "St. Mary"])
     kind = maker.random.choice(["Street", "Avenue", "Road", "Lane", "Drive", "Court", "Blvd"])
-    return maker.random.choice([f"{number} {name} {kind}", f"{number} N {name} {kind}", f"Bahnhofstraße {number % 200 + 1}"])
+    return maker.random.choice(
+        [f"{number} {name} {kind}", f"{number} N {name} {kind}", f"Bahnhofstraße {number % 200 + 1}"]
+    )
 
 
 def mail(maker: Maker) -> str:
     given, surname = (re.sub("[^a-z]", "", part.lower()) or "ann" for part in maker.person())
     host = maker.random.choice(["uni-west.edu", "school-one.org", "mail.net", "students.ac.uk", "gmx.de"])
-    return maker.random.choice([f"{given}.{surname}@{host}", f"{surname}{maker.digits(2)}@{host}", f"{given}_{surname}@{host}"])
+    return maker.random.choice(
+        [f"{given}.{surname}@{host}", f"{surname}{maker.digits(2)}@{host}", f"{given}_{surname}@{host}"]
+    )
 
 
 VALUES = {
@@ -403,18 +410,24 @@ VALUES = {
     "street_address": address,
     "payment_card": card,
     "iban": lambda m: m.faker.iban(),
-    "ip_address": lambda m: f"{m.random.choice([8, 24, 52, 91, 151, 185])}.{m.random.randrange(256)}.{m.random.randrange(256)}.{m.random.randrange(1, 255)}",
+    "ip_address": lambda m: (
+        f"{m.random.choice([8, 24, 52, 91, 151, 185])}.{m.random.randrange(256)}.{m.random.randrange(256)}.{m.random.randrange(1, 255)}"
+    ),
     "device": lambda m: ":".join(f"{m.random.randrange(256):02x}" for _ in range(6)),
     "vehicle": vin,
     "medical_record": lambda m: f"MR{m.digits(7)}",
     "health_plan": mbi,
     "licence": lambda m: f"{m.random.choice('ABCDKS')}{m.digits(8)}",
-    "national_id": lambda m: f"{m.random.choice(['AB', 'JK', 'PR'])} {m.digits(2)} {m.digits(2)} {m.digits(2)} {m.random.choice('ABCD')}",
+    "national_id": lambda m: (
+        f"{m.random.choice(['AB', 'JK', 'PR'])} {m.digits(2)} {m.digits(2)} {m.digits(2)} {m.random.choice('ABCD')}"
+    ),
     "profile_url": lambda m: f"https://www.linkedin.com/in/{m.person()[0].lower()}-{m.digits(3)}",
     "url": lambda m: f"https://www.{m.random.choice(['school', 'club', 'page'])}{m.digits(2)}.org/{m.digits(3)}",
     "photo": lambda m: "data:image/png;base64," + base64.b64encode(m.random.randbytes(60)).decode(),
     "biometric": lambda m: base64.b64encode(m.random.randbytes(48)).decode(),
-    "postcode": lambda m: f"{m.random.choice(['SW1A', 'M1', 'EC2V'])} {m.random.randrange(1, 9)}{m.random.choice(['AA', 'BX', 'JQ'])}",
+    "postcode": lambda m: (
+        f"{m.random.choice(['SW1A', 'M1', 'EC2V'])} {m.random.randrange(1, 9)}{m.random.choice(['AA', 'BX', 'JQ'])}"
+    ),
     "coordinates": lambda m: f"{m.random.uniform(-80, 80):.5f}, {m.random.uniform(-170, 170):.5f}",
     "old_age": lambda m: str(m.random.randrange(90, 110)),
     "person_name": lambda m: " ".join(m.person()),

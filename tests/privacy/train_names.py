@@ -114,7 +114,9 @@ if __name__ == "__main__":
     sentences = presidio_half(made, Path(sys.argv[2])) * PRESIDIO_TIMES
     data = list(
         examples(
-            sentences + maker.sentences(made.TUNING_SENTENCES, MADE_UP) + maker.sentences(made.UNPERSONAL, UNPERSONAL)
+            sentences
+            + maker.sentences(made.TUNING_SENTENCES, MADE_UP)
+            + maker.sentences(made.UNPERSONAL, UNPERSONAL)
             + maker.put_together(PUT_TOGETHER),
             book_sentences(Path(sys.argv[1]), FROM_BOOKS, made.TUNING_SEED),
         )

@@ -13,8 +13,8 @@ from lakehouse.archive.privacy.finder import find
 from lakehouse.archive.privacy.kinds import identifiers
 from lakehouse.archive.privacy.showing import shape
 
-# Cells looked at one by one in each chunk, so that a column of hashes costs no more than its first thousand.
-LOOKED_AT = 2_000
+# Cells looked at one by one in each chunk, so that a column of hashes costs no more than its first ones.
+LOOKED_AT = 200
 INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff\u180e"))
 # Letters that look alike in Cyrillic and Greek (Unicode Technical Standard 39, confusables).
 ALIKE = str.maketrans(
@@ -24,12 +24,14 @@ ALIKE = str.maketrans(
 DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\uff0d"), "-")
 # A letter of another script, a full-width sign, an odd dash or an invisible one beside what is written in ASCII.
 VEIL = (
-    "[0-9A-Za-z@][\u00ad\u200b-\u200d\u2010-\u2014\u2060\ufeff\u0370-\u052f\u2212\uff00-\uff5e]"
+    "[0-9A-Za-z@][\u00ad\u200b-\u200d\u2060\ufeff\u0370-\u052f\uff00-\uff5e]|[0-9][\u2010-\u2014\u2212][0-9]"
     "|[\u0370-\u052f\uff00-\uff5e][0-9A-Za-z@]|[\uff10-\uff19]{3}"
 )
-CODE = r"[A-Za-z0-9+/]{10}={1,2}|[A-Za-z0-9+/]{20}(?:$|[^A-Za-z0-9+/])"
+# Base64 that ends with its filling; without one it looks like any word.
+CODE = r"[A-Za-z0-9+/]{10}={1,2}"
 VEILED, ENCODED = "veiled", "encoded"
-DISGUISES: Patterns = ((VEILED, VEIL), (ENCODED, CODE))
+VEILS: Patterns = ((VEILED, VEIL),)
+CODES: Patterns = ((ENCODED, CODE),)
 HIDDEN_IN_CODE = frozenset({"email", "social_security", "phone", "payment_card", "iban"})
 _CODED = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{12,4096}={0,2}(?![A-Za-z0-9+/=])")
 

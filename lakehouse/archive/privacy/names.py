@@ -15,7 +15,9 @@ from lakehouse.archive.privacy.kinds import RULES_FOLDER, word_list
 WEIGHTS_FILE = "name_weights.txt"
 LONGEST_NAME = 60
 # O'Brien is one word, Brian's and I'll are two.
-TOKEN = re.compile(r"[^\W\d_]+(?:['\u2019](?!(?:s|ll|ve|re|d|m|t)\b)[^\W\d_]+|-[^\W\d_]+)*|\d+|\n|[^\w\s]", re.IGNORECASE)
+TOKEN = re.compile(
+    r"[^\W\d_]+(?:['\u2019](?!(?:s|ll|ve|re|d|m|t)\b)[^\W\d_]+|-[^\W\d_]+)*|\d+|\n|[^\w\s]", re.IGNORECASE
+)
 SENTENCE_ENDS = frozenset('.!?\n:"\u201c\u201d;\u2022')
 WORD_IN_NAME = r"[^\W\d_][^\W\d_'\u2019.-]*(?:['\u2019.-][^\W\d_]*)*"
 CELL = re.compile(rf"(?=[A-ZÀ-Þ]){WORD_IN_NAME}(?:,? {WORD_IN_NAME}){{0,4}}\.?")
@@ -74,7 +76,13 @@ def find_names(text: str) -> list[tuple[int, int]]:
     tags: list[bool] = []
     for position, token in enumerate(tokens):
         tags.append(may_be_name(token) and _score(learned, tokens, position, tags) > 0)
-    return [span for span in _spans(tokens, tags) if text[span[0] : span[1]].lower() not in word_list("name_titles")]
+    return [span for span in _spans(tokens, tags) if _stands_free(text, *span)]
+
+
+def _stands_free(text: str, start: int, end: int) -> bool:
+    """Say whether a name is neither a title nor a piece of an address of mail or of the web."""
+    inside = text[end : end + 1] in ("@", "_") or text[start - 1 : start] in ("@", "_", "/")
+    return not inside and text[start:end].lower() not in word_list("name_titles")
 
 
 def _score(learned: dict[str, float], tokens: Sequence[Token], position: int, tags: Sequence[bool]) -> float:

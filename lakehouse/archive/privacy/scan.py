@@ -10,25 +10,25 @@ import pyarrow.compute as pc
 
 from lakehouse.archive.arrays import Cells, sure
 from lakehouse.archive.privacy.confirm import Where
-from lakehouse.archive.privacy.disguise import DISGUISES, plain, uncovered
-from lakehouse.archive.privacy.engine import Patterns, Rows, candidates
-from lakehouse.archive.privacy.finder import find, fits_context, matches
+from lakehouse.archive.privacy.disguise import CODES, VEILS, plain, uncovered
+from lakehouse.archive.privacy.engine import Patterns, Rows, candidates, is_ascii, is_moments, is_numbers, offsets_of
+from lakehouse.archive.privacy.finder import NAME, find, fits_context, matches
 from lakehouse.archive.privacy.kinds import Identifier, has_context, identifiers
 from lakehouse.archive.privacy.names import find_names, is_name_cell
 from lakehouse.archive.privacy.showing import shape
 
 ROWS_KEPT = 100
 # Cells of one kind judged one by one in a column; then one in 64 is, and the others are counted by the share that held.
-JUDGED_CELLS, JUDGED_AFTER = 20_000, 64
-JUDGED_TEXTS = 2_000
+JUDGED_CELLS, JUDGED_AFTER = 5_000, 64
+JUDGED_TEXTS = 500
 # Names are judged in the first cells and letters, and in an evenly spread part of what follows.
-NAME_CELLS, NAME_CELLS_AFTER = 20_000, 64
-NAME_LETTERS, NAME_LETTERS_AFTER = 1_000_000, 1_024
-NAME_LETTERS_IN_CELLS = 200_000
+NAME_CELLS, NAME_CELLS_AFTER = 2_000, 512
+NAME_LETTERS, NAME_LETTERS_EVERY = 200_000, 1_000_000
+NAME_LETTERS_IN_CELLS = 50_000
 RUNNING_WORDS = 4
-# No disguise fits into fewer bytes.
-SHORTEST_DISGUISE = 6
-NAME = "person_name"
+# No cue with its value fits into fewer bytes.
+SHORTEST_CUE = 6
+SHORTEST_NAME = 3
 CAPITAL = r"\p{Lu}\pL"
 LONGEST_OF_SHORTEST = 20
 
@@ -88,24 +88,28 @@ class _Tally:
 
 
 @cache
-def anywhere(where: str) -> Patterns:
-    """Return the patterns looked for in columns, or in texts, and those of disguises."""
-    return DISGUISES + tuple(
-        (kind, pattern)
-        for kind, identifier in identifiers().items()
-        if identifier.where in ("everywhere", where)
-        for pattern in identifier.loose
-    )
+def anywhere(where: str, longest: int = LONGEST_OF_SHORTEST) -> Patterns:
+    """Return the patterns looked for in columns, or in texts, that may stand in so many bytes."""
+    found = [] if longest < SHORTEST_CUE else list(CODES)
+    for kind, identifier in identifiers().items():
+        if identifier.where in ("everywhere", where):
+            for pattern in identifier.loose:
+                least = SHORTEST_CUE if pattern == identifier.cue_pattern else identifier.shortest
+                found += [(kind, pattern)] if least <= longest else []
+    return tuple(found)
 
 
-@cache
-def _long_enough(longest: int) -> Patterns:
-    """Return the patterns for columns whose values may stand in cells of at most `longest` bytes."""
-    return tuple(
-        (kind, pattern)
-        for kind, pattern in anywhere("columns")
-        if (identifiers()[kind].shortest if kind in identifiers() else SHORTEST_DISGUISE) <= longest
-    )
+def _plainly(cells: Cells) -> Cells:
+    """Return the cells as `string` without nulls."""
+    return (cells.fill_null("") if cells.null_count else cells).cast(pa.string())
+
+
+def _looked_for(where: str, cells: Cells, longest: int) -> dict[str, Rows]:
+    """Return where something may stand, by kind or disguise."""
+    found = dict(candidates(anywhere(where, min(longest, LONGEST_OF_SHORTEST)), cells))
+    if not is_ascii(cells):
+        found.update(candidates(VEILS, cells))
+    return found
 
 
 class ColumnScan:
@@ -121,17 +125,20 @@ class ColumnScan:
 
     def add(self, cells: Cells, first_row: int) -> None:
         """Look through the next cells, the first of which stands in `first_row`."""
-        longest, present = _lengths(cells)
-        self._present += present
-        if not present:
+        cells = _plainly(cells)
+        lengths = np.diff(offsets_of(cells))
+        self._present += int(np.count_nonzero(lengths))
+        if not len(cells) or not lengths.any():
             return
-        found = candidates(_long_enough(min(longest, LONGEST_OF_SHORTEST)), cells)
+        numbers = is_numbers(cells) or is_moments(cells)
+        found = {} if numbers else _looked_for("columns", cells, int(lengths.max()))
         judged = {kind: rows for kind, rows in found.items() if kind in identifiers()}
         for kind, rows in {**judged, **dict(self._in_context(cells, judged))}.items():
             self._judge(kind, cells, rows, first_row)
         for row, kind, example in uncovered(cells, found):
             self._tally(kind).note(first_row + row, example)
-        self._judge_names(cells, first_row)
+        if not numbers and int(lengths.max()) >= SHORTEST_NAME:
+            self._judge_names(cells, first_row)
 
     def _in_context(self, cells: Cells, found: Mapping[str, Rows]) -> Iterator[tuple[str, Rows]]:
         for kind in self._context:
@@ -158,9 +165,11 @@ class ColumnScan:
         sample = _spread(len(cells), self._name_cells, NAME_CELLS, NAME_CELLS_AFTER)
         self._name_cells += len(cells)
         tally = self._tally(NAME)
-        chosen = cells if len(sample) == len(cells) else cells.take(pa.array(sample))
+        tally.unjudged += len(cells) - len(sample)
+        if not len(sample):
+            return
+        chosen = cells[: len(sample)] if len(sample) == sample[-1] + 1 else cells.take(pa.array(sample))
         tally.judged += len(chosen)
-        tally.unjudged += len(cells) - len(chosen)
         for value, positions in _by_value(chosen):
             if self._is_name(value):
                 for position in positions:
@@ -188,12 +197,6 @@ class ColumnScan:
             count, least = identifier.context_count, identifier.context_share
         personal = identifier.certainty == "direct" and tally.count >= count and share >= least
         return Suspicion(kind, tally.count, share, personal, tally.example, tally.rows[0], tuple(tally.rows))
-
-
-def _lengths(cells: Cells) -> tuple[int, int]:
-    lengths = pc.binary_length(cells)
-    longest = pc.max(lengths).as_py()
-    return longest or 0, int(pc.sum(pc.greater(lengths, 0)).as_py() or 0)
 
 
 def _by_value(cells: Cells) -> Iterator[tuple[str, list[int]]]:
@@ -224,14 +227,13 @@ class TextScan:
     def __init__(self) -> None:
         self._documents = 0
         self._letters = 0
-        self._named_letters = 0
         self._tallies: dict[str, _Tally] = {}
 
     def add(self, texts: Cells | Iterable[str], first_row: int) -> None:
         """Look through the next documents, the first of which stands in `first_row`."""
-        cells: Cells = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.large_string())
+        cells = _plainly(texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string()))
         self._documents += len(cells)
-        found = candidates(anywhere("texts"), cells)
+        found = _looked_for("texts", cells, LONGEST_OF_SHORTEST)
         kinds: dict[int, list[str]] = {}
         for kind in identifiers():
             for row in found.get(kind, np.empty(0, np.int64)).tolist():
@@ -240,14 +242,13 @@ class TextScan:
             self._judge(cells, row, looked_for, first_row)
         for row, kind, _example in uncovered(cells, found):
             self._tallies.setdefault(kind, _Tally()).note(first_row + row, "")
-        for row in range(len(cells)):
-            self._judge_names(cells, row, first_row)
+        self._judge_names(cells, first_row)
 
     def _judge(self, cells: Cells, row: int, kinds: list[str], first_row: int) -> None:
         open_kinds = [kind for kind in kinds if self._still_judged(kind)]
         if not open_kinds:
             return
-        spans = find(cells[row].as_py() or "", open_kinds)
+        spans = find(cells[row].as_py(), open_kinds)
         for kind in {span.kind for span in spans}:
             self._tallies[kind].note(first_row + row, "", sum(span.kind == kind for span in spans))
 
@@ -258,20 +259,19 @@ class TextScan:
         tally.unjudged += not judge
         return judge
 
-    def _judge_names(self, cells: Cells, row: int, first_row: int) -> None:
+    def _judge_names(self, cells: Cells, first_row: int) -> None:
+        """Judge the first documents, then each one in which a new stretch of so many letters begins."""
         tally = self._tallies.setdefault(NAME, _Tally())
-        size = cells[row].as_buffer()
-        letters = size.size if size is not None else 0
-        self._letters += letters
-        if self._named_letters > NAME_LETTERS + self._letters // NAME_LETTERS_AFTER:
-            tally.unjudged += 1
-            return
-        text = plain(cells[row].as_py() or "")[:NAME_LETTERS]
-        self._named_letters += len(text)
-        tally.judged += 1
-        names = find_names(text)
-        if names:
-            tally.note(first_row + row, "", len(names))
+        ends = self._letters + np.cumsum(np.diff(offsets_of(cells)), dtype=np.int64)
+        before = np.concatenate([[self._letters], ends[:-1]]) if len(ends) else ends
+        chosen = np.flatnonzero((before < NAME_LETTERS) | (ends // NAME_LETTERS_EVERY > before // NAME_LETTERS_EVERY))
+        self._letters = int(ends[-1]) if len(ends) else self._letters
+        tally.judged += len(chosen)
+        tally.unjudged += len(cells) - len(chosen)
+        for row in chosen.tolist():
+            names = find_names(plain(cells[row].as_py()[:NAME_LETTERS]))
+            if names:
+                tally.note(first_row + row, "", len(names))
 
     def suspicions(self) -> tuple[TextSuspicion, ...]:
         """Return what was found, the most certain kind first; nothing for an empty collection."""
