@@ -52,10 +52,10 @@ def evaluation(
 
 
 def newest_version(workshop: Workshop) -> str:
-    """Return the newest trained version; raise CheckpointError before the first."""
-    versions = workshop.checkpoints.versions()
+    """Return the newest trained version that is not in quarantine; raise CheckpointError when there is none."""
+    versions = workshop.checkpoints.usable()
     if not versions:
-        raise CheckpointError(f"no model under {workshop.checkpoints.root}; materialise `language_model` first")
+        raise CheckpointError(f"no usable model under {workshop.checkpoints.root}; materialise `language_model` first")
     return versions[-1]
 
 

@@ -17,6 +17,7 @@ from lakehouse.ports import DatasetVersion, DatasetVersions, Provenance, TableWr
 from lakehouse.tables.gold import GOLD, LOADS
 from lakehouse.tables.register import REGISTER
 from lakehouse.tables.release import Release
+from lakehouse.tables.withdrawals import quarantined, require_none_open
 from lakehouse.tables.write_audit_publish import Lakehouse, Published, recover, write_audit_publish
 from models.errors import ModelError
 
@@ -64,7 +65,11 @@ def commit(
     provenance: Provenance,
     model_version: str | None = None,
 ) -> Published:
-    """Write, audit and publish rows, together with a model when one is named."""
+    """Write, audit and publish rows, together with a model when one is named.
+
+    Raises BusyError while a withdrawal is not finished.
+    """
+    require_none_open(house.objects)
     _found(house, provenance)
     return write_audit_publish(
         house,
@@ -137,8 +142,9 @@ def read_released(house: Lakehouse, table: TableDefinition, *, columns: Sequence
 
 
 def current_model(house: Lakehouse) -> str | None:
-    """Return the published model's version, or None before the first."""
-    return _release(house).model_version
+    """Return the published model's version, or None before the first and while it is in quarantine."""
+    model = _release(house).model_version
+    return None if model in quarantined(house.objects) else model
 
 
 def _release(house: Lakehouse) -> Release:

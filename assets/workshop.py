@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from lakehouse.errors import NoReleaseError
+from lakehouse.masking import Mask
 from lakehouse.tables.documents import documents_sha256
 from lakehouse.tables.gold import DOCUMENTS
 from lakehouse.tables.lock import archive_lock
@@ -116,6 +118,27 @@ class Workshop:
             dataset, _, label = key.partition("@")
             learned.setdefault(dataset, set()).add(label)
         return learned
+
+    def versions(self) -> list[str]:
+        """Return all trained versions, oldest first."""
+        return self.checkpoints.versions()
+
+    def learned_from(self, version: str) -> Mapping[str, str]:
+        """Return the commits of the dataset versions a model has learned from, by ``dataset@version``."""
+        commits: dict[str, str] = self.checkpoints.training(version)["dataset_commits"]
+        return commits
+
+    def quarantine(self, version: str, mask: Mask, receipt: str) -> bool:
+        """Mark a version so that it is never chosen or found again; return whether its files were destroyed."""
+        return self.checkpoints.quarantine(version, {"receipt": receipt}, tells=mask.holds)
+
+    def forget_work(self) -> int:
+        """Delete corpora, evaluations and other work files, which can be made again; return how many files."""
+        folders = [folder for folder in (self.root / "work", self.root / "evaluations") if folder.is_dir()]
+        count = sum(1 for folder in folders for path in folder.rglob("*") if path.is_file())
+        for folder in folders:
+            shutil.rmtree(folder)
+        return count
 
 
 def _kept(path: Path) -> EvaluateResult | None:

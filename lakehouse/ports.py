@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import pyarrow as pa
 
 from lakehouse.definition import TableDefinition
+from lakehouse.masking import Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +213,39 @@ class DatasetVersions(Protocol):
 
     def verify(self, dataset: str) -> list[str]:
         """Check every annexed file against its checksum; return one line per problem, empty when sound."""
+
+
+class ModelVersions(Protocol):
+    """Trained models, as far as a withdrawal has to know them."""
+
+    def versions(self) -> list[str]:
+        """Return all versions, oldest first."""
+
+    def learned_from(self, version: str) -> Mapping[str, str]:
+        """Return the commits of the dataset versions a model has learned from, by ``dataset@version``."""
+
+    def quarantine(self, version: str, mask: Mask, receipt: str) -> bool:
+        """Mark a version so that it is never chosen or found again; return whether its files had to be destroyed.
+
+        They are when one of them spells out the person; else they stay, unused, until somebody deletes them.
+        """
+
+    def forget_work(self) -> int:
+        """Delete corpora, evaluations and other work files, which can be made again; return how many files."""
+
+
+class Traces(Protocol):
+    """Files beside the archive that may have quoted a value: logs, databases of other programs, left-over copies."""
+
+    def clear(self, mask: Mask) -> Mapping[str, int]:
+        """Mask the person everywhere; return how many places changed, by file. Again is no error."""
+
+
+class Storage(Protocol):
+    """What stands under objects and tables."""
+
+    def reclaim(self) -> None:
+        """Give deleted bytes back to the disk, so that nobody finds them in the storage's own files."""
 
 
 class QueryEngine(Protocol):

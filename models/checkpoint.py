@@ -6,7 +6,7 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -26,6 +26,9 @@ SUMS = "SHA256SUMS"
 WEIGHTS = "model.safetensors"
 TRAINING = "training.json"
 FILES = (WEIGHTS, "config.json", "tokenizer.json", "tokenizer_config.json", "recipe.json", TRAINING)
+
+QUARANTINE = "quarantine.json"
+TEXTS = ("tokenizer.json", "tokenizer_config.json", "config.json")
 
 _VERSION = re.compile(r"gpt-(\d{4,})")
 
@@ -79,6 +82,25 @@ class CheckpointStore:
         names = (path.name for path in self.root.iterdir() if path.is_dir())
         return sorted((name for name in names if _VERSION.fullmatch(name)), key=_number)
 
+    def usable(self) -> list[str]:
+        """Versions that are not in quarantine, oldest first."""
+        return [version for version in self.versions() if not (self.root / version / QUARANTINE).is_file()]
+
+    def quarantine(self, version: str, reason: Mapping[str, str], *, tells: Callable[[str], bool]) -> bool:
+        """Mark a version so that it is neither found nor chosen again; say whether its files were destroyed.
+
+        They are when one of its texts `tells` what must be forgotten; the record of its training stays.
+        """
+        folder = self.folder(version)
+        _write_json(folder / QUARANTINE, reason)
+        present = [folder / name for name in TEXTS if (folder / name).is_file()]
+        destroyed = len(present) < len(TEXTS) or any(tells(path.read_text(encoding="utf-8")) for path in present)
+        if destroyed:
+            for name in (WEIGHTS, *TEXTS):
+                (folder / name).unlink(missing_ok=True)
+        _sync(folder)
+        return destroyed
+
     def folder(self, version: str) -> Path:
         """Folder of a version.
 
@@ -95,8 +117,8 @@ class CheckpointStore:
         return _read_json(self.folder(version) / TRAINING)
 
     def find(self, training_key: str) -> str | None:
-        """The version with this training key whose files are whole, or None."""
-        for version in reversed(self.versions()):
+        """The version with this training key whose files are whole, or None; none in quarantine."""
+        for version in reversed(self.usable()):
             if self.training(version).get("training_key") == training_key:
                 verify(self.folder(version))
                 return version

@@ -12,6 +12,7 @@ from dagster_project.commands.settings import settings
 from dagster_project.commands.sql import serve_sql, sql
 from dagster_project.commands.submit import submit
 from dagster_project.commands.validate import validate
+from dagster_project.commands.withdraw import withdraw
 
 COMMANDS: tuple[click.Command, ...] = (
     demo,
@@ -23,6 +24,7 @@ COMMANDS: tuple[click.Command, ...] = (
     submit,
     export,
     doi,
+    withdraw,
     sql,
     settings,
     docs,

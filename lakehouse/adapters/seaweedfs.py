@@ -176,6 +176,34 @@ def wait(
         time.sleep(0.1)
 
 
+@dataclass(frozen=True, slots=True)
+class SeaweedDisk:
+    """The disk under a SeaweedFS; see `lakehouse.ports.Storage`."""
+
+    ports: SeaweedPorts
+
+    def reclaim(self) -> None:
+        """Compact every volume that has deleted bytes; without this they lie in its files for days."""
+        connection = http.client.HTTPConnection(HOST, self.ports.master, timeout=600.0)
+        try:
+            connection.request("POST", "/vol/vacuum?garbageThreshold=0.000000001")
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            raise ServiceUnavailableError(f"SeaweedFS did not compact its volumes ({error}); start it again") from error
+        finally:
+            connection.close()
+        if status >= http.HTTPStatus.BAD_REQUEST:
+            raise ServiceUnavailableError(f"SeaweedFS did not compact its volumes (HTTP {status}); read its log")
+
+
+@dataclass(frozen=True, slots=True)
+class PlainDisk:
+    """Storage that needs nothing done: folders here, or a server elsewhere that looks after its own disk."""
+
+    def reclaim(self) -> None:
+        """Do nothing."""
+
+
 def _has_bucket(ports: SeaweedPorts, access_key: str, secret_key: str) -> bool:
     pool = PoolManager(timeout=Timeout(2.0), retries=False)
     client = Minio(

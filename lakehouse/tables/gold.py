@@ -175,6 +175,19 @@ RETRAIN_DECISIONS = TableDefinition(
     ),
 )
 
+MODEL_QUARANTINES = TableDefinition(
+    name="gold.model_quarantines",
+    grain="one row per model version and withdrawal that put it in quarantine; a retrained model is a new version",
+    key=("model_version", "receipt"),
+    owner="team:models",
+    columns=(
+        Column("model_version", pa.string(), "Version that must not be used again.", nullable=False),
+        Column("receipt", pa.string(), "Withdrawal after which it must not.", nullable=False),
+        Column("reason", pa.string(), "Why.", nullable=False),
+        *RUN,
+    ),
+)
+
 GOLD = (
     LOADS,
     DOCUMENTS,
@@ -185,4 +198,5 @@ GOLD = (
     PROMOTIONS,
     DRIFT,
     RETRAIN_DECISIONS,
+    MODEL_QUARANTINES,
 )

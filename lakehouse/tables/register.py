@@ -104,4 +104,27 @@ TERMS = TableDefinition(
     ),
 )
 
-REGISTER = (SUBMISSIONS, FINDINGS, FAIR_INDICATORS, TERMS, *HOLDINGS)
+WITHDRAWALS = TableDefinition(
+    name="archive.withdrawals",
+    grain="one row per withdrawal and dataset version that was rewritten: the tombstone of a person",
+    key=("receipt", "dataset", "dataset_version"),
+    owner="team:archive",
+    columns=(
+        Column("receipt", pa.string(), "Id of the signed receipt.", nullable=False),
+        Column("dataset", pa.string(), "Dataset that held the person.", nullable=False),
+        Column("dataset_version", pa.string(), "Version label.", nullable=False),
+        Column("subject_kind", pa.string(), "Kind of subject, e.g. student.", nullable=False),
+        Column("subject_hash", pa.string(), "Keyed hash of the subject.", nullable=False),
+        Column("commit_before", pa.string(), "DataLad commit that is gone.", nullable=False),
+        Column("commit_after", pa.string(), "DataLad commit that replaced it.", nullable=False),
+        Column("content_before", pa.string(), "Content hash before.", nullable=False),
+        Column("content_after", pa.string(), "Content hash after; the same where nothing went.", nullable=False),
+        Column("rows_removed", pa.int64(), "Rows and statements that went from this version.", unit="1"),
+        Column("mentions_masked", pa.int64(), "Places in running text that were masked.", unit="1"),
+        Column("withdrawn_by", pa.string(), "Who ran the withdrawal."),
+        Column("reason", pa.string(), "Why, in the words of whoever ran it."),
+        Column("withdrawn_at", TIMESTAMP, "When it was recorded (UTC).", nullable=False),
+    ),
+)
+
+REGISTER = (SUBMISSIONS, FINDINGS, FAIR_INDICATORS, WITHDRAWALS, TERMS, *HOLDINGS)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
-from lakehouse.errors import CommitConflictError, NoReleaseError, ObjectExistsError
+from lakehouse.errors import CommitConflictError, NoReleaseError, NoTableError, ObjectExistsError, WithdrawnError
 from lakehouse.ports import ObjectStore, Provenance, TablePointer, TableStore
 
 PREFIX = "releases/"
@@ -27,7 +27,10 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What is published: pinned tables by name, views by name, and the current model version."""
+    """What is published: pinned tables by name, views by name, and the current model version.
+
+    `withdrawn` names what an old release lost to a withdrawal, with its receipt.
+    """
 
     number: int
     created_at: str
@@ -36,6 +39,7 @@ class Release:
     model_version: str | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     intent: int = 0
+    withdrawn: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """Return the canonical JSON form."""
@@ -53,7 +57,19 @@ class Release:
             model_version=raw["model_version"],
             provenance=raw["provenance"],
             intent=raw.get("intent", 0),
+            withdrawn=raw.get("withdrawn", {}),
         )
+
+    def pin(self, table: str) -> TablePointer:
+        """Return where a table stood in this release; raise WithdrawnError or NoTableError when it has none."""
+        if table in self.withdrawn:
+            raise WithdrawnError(
+                f"{table} of release {self.number} was removed by withdrawal {self.withdrawn[table]}; "
+                "read a later release"
+            )
+        if table not in self.tables:
+            raise NoTableError(f"release {self.number} holds no {table}; read a release that does")
+        return self.tables[table]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +116,10 @@ class ReleaseLog:
             raise NoReleaseError("nothing is published yet; run `make demo` or `lakehouse run` first")
         return Release.from_json(self.objects.get(keys[-1]))
 
+    def numbered(self, number: int) -> Release:
+        """Return an old release; raise NoObjectError when there is none of that number."""
+        return Release.from_json(self.objects.get(f"{PREFIX}{number:010d}.json"))
+
     def publish(
         self,
         provenance: Provenance,
@@ -108,6 +128,7 @@ class ReleaseLog:
         views: Mapping[str, View] | None = None,
         model_version: str | None = None,
         intent: int = 0,
+        retracted: Mapping[str, str | None] | None = None,
     ) -> Release:
         """Make the pinned tables, the views (all of them when given) and the model visible together.
 
@@ -115,17 +136,20 @@ class ReleaseLog:
         tables stand is read after the old release, so the create-only write below fails for whoever knows less, and
         no pin ever moves backwards. Neither do views and model: those of an `intent` (its number, 0 for none) that
         the release already holds, or that is older, are left out, for whoever carries an intent out may come late.
+        A current model that is `retracted` gives way to the one named for it, or to none.
         """
         for _ in range(MAX_ATTEMPTS):
             old = self._newest_or_empty()
             late = 0 < intent <= old.intent
             tables = pins.over(old.tables) if pins else old.tables
             given = None if late else views
+            model = old.model_version if late else model_version or old.model_version
             new = replace(
                 old,
                 tables=tables,
                 views=self._views(tables, old.views if given is None else given),
-                model_version=old.model_version if late else model_version or old.model_version,
+                model_version=(retracted or {}).get(str(model), model),
+                withdrawn={},
                 intent=max(intent, old.intent),
             )
             if new == old and old.number:

@@ -1,0 +1,141 @@
+"""Masks a withdrawn person in the files beside the archive: logs, databases of other programs, left-over copies."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from lakehouse.errors import ServiceUnavailableError
+from lakehouse.masking import Mask
+
+SQLITE = b"SQLite format 3\0"
+WAIT_SECONDS = 30.0
+WINDOW_BYTES = 1 << 24
+OVERLAP_BYTES = 1 << 12
+NO_TEXT = (sa.Integer, sa.Numeric, sa.Boolean, sa.DateTime, sa.Date, sa.Time)
+
+
+@dataclass(frozen=True)
+class FileTraces:
+    """Every file below `root`, but for the folders in `owned`, which are cleaned as what they are.
+
+    The folders in `drop` hold copies that can be made again: one that names the person is removed whole.
+    """
+
+    root: Path
+    owned: Sequence[Path] = ()
+    drop: Sequence[Path] = ()
+
+    def clear(self, mask: Mask) -> Mapping[str, int]:
+        """Mask the person everywhere; return how many places changed, by file. Again is no error."""
+        counts = {self._name(folder): 1 for folder in self._dropped(mask)}
+        for path in self._files(self.root):
+            changed = _clear_database(path, mask) if _is_sqlite(path) else _clear_file(path, mask)
+            if changed:
+                counts[self._name(path)] = changed
+        return counts
+
+    def _dropped(self, mask: Mask) -> Iterator[Path]:
+        for parent in self.drop:
+            for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
+                if any(mask.holds(_text(path)) for path in self._files(folder)):
+                    shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+                    yield folder
+
+    def _files(self, folder: Path) -> Iterator[Path]:
+        for parent, names, files in os.walk(folder):
+            here = Path(parent)
+            names[:] = sorted(name for name in names if here / name not in self.owned)
+            paths = (here / name for name in sorted(files))
+            yield from (path for path in paths if path not in self.owned and path.is_file() and not path.is_symlink())
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+
+def _is_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(SQLITE)) == SQLITE
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", errors="replace")
+
+
+def _clear_file(path: Path, mask: Mask) -> int:
+    """Blank the person in place, byte for byte, so that a server may go on writing to the file."""
+    changed = 0
+    with path.open("r+b") as file:
+        place = 0
+        while body := file.read(WINDOW_BYTES):
+            blanked = mask.blank(body)
+            if blanked != body:
+                file.seek(place)
+                file.write(blanked)
+                changed += 1
+            if len(body) < WINDOW_BYTES:
+                break
+            # Windows overlap, so that a value on the border is seen whole once.
+            place += WINDOW_BYTES - OVERLAP_BYTES
+            file.seek(place)
+        file.flush()
+        os.fsync(file.fileno())
+    return changed
+
+
+def _clear_database(path: Path, mask: Mask) -> int:
+    """Mask the person in every text of every table, and leave no freed page that still holds it."""
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": WAIT_SECONDS}, poolclass=sa.NullPool)
+    try:
+        with engine.begin() as connection:
+            metadata = sa.MetaData()
+            metadata.reflect(connection)
+            changed = sum(_clear_table(connection, table, mask) for table in metadata.tables.values())
+        if changed or _raw_holds(path, mask):
+            _compact(path)
+    except (OperationalError, sqlite3.OperationalError) as error:
+        raise ServiceUnavailableError(
+            f"{path.name} is in use ({error}); stop the servers with `lakehouse down` and withdraw again"
+        ) from error
+    return changed
+
+
+def _compact(path: Path) -> None:
+    plain = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
+    try:
+        plain.execute("vacuum")
+        plain.execute("pragma wal_checkpoint(truncate)")
+    finally:
+        plain.close()
+
+
+def _raw_holds(path: Path, mask: Mask) -> bool:
+    files = [path, path.with_name(f"{path.name}-wal")]
+    return any(mask.holds(_text(file)) for file in files if file.is_file())
+
+
+def _clear_table(connection: sa.Connection, table: sa.Table, mask: Mask) -> int:
+    texts: list[sa.ColumnClause[object]] = [
+        sa.column(column.name) for column in table.columns if not isinstance(column.type, NO_TEXT)
+    ]
+    rowid: sa.ColumnClause[int] = sa.literal_column("rowid")
+    rows = connection.execute(sa.select(rowid, *texts).select_from(table)) if texts else ()
+    new: dict[int, dict[str, object]] = {}
+    for number, *cells in rows:
+        cleared = [_cleared(cell, mask) for cell in cells]
+        if cleared != cells:
+            new[number] = {column.name: cell for column, cell in zip(texts, cleared, strict=True)}
+    for number, values in new.items():
+        connection.execute(sa.update(table).where(rowid == number).values(values))
+    return len(new)
+
+
+def _cleared(cell: object, mask: Mask) -> object:
+    if isinstance(cell, str):
+        return mask.document(cell)
+    return mask.blank(cell) if isinstance(cell, bytes) else cell

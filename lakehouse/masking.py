@@ -1,0 +1,98 @@
+"""Finds the values that name a person in running text, masks them, and renames the hashes of what was rewritten."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+WITHDRAWN = "[withdrawn]"
+SHORTEST = 4  # shorter values occur in any text by chance
+TELLING = 8  # longer values with a letter name somebody wherever they stand, also inside a word
+HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{12,64}(?![0-9a-f])")
+PREFIX_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Mask:
+    """`values` name the person; `renamed` holds new commits and content hashes by the old ones."""
+
+    values: tuple[str, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, text: str) -> str:
+        """Return the text with the values masked and the hashes renamed."""
+        masked = self._pattern.sub(WITHDRAWN, text) if self._pattern else text
+        return HASH.sub(lambda found: self._names.get(found[0], found[0]), masked) if self._names else masked
+
+    def holds(self, text: str) -> bool:
+        """Say whether a text names the person."""
+        return self._pattern is not None and self._pattern.search(text) is not None
+
+    def blank(self, body: bytes) -> bytes:
+        """Return bytes of the same length with the values blanked, so that a file can be changed while it grows."""
+        text = body.decode("utf-8", errors="surrogateescape")
+        if not self.holds(text):
+            return body
+        assert self._pattern is not None, "it holds something"
+        blanked = self._pattern.sub(lambda found: "#" * len(_bytes(found[0])), text)
+        return _bytes(blanked)
+
+    def structure(self, value: Any) -> Any:  # noqa: ANN401 - JSON
+        """Return a JSON value with every text in it masked; keys of objects are texts too, numbers stay."""
+        match value:
+            case str():
+                return self.document(value)
+            case list():
+                return [self.structure(one) for one in value]
+            case dict():
+                return {self.text(key): self.structure(one) for key, one in value.items()}
+            case _:
+                return value
+
+    def document(self, text: str) -> str:
+        """Return a text masked; JSON stays JSON, so that a number in it is never replaced by words."""
+        if text[:1] in ("{", "["):
+            try:
+                value = json.loads(text)
+            except ValueError:
+                return self.text(text)
+            masked = self.structure(value)
+            return text if masked == value else json.dumps(masked)
+        return self.text(text)
+
+    @cached_property
+    def forms(self) -> tuple[str, ...]:
+        """Every spelling that is searched for, longest first."""
+        spelled = {form for value in self.values if len(value) >= SHORTEST for form in _forms(value)}
+        return tuple(sorted(spelled, key=lambda form: (-len(form), form)))
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str] | None:
+        bodies = [_bounded(form) for form in self.forms]
+        return re.compile("|".join(bodies)) if bodies else None
+
+    @cached_property
+    def _names(self) -> Mapping[str, str]:
+        short = {old[:PREFIX_DIGITS]: new[:PREFIX_DIGITS] for old, new in self.renamed.items()}
+        return {**short, **self.renamed}
+
+
+def _forms(value: str) -> set[str]:
+    """Return a value as plain text, as in JSON, and as in a URL."""
+    return {value, json.dumps(value)[1:-1], quote(value), quote(value, safe="")}
+
+
+def _bounded(form: str) -> str:
+    letters = re.escape(form)
+    if "@" in form or "%40" in form:
+        letters = f"(?i:{letters})"
+    if len(form) >= TELLING and not form.isdigit():
+        return letters
+    return rf"(?<![\w.-]){letters}(?![\w-]|\.\d)"
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", errors="surrogateescape")
