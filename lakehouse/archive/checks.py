@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from lakehouse.archive.contents import ColumnContent, Contents, DataFile, TableContent, TextContent
+from lakehouse.archive.event_contents import EventContent
 from lakehouse.archive.rulebook import Parameters
 
 
@@ -29,6 +30,7 @@ FILE: dict[str, Check[DataFile]] = {}
 TABLE: dict[str, Check[TableContent]] = {}
 COLUMN: dict[str, Check[ColumnContent]] = {}
 TEXT: dict[str, Check[TextContent]] = {}
+EVENT: dict[str, Check[EventContent]] = {}
 
 
 def named(registry: dict[str, Check[Item]]) -> Callable[[Check[Item]], Check[Item]]:

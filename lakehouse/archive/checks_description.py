@@ -52,6 +52,8 @@ def licence_unknown(submission: Contents, _parameters: Parameters) -> Iterator[H
     stated = {f"{eds.DESCRIPTION_FILE}: licence": dataset.licence if dataset else None}
     for name, collection in submission.reading.texts.items():
         stated[f"{eds.TEXTS_FOLDER}/{name}/{eds.COLLECTION_FILE}: licence"] = collection.licence
+    for name, log in submission.reading.events.items():
+        stated[f"{eds.EVENTS_FOLDER}/{name}/{eds.LOG_FILE}: licence"] = log.licence
     for place, licence in stated.items():
         unknown = unknown_licences(licence) if licence else ()
         if licence and unknown:
@@ -60,13 +62,16 @@ def licence_unknown(submission: Contents, _parameters: Parameters) -> Iterator[H
 
 @named(DATASET)
 def nothing_inside(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
-    """A dataset with neither a table nor a text collection."""
-    if not submission.tables and not submission.texts:
+    """A dataset with no table, no text collection and no event log."""
+    if not submission.tables and not submission.texts and not submission.events:
         yield Hit("(whole dataset)")
 
 
 @named(DATASET)
 def name_taken_twice(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
-    """A table and a text collection of one name would be one table in SQL."""
-    for name in sorted(set(submission.tables) & set(submission.texts)):
-        yield Hit(f"{eds.TEXTS_FOLDER}/{name}", facts={"name": name})
+    """Two parts of one name, tables, text collections or event logs, would be one table in SQL."""
+    taken = set(submission.tables)
+    for folder, names in ((eds.TEXTS_FOLDER, set(submission.texts)), (eds.EVENTS_FOLDER, set(submission.events))):
+        for name in sorted(taken & names):
+            yield Hit(f"{folder}/{name}", facts={"name": name})
+        taken |= names

@@ -12,7 +12,7 @@ from lakehouse.archive.rulebook import Parameters
 @named(FILE)
 def empty_file(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
     """A data file of no bytes."""
-    if file.size_bytes == 0 and file.role in ("table", "text"):
+    if file.size_bytes == 0 and file.role in ("table", "text", "event"):
         yield Hit(file.place)
 
 

@@ -13,11 +13,18 @@ from lakehouse.archive.arrays import Cells, flat, joined, positions
 from lakehouse.archive.csv_files import CsvContent, read_csv
 from lakehouse.archive.eds import CollectionDescription, ColumnDescription, TableDescription
 from lakehouse.archive.encoding import NotUtf8Error
+from lakehouse.archive.event_contents import EventContent, EventFile
+from lakehouse.archive.event_files import is_event_file
 from lakehouse.archive.text_files import BadLine, Document, read_documents
 from lakehouse.archive.values import Parsed, parse
 from lakehouse.errors import SchemaError
 
-Role = Literal["description", "table", "text", "about", "unknown"]
+Role = Literal["description", "table", "text", "event", "about", "unknown"]
+DESCRIPTIONS = {
+    eds.TABLES_FOLDER: eds.DICTIONARY_FILE,
+    eds.TEXTS_FOLDER: eds.COLLECTION_FILE,
+    eds.EVENTS_FOLDER: eds.LOG_FILE,
+}
 ABOUT_NAMES = ("README", "CHANGES", "LICENSE", "LICENCE", "CITATION", "ATTRIBUTION")
 
 
@@ -183,6 +190,7 @@ class Contents:
     files: tuple[DataFile, ...]
     tables: Mapping[str, TableContent] = field(default_factory=dict)
     texts: Mapping[str, TextContent] = field(default_factory=dict)
+    events: Mapping[str, EventContent] = field(default_factory=dict)
 
     def columns(self) -> Iterator[ColumnContent]:
         """Yield every declared column of every table with a usable dictionary."""
@@ -204,7 +212,16 @@ def read_contents(folder: Path) -> Contents:
         name: TextContent(name, reading.texts.get(name), _of(files, "text", f"{eds.TEXTS_FOLDER}/{name}/"))
         for name in eds.folders(folder / eds.TEXTS_FOLDER)
     }
-    return Contents(folder, reading, files, tables, texts)
+    return Contents(folder, reading, files, tables, texts, _events(folder, reading, files))
+
+
+def _events(folder: Path, reading: eds.Reading, files: tuple[DataFile, ...]) -> dict[str, EventContent]:
+    found = {}
+    for name in eds.folders(folder / eds.EVENTS_FOLDER):
+        mine = _of(files, "event", f"{eds.EVENTS_FOLDER}/{name}/")
+        places = tuple(EventFile(file.place, file.path) for file in mine if file.size_bytes)
+        found[name] = EventContent(name, reading.events.get(name), places)
+    return found
 
 
 def _of(files: tuple[DataFile, ...], role: Role, prefix: str) -> tuple[DataFile, ...]:
@@ -237,10 +254,12 @@ def _role(place: str) -> Role:
     if len(parts) != 3:
         return "unknown"
     top, _, name = parts
-    if (top, name) in ((eds.TABLES_FOLDER, eds.DICTIONARY_FILE), (eds.TEXTS_FOLDER, eds.COLLECTION_FILE)):
+    if DESCRIPTIONS.get(top) == name:
         return "description"
     if top == eds.TABLES_FOLDER and name.endswith(".csv"):
         return "table"
     if top == eds.TEXTS_FOLDER and name.endswith((".jsonl", ".txt")):
         return "text"
+    if top == eds.EVENTS_FOLDER and is_event_file(name):
+        return "event"
     return "unknown"

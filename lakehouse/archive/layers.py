@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from lakehouse.archive.eds import Description
+from lakehouse.archive.event_tables import event_writes
 from lakehouse.archive.reading import (
     Layer,
     raw_tables,
@@ -20,22 +21,24 @@ from lakehouse.ports import DatasetVersion, TableWrite
 
 
 def bronze_writes(folder: Path, description: Description, version: DatasetVersion) -> list[TableWrite]:
-    """Return every table and text collection as submitted, cells as text."""
+    """Return every table, text collection and event log as submitted, cells as text."""
     tables = [
         _stamped(table_definition(description.name, description.tables[name], "bronze"), raw, version, prefix="_")
         for name, raw in raw_tables(folder, description)
     ]
-    return tables + _text_writes(folder, description, version, "bronze", prefix="_")
+    texts = _text_writes(folder, description, version, "bronze", prefix="_")
+    return [*tables, *texts, *event_writes(folder, description, version, "bronze")]
 
 
 def silver_writes(folder: Path, description: Description, version: DatasetVersion) -> list[TableWrite]:
-    """Return every table in the types of its data dictionary, and every text collection."""
+    """Return every table in the types of its data dictionary, every text collection and every event log."""
     tables = []
     for name, raw in raw_tables(folder, description):
         table = description.tables[name]
         definition = table_definition(description.name, table, "silver")
         tables.append(_stamped(definition, typed(raw, table), version, prefix=""))
-    return tables + _text_writes(folder, description, version, "silver", prefix="")
+    texts = _text_writes(folder, description, version, "silver", prefix="")
+    return [*tables, *texts, *event_writes(folder, description, version, "silver")]
 
 
 def load_rows(writes: Sequence[TableWrite], version: DatasetVersion) -> pa.Table:

@@ -13,9 +13,9 @@ from lakehouse.archive.privacy.kinds import Identifier, identifiers, word_list
 from lakehouse.archive.strict_yaml import read_yaml
 
 RULES_FOLDER = Path(__file__).parent / "rules"
-RULE_FILES = ("description.yaml", "files.yaml", "tables.yaml", "texts.yaml", "privacy.yaml")
+RULE_FILES = ("description.yaml", "files.yaml", "tables.yaml", "texts.yaml", "events.yaml", "privacy.yaml")
 
-Selector = Literal["dataset", "file", "table", "column", "text"]
+Selector = Literal["dataset", "file", "table", "column", "text", "event"]
 Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]+$")]
 Parameter = str | int | float | tuple[str, ...]
 Parameters = Mapping[str, Parameter]

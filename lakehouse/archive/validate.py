@@ -5,7 +5,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lakehouse.archive import checks, checks_description, checks_files, checks_privacy, checks_tables, checks_texts
+from lakehouse.archive import (
+    checks,
+    checks_description,
+    checks_events,
+    checks_files,
+    checks_privacy,
+    checks_tables,
+    checks_texts,
+)
 from lakehouse.archive.checks import Check, Hit, Item
 from lakehouse.archive.contents import Contents, read_contents
 from lakehouse.archive.fair import judge
@@ -15,7 +23,7 @@ from lakehouse.archive.rulebook import Rule, rules, rules_version
 from lakehouse.errors import UnreadableSubmissionError
 
 # Importing these modules registers their checks.
-CHECK_MODULES = (checks_description, checks_files, checks_tables, checks_texts, checks_privacy)
+CHECK_MODULES = (checks_description, checks_files, checks_tables, checks_texts, checks_events, checks_privacy)
 PRIVACY_CODES = "PERSONAL_"
 
 
@@ -35,13 +43,18 @@ def validate(folder: Path, *, submission: str, content_sha256: str) -> Report:
         description=contents.reading.description(),
         findings=findings,
         fair=judge(contents, findings),
-        table_rows={name: table.row_count for name, table in contents.tables.items()},
+        table_rows=_row_counts(contents),
         document_count=sum(len(collection.documents) for collection in contents.texts.values()),
         personal_count=sum(f.occurrences for f in findings if f.code.startswith(PRIVACY_CODES)),
         size_bytes=sum(file.size_bytes for file in contents.files),
         rules_version=rules_version(),
         validated_at=datetime.now(UTC),
     )
+
+
+def _row_counts(contents: Contents) -> dict[str, int]:
+    tables = {name: table.row_count for name, table in contents.tables.items()}
+    return tables | {name: log.seen.statements for name, log in contents.events.items()}
 
 
 def _findings(contents: Contents) -> tuple[Finding, ...]:
@@ -65,6 +78,8 @@ def _hits(rule: Rule, contents: Contents) -> Iterator[Hit]:
             yield from _each(checks.COLUMN[rule.check], contents.columns(), rule)
         case "text":
             yield from _each(checks.TEXT[rule.check], contents.texts.values(), rule)
+        case "event":
+            yield from _each(checks.EVENT[rule.check], contents.events.values(), rule)
 
 
 def _each(check: Check[Item], items: Iterable[Item], rule: Rule) -> Iterator[Hit]:

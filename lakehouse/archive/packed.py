@@ -1,0 +1,90 @@
+"""Files as they were written, plain or compressed, read as a stream that stops where it unpacks to too much."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import zstandard
+
+from lakehouse.errors import SchemaError
+
+PACKINGS = (".gz", ".zst")
+# zstd's own limit for what a reader must hold back; more is asked for only by hostile files.
+LARGEST_WINDOW_BYTES = 128 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackLimits:
+    """The most one compressed file may unpack to; `ratio` is judged above `free_bytes`."""
+
+    total_bytes: int = 20_000_000_000
+    ratio: float = 200.0
+    free_bytes: int = 100_000_000
+
+
+DEFAULT_UNPACK_LIMITS = UnpackLimits()
+
+
+def plain_name(name: str) -> str:
+    """Return a file's name without the ending of its packing."""
+    for ending in PACKINGS:
+        if name.endswith(ending):
+            return name.removesuffix(ending)
+    return name
+
+
+@contextmanager
+def opened(path: Path, limits: UnpackLimits = DEFAULT_UNPACK_LIMITS) -> Iterator[IO[bytes]]:
+    """Open a file for reading, unpacked if its name ends in ``.gz`` or ``.zst``.
+
+    Raises:
+        SchemaError: while reading, the packed bytes are broken or unpack to more than the limits.
+    """
+    with path.open("rb") as raw:
+        if path.suffix not in PACKINGS:
+            yield raw
+            return
+        try:
+            yield io.BufferedReader(_Measured(_unpacked(raw, path.suffix), path, limits))
+        except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
+            raise SchemaError(f"{path.name} cannot be unpacked: {_reason(error)}; compress it again") from error
+
+
+def _reason(error: Exception) -> str:
+    return "it ends too early" if isinstance(error, EOFError) else str(error)[:100]
+
+
+def _unpacked(raw: IO[bytes], ending: str) -> IO[bytes]:
+    if ending == ".gz":
+        return gzip.GzipFile(fileobj=raw, mode="rb")
+    reader = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW_BYTES)
+    return reader.stream_reader(raw, read_across_frames=True)
+
+
+class _Measured(io.RawIOBase):
+    """Counts what is read and refuses to go on beyond the limits."""
+
+    def __init__(self, stream: IO[bytes], path: Path, limits: UnpackLimits) -> None:
+        super().__init__()
+        self._stream, self._limits, self._name = stream, limits, path.name
+        self._most = min(limits.total_bytes, max(limits.free_bytes, int(limits.ratio * path.stat().st_size)))
+        self._read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # all buffers are these
+        chunk = self._stream.read(len(buffer))
+        self._read += len(chunk)
+        if self._read > self._most:
+            raise SchemaError(
+                f"{self._name} unpacks to more than {self._most:,} bytes, {self._limits.ratio:g} times its size or the "
+                "most that is taken; submit it unpacked or split it"
+            )
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
