@@ -1,0 +1,336 @@
+"""Pages and API: what they say, what they refuse, and that nothing of a dataset's text becomes markup."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from lakehouse.catalogue.app import ROUTES
+from lakehouse.catalogue.openapi import document
+
+HTML = {"Accept": "text/html"}
+VERSION = "/datasets/marks/2024"
+
+
+class Elements(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.data = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.data.append(data)
+
+
+def linked_data(text):
+    (body,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', text, re.DOTALL)
+    return json.loads(body)
+
+
+def conforms(value, schema):
+    components = document("http://x")["components"]
+    Draft202012Validator({"$ref": f"#/components/schemas/{schema}", "components": components}).validate(value)
+
+
+def test_the_first_page_lists_everything_with_facets(shown):
+    page = shown.get("/", headers=HTML)
+    assert page.status_code == 200
+    assert "3 datasets" in page.text
+    assert all(title in page.text for title in ("Marks", "Old lists", "data removed", "restricted"))
+
+
+def test_words_narrow_the_results(shown):
+    page = shown.get("/?q=emigre", headers=HTML)
+    assert "1 dataset for “emigre”" in page.text
+    assert "Old lists" in page.text
+
+
+def test_a_landing_page_tells_all(shown):
+    text = shown.get(VERSION, headers=HTML).text
+    for said in (
+        "How to cite",
+        "@misc{marks_2024",
+        "datalad clone /srv/datasets/marks marks",
+        "SELECT * FROM lakehouse.silver.marks_marks",
+        "s3://icewh/silver.marks_marks.json",
+        "SHA-256",
+        "Data dictionary",
+        "Since version 2023",
+        "RDA",
+        "run-1",
+        "ark:99999/v1",
+    ):
+        assert said in text, said
+
+
+def test_the_linked_data_of_a_page_are_valid_and_describe_it(shown):
+    linked = linked_data(shown.get(VERSION, headers=HTML).text)
+    assert (linked["@type"], linked["version"], linked["name"]) == ("Dataset", "2024", "Marks")
+    assert linked["url"] == "http://127.0.0.1:8600/datasets/marks/2024"
+    assert {file["name"] for file in linked["distribution"]} >= {"tables/marks/marks.csv"}
+
+
+def test_a_title_with_markup_stays_text(shown):
+    for place in ("/", "/datasets/grades"):
+        text = shown.get(place, headers=HTML).text
+        assert "<b>" not in text
+        assert "&lt;b&gt;honours" in text
+    assert linked_data(shown.get("/datasets/grades", headers=HTML).text)["name"] == "Grades & <b>honours</b>"
+
+
+def test_a_script_element_cannot_be_ended_from_inside(world, library, client):
+    world.add("bad", title='"</script><script>alert(1)</script><!--"', description="'</ScRiPt>'")
+    library.refresh()
+    text = client.get("/datasets/bad", headers=HTML).text
+    assert text.count("<script") == 2
+    assert text.count("</script>") == 2
+    assert linked_data(text)["name"] == "</script><script>alert(1)</script><!--"
+
+
+def test_every_address_of_a_page_is_local(shown):
+    for place in ("/", VERSION, "/datasets/lists", "/nothing"):
+        for tag, attributes in Elements(shown.get(place, headers=HTML).text).found:
+            if tag in ("link", "script", "img"):
+                for name in ("src", "href"):
+                    if name in attributes and attributes.get("rel") != "canonical":
+                        assert attributes[name].startswith("/"), (tag, attributes)
+            assert not [name for name in attributes if name.startswith("on") or name == "style"], attributes
+
+
+def test_security_headers_are_on_every_answer(shown):
+    for place in ("/", VERSION, "/api/v1/datasets", "/nothing", "/static/catalogue.css", "/?page=0"):
+        headers = shown.get(place).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_newest_version_is_the_dataset_s_page(shown):
+    assert "version 2024" in shown.get("/datasets/marks", headers=HTML).text
+    assert "There is a newer version" in shown.get("/datasets/marks/2023", headers=HTML).text
+
+
+def test_previews_hide_what_names_people_and_show_the_version_s_rows(shown):
+    body = shown.get("/api/v1/datasets/marks/versions/2024/rows/marks").json()
+    assert body == {
+        "table": "silver.marks_marks",
+        "columns": ["mark"],
+        "rows": [["1"], ["2"], ["3"]],
+        "hidden": ["pupil"],
+    }
+    conforms(body, "Rows")
+
+
+def test_restricted_rows_are_never_read_for_anyone(shown, common):
+    common.tables.read_names.clear()
+    answer = shown.get("/api/v1/datasets/grades/versions/1/rows/marks")
+    assert answer.status_code == 403
+    assert "access is restricted" in answer.json()["error"]["message"]
+    assert "Not shown: its access is restricted" in shown.get("/datasets/grades", headers=HTML).text
+    assert "silver.grades_marks" not in common.tables.read_names
+
+
+def test_removed_data_leave_a_tombstone(shown):
+    page = shown.get("/datasets/lists", headers=HTML)
+    assert page.status_code == 200
+    assert "were removed" in page.text
+    assert "The school asked for it." in page.text
+    assert "2026-01-01" in page.text
+    assert "datalad clone" not in page.text
+    gone = shown.get("/datasets/lists/1/files/tables/marks/marks.csv")
+    assert gone.status_code == 410
+    assert shown.get("/api/v1/datasets/lists/versions/1/rows/marks").status_code == 410
+    assert shown.get("/datasets/lists/1/metadata/datacite/datacite.json").status_code == 200
+
+
+def test_files_that_are_there_lead_to_the_ways_to_get_them(shown):
+    answer = shown.get(f"{VERSION}/files/tables/marks/marks.csv")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/datasets/marks/2024#get")
+    assert shown.get(f"{VERSION}/files/other.csv").status_code == 404
+
+
+def test_identifiers_lead_to_their_pages(shown, common):
+    for identifier, dataset, label in (
+        (row["identifier"], row["dataset"], row["dataset_version"])
+        for row in common.tables.rows["archive.identifiers"].to_pylist()
+    ):
+        answer = shown.get(f"/id/{identifier}")
+        assert answer.status_code == 302
+        assert answer.headers["location"] == f"/datasets/{dataset}" + (f"/{label}" if label else "")
+        assert shown.get(f"/id/{identifier.upper().replace('ARK:', 'ark:/')}").status_code == 302
+        assert shown.get(f"/api/v1/identifiers/{identifier}").json()["dataset"] == dataset
+
+
+def test_a_mistyped_identifier_is_told_from_an_unknown_one(shown, common):
+    good = common.tables.rows["archive.identifiers"]["identifier"][0].as_py()
+    wrong = good[:-1] + ("b" if good[-1] != "b" else "c")
+    assert shown.get(f"/id/{wrong}").status_code == 400
+    assert "mistyped" in shown.get(f"/id/{wrong}", headers=HTML).text
+    assert shown.get("/id/10.5072/none").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8"),
+        ("", "text/html; charset=utf-8"),
+        ("*/*", "text/html; charset=utf-8"),
+        ("application/ld+json", "application/ld+json"),
+        ("application/json", "application/json; charset=utf-8"),
+        ("application/x-bibtex;q=0.9, application/vnd.datacite.datacite+json;q=0.2", "application/x-bibtex"),
+        ("application/vnd.datacite.datacite+xml", "application/vnd.datacite.datacite+xml"),
+        ("application/x-research-info-systems", "application/x-research-info-systems"),
+        ("application/vnd.citationstyles.csl+json", "application/vnd.citationstyles.csl+json"),
+        ("text/html;q=0, application/ld+json;q=0.1", "application/ld+json"),
+    ],
+)
+def test_a_page_comes_in_the_form_the_client_likes_best(shown, accept, kind):
+    answer = shown.get(VERSION, headers={"Accept": accept})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+
+
+@pytest.mark.parametrize("accept", ["image/png", "text/html;q=0", "application/ld+json;q=zero"])
+def test_a_form_there_is_not_is_406(shown, accept):
+    assert shown.get(VERSION, headers={"Accept": accept}).status_code == 406
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "q=" + "x" * 201,
+        "page=0",
+        "page=1001",
+        "page=x",
+        "page=\u0663",
+        "page=-1",
+        "size=101",
+        "size=0",
+        "sort=random",
+        "nothing=1",
+        "licence=" + "x" * 201,
+        "&".join(f"keyword={n}" for n in range(21)),
+    ],
+)
+@pytest.mark.parametrize("place", ["/", "/api/v1/datasets"])
+def test_what_is_out_of_bounds_is_400_and_says_what(shown, query, place):
+    answer = shown.get(f"{place}?{query}", headers={"Accept": "application/json"})
+    assert answer.status_code == 400
+    conforms(answer.json(), "Error")
+    assert query.partition("=")[0] in answer.json()["error"]["message"]
+
+
+def test_unknown_things_are_404_in_the_form_asked_for(shown):
+    for place in (
+        "/datasets/none",
+        "/datasets/marks/none",
+        "/api/v1/datasets/none",
+        "/api/v1/datasets/marks/versions/9",
+        "/api/v1/datasets/marks/versions/2024/rows/none",
+        "/static/none",
+        "/datasets/marks/2024/metadata/record.json",
+    ):
+        answer = shown.get(place, headers={"Accept": "application/json"})
+        assert answer.status_code == 404, place
+        conforms(answer.json(), "Error")
+    assert "<h1>Not found</h1>" in shown.get("/datasets/none", headers=HTML).text
+
+
+def test_nothing_can_be_written(shown):
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        assert shown.request(method, "/api/v1/datasets").status_code == 405
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        f"{VERSION}/metadata/../../../x",
+        f"{VERSION}/metadata/%2e%2e/record.json",
+    ],
+)
+def test_no_path_leads_out(shown, path):
+    assert shown.get(path).status_code == 404
+
+
+def test_an_unchanged_page_is_not_sent_again(shown):
+    for place in ("/", VERSION, "/api/v1/datasets?q=marks", "/openapi.json"):
+        first = shown.get(place)
+        again = shown.get(place, headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        assert shown.get(place, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_static_files_are_kept_for_good_under_their_hash_only(shown):
+    page = shown.get("/", headers=HTML).text
+    (hashed,) = re.findall(r'href="(/static/catalogue\.css\?v=[0-9a-f]+)"', page)
+    assert "immutable" in shown.get(hashed).headers["cache-control"]
+    assert shown.get("/static/catalogue.css").headers["cache-control"] == "no-cache"
+
+
+def test_the_api_is_as_its_description_says(shown):
+    conforms(shown.get("/api/v1/datasets?q=marks&keyword=school").json(), "Found")
+    for name in ("marks", "grades", "lists"):
+        conforms(shown.get(f"/api/v1/datasets/{name}").json(), "Dataset")
+        label = shown.get(f"/api/v1/datasets/{name}").json()["version"]
+        conforms(shown.get(f"/api/v1/datasets/{name}/versions/{label}").json(), "Version")
+    conforms(shown.get("/health").json(), "Health")
+
+
+def test_every_route_of_the_api_is_described_and_every_description_has_a_route():
+    described = set(document("http://x")["paths"])
+    there = {route.path.replace(":path", "") for route in ROUTES if route.path.startswith("/api/")} | {"/health"}
+    assert described == there
+
+
+def test_a_new_release_moves_the_catalogue(world, library, client):
+    world.add("marks")
+    assert library.refresh()
+    assert "Fresh" not in client.get("/", headers=HTML).text
+    world.add("fresh", title="Fresh")
+    assert library.refresh()
+    assert not library.refresh()
+    assert "Fresh" in client.get("/", headers=HTML).text
+
+
+def test_without_a_release_it_is_empty_and_well(library, client):
+    library.refresh()
+    assert client.get("/health").json() == {"status": "ok", "release": 0, "datasets": 0}
+    assert "0 datasets" in client.get("/", headers=HTML).text
+
+
+def test_when_the_archive_is_away_the_last_release_stays_and_health_says_so(world, library, client):
+    world.add("marks")
+    library.refresh()
+    world.number += 1
+    world.tables.down = True
+    assert not library.refresh()
+    assert client.get("/health").status_code == 503
+    page = client.get("/?q=marks", headers=HTML)
+    assert page.status_code == 200
+    assert "cannot be read now" in page.text
+    assert client.get("/datasets/marks/1").status_code == 503, "its rows cannot be read"
+    world.tables.down = False
+    assert library.refresh()
+    assert client.get("/health").status_code == 200
+
+
+def test_the_newest_record_of_a_version_counts(world, library, client):
+    world.add("marks", "1", title="First")
+    rows = world.tables.rows["archive.records"].to_pylist()
+    later = {
+        **rows[0],
+        "title": "Second",
+        "recorded_at": rows[0]["recorded_at"].replace(year=2027),
+        "record_sha256": rows[0]["record_sha256"],
+    }
+    world.tables.rows["archive.records"] = type(world.tables.rows["archive.records"]).from_pylist(
+        [later, *rows], schema=world.tables.rows["archive.records"].schema
+    )
+    library.refresh()
+    assert client.get("/api/v1/datasets/marks").json()["title"] == "Second"
