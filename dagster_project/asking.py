@@ -1,6 +1,5 @@
 """SQL from the command line, through the same client that a real Dremio gets, and the endpoint behind it."""
 
-import csv
 import io
 import json
 from functools import partial
@@ -15,6 +14,7 @@ from dagster_project.wiring import denied_log, lakehouse, users_file
 from lakehouse.endpoint.config import AccessRules, EndpointConfig, S3Access
 from lakehouse.endpoint.server import run_forever
 from lakehouse.policy.users import Users
+from lakehouse.publish.spreadsheet import as_csv
 
 TABLE_CELL_WIDTH = 80
 
@@ -69,11 +69,8 @@ def _as_table(rows: pa.Table) -> str:
 
 
 def _as_csv(rows: pa.Table) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file)
-    writer.writerow(rows.column_names)
-    writer.writerows(row.values() for row in rows.to_pylist())
-    return file.getvalue().rstrip()
+    columns = [column.to_pylist() for column in rows.columns]
+    return as_csv(rows.column_names, zip(*columns, strict=True)).rstrip()
 
 
 def _as_json(rows: pa.Table) -> str:

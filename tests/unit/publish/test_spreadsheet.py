@@ -1,0 +1,46 @@
+import csv
+import io
+
+import pyarrow as pa
+import pytest
+
+from dagster_project.asking import _as_csv, _as_json
+from lakehouse.publish.spreadsheet import as_csv, neutral
+
+FORMULAS = [
+    "=1+1",
+    '=HYPERLINK("http://x","y")',
+    "+cmd|' /C calc'!A0",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "\uff1d1",
+]
+TEXTS = ["plain", "a=b", "1-2", "", " =1", "'=1", "-5", "+49", "-1.5e3", "-1,5", "caf\u00e9"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(text):
+    assert neutral(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("value", [*TEXTS, -5, -0.5, None, True])
+def test_everything_else_is_written_as_it_is(value):
+    assert neutral(value) is value
+
+
+def test_the_rows_themselves_are_left_as_they_are():
+    rows = pa.table({"=a": FORMULAS, "n": list(range(len(FORMULAS)))})
+    before = rows.to_pylist()
+    written = list(csv.reader(io.StringIO(_as_csv(rows) + "\r\n", newline="")))
+    assert rows.to_pylist() == before
+    assert written[0] == ["'=a", "n"]
+    assert [row[0] for row in written[1:]] == [f"'{text}" for text in FORMULAS]
+    assert "'" not in _as_json(pa.table({"a": ["=1+1"]})), "JSON gives the exact values"
+
+
+def test_columns_of_one_name_are_all_written():
+    assert as_csv(["a", "a"], [(1, 2)]) == "a,a\r\n1,2\r\n"
+    assert _as_csv(pa.table([pa.array([1]), pa.array(["=2"])], names=["a", "a"])) == "a,a\r\n1,'=2"
