@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from assets.evaluate import best_baseline, bits_per_byte, evaluation, newest_version
 from assets.house import Origin, commit, current_model, failures, preview, read_released
+from assets.model_card import read_shares
 from assets.results import evaluation_writes, model_writes, promotion_write
 from assets.workshop import Workshop
 from lakehouse.definition import TableDefinition
@@ -86,7 +87,10 @@ def _writes(
     """Return what is not recorded yet: the version, the evaluations of both models, and the decision."""
     described = set(read_released(house, MODEL_VERSIONS, columns=["model_version"])["model_version"].to_pylist())
     measured = _recorded(house, EVALUATIONS)
-    writes = [] if version in described else model_writes(version, workshop.checkpoints.training(version), provenance)
+    writes: list[TableWrite] = []
+    if version not in described:
+        shares = read_shares(workshop.checkpoints.folder(version))
+        writes = model_writes(version, workshop.checkpoints.training(version), shares, provenance)
     evaluations = [
         evaluation_writes(name, result, provenance)
         for name, result in sorted(results.items())

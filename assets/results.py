@@ -1,7 +1,7 @@
 """Turns what the model library gives back into rows of the gold tables."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,13 +11,16 @@ import pyarrow.parquet as pq
 from assets.house import with_run
 from lakehouse.definition import TableDefinition
 from lakehouse.ports import Provenance, TableWrite
-from lakehouse.tables.gold import EVALUATIONS, MODEL_VERSIONS, PREDICTIONS, PROMOTIONS, TRAINING_CURVE
+from lakehouse.tables.gold import EVALUATIONS, MODEL_VERSIONS, PREDICTIONS, PROMOTIONS, TOKEN_SHARES, TRAINING_CURVE
 from models.requests import EvaluateResult
 from models.scores import Comparison
+from models.shares import TokenShare
 
 
-def model_writes(version: str, training: Mapping[str, Any], provenance: Provenance) -> list[TableWrite]:
-    """Return the rows that describe a trained version: itself and its training curve."""
+def model_writes(
+    version: str, training: Mapping[str, Any], shares: Sequence[TokenShare], provenance: Provenance
+) -> list[TableWrite]:
+    """Return the rows that describe a trained version: itself, its training curve and what it learned from."""
     row = {
         "model_version": version,
         "recipe": json.dumps(training["recipe"], sort_keys=True),
@@ -39,7 +42,9 @@ def model_writes(version: str, training: Mapping[str, Any], provenance: Provenan
         }
         for point in training["curve"]
     ]
-    return [_write(MODEL_VERSIONS, [row], provenance), _write(TRAINING_CURVE, curve, provenance)]
+    writes = [_write(MODEL_VERSIONS, [row], provenance), _write(TRAINING_CURVE, curve, provenance)]
+    learned = [{"model_version": version, **asdict(share)} for share in shares]
+    return [*writes, _write(TOKEN_SHARES, learned, provenance)] if learned else writes
 
 
 def evaluation_writes(version: str, result: EvaluateResult, provenance: Provenance) -> list[TableWrite]:

@@ -8,6 +8,7 @@ import dagster as dg
 
 from assets.house import Origin, failures, read_released
 from assets.learning import Permission, require_learnable
+from assets.model_card import write_card
 from assets.store import documents
 from assets.workshop import Workshop
 from lakehouse.tables.gold import DOCUMENTS
@@ -39,11 +40,11 @@ def language_model(
 ) -> dg.MaterializeResult[None]:
     """A small GPT with its byte-level tokenizer; unchanged documents and recipe give the version there already is."""
     with failures():
-        require_learnable(
-            read_released(house, DOCUMENTS, columns=["document_id"]), permission.policy(house), permission
-        )
+        policy = permission.policy(house)
+        require_learnable(read_released(house, DOCUMENTS, columns=["document_id"]), policy, permission)
         corpus = workshop.corpus(house)
         result = workshop.train(corpus, code_commit=origin.code_commit, cause=config.cause, log=_told(context.log.info))
+        card = write_card(result.folder, result.training, corpus.file, policy)
     training = result.training
     return dg.MaterializeResult(
         metadata={
@@ -54,6 +55,7 @@ def language_model(
             "train_seconds": training["train_seconds"],
             "device": training["device"],
             "datasets": dict(corpus.dataset_commits),
+            "model_card": dg.MetadataValue.md(card.read_text(encoding="utf-8")),
             "loss_curve": loss_curve(result.curve),
         },
         data_version=dg.DataVersion(result.model_version),

@@ -86,6 +86,22 @@ TRAINING_CURVE = TableDefinition(
     ),
 )
 
+TOKEN_SHARES = TableDefinition(
+    name="gold.token_shares",
+    grain="one row per model version, dataset and licence it learned from",
+    key=("model_version", "dataset", "licence"),
+    owner="team:models",
+    columns=(
+        Column("model_version", pa.string(), "Version of the language model.", nullable=False),
+        Column("dataset", pa.string(), "Dataset of the training documents.", nullable=False),
+        Column("licence", pa.string(), "SPDX licence expression of the documents."),
+        Column("document_count", pa.int64(), "Training documents.", unit="1"),
+        Column("token_count", pa.int64(), "Tokens of those documents, each counted once.", unit="1"),
+        Column("token_share", pa.float64(), "Share of all tokens the model learned from, 0 to 1.", unit="1"),
+        *RUN,
+    ),
+)
+
 EVALUATIONS = TableDefinition(
     name="gold.evaluations",
     grain="one row per model version, evaluator, slice and evaluation snapshot",
@@ -193,6 +209,7 @@ GOLD = (
     DOCUMENTS,
     MODEL_VERSIONS,
     TRAINING_CURVE,
+    TOKEN_SHARES,
     EVALUATIONS,
     PREDICTIONS,
     PROMOTIONS,
