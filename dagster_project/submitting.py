@@ -23,9 +23,8 @@ def submit_path(settings: Settings, path: Path) -> int:
 
     with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
         landed = land(path, Path(folder))
-        report = fair_gate(settings).applied(
-            validate(landed.folder, submission=path.stem, content_sha256=landed.content_sha256)
-        )
+        judged = validate(landed.folder, submission=path.stem, content_sha256=landed.content_sha256)
+        report = fair_gate(settings).applied(shelf(settings).with_acceptances(judged))
         name = report.description.name if report.description else None
         known = versions(settings).find_content(name, landed.content_sha256) if name else None
     if known:

@@ -211,6 +211,18 @@ class BusyError(TransientError):
     exit_code = 84
 
 
+class AcceptanceError(PermanentError):
+    """A finding cannot be accepted: it is not there, is not about personal data, or nobody answers for it."""
+
+    exit_code = 90
+
+
+class ProtectionError(PermanentError):
+    """A plan to protect a dataset cannot be read or carried out."""
+
+    exit_code = 91
+
+
 class ServiceUnavailableError(TransientError):
     """A server does not answer, or not in time."""
 

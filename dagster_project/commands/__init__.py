@@ -2,6 +2,7 @@
 
 import click
 
+from dagster_project.commands.accept import accept
 from dagster_project.commands.catalogue import serve_catalogue
 from dagster_project.commands.docs import docs
 from dagster_project.commands.doi import doi
@@ -22,6 +23,7 @@ COMMANDS: tuple[click.Command, ...] = (
     run,
     validate,
     submit,
+    accept,
     export,
     doi,
     withdraw,

@@ -4,8 +4,10 @@ import json
 import os
 import tempfile
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
+from lakehouse.archive.acceptances import Acceptance, acceptance, applied, as_json, read_acceptances
 from lakehouse.archive.gate import FairGate
 from lakehouse.archive.inbox import Arrival, arrivals
 from lakehouse.archive.landing import Landed, land
@@ -75,21 +77,58 @@ class Shelf:
     def judge(self, key: str) -> Report:
         """Return the report on what landed under that key; the same content and rules are judged once.
 
-        The gate comes after: another threshold needs no other look at the data.
+        What was accepted and the gate come after: neither needs another look at the data.
         """
+        return self.gate.applied(self.with_acceptances(self._judged(key)))
+
+    def with_acceptances(self, report: Report) -> Report:
+        """Return the report with what was accepted of its content as warnings."""
+        return applied(report, read_acceptances(self._acceptances, report.content_sha256))
+
+    def accept(self, key: str, code: str, place: str, *, by: str, reason: str) -> Acceptance:
+        """Record that somebody answers for a finding of what landed under the key, and let it be ingested again.
+
+        What was accepted before stays as it was said first.
+
+        Raises:
+            AcceptanceError: there is no such open finding, it cannot be accepted, or name or reason is missing.
+        """
+        report = self.with_acceptances(self._judged(key))
+        given = read_acceptances(self._acceptances, report.content_sha256)
+        said = next((one for one in given if (one.code, one.place) == (code, place)), None)
+        if said is None:
+            said = acceptance(report, code, place, by=by, reason=reason, at=datetime.now(UTC))
+            path = self._acceptances / f"{report.content_sha256}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._replace(path, as_json([*given, said]))
+        record = self._read(self._record(key))
+        assert record is not None, "it has landed"
+        kept = [one for one in self._finished(key) if one != record["fingerprint"]]
+        self._write(self.root / "finished" / f"{key}.json", {"fingerprints": kept})
+        return said
+
+    def accepted_findings(self, key: str) -> list[Acceptance]:
+        """Return what was accepted of the content that landed under the key, oldest first."""
+        return read_acceptances(self._acceptances, self.landed(key).content_sha256)
+
+    @property
+    def _acceptances(self) -> Path:
+        return self.root / "acceptances"
+
+    def _judged(self, key: str) -> Report:
         landed = self.landed(key)
         path = self.root / "reports" / f"{key}-{landed.content_sha256[:12]}-{rules_version()[:12]}.json"
         if path.is_file():
-            return self.gate.applied(Report.from_json(path.read_text(encoding="utf-8")))
+            return Report.from_json(path.read_text(encoding="utf-8"))
         report = validate(landed.folder, submission=key, content_sha256=landed.content_sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._replace(path, report.to_json())
-        return self.gate.applied(report)
+        return report
 
     def accepted_report(self, content_sha256: str) -> Report | None:
         """Return the newest accepted report on exactly this content, whatever key or rules it was judged under."""
         found = [
-            Report.from_json(path.read_text(encoding="utf-8"))
+            self.with_acceptances(Report.from_json(path.read_text(encoding="utf-8")))
             for path in (self.root / "reports").glob(f"*-{content_sha256[:12]}-*.json")
         ]
         accepted = [report for report in found if report.accepted and report.content_sha256 == content_sha256]

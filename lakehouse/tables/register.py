@@ -127,4 +127,25 @@ WITHDRAWALS = TableDefinition(
     ),
 )
 
-REGISTER = (SUBMISSIONS, FINDINGS, FAIR_INDICATORS, WITHDRAWALS, TERMS, *HOLDINGS)
+ACCEPTANCES = TableDefinition(
+    name="archive.acceptances",
+    grain="one row per finding of personal data that somebody accepted, for exactly one content",
+    key=("content_sha256", "code", "place"),
+    owner="team:archive",
+    columns=(
+        Column("submission", pa.string(), "Arrival key, dataset@version.", nullable=False),
+        Column(
+            "content_sha256",
+            pa.string(),
+            "Hash of the content it holds for; other content needs another.",
+            nullable=False,
+        ),
+        Column("code", pa.string(), "Rule code of the accepted finding.", nullable=False),
+        Column("place", pa.string(), "File, and column where there is one.", nullable=False),
+        Column("accepted_by", pa.string(), "Name of who answers for it.", nullable=False),
+        Column("reason", pa.string(), "Why it may be published all the same.", nullable=False),
+        Column("accepted_at", TIMESTAMP, "When it was accepted (UTC).", nullable=False),
+    ),
+)
+
+REGISTER = (SUBMISSIONS, FINDINGS, FAIR_INDICATORS, WITHDRAWALS, ACCEPTANCES, TERMS, *HOLDINGS)

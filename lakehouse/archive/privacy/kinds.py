@@ -64,13 +64,13 @@ class Identifier(_Data):
 @functools.cache
 def identifiers() -> dict[str, Identifier]:
     """Return the kinds of personal identifiers by name, the most certain first."""
-    return TypeAdapter(dict[Kind, Identifier]).validate_python(_read("identifiers.yaml"))
+    return TypeAdapter(dict[Kind, Identifier]).validate_python(read_rules("identifiers.yaml"))
 
 
 @functools.cache
 def identifier_classes() -> dict[str, IdentifierClass]:
     """Return the classes of identifiers that the laws name."""
-    return TypeAdapter(dict[str, IdentifierClass]).validate_python(_read("identifier_classes.yaml"))
+    return TypeAdapter(dict[str, IdentifierClass]).validate_python(read_rules("identifier_classes.yaml"))
 
 
 @functools.cache
@@ -81,7 +81,8 @@ def word_list(name: str) -> frozenset[str]:
     return frozenset(word.lower() for line in lines for word in line.split())
 
 
-def _read(name: str) -> object:
+def read_rules(name: str) -> object:
+    """Return a file under ``rules/`` as plain data."""
     return read_yaml((RULES_FOLDER / name).read_bytes())
 
 

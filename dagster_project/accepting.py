@@ -1,0 +1,44 @@
+"""Accepting a finding from the command line: onto the shelf, into the register, and on with the submission."""
+
+import sys
+
+from assets.house import commit
+from dagster_project.settings import Settings, code_commit
+from dagster_project.wiring import lakehouse, shelf
+from lakehouse.archive.acceptances import Acceptance, acceptance_rows
+from lakehouse.ports import Provenance, TableWrite
+from lakehouse.tables.register import ACCEPTANCES
+from lakehouse.tables.write_audit_publish import Lakehouse
+
+
+def accept_finding(settings: Settings, key: str, code: str, *, place: str, by: str, reason: str) -> int:
+    """Record the acceptance, ingest the submission when nothing else refuses it, and return the exit code.
+
+    Raises:
+        AcceptanceError: there is no such open finding, it cannot be accepted, or name or reason is missing.
+    """
+    from dagster_project.loop import open_loop
+    from dagster_project.services import prepare_dagster_home
+
+    own = shelf(settings)
+    said = own.accept(key, code, place, by=by, reason=reason)
+    register(lakehouse(settings), own.accepted_findings(key))
+    report = own.judge(key)
+    left = report.count("error")
+    sys.stdout.write(f"accepted {code} at {place!r} for {said.submission}, by {said.accepted_by}; {left} errors left\n")
+    if left:
+        sys.stdout.write(report.as_short_text())
+        return report.exit_code
+    with open_loop(settings, prepare_dagster_home(settings)) as loop:
+        outcome = loop.ingest(key)
+    sys.stdout.write(own.judge(key).as_short_text())
+    if not outcome.success:
+        sys.stderr.write(f"error: {outcome.failure}\n")
+    return 0 if outcome.success else outcome.exit_code
+
+
+def register(house: Lakehouse, given: list[Acceptance]) -> None:
+    """Write acceptances into their table; those that are there already change nothing."""
+    for one in given:
+        write = TableWrite(ACCEPTANCES, acceptance_rows([one]))
+        commit(house, [write], key=one.key, provenance=Provenance(run_id="accept", code_commit=code_commit()))

@@ -1,0 +1,50 @@
+"""A submission refused for personal data goes on once somebody answers for the finding, and the answer is data."""
+
+import pytest
+
+from dagster_project.accepting import accept_finding, register
+from dagster_project.wiring import lakehouse
+from lakehouse.errors import AcceptanceError
+from lakehouse.samples import college_scorecard
+
+CANARY = "quagmire.zebedee@west-school.org"
+PLACE = "tables/outcomes/outcomes_2007.csv: office"
+SAID = {"place": PLACE, "by": "Ada Example", "reason": "the office's address, on its own web page"}
+
+
+def with_addresses(folder):
+    table = folder / "tables" / "outcomes"
+    (file,) = table.glob("*.csv")
+    header, *rows = file.read_text().splitlines()[:40]
+    file.write_text("\n".join([f"{header},office", *(f"{row},{CANARY}" for row in rows)]) + "\n")
+    dictionary = table / "columns.yaml"
+    dictionary.write_text(dictionary.read_text() + "  office: {type: string, description: Where to ask}\n")
+    return folder
+
+
+def test_refused_then_accepted_then_stored(bench, tmp_path, capsys):
+    key = bench.arrive(with_addresses(college_scorecard.write(2007, tmp_path)))
+    assert not bench.loop.ingest(key).success
+    assert not bench.rows("archive.acceptances")
+    assert accept_finding(bench.settings, key, "PERSONAL_EMAIL", **SAID) == 0
+    (row,) = bench.rows("archive.acceptances")
+    assert (row["code"], row["place"], row["accepted_by"]) == ("PERSONAL_EMAIL", PLACE, "Ada Example")
+    verdicts = [row["verdict"] for row in bench.rows("archive.submissions")]
+    assert sorted(verdicts) == ["accepted", "refused"]
+    assert len(bench.rows("silver.college_scorecard_outcomes")) == 39
+    told = capsys.readouterr().out
+    assert "0 errors left" in told
+    assert CANARY not in told
+    findings = bench.rows("archive.findings")
+    assert {f["level"] for f in findings if f["code"] == "PERSONAL_EMAIL"} == {"error", "warning"}
+    assert CANARY not in str(findings)
+    before = bench.state()
+    register(lakehouse(bench.settings), bench.shelf.accepted_findings(key))
+    assert bench.state() == before
+
+
+def test_a_finding_that_is_not_there_is_not_accepted(bench, tmp_path):
+    key = bench.wave(2007)
+    assert bench.loop.ingest(key).success
+    with pytest.raises(AcceptanceError, match="no open finding"):
+        accept_finding(bench.settings, key, "PERSONAL_EMAIL", **SAID)
