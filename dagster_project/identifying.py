@@ -1,5 +1,6 @@
-"""Registers a DOI for a stored version."""
+"""Registers a DOI for a stored version, and records versions again whose content was rewritten."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -46,6 +47,14 @@ def register_doi(settings: Settings, key: str, state: State) -> Registered:
     record = recorded(house, shelf(settings), versions(settings), naming(settings), version, provenance)
     client.describe(doi, metadata_for_doi(record), state)
     return Registered(doi, state, naming(settings).landing_url(version.dataset, version.version))
+
+
+def record_again(settings: Settings, keys: Iterable[str], *, run_id: str) -> None:
+    """Write the records of versions anew, as after a withdrawal changed their files and rows."""
+    provenance = Provenance(run_id=run_id, code_commit=code_commit())
+    for key in keys:
+        version = _stored(settings, key)
+        recorded(lakehouse(settings), shelf(settings), versions(settings), naming(settings), version, provenance)
 
 
 def _client(settings: Settings, state: State) -> DataCite:

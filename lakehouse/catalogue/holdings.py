@@ -11,11 +11,12 @@ from lakehouse.policy.terms import Terms, read_terms
 from lakehouse.ports import TablePointer
 from lakehouse.tables.gold import LOADS
 from lakehouse.tables.records import IDENTIFIERS, RECORDS, TOMBSTONES
-from lakehouse.tables.register import TERMS
+from lakehouse.tables.register import TERMS, WITHDRAWALS
 from lakehouse.tables.release import Release
 from lakehouse.tables.write_audit_publish import Lakehouse
 
 Row = Mapping[str, Any]
+Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,17 @@ class Removal:
     reason: str
     decided_by: str
     removed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A person whose rows were taken out of a version; who it was is kept nowhere."""
+
+    kind: str
+    rows_removed: int
+    reason: str | None
+    receipt: str
+    withdrawn_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,7 @@ class Version:
     row: Row
     loads: tuple[Load, ...] = ()
     removal: Removal | None = None
+    withdrawals: tuple[Withdrawal, ...] = ()
 
     @property
     def label(self) -> str:
@@ -109,7 +122,7 @@ def read_holdings(house: Lakehouse, release: Release | None) -> Holdings:
     return Holdings(
         release=release.number,
         released_at=release.created_at,
-        versions=_versions(rows(RECORDS.name), _loads(rows(LOADS.name)), removals),
+        versions=_versions(rows(RECORDS.name), _loads(rows(LOADS.name)), removals, _withdrawn(rows(WITHDRAWALS.name))),
         identifiers={row["identifier"]: (row["dataset"], row["dataset_version"]) for row in rows(IDENTIFIERS.name)},
         pointers=release.tables,
         terms=read_terms(rows(TERMS.name)),
@@ -117,22 +130,38 @@ def read_holdings(house: Lakehouse, release: Release | None) -> Holdings:
 
 
 def _versions(
-    records: Iterable[Row], loads: Mapping[tuple[str, str], list[Load]], removals: Mapping[tuple[str, str], Removal]
+    records: Iterable[Row],
+    loads: Mapping[Key, list[Load]],
+    removals: Mapping[Key, Removal],
+    withdrawn: Mapping[Key, list[Withdrawal]],
 ) -> dict[str, tuple[Version, ...]]:
-    newest: dict[tuple[str, str], Row] = {}
+    newest: dict[Key, Row] = {}
     for row in sorted(records, key=lambda row: row["recorded_at"]):
         newest[row["dataset"], row["dataset_version"]] = row
     found: dict[str, list[Version]] = {}
     for key, row in sorted(newest.items(), key=lambda pair: (pair[0][0], pair[1]["sequence"])):
-        found.setdefault(key[0], []).append(Version(row, tuple(loads.get(key, ())), removals.get(key)))
+        version = Version(row, tuple(loads.get(key, ())), removals.get(key), tuple(withdrawn.get(key, ())))
+        found.setdefault(key[0], []).append(version)
     return {dataset: tuple(versions) for dataset, versions in found.items()}
 
 
-def _loads(rows: Iterable[Row]) -> dict[tuple[str, str], list[Load]]:
-    found: dict[tuple[str, str], list[Load]] = {}
+def _loads(rows: Iterable[Row]) -> dict[Key, list[Load]]:
+    found: dict[Key, list[Load]] = {}
     for row in sorted(rows, key=lambda row: row["table_name"]):
         load = Load(row["table_name"], row["layer"], row["row_count"], row["run_id"], row["code_commit"])
         found.setdefault((row["dataset"], row["dataset_version"]), []).append(load)
+    return found
+
+
+def _withdrawn(rows: Iterable[Row]) -> dict[Key, list[Withdrawal]]:
+    """Return the withdrawals that took something out of a version, oldest first."""
+    found: dict[Key, list[Withdrawal]] = {}
+    for row in sorted(rows, key=lambda row: row["withdrawn_at"]):
+        if row["rows_removed"] or row["mentions_masked"]:
+            one = Withdrawal(
+                row["subject_kind"], row["rows_removed"], row["reason"], row["receipt"], row["withdrawn_at"]
+            )
+            found.setdefault((row["dataset"], row["dataset_version"]), []).append(one)
     return found
 
 

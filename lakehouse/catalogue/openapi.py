@@ -166,6 +166,9 @@ SCHEMAS: Part = {
             "previous": MAYBE_TEXT,
             "changes": _list(_object({"kind": TEXT, "place": TEXT, "what": TEXT})),
             "removed": REMOVED,
+            "withdrawn": _list(
+                _object({"kind": TEXT, "rows_removed": COUNT, "receipt": TEXT, "withdrawn_at": TEXT}),
+            ),
             "tables": _list(_object({"table": TEXT, "layer": TEXT, "rows": COUNT, "run": TEXT, "code": TEXT})),
             "ways": _list(_object({"name": TEXT, "note": TEXT, "lines": _list(TEXT)})),
         }

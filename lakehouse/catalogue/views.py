@@ -1,6 +1,7 @@
 """What pages and the JSON API say of datasets and versions, as plain values: one truth for both."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
@@ -83,6 +84,7 @@ def version(library: Library, one: Version) -> Told:
         **record,
         "newest": holdings.newest(str(one.row["dataset"])) is one,
         "removed": removal(one.removal),
+        "withdrawn": [asdict(gone) for gone in one.withdrawals],
         "record_sha256": one.row["record_sha256"],
         "recorded_at": one.row["recorded_at"],
         "release": holdings.release,

@@ -66,7 +66,10 @@ NAMELESS = """() => [...document.querySelectorAll('a, button, summary, [role=reg
     || (e.hasAttribute('aria-labelledby') && !document.getElementById(e.getAttribute('aria-labelledby'))))
   .map((e) => e.outerHTML.slice(0, 80))"""
 LANDMARKS = """() => ['header', 'main', 'footer', 'nav'].map((n) => document.querySelectorAll(`body ${n}`).length)"""
-TWICE = """() => { const ids = [...document.querySelectorAll('[id]')].map((e) => e.id); return ids.filter((id, n) => ids.indexOf(id) !== n); }"""
+TWICE = """() => {
+  const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
+  return ids.filter((id, place) => ids.indexOf(id) !== place);
+}"""
 
 
 @pytest.fixture(scope="module")
