@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 
 from dagster_project.dead_runs import end_dead_runs
+from dagster_project.identifying import record_again
 from dagster_project.sensors import UNFINISHED
 from dagster_project.services import prepare_dagster_home
 from dagster_project.settings import Settings, code_commit
@@ -35,6 +36,9 @@ def withdraw_subject(settings: Settings, request: Request, *, dry_run: bool) -> 
     """
     with _alone(settings):
         outcome = withdraw(archive(settings), request, dry_run=dry_run)
+        if outcome.carried_out and outcome.plan is not None:
+            rewritten = [f"{one.dataset}@{one.version}" for one in outcome.plan.versions]
+            record_again(settings, rewritten, run_id=f"withdrawal {outcome.receipt}")
     return told(outcome)
 
 
