@@ -15,6 +15,7 @@ from lakehouse.archive.eds import CollectionDescription, ColumnDescription, Tabl
 from lakehouse.archive.encoding import NotUtf8Error
 from lakehouse.archive.event_contents import EventContent, EventFile
 from lakehouse.archive.event_files import is_event_file
+from lakehouse.archive.metadata.adopting import DESCRIPTORS, IMPORT_FILE
 from lakehouse.archive.text_files import BadLine, Document, read_documents
 from lakehouse.archive.values import Parsed, parse
 from lakehouse.errors import SchemaError
@@ -25,6 +26,8 @@ DESCRIPTIONS = {
     eds.TEXTS_FOLDER: eds.COLLECTION_FILE,
     eds.EVENTS_FOLDER: eds.LOG_FILE,
 }
+# What a package of another standard says about itself, and what was made of it.
+PACKAGE_FILES = frozenset({*DESCRIPTORS, IMPORT_FILE})
 ABOUT_NAMES = ("README", "CHANGES", "LICENSE", "LICENCE", "CITATION", "ATTRIBUTION")
 
 
@@ -124,6 +127,26 @@ class TableContent:
             scan.add(self.cells(name), 0)
             found += [(name, suspicion) for suspicion in scan.suspicions()]
         return tuple(found)
+
+    @cached_property
+    def groups(self) -> tuple[tuple[str, ...], privacy.GroupScan]:
+        """Return the columns that narrow persons down, and how many rows share them; none where no row is a person."""
+        columns = privacy.quasi_columns(self.column_names, self._roles) if self._is_about_persons else ()
+        sensitive = [name for name, role in self._roles.items() if role == "sensitive"]
+        scan = privacy.GroupScan()
+        if columns:
+            scan.add({n: self.cells(n) for n in columns}, {n: self.cells(n) for n in sensitive}, 0)
+        return columns, scan
+
+    @property
+    def _roles(self) -> dict[str, str]:
+        return {name: c.role for name, c in self.description.columns.items()} if self.description else {}
+
+    @property
+    def _is_about_persons(self) -> bool:
+        return any(role != "none" for role in self._roles.values()) or any(
+            suspicion.kind in privacy.NAMES_A_ROW for _, suspicion in self.suspicions
+        )
 
     @cached_property
     def parsed(self) -> Mapping[str, Parsed]:
@@ -250,7 +273,7 @@ def _role(place: str) -> Role:
     if place == eds.DESCRIPTION_FILE:
         return "description"
     if len(parts) == 1:
-        return "about" if parts[0].upper().startswith(ABOUT_NAMES) else "unknown"
+        return "about" if parts[0] in PACKAGE_FILES or parts[0].upper().startswith(ABOUT_NAMES) else "unknown"
     if len(parts) != 3:
         return "unknown"
     top, _, name = parts

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakehouse.archive.eds import DESCRIPTION_FILE
+from lakehouse.archive.metadata.adopting import stated_names
 from lakehouse.archive.strict_yaml import MAX_BYTES, YamlFaultError, read_yaml
 from lakehouse.errors import UnreadableSubmissionError
 
@@ -91,7 +92,7 @@ def _remove(path: Path) -> None:
 
 def _key(path: Path) -> str:
     body = _zipped_description(path) if path.is_file() else _description(path)
-    name, version = _names(body) if body is not None else (None, None)
+    name, version = _names(body) if body is not None else stated_names(path)
     stem = path.stem if path.suffix.lower() == ".zip" else path.name
     key = f"{_plain(name) if name else _plain(stem.partition('@')[0])}@{_plain(version) if version else 'undescribed'}"
     return key[:MAX_KEY_LETTERS]

@@ -16,6 +16,7 @@ from typing import IO
 
 from lakehouse.archive.content_hash import CHUNK_BYTES, content_sha256, file_sha256
 from lakehouse.archive.eds import DESCRIPTION_FILE
+from lakehouse.archive.metadata.adopting import adopt, is_package
 from lakehouse.archive.zip_directory import count_entries
 from lakehouse.errors import ServiceUnavailableError, UnreadableSubmissionError, UnsafeArchiveError
 
@@ -53,6 +54,8 @@ class Landed:
 def land(source: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Landed:
     """Copy a folder or unpack a zip into ``into/<first 12 digits of its content hash>``; again is no error.
 
+    A package of another standard is described in the words of the EDS on the way.
+
     Raises:
         UnsafeArchiveError: a name, link, device or size that is not allowed; nothing is left behind.
         UnreadableSubmissionError: neither a folder nor a readable zip archive.
@@ -61,7 +64,9 @@ def land(source: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Landed:
     work = Path(tempfile.mkdtemp(prefix=".landing-", dir=into))
     try:
         _fill(source, work, limits)
-        return _settle(_root(work), into)
+        root = _root(work)
+        adopt(root)
+        return _settle(root, into)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -225,7 +230,7 @@ class _Budget:
 def _root(work: Path) -> Path:
     # Zipping a folder usually puts the folder itself into the archive.
     children = list(work.iterdir())
-    if len(children) == 1 and (children[0] / DESCRIPTION_FILE).is_file():
+    if len(children) == 1 and ((children[0] / DESCRIPTION_FILE).is_file() or is_package(children[0])):
         return children[0]
     return work
 

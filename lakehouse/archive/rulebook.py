@@ -13,7 +13,15 @@ from lakehouse.archive.privacy.kinds import Identifier, identifiers, word_list
 from lakehouse.archive.strict_yaml import read_yaml
 
 RULES_FOLDER = Path(__file__).parent / "rules"
-RULE_FILES = ("description.yaml", "files.yaml", "tables.yaml", "texts.yaml", "events.yaml", "privacy.yaml")
+RULE_FILES = (
+    "description.yaml",
+    "files.yaml",
+    "tables.yaml",
+    "texts.yaml",
+    "events.yaml",
+    "privacy.yaml",
+    "imports.yaml",
+)
 
 Selector = Literal["dataset", "file", "table", "column", "text", "event"]
 Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]+$")]

@@ -10,6 +10,7 @@ from lakehouse.archive import (
     checks_description,
     checks_events,
     checks_files,
+    checks_imports,
     checks_privacy,
     checks_tables,
     checks_texts,
@@ -23,7 +24,15 @@ from lakehouse.archive.rulebook import Rule, rules, rules_version
 from lakehouse.errors import UnreadableSubmissionError
 
 # Importing these modules registers their checks.
-CHECK_MODULES = (checks_description, checks_files, checks_tables, checks_texts, checks_events, checks_privacy)
+CHECK_MODULES = (
+    checks_description,
+    checks_files,
+    checks_tables,
+    checks_texts,
+    checks_events,
+    checks_privacy,
+    checks_imports,
+)
 PRIVACY_CODES = "PERSONAL_"
 
 
