@@ -4,7 +4,7 @@ A table is k-anonymous when every combination of its quasi-identifiers stands in
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,8 @@ from lakehouse.archive.privacy.kinds import Identifier, has_context, read_rules
 # Combinations kept; a table with more of them is judged by an even sample of them, chosen by their hashes.
 GROUPS_KEPT = 1_000_000
 HASH_SEED = 20020925
+# Kinds of identifiers that stand in a table with a row for a person.
+NAMES_A_ROW = frozenset({"student_number", "name_column", "person_name", "email", "birth_date", "account_name"})
 
 Hashes = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.int64]
@@ -44,6 +46,13 @@ def quasi_kind(name: str) -> str | None:
         if has_context(Identifier(title=kind, classes=(), context=quasi.context, reason=""), name, ""):
             return kind
     return None
+
+
+def quasi_columns(names: Sequence[str], roles: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the columns that narrow a person down: those declared so, and those whose names say so."""
+    return tuple(
+        n for n in names if roles.get(n) == "quasi_identifier" or (roles.get(n, "none") == "none" and quasi_kind(n))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +132,4 @@ class GroupScan:
 
 def _hashes(columns: Mapping[str, Cells]) -> Hashes:
     frame = pl.DataFrame({name: pl.from_arrow(pa.chunked_array([cells])) for name, cells in columns.items()})
-    return frame.hash_rows(HASH_SEED, 1, 2, 3).to_numpy()
+    return frame.hash_rows(HASH_SEED).to_numpy()
