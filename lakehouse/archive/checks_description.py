@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lakehouse.archive import eds
 from lakehouse.archive.checks import DATASET, Hit, hints, listed, named, text
 from lakehouse.archive.contents import Contents
-from lakehouse.archive.licences import unknown_licences
+from lakehouse.archive.licences import licence_fault
 from lakehouse.archive.rulebook import Parameters
 
 # The names that a field of each description file may have, at whatever depth.
@@ -47,7 +47,7 @@ def field_absent(submission: Contents, parameters: Parameters) -> Iterator[Hit]:
 
 @named(DATASET)
 def licence_unknown(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
-    """Licence expressions with a name that the SPDX list does not have."""
+    """Licence expressions that are malformed, or have a name that the SPDX list does not have."""
     dataset = submission.reading.dataset
     stated = {f"{eds.DESCRIPTION_FILE}: licence": dataset.licence if dataset else None}
     for name, collection in submission.reading.texts.items():
@@ -55,9 +55,9 @@ def licence_unknown(submission: Contents, _parameters: Parameters) -> Iterator[H
     for name, log in submission.reading.events.items():
         stated[f"{eds.EVENTS_FOLDER}/{name}/{eds.LOG_FILE}: licence"] = log.licence
     for place, licence in stated.items():
-        unknown = unknown_licences(licence) if licence else ()
-        if licence and unknown:
-            yield Hit(place, len(unknown), facts={"licence": licence, "unknown": ", ".join(unknown)})
+        fault = licence_fault(licence) if licence else None
+        if licence and fault is not None:
+            yield Hit(place, facts={"licence": licence, "fault": fault})
 
 
 @named(DATASET)

@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from lakehouse.archive.levels import Level, Principle, Priority
 from lakehouse.archive.privacy.kinds import Identifier, identifiers, word_list
 from lakehouse.archive.strict_yaml import read_yaml
+from lakehouse.policy import purposes
 
 RULES_FOLDER = Path(__file__).parent / "rules"
+POLICY_FOLDER = Path(purposes.__file__).parent
 RULE_FILES = (
     "description.yaml",
     "files.yaml",
@@ -20,6 +22,7 @@ RULE_FILES = (
     "texts.yaml",
     "events.yaml",
     "privacy.yaml",
+    "terms.yaml",
     "imports.yaml",
 )
 
@@ -96,8 +99,9 @@ words = word_list
 
 @functools.cache
 def rules_version() -> str:
-    """Return the hash of all rule files: two verdicts with the same version were given by the same rules."""
+    """Return the hash of all rules, purposes and licences: verdicts with the same version were given by the same."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in RULES_FOLDER.iterdir() if p.suffix in (".yaml", ".txt")):
+    files = [*RULES_FOLDER.iterdir(), *POLICY_FOLDER.iterdir()]
+    for path in sorted(p for p in files if p.suffix in (".yaml", ".txt", ".csv")):
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -13,6 +13,7 @@ from lakehouse.archive import (
     checks_imports,
     checks_privacy,
     checks_tables,
+    checks_terms,
     checks_texts,
 )
 from lakehouse.archive.checks import Check, Hit, Item
@@ -31,6 +32,7 @@ CHECK_MODULES = (
     checks_texts,
     checks_events,
     checks_privacy,
+    checks_terms,
     checks_imports,
 )
 PRIVACY_CODES = "PERSONAL_"

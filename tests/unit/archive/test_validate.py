@@ -261,7 +261,7 @@ def test_every_rule_names_a_check_and_the_facts_its_message_needs():
         if "identifier" in rule.parameters:
             assert rule.parameters["identifier"] in identifiers()
     assert used == {(selector, name) for selector, registry in registries.items() for name in registry}
-    assert len(RULE_FILES) == 6
+    assert len(set(RULE_FILES)) == len(RULE_FILES)
 
 
 def test_many_rows_validate_quickly(dataset, judged, benchmark_seconds):

@@ -1,0 +1,128 @@
+"""What a submission permits: faults of terms, consent and subjects are found, and the stored rows say the same."""
+
+import datetime as dt
+
+import pytest
+
+from lakehouse.archive.eds import load_description
+from lakehouse.archive.terms import subject_columns, terms_rows
+from lakehouse.policy.terms import read_terms
+from lakehouse.ports import DatasetVersion
+
+CONSENT = "consent: {basis: consent, table: consents, subject: pupil, purpose: purpose, given: given}\n"
+SUBJECTS = "subjects: {pupil: {description: Pupils., identifiers: [consents.pupil, pupils.pupil, sheets.id]}}\n"
+CONSENTS = """\
+description: Who agreed.
+grain: one row per pupil and purpose
+columns:
+  pupil: {type: integer, description: Pupil}
+  purpose: {type: string, description: Purpose}
+  given: {type: boolean, description: Answer}
+"""
+PUPILS = """\
+description: Pupils.
+grain: one row per pupil
+columns:
+  pupil: {type: integer, description: Pupil}
+  name: {type: string, description: Name, role: direct_identifier}
+  income: {type: integer, description: Income of the parents, unit: EUR, role: sensitive}
+"""
+MARKS = """\
+description: Marks.
+grain: one row per mark
+columns:
+  who: {type: integer, description: Pupil, references: pupils.pupil}
+  mark: {type: integer, description: Mark, unit: "1"}
+"""
+
+
+@pytest.fixture
+def school(dataset):
+    """The small dataset with pupils, their marks and their consent."""
+    rows = {"pupils": (PUPILS, "pupil,name,income\n1,x,5\n"), "marks": (MARKS, "who,mark\n1,2\n")}
+    for name, (columns, cells) in {**rows, "consents": (CONSENTS, "pupil,purpose,given\n1,any,true\n")}.items():
+        folder = dataset / "tables" / name
+        folder.mkdir()
+        (folder / "columns.yaml").write_text(columns)
+        (folder / f"{name}.csv").write_text(cells)
+    return dataset
+
+
+def say(folder, text):
+    with (folder / "dataset.yaml").open("a") as file:
+        file.write(text)
+
+
+def codes(report):
+    own = ("PURPOSE", "CONSENT", "SUBJECT", "RETENTION")
+    return {(finding.code, finding.place) for finding in report.findings if finding.code.startswith(own)}
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "place"),
+    [
+        ("terms: {purposes: [fun]}\n", "PURPOSE_UNKNOWN", "terms.purposes"),
+        ("terms: {forbidden: [profit]}\n", "PURPOSE_UNKNOWN", "terms.forbidden"),
+        ("terms: {purposes: [teaching], forbidden: [teaching]}\n", "PURPOSE_CONTRADICTED", "terms.purposes"),
+        ("terms: {purposes: [reporting], forbidden: [statistics]}\n", "PURPOSE_CONTRADICTED", "terms.purposes"),
+        ("terms: {retention_until: 2001-01-01}\n", "RETENTION_PASSED", "terms.retention_until"),
+        (CONSENT.replace("consents", "nowhere"), "CONSENT_PLACE_ABSENT", "consent.table"),
+        (CONSENT.replace("given: given", "given: gave"), "CONSENT_PLACE_ABSENT", "consent.given"),
+        (CONSENT.replace("given: given", "given: purpose"), "CONSENT_GIVEN_UNCLEAR", "consent.given"),
+        (CONSENT, "CONSENT_JOINS_NOTHING", "consent.subject"),
+        (SUBJECTS.replace("pupils.pupil", "pupils.nobody"), "SUBJECT_PLACE_ABSENT", "subjects.pupil"),
+        (SUBJECTS.replace("sheets.id", "sheets.author"), "SUBJECT_PLACE_ABSENT", "subjects.pupil"),
+        (SUBJECTS.replace("sheets.id", "events/clicks.actor"), "SUBJECT_PLACE_ABSENT", "subjects.pupil"),
+    ],
+)
+def test_a_fault_is_found_where_it_stands_and_refuses(school, judged, text, code, place):
+    say(school, text)
+    report = judged(school)
+    assert (code, f"dataset.yaml: {place}") in codes(report)
+    assert not report.accepted
+
+
+@pytest.mark.parametrize(
+    ("licence", "text", "code"),
+    [
+        ("CC-BY-NC-4.0", "terms: {purposes: [commercial]}\n", "PURPOSE_BEYOND_LICENCE"),
+        ("LicenseRef-ours", "", "PURPOSES_UNSTATED"),
+        ("CC-BY-4.0", "", "CONSENT_BASIS_ABSENT"),
+    ],
+)
+def test_what_may_be_meant_so_is_a_warning(school, judged, licence, text, code):
+    path = school / "dataset.yaml"
+    path.write_text(path.read_text().replace("CC-BY-4.0", licence) + text)
+    (finding,) = [finding for finding in judged(school).findings if finding.code == code]
+    assert finding.level == "warning"
+
+
+def test_sound_terms_find_nothing(school, judged):
+    say(school, CONSENT + SUBJECTS + "terms: {purposes: [any], forbidden: [commercial], retention_until: 2999-12-31}\n")
+    assert codes(judged(school)) == set()
+
+
+@pytest.mark.parametrize("licence", ["MIT Apache-2.0", "(MIT", "MIT WITH MIT"])
+def test_a_malformed_licence_is_found(dataset, judged, licence):
+    path = dataset / "dataset.yaml"
+    path.write_text(path.read_text().replace("licence: CC-BY-4.0", f"licence: {licence}"))
+    assert "LICENCE_UNKNOWN" in {finding.code for finding in judged(dataset).findings}
+
+
+def test_references_join_columns_that_name_the_same_subjects(school):
+    say(school, CONSENT + SUBJECTS)
+    columns = {"consents": ("pupil",), "pupils": ("pupil",), "marks": ("who",), "sheets": ("id",)}
+    assert subject_columns(load_description(school)) == columns
+
+
+def test_the_rows_say_what_the_description_says(school):
+    say(school, CONSENT + SUBJECTS + "terms: {forbidden: [commercial], access: restricted, attribution: By us.}\n")
+    version = DatasetVersion("lessons", "1", "c" * 40, "v1", "0" * 64, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    (terms,) = read_terms(terms_rows(load_description(school), version).to_pylist()).values()
+    assert (terms.forbidden, terms.access, terms.attribution) == (("commercial",), "restricted", "By us.")
+    assert terms.consent is not None
+    assert terms.consent.opt_in
+    assert set(terms.parts) == {"rooms", "lessons", "pupils", "marks", "consents", "sheets"}
+    assert terms.parts["pupils"].hidden_columns == ("name", "income")
+    assert terms.parts["sheets"].subject_columns == ("document_id",)
+    assert terms.parts["rooms"].subject_columns == ()
