@@ -15,6 +15,8 @@ from lakehouse.archive.eds import (
     COLLECTION_FILE,
     DESCRIPTION_FILE,
     DICTIONARY_FILE,
+    EVENTS_FOLDER,
+    LOG_FILE,
     TABLES_FOLDER,
     TEXTS_FOLDER,
 )
@@ -152,9 +154,9 @@ def _arrange(package: Incoming, folder: Path) -> Steps:
         else:
             steps += _place_table(package, table, folder, target)
     for texts in package.texts:
-        target = folder / TEXTS_FOLDER / texts.name
-        target.mkdir(parents=True, exist_ok=True)
-        steps += [_as_is(path, folder, target) for path in texts.files]
+        steps += _place_files(texts.files, folder, folder / TEXTS_FOLDER / texts.name)
+    for log in package.logs:
+        steps += _place_files(log.files, folder, folder / EVENTS_FOLDER / log.name)
     kept = {step["to"] for step in steps}
     for name in {step["from"] for step in steps} - kept:
         (folder / name).unlink()
@@ -225,6 +227,11 @@ def _stays(table: IncomingTable, *, plain: bool) -> bool:
     return same_names and same_writing
 
 
+def _place_files(files: list[Path], folder: Path, target: Path) -> Steps:
+    target.mkdir(parents=True, exist_ok=True)
+    return [_as_is(path, folder, target) for path in files]
+
+
 def _as_is(path: Path, folder: Path, target: Path) -> dict[str, str]:
     inside = path.parent == target
     return _placed(path, path if inside else _free(target, path.name), folder, "moved")
@@ -254,6 +261,9 @@ def _write_description(package: Incoming, folder: Path) -> None:
         _write_yaml(folder / TABLES_FOLDER / table.name / DICTIONARY_FILE, _dictionary(table))
     for texts in package.texts:
         _write_yaml(folder / TEXTS_FOLDER / texts.name / COLLECTION_FILE, _collection(texts))
+    for log in package.logs:
+        fields = {"title": log.title, "description": log.description, "xapi_version": log.xapi_version}
+        _write_yaml(folder / EVENTS_FOLDER / log.name / LOG_FILE, fields)
 
 
 def _dictionary(table: IncomingTable) -> dict[str, Any]:
@@ -271,9 +281,17 @@ def _collection(texts: IncomingTexts) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
+class _Plain(yaml.SafeDumper):
+    """Writes every value out where it stands, since the standard takes no aliases."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the base class asks
+        """Say that no value is written as an alias of another."""
+        return True
+
+
 def _write_yaml(path: Path, fields: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=120, default_flow_style=False)
+    text = yaml.dump(fields, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120, default_flow_style=False)
     part = path.with_name(f"{path.name}.part")
     part.write_text(text, encoding="utf-8")
     part.replace(path)

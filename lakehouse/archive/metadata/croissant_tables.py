@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lakehouse.archive.metadata.incoming import Incoming, IncomingTable, IncomingTexts
+from lakehouse.archive.metadata.incoming import Incoming, IncomingLog, IncomingTable, IncomingTexts
 
 READABLE = {
     "text/csv": ".csv",
@@ -25,6 +25,8 @@ KINDS = {
 DOCUMENT = {"id", "title", "text"}
 # How the descriptions written here say what a row stands for.
 OWN_WORDS = re.compile(r"(.+) \((one row [^()]+)\)(?: Cells are separated by [a-z ]+\.)?", re.DOTALL)
+
+LOG_WORDS = re.compile(r"(.+?): (.+) \(xAPI ([0-9.]+), one statement a line\)", re.DOTALL)
 
 # Nodes of the reference library, which has no types of its own.
 Node = Any
@@ -106,6 +108,8 @@ def _from_files(package: Incoming, record_set: Node, files: list[Path]) -> Incom
     if all(path.suffix == ".txt" for path in files):
         _texts(package, record_set, files)
         return None
+    if _is_log(package, record_set, files):
+        return None
     if None in columns.values() or any(field.source.transforms for field in record_set.fields):
         package.say("part_left_out", record_set.uuid, "the records are not plain columns of a table")
         return None
@@ -117,6 +121,16 @@ def _from_files(package: Incoming, record_set: Node, files: list[Path]) -> Incom
     for field in record_set.fields:
         _column(package, table, field, str(field.source.extract.column))
     return _keyed(table, record_set, columns)
+
+
+def _is_log(package: Incoming, record_set: Node, files: list[Path]) -> bool:
+    """Take over an event log, which only a description written here names as one."""
+    told = LOG_WORDS.fullmatch(_words(record_set.description) or "")
+    if told is None:
+        return False
+    name = package.part_name(_short(record_set.uuid), record_set.uuid)
+    package.logs.append(IncomingLog(name, told.group(1), told.group(2), files, told.group(3)))
+    return True
 
 
 def _texts(package: Incoming, record_set: Node, files: list[Path]) -> None:

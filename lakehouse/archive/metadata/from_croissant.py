@@ -28,8 +28,7 @@ def read_croissant(folder: Path, document: Node) -> Incoming:
     package = Incoming()
     _dataset(package, document)
     judged = verdict(document)
-    for error in judged.errors:
-        package.say("descriptor_invalid", "(whole description)", error)
+    package.say_all("descriptor_invalid", "(whole description)", list(judged.errors))
     if judged.metadata is not None:
         read_record_sets(package, folder, judged.metadata, _units(document))
     complete(package)

@@ -9,6 +9,7 @@ from lakehouse.archive.metadata.data_package import OWN, OWN_FIELDS
 from lakehouse.archive.metadata.data_package_reader import faults
 from lakehouse.archive.metadata.incoming import (
     Incoming,
+    IncomingLog,
     IncomingTable,
     IncomingTexts,
     Layout,
@@ -37,8 +38,7 @@ def read_data_package(folder: Path, descriptor: Node) -> Incoming:
         package.say("descriptor_invalid", "resources", "there is no resource in the package")
     names = {name: _resource(package, folder, each, number) for number, (name, each) in enumerate(_named(resources), 1)}
     resolve_references(package, names)
-    for fault in faults(descriptor):
-        package.say("descriptor_faulty", DATA_PACKAGE, fault)
+    package.say_all("descriptor_faulty", DATA_PACKAGE, faults(descriptor))
     complete(package)
     return package
 
@@ -83,7 +83,8 @@ def _sources(descriptor: Node) -> list[str]:
 
 def _people(descriptor: Node) -> dict[str, Any]:
     people = mappings_of(descriptor.get("contributors"))
-    creators, found = [], {}
+    creators: list[dict[str, str]] = []
+    found: dict[str, Any] = {}
     for each in people:
         title = text_of(each.get("title"))
         roles = set(texts_of(each.get("roles"))) | set(texts_of(each.get("role")))
@@ -104,26 +105,36 @@ def _resource(package: Incoming, folder: Path, node: Node, number: int) -> Incom
     if node.get("data") is not None:
         return _inline(package, node, title, place)
     files = _files(package, folder, node, place)
-    if not files:
+    if not files or _is_log(package, node, title, files, place):
         return None
     if any(_kind(path) not in (*TABULAR, ".txt") for path in files):
         package.say("part_left_out", place, f"'{title}' is neither a table nor plain text; its file is kept unread")
         return None
     said = text_of(node.get("description")) or text_of(node.get("title"))
-    if all(_kind(path) == ".txt" for path in files):
-        licence = _licence(node)
-        name = package.part_name(title, place)
-        package.texts.append(IncomingTexts(name, text_of(node.get("title")) or title, said or title, files, licence))
-        return None
-    if _is_collection(node):
+    if all(_kind(path) == ".txt" for path in files) or _is_collection(node):
         name = package.part_name(title, place)
         package.texts.append(
             IncomingTexts(name, text_of(node.get("title")) or title, said or title, files, _licence(node))
         )
         return None
+    if node.get("schema") is None and any(_kind(path) not in (".csv", ".tsv") for path in files):
+        package.say("part_left_out", place, f"'{title}' has no schema, and its files no header; it is kept unread")
+        return None
     table = _table(package, node, title, place)
     table.files, table.layout = files, _layout(node)
     return table
+
+
+def _is_log(package: Incoming, node: Node, title: str, files: list[Path], place: str) -> bool:
+    """Take over an event log, which only a package written here names as one."""
+    own = node.get(OWN)
+    version = text_of(own.get("xapi_version")) if isinstance(own, Mapping) else None
+    if version is None:
+        return False
+    name = package.part_name(title, place)
+    said = text_of(node.get("description")) or title
+    package.logs.append(IncomingLog(name, text_of(node.get("title")) or title, said, files, version))
+    return True
 
 
 def _kind(path: Path) -> str:

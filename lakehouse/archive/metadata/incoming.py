@@ -23,6 +23,7 @@ RemarkKind = Literal[
     "constraint_dropped",
 ]
 LONGEST_NAME = 63
+MOST_REASONS = 10
 DELIMITERS = (",", ";", "\t", "|")
 _REMOTE = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
@@ -79,12 +80,24 @@ class IncomingTexts:
 
 
 @dataclass(slots=True)
+class IncomingLog:
+    """An event log on its way in; its files stay as they are."""
+
+    name: str
+    title: str
+    description: str
+    files: list[Path]
+    xapi_version: str
+
+
+@dataclass(slots=True)
 class Incoming:
     """All that a package says; `fields` are those of ``dataset.yaml``, without those that the package leaves out."""
 
     fields: dict[str, Any] = field(default_factory=dict)
     tables: list[IncomingTable] = field(default_factory=list)
     texts: list[IncomingTexts] = field(default_factory=list)
+    logs: list[IncomingLog] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
 
     def say(self, kind: RemarkKind, place: str, reason: str) -> None:
@@ -93,9 +106,16 @@ class Incoming:
         if remark not in self.remarks:
             self.remarks.append(remark)
 
+    def say_all(self, kind: RemarkKind, place: str, reasons: list[str]) -> None:
+        """Add one remark with several reasons, as many as a reader takes in."""
+        if reasons:
+            more = f"; and {len(reasons) - MOST_REASONS} more" if len(reasons) > MOST_REASONS else ""
+            self.say(kind, place, "; ".join(reasons[:MOST_REASONS]) + more)
+
     def part_name(self, text: str, place: str) -> str:
         """Return a name for a table or collection that no other part has."""
-        taken = [part.name for part in (*self.tables, *self.texts)]
+        taken = [table.name for table in self.tables]
+        taken += [texts.name for texts in self.texts] + [log.name for log in self.logs]
         name = slug(text, taken, "part")
         if name != text:
             self.say("name_changed", place, f"'{text}' is called '{name}'")
@@ -105,7 +125,7 @@ class Incoming:
         """Return a name for a column that no other column of the table has."""
         name = slug(text, [*taken, *RESERVED_COLUMNS], "column")
         if name != text:
-            self.say("name_changed", f"tables/{table}", f"column '{text}' is called '{name}'")
+            self.say("name_changed", f"tables/{table}: {name}", f"column '{text}' is called '{name}'")
         return name
 
     def located(self, folder: Path, text: str, place: str) -> Path | None:
