@@ -8,6 +8,7 @@ from dagster_project.commands.docs import docs
 from dagster_project.commands.doi import doi
 from dagster_project.commands.dremio import provision_dremio
 from dagster_project.commands.export import export
+from dagster_project.commands.policy import policy
 from dagster_project.commands.servers import demo, down, run, status, up
 from dagster_project.commands.settings import settings
 from dagster_project.commands.sql import serve_sql, sql
@@ -27,6 +28,7 @@ COMMANDS: tuple[click.Command, ...] = (
     export,
     doi,
     withdraw,
+    policy,
     sql,
     settings,
     docs,
