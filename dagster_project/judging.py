@@ -4,12 +4,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from dagster_project.settings import Settings
+from dagster_project.settings import PROJECT, Settings
 from lakehouse.archive.findings import Report
 from lakehouse.archive.gate import FairGate
 from lakehouse.archive.landing import land
@@ -18,6 +18,7 @@ from lakehouse.archive.refusal import refusal
 from lakehouse.archive.reports.html import html
 from lakehouse.archive.reports.sarif import sarif
 from lakehouse.archive.reports.text import head, short_text, text
+from lakehouse.archive.rule_packs import Packs, load_packs
 from lakehouse.archive.validate import validate
 from lakehouse.errors import UnsafeArchiveError
 
@@ -33,7 +34,17 @@ def fair_gate(settings: Settings) -> FairGate:
     return FairGate(mode=settings.fair_gate, threshold=settings.fair_threshold)
 
 
-def judge_path(path: Path, gate: FairGate) -> Report:
+def rule_packs(settings: Settings, more: Iterable[Path] = ()) -> Packs:
+    """Return the rule packs: those shipped, those in the folder that the settings name, and those in `more`.
+
+    Raises:
+        RulePackError: a folder holds no pack, or a pack is at fault.
+    """
+    named = [PROJECT / settings.rule_packs] if settings.rule_packs else []
+    return load_packs([*named, *more])
+
+
+def judge_path(path: Path, gate: FairGate, packs: Packs | None = None) -> Report:
     """Return the report on a folder or archive; one that is unsafe to unpack is refused with a finding too.
 
     Raises:
@@ -44,7 +55,7 @@ def judge_path(path: Path, gate: FairGate) -> Report:
             landed = land(path, Path(folder))
         except UnsafeArchiveError as error:
             return refusal(path.stem, error)
-        report = validate(landed.folder, submission=path.stem, content_sha256=landed.content_sha256)
+        report = validate(landed.folder, submission=path.stem, content_sha256=landed.content_sha256, packs=packs)
     return gate.applied(report)
 
 

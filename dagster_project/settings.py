@@ -79,6 +79,7 @@ class Settings(BaseModel):
     training_forbidden: Literal["fail", "leave_out"] = Field(
         "fail", description="What training does with a dataset whose terms forbid it: fail naming it, or do without."
     )
+    rule_packs: str = Field("", description="Folder of rule packs of others, besides those the archive ships.")
     retrain_cron: str = Field("0 2 * * *", description="When the scheduled retraining runs (UTC).")
     inbox_seconds: int = Field(15, ge=1, description="How often the inbox is looked at.")
     drift_seconds: int = Field(30, ge=1, description="How often retraining decisions are looked at.")

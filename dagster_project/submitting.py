@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dagster_project.judging import fair_gate
+from dagster_project.judging import fair_gate, rule_packs
 from dagster_project.settings import Settings
 from lakehouse.archive import inbox
 from lakehouse.archive.landing import land
@@ -23,7 +23,9 @@ def submit_path(settings: Settings, path: Path) -> int:
 
     with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
         landed = land(path, Path(folder))
-        judged = validate(landed.folder, submission=path.stem, content_sha256=landed.content_sha256)
+        judged = validate(
+            landed.folder, submission=path.stem, content_sha256=landed.content_sha256, packs=rule_packs(settings)
+        )
         report = fair_gate(settings).applied(shelf(settings).with_acceptances(judged))
         name = report.description.name if report.description else None
         known = versions(settings).find_content(name, landed.content_sha256) if name else None

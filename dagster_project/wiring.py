@@ -5,7 +5,7 @@ from pathlib import Path
 from assets.house import Origin
 from assets.learning import Permission
 from assets.workshop import Workshop
-from dagster_project.judging import fair_gate
+from dagster_project.judging import fair_gate, rule_packs
 from dagster_project.settings import Settings, code_commit
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.datalad import DataladVersions
@@ -42,7 +42,12 @@ def lakehouse(settings: Settings) -> Lakehouse:
 
 def shelf(settings: Settings) -> Shelf:
     """Return the archive's folders."""
-    return Shelf(root=settings.home / "archive", inbox=settings.home / "inbox", gate=fair_gate(settings))
+    return Shelf(
+        root=settings.home / "archive",
+        inbox=settings.home / "inbox",
+        gate=fair_gate(settings),
+        packs=rule_packs(settings),
+    )
 
 
 def workshop(settings: Settings) -> Workshop:

@@ -181,6 +181,12 @@ class RegistrationError(PermanentError):
     exit_code = 36
 
 
+class RulePackError(PermanentError):
+    """A rule pack of a discipline is not there or at fault."""
+
+    exit_code = 40
+
+
 class UnknownSubjectError(PermanentError):
     """No version of any dataset names this subject."""
 

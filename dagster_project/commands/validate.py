@@ -11,6 +11,7 @@ from lakehouse.errors import LakehouseError
 
 if TYPE_CHECKING:
     from dagster_project.judging import Form, Length
+    from dagster_project.settings import Settings
     from lakehouse.archive.gate import FairGate
     from lakehouse.archive.levels import Level
 
@@ -43,17 +44,32 @@ FIT, UNFIT, COULD_NOT_RUN = 0, 1, 2
     type=click.FloatRange(0, 1),
     help="Refuse below this FAIR score, whatever the setting LAKEHOUSE_FAIR_GATE says.",
 )
+@click.option(
+    "--rules",
+    "rules",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A folder with rule packs of disciplines, besides those the archive has; may be given again.",
+)
 def validate(
-    path: Path, form: "Form", output: Path | None, level: "Level", length: "Length", fair_threshold: float | None
+    path: Path,
+    form: "Form",
+    output: Path | None,
+    level: "Level",
+    length: "Length",
+    fair_threshold: float | None,
+    rules: tuple[Path, ...],
 ) -> None:
     """Judge a dataset folder or zip archive without handing it in.
 
     Ends with 0 when it is fit for the archive, 1 when it is not, and 2 when it could not be judged.
     """
-    from dagster_project.judging import judge_path, written
+    from dagster_project.judging import judge_path, rule_packs, written
+    from dagster_project.settings import load_settings
 
     try:
-        report = judge_path(path, _gate(fair_threshold))
+        settings = load_settings()
+        report = judge_path(path, _gate(settings, fair_threshold), rule_packs(settings, rules))
         root = path.as_posix() if path.is_dir() and not path.is_absolute() else ""
         text = written(report, form, level=level, length=length, root=root)
         if output is None:
@@ -67,11 +83,10 @@ def validate(
     sys.exit(FIT if report.accepted else UNFIT)
 
 
-def _gate(threshold: float | None) -> "FairGate":
+def _gate(settings: "Settings", threshold: float | None) -> "FairGate":
     from dagster_project.judging import fair_gate
-    from dagster_project.settings import load_settings
     from lakehouse.archive.gate import FairGate
 
     if threshold is not None:
         return FairGate("block", threshold)
-    return fair_gate(load_settings())
+    return fair_gate(settings)

@@ -21,12 +21,13 @@ RULE_FILES = (
     "tables.yaml",
     "texts.yaml",
     "events.yaml",
+    "disciplines.yaml",
     "privacy.yaml",
     "terms.yaml",
     "imports.yaml",
 )
 
-Selector = Literal["dataset", "file", "table", "column", "text", "event"]
+Selector = Literal["dataset", "file", "table", "column", "text", "event", "pack"]
 Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]+$")]
 Parameter = str | int | float | tuple[str, ...]
 Parameters = Mapping[str, Parameter]

@@ -11,18 +11,20 @@ from lakehouse.archive.acceptances import Acceptance, acceptance, applied, as_js
 from lakehouse.archive.gate import FairGate
 from lakehouse.archive.inbox import Arrival, arrivals
 from lakehouse.archive.landing import Landed, land
-from lakehouse.archive.validate import Report, rules_version, validate
+from lakehouse.archive.rule_packs import Packs, load_packs
+from lakehouse.archive.validate import Report, validate
 from lakehouse.errors import PermanentError, UnreadableSubmissionError, VersionTakenError
 from lakehouse.ports import DatasetVersions
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The archive's folder `root`, the `inbox` where submissions arrive, and the FAIR `gate` they pass."""
+    """The archive's folder `root`, the `inbox` where submissions arrive, and the `packs` and FAIR `gate` they meet."""
 
     root: Path
     inbox: Path
     gate: FairGate = field(default_factory=FairGate)
+    packs: Packs = field(default_factory=load_packs)
 
     def waiting(self) -> list[Arrival]:
         """Return arrivals in the inbox that are not finished as they are now."""
@@ -117,10 +119,10 @@ class Shelf:
 
     def _judged(self, key: str) -> Report:
         landed = self.landed(key)
-        path = self.root / "reports" / f"{key}-{landed.content_sha256[:12]}-{rules_version()[:12]}.json"
+        path = self.root / "reports" / f"{key}-{landed.content_sha256[:12]}-{self.packs.rules_version[:12]}.json"
         if path.is_file():
             return Report.from_json(path.read_text(encoding="utf-8"))
-        report = validate(landed.folder, submission=key, content_sha256=landed.content_sha256)
+        report = validate(landed.folder, submission=key, content_sha256=landed.content_sha256, packs=self.packs)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._replace(path, report.to_json())
         return report

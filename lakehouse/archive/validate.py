@@ -21,6 +21,8 @@ from lakehouse.archive.contents import Contents, read_contents
 from lakehouse.archive.fair import judge
 from lakehouse.archive.findings import LEVELS, FairIndicator, Finding, Report
 from lakehouse.archive.levels import Number
+from lakehouse.archive.packs_checks import Applied, run
+from lakehouse.archive.rule_packs import Packs, load_packs
 from lakehouse.archive.rulebook import Rule, rules, rules_version
 from lakehouse.errors import UnreadableSubmissionError
 
@@ -38,16 +40,19 @@ CHECK_MODULES = (
 PRIVACY_CODES = "PERSONAL_"
 
 
-def validate(folder: Path, *, submission: str, content_sha256: str) -> Report:
+def validate(folder: Path, *, submission: str, content_sha256: str, packs: Packs | None = None) -> Report:
     """Judge a landed folder; a submission at fault gives a report that refuses it, never an exception.
+
+    `packs` are the rule packs of disciplines; without any those that the archive ships.
 
     Raises:
         UnreadableSubmissionError: the folder is not there.
     """
     if not folder.is_dir():
         raise UnreadableSubmissionError(f"{folder} is not there; land the submission again")
+    packs = packs or load_packs()
     contents = read_contents(folder)
-    findings = _findings(contents)
+    findings = _findings(contents, packs)
     return Report(
         submission=submission,
         content_sha256=content_sha256,
@@ -58,7 +63,7 @@ def validate(folder: Path, *, submission: str, content_sha256: str) -> Report:
         document_count=sum(len(collection.documents) for collection in contents.texts.values()),
         personal_count=sum(f.occurrences for f in findings if f.code.startswith(PRIVACY_CODES)),
         size_bytes=sum(file.size_bytes for file in contents.files),
-        rules_version=rules_version(),
+        rules_version=packs.rules_version,
         validated_at=datetime.now(UTC),
     )
 
@@ -68,19 +73,36 @@ def _row_counts(contents: Contents) -> dict[str, int]:
     return tables | {name: log.seen.statements for name, log in contents.events.items()}
 
 
-def _findings(contents: Contents) -> tuple[Finding, ...]:
+def _applied(contents: Contents, packs: Packs) -> list[Applied]:
+    named = contents.reading.dataset.disciplines if contents.reading.dataset else {}
+    return [Applied(name, packs.by_name.get(name), fields, contents) for name, fields in named.items()]
+
+
+def _findings(contents: Contents, packs: Packs) -> tuple[Finding, ...]:
+    applied = _applied(contents, packs)
+    selected = [(code, rule, applied) for code, rule in rules().items()]
+    selected += [(code, rule, [one]) for one in applied if one.pack for code, rule in one.pack.rules.items()]
     merged: dict[tuple[str, str], Finding] = {}
-    for code, rule in rules().items():
-        for hit in _hits(rule, contents):
+    for code, rule, its_packs in selected:
+        for hit in _hits(rule, contents, its_packs):
             known = merged.get((code, hit.place))
             merged[code, hit.place] = _finding(code, rule, hit) if known is None else _added(known, hit)
     return tuple(sorted(merged.values(), key=lambda finding: LEVELS.index(finding.level)))
 
 
-def _hits(rule: Rule, contents: Contents) -> Iterator[Hit]:
+def _hits(rule: Rule, contents: Contents, applied: Iterable[Applied]) -> Iterator[Hit]:
     match rule.selector:
         case "dataset":
             yield from checks.DATASET[rule.check](contents, rule.parameters)
+        case "pack":
+            for one in applied:
+                yield from run(rule, one)
+        case _:
+            yield from _hits_of_parts(rule, contents)
+
+
+def _hits_of_parts(rule: Rule, contents: Contents) -> Iterator[Hit]:
+    match rule.selector:
         case "file":
             yield from _each(checks.FILE[rule.check], contents.files, rule)
         case "table":

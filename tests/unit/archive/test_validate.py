@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from lakehouse.archive.checks import hints
-from lakehouse.archive.rulebook import RULE_FILES, identifiers, rules, rules_version
+from lakehouse.archive.rule_packs import load_packs
+from lakehouse.archive.rulebook import RULE_FILES, identifiers, rules
 from lakehouse.archive.validate import Report, validate
 from lakehouse.errors import UnreadableSubmissionError
 
@@ -38,7 +39,7 @@ def test_a_good_dataset_is_accepted(dataset, judged):
     assert report.document_count == 2
     assert report.description is not None
     assert report.description.tables["lessons"].columns["room"].references == "rooms.room"
-    assert report.rules_version == rules_version()
+    assert report.rules_version == load_packs().rules_version
 
 
 def test_a_missing_description_still_gives_a_report_that_refuses(dataset, judged):
@@ -244,7 +245,7 @@ def test_the_report_says_what_where_and_how_to_mend(dataset, judged):
 
 
 def test_every_rule_names_a_check_and_the_facts_its_message_needs():
-    from lakehouse.archive import checks
+    from lakehouse.archive import checks, packs_checks
 
     registries = {
         "dataset": checks.DATASET,
@@ -254,6 +255,9 @@ def test_every_rule_names_a_check_and_the_facts_its_message_needs():
         "text": checks.TEXT,
         "event": checks.EVENT,
     }
+    for_packs = {"pack_unknown", "field_unknown", "field_missing", "field_invalid"}
+    assert for_packs <= set(packs_checks.CHECKS)
+    registries["pack"] = dict.fromkeys(for_packs)
     used = set()
     for code, rule in rules().items():
         assert rule.check in registries[rule.selector], code
