@@ -139,11 +139,13 @@ class TableStore(Protocol):
     def read(self, table: str, *, columns: Sequence[str] | None = None, snapshot_id: int | None = None) -> pa.Table:
         """Return rows of main's head, or of `snapshot_id`."""
 
-    def rewrite(self, table: str, clean: Callable[[pa.Table], Cleaned], receipt: str) -> Rewritten | None:
+    def rewrite(
+        self, table: str, clean: Callable[[pa.Table], Cleaned], receipt: str, renamed: Callable[[str], str]
+    ) -> Rewritten | None:
         """Make what `clean` leaves of main's rows the only snapshot, if `clean` changes any file of any snapshot.
 
-        None when it changes none. Properties, schema and committed keys stay; branches, tags and older snapshots go,
-        and reading one of them raises WithdrawnError with `receipt`. The same receipt again changes nothing more and
+        None when it changes none. Properties, schema and committed keys stay, a key also under its `renamed` form;
+        branches, tags and older snapshots go, and reading one of them raises WithdrawnError with `receipt`. The same receipt again changes nothing more and
         answers the same. Files stay until `sweep`.
         """
 

@@ -273,7 +273,9 @@ class IcebergTables:
             except ValueError as error:
                 raise SchemaError(f"{table} cannot give columns {columns}: {error}") from error
 
-    def rewrite(self, table: str, clean: Callable[[pa.Table], Cleaned], receipt: str) -> Rewritten | None:
+    def rewrite(
+        self, table: str, clean: Callable[[pa.Table], Cleaned], receipt: str, renamed: Callable[[str], str]
+    ) -> Rewritten | None:
         """Make what `clean` leaves of main's rows the only snapshot; see `lakehouse.ports.TableStore`."""
         for attempt in _attempts():
             with self._translated(table):
@@ -284,7 +286,7 @@ class IcebergTables:
                 elif not any(clean(rows).changed for rows in iceberg_history.file_rows(stored)):
                     return None
                 else:
-                    iceberg_rewrite.move_to_copy(self._catalog, stored, clean(self.read(table)), receipt)
+                    iceberg_rewrite.move_to_copy(self._catalog, stored, clean(self.read(table)), receipt, renamed)
                     continue
             _pause(attempt)
         raise CommitConflictError(f"other writers kept changing {table} for {ATTEMPTS} attempts; run the step again")

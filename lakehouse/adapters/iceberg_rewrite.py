@@ -1,6 +1,7 @@
 """Moves main of an Iceberg table to a copy of its rows that has no past, and drops the past."""
 
 import json
+from collections.abc import Callable
 
 from pyiceberg import exceptions as vendor
 from pyiceberg.catalog import Catalog
@@ -35,7 +36,9 @@ def done(stored: Table, receipt: str) -> Rewritten | None:
     )
 
 
-def move_to_copy(catalog: Catalog, stored: Table, cleaned: Cleaned, receipt: str) -> bool:
+def move_to_copy(
+    catalog: Catalog, stored: Table, cleaned: Cleaned, receipt: str, renamed: Callable[[str], str]
+) -> bool:
     """Write the rows to a branch without a past, and point main at it; False when another writer was faster."""
     branch = f"withdrawal-{receipt}"
     left = stored.metadata.refs.get(branch)
@@ -49,7 +52,7 @@ def move_to_copy(catalog: Catalog, stored: Table, cleaned: Cleaned, receipt: str
     # A branch that was not cut from anything starts without a parent.
     fresh.append(
         cleaned.rows.cast(fresh.schema().as_arrow()),
-        snapshot_properties=_summary(fresh, cleaned, receipt),
+        snapshot_properties=_summary(fresh, cleaned, receipt, renamed),
         branch=branch,
     )
     copy = catalog.load_table(stored.name()).metadata.refs[branch].snapshot_id
@@ -106,11 +109,11 @@ def set_branch(name: str, snapshot_id: int) -> SetSnapshotRefUpdate:
     )
 
 
-def _summary(stored: Table, cleaned: Cleaned, receipt: str) -> dict[str, str]:
+def _summary(stored: Table, cleaned: Cleaned, receipt: str, renamed: Callable[[str], str]) -> dict[str, str]:
     keys = [key for snapshot in reversed(_history(stored)) for key in keys_of(properties(snapshot))]
     return {
         RECEIPT: receipt,
-        KEPT_KEYS: json.dumps(list(dict.fromkeys(keys))),
+        KEPT_KEYS: json.dumps(list(dict.fromkeys(form for key in keys for form in (key, renamed(key))))),
         FORGOT: json.dumps(sorted(snapshot.snapshot_id for snapshot in stored.snapshots())),
         REMOVED: str(cleaned.removed),
         MASKED: str(cleaned.masked),

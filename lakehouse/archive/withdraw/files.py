@@ -25,9 +25,10 @@ from lakehouse.archive.withdraw.matching import (
     rows_to_remove,
 )
 from lakehouse.archive.withdraw.plan import PlannedVersion
-from lakehouse.masking import Mask
+from lakehouse.masking import WITHDRAWN, Mask
 
 PACKED = (".gz", ".zst")
+DATA_FOLDERS = (TABLES_FOLDER, TEXTS_FOLDER, EVENTS_FOLDER)
 LineChange = Callable[[str], str | None]
 Cells = Mapping[str, str | None]
 
@@ -46,7 +47,21 @@ def remove_from_folder(folder: Path, planned: PlannedVersion, mask: Mask) -> str
         if path.name != "collection.yaml":
             _change_lines(path, lambda line: _masked_line(line, mask))
             _rename(path, mask)
+    for path in words_about(folder):
+        # Brackets would be a list to YAML.
+        _change_lines(path, lambda line: mask.text(line).replace(WITHDRAWN, WITHDRAWN.strip("[]")))
     return hash_of(folder)[0]
+
+
+def words_about(folder: Path) -> list[Path]:
+    """Return the descriptions and whatever text belongs to no table, text collection or log."""
+    data = {f"{kind}/{path.name}" for kind in DATA_FOLDERS for path in (folder / kind).glob("*")}
+    found = []
+    for path in sorted(folder.rglob("*")):
+        inside = "/".join(path.relative_to(folder).parts[:2]) in data
+        if path.is_file() and (not inside or path.suffix == ".yaml") and _is_text(path):
+            found.append(path)
+    return found
 
 
 def hash_of(folder: Path) -> tuple[str, int, int]:
@@ -60,8 +75,8 @@ def hash_of(folder: Path) -> tuple[str, int, int]:
 
 def lines_of(path: Path) -> Iterator[str]:
     """Yield the lines of a text file, plain or packed, with their endings."""
-    with _opened(path, "rb") as raw:
-        yield from io.TextIOWrapper(raw, encoding="utf-8", newline="")
+    with _opened(path, "rb") as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as text:
+        yield from text
 
 
 def _change_table_file(path: Path, table: TableDescription, columns: Mapping[str, tuple[str, ...]], mask: Mask) -> None:
@@ -207,6 +222,13 @@ def _opened(path: Path, mode: str, packed: str | None = None) -> Iterator[IO[byt
     else:
         with path.open(mode) as file:
             yield file
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        return "\0" not in path.read_bytes().decode()
+    except UnicodeDecodeError:
+        return False
 
 
 def _inner_suffix(path: Path) -> str:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from lakehouse.archive.arrays import flat
 from lakehouse.archive.eds import EVENTS_FOLDER, TEXTS_FOLDER, Description, TableDescription
 from lakehouse.archive.reading import raw_tables
-from lakehouse.archive.withdraw.files import lines_of
+from lakehouse.archive.withdraw.files import lines_of, words_about
 from lakehouse.archive.withdraw.matching import actor_values, canonical, is_free_text, names_actor, rows_to_remove
 from lakehouse.archive.withdraw.plan import Removal
 from lakehouse.masking import Mask
@@ -69,6 +69,7 @@ def mentions(content: Content, removal: Removal, mask: Mask) -> dict[str, int]:
     for folder, names in ((TEXTS_FOLDER, content.about.texts), (EVENTS_FOLDER, content.about.events)):
         for name in names:
             counts[name] = _mentions_in_files(content.folder / folder / name, removal, mask)
+    counts["descriptions"] = sum(mask.holds(line) for path in words_about(content.folder) for line in lines_of(path))
     return {name: count for name, count in counts.items() if count}
 
 

@@ -83,8 +83,7 @@ def _renew_report(path: Path, plan: Plan, new: Mapping[str, DatasetVersion], mas
     raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     old = raw["content_sha256"]
     counts = {one.content_sha256: one.removal.rows for one in plan.versions}.get(old, {})
-    changed = mask.structure({key: value for key, value in raw.items() if key != "description"})
-    changed["description"] = raw["description"]
+    changed = mask.structure(raw)
     changed["table_rows"] = {name: rows - counts.get(name, 0) for name, rows in raw["table_rows"].items()}
     if changed == raw:
         return False

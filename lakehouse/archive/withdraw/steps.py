@@ -144,7 +144,8 @@ class Steps:
 
     def _clean(self, table: str) -> Result:
         cleaning = Cleaning(self.plan, self.mask, self._quarantined)
-        done = self.archive.house.tables.rewrite(table, cleaning.of(table), self.plan.receipt)
+        renamed = Mask((), self.mask.renamed).text
+        done = self.archive.house.tables.rewrite(table, cleaning.of(table), self.plan.receipt, renamed)
         if done is None:
             return {}
         facts = {"snapshot": done.snapshot_id, "forgot": list(done.forgot)}
