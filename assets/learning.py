@@ -1,6 +1,6 @@
 """What models may learn from: the documents of published datasets whose terms and subjects permit it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,7 +110,7 @@ def _permitted(
     return consented_rows(rows, decision, terms, part=part, consents=_consents(house, decision, stored))
 
 
-def _consents(house: Lakehouse, decision: Decision, stored: Stored) -> list[Mapping[str, Any]]:
+def _consents(house: Lakehouse, decision: Decision, stored: Stored) -> Sequence[Mapping[str, Any]]:
     consent = decision.consent
     if consent is None:
         return []

@@ -12,7 +12,7 @@ from assets.version import dataset_record, dataset_version, saved_version
 from lakehouse.archive.eds import Description
 from lakehouse.archive.layers import bronze_writes, load_rows, silver_writes
 from lakehouse.archive.shelf import Shelf
-from lakehouse.archive.terms import terms_rows
+from lakehouse.archive.terms import personal_columns, terms_rows
 from lakehouse.ports import DatasetVersion, DatasetVersions, TableWrite
 from lakehouse.tables.documents import assemble, documents_sha256
 from lakehouse.tables.gold import DOCUMENTS, LOADS
@@ -50,7 +50,7 @@ def bronze_tables(
         writes = bronze_writes(shelf.landed(context.partition_key).folder, description, version)
         terms = TableWrite(TERMS, terms_rows(description, version))
         _commit(context, house, origin, "bronze", version, writes, beside=(terms,))
-    return _loaded(writes, version)
+    return _loaded(writes, version, description)
 
 
 @dg.asset(
@@ -75,7 +75,7 @@ def silver_tables(
         _commit(context, house, origin, "silver", version, writes)
         shelf.done(context.partition_key)
         counts = _row_counts(house, version)
-    yield _loaded(writes, version)
+    yield _loaded(writes, version, description)
     yield dg.AssetCheckResult(check_name=WHOLE.name, passed=counts["bronze"] == counts["silver"], metadata=dict(counts))
 
 
@@ -156,8 +156,12 @@ def _row_counts(house: Lakehouse, version: DatasetVersion) -> Counter[str]:
     return counts
 
 
-def _loaded(writes: list[TableWrite], version: DatasetVersion) -> dg.MaterializeResult[None]:
+def _loaded(writes: list[TableWrite], version: DatasetVersion, description: Description) -> dg.MaterializeResult[None]:
     largest = max(writes, key=lambda write: write.rows.num_rows)
+    # What Dagster keeps of a run is not asked for its purpose, so it holds no column that names or exposes people.
+    part = largest.table.name.split(".", 1)[1].removeprefix(f"{version.dataset}_")
+    personal = personal_columns(description).get(part, frozenset())
+    shown = [name for name in largest.rows.column_names if name not in personal]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(write.rows.num_rows for write in writes),
@@ -165,7 +169,7 @@ def _loaded(writes: list[TableWrite], version: DatasetVersion) -> dg.Materialize
             "dataset_version": dg.MetadataValue.asset(dataset_version.key),
             "dataset_commit": version.commit,
             "dataset_tag": version.tag,
-            "preview": preview(largest.rows),
+            "preview": preview(largest.rows.select(shown)),
         },
         data_version=dg.DataVersion(version.commit),
     )

@@ -39,7 +39,7 @@ def token_shares(checkpoint: Path, documents: Path) -> list[TokenShare]:
         table = pq.read_table(documents, columns=list(COLUMNS))
     except (OSError, pa.ArrowException) as error:
         raise DocumentsError(f"{documents} holds no documents with {list(COLUMNS)}: {error}") from error
-    learned = table.filter(pc.and_(pc.equal(table["split"], "train"), pc.not_equal(table["text"], "")))
+    learned = table.filter((pc.field("split") == "train") & (pc.field("text") != ""))
     counts: dict[tuple[str, str | None], list[int]] = defaultdict(lambda: [0, 0])
     for batch in learned.to_batches(max_chunksize=DOCUMENTS_AT_ONCE):
         rows = batch.to_pylist()

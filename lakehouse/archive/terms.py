@@ -41,6 +41,18 @@ def subject_columns(description: Description) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def personal_columns(description: Description) -> dict[str, frozenset[str]]:
+    """Return the columns of each part that name a subject of any kind, or expose one; events are ``events/<log>``."""
+    places = {place for kind in description.subjects.values() for place in kind.identifiers}
+    for name, table in description.tables.items():
+        places.update(f"{name}.{column}" for column, about in table.columns.items() if about.role in HIDDEN_ROLES)
+    found: dict[str, set[str]] = {}
+    for place in _joined(places, description):
+        part, _, column = place.rpartition(".")
+        found.setdefault(part, set()).add(SUBJECT_NAMES.get(column, column) if part in description.texts else column)
+    return {part: frozenset(columns) for part, columns in found.items()}
+
+
 def _joined(places: set[str], description: Description) -> set[str]:
     pairs = [
         {f"{name}.{column}", about.references}

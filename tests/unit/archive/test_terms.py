@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from lakehouse.archive.eds import load_description
-from lakehouse.archive.terms import subject_columns, terms_rows
+from lakehouse.archive.terms import personal_columns, subject_columns, terms_rows
 from lakehouse.policy.terms import read_terms
 from lakehouse.ports import DatasetVersion
 
@@ -113,6 +113,15 @@ def test_references_join_columns_that_name_the_same_subjects(school):
     say(school, CONSENT + SUBJECTS)
     columns = {"consents": ("pupil",), "pupils": ("pupil",), "marks": ("who",), "sheets": ("id",)}
     assert subject_columns(load_description(school)) == columns
+
+
+def test_columns_that_name_or_expose_people_are_known_without_a_consent_table(school):
+    say(school, "subjects: {pupil: {description: Pupils., identifiers: [pupils.pupil, sheets.id]}}\n")
+    assert personal_columns(load_description(school)) == {
+        "pupils": {"pupil", "name", "income"},
+        "marks": {"who"},
+        "sheets": {"document_id"},
+    }
 
 
 def test_the_rows_say_what_the_description_says(school):
