@@ -1,12 +1,13 @@
 """The Educational Data Structure (EDS) 1.0 as types: a dataset's description, its tables, texts and event logs."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
 from lakehouse.archive.strict_yaml import YamlFaultError, read_yaml
 from lakehouse.errors import NoDescriptionError
@@ -17,21 +18,26 @@ TABLES_FOLDER, DICTIONARY_FILE = "tables", "columns.yaml"
 TEXTS_FOLDER, COLLECTION_FILE = "texts", "collection.yaml"
 EVENTS_FOLDER, LOG_FILE = "events", "log.yaml"
 
-# SQL names are made of these: `<dataset>_<table>`.
-SLUG = r"^[a-z][a-z0-9_]{0,62}$"
+
+def _written_day(value: object) -> object:
+    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
+        return value
+    raise ValueError("a day is written as 2031-12-31")
+
+
+SLUG = r"^[a-z][a-z0-9_]{0,62}$"  # SQL names are made of these: `<dataset>_<table>`
 RESERVED_COLUMNS = frozenset({"dataset_version", "dataset_commit"})
 
 Slug = Annotated[str, Field(pattern=SLUG)]
 VersionLabel = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Words = Annotated[str, Field(min_length=1, max_length=10_000)]
-Bound = Annotated[int | float, Field(ge=-1e300, le=1e300)]
+Bound = StrictInt | Annotated[float, Field(strict=True, ge=-1e300, le=1e300)]
 ColumnType = Literal["string", "integer", "number", "boolean", "date", "datetime"]
 ColumnRole = Literal["none", "direct_identifier", "quasi_identifier", "sensitive"]
+Day = Annotated[date, BeforeValidator(_written_day)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 PurposeCode = Annotated[str, Field(pattern=SLUG)]
-SubjectPlace = Annotated[
-    str, Field(pattern=r"^([a-z][a-z0-9_]{0,62}|events/[a-z][a-z0-9_]{0,62})\.[a-z][a-z0-9_]{0,62}$")
-]
+SubjectPlace = Annotated[str, Field(pattern=r"^(events/)?[a-z][a-z0-9_]{0,62}\.[a-z][a-z0-9_]{0,62}$")]
 
 
 class _Part(BaseModel):
@@ -89,7 +95,7 @@ class Terms(_Part):
     access: Literal["open", "registered", "restricted"] = "open"
     attribution: Words | None = Field(default=None, description="The sentence that users must print")
     conditions: Words | None = Field(default=None, description="What else users agree to")
-    retention_until: date | None = Field(default=None, description="Day after which the data must be gone")
+    retention_until: Day | None = Field(default=None, description="Day after which the data must be gone")
 
 
 class Consent(_Part):
@@ -187,7 +193,7 @@ class ColumnDescription(_Part):
     type: ColumnType
     description: Words
     unit: str | None = None
-    required: bool = False
+    required: bool = Field(default=False, strict=True)
     minimum: Bound | None = None
     maximum: Bound | None = None
     levels: Mapping[str, str] | tuple[str, ...] | None = None

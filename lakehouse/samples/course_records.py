@@ -32,6 +32,12 @@ provenance:
 terms:
   purposes: [teaching, operations]
   access: open
+disciplines:
+  education:
+    education_level: ["3"]
+    setting: school
+    grade_scale: percent
+    grade_columns: [enrolments.marks]
 subjects:
   student:
     description: An invented student.
@@ -58,7 +64,7 @@ grain: one row per student and course
 columns:
   student: {type: integer, description: Who takes the course, required: true, references: students.student}
   course: {type: string, description: Name of the course, required: true}
-  marks: {type: integer, description: Marks reached, unit: "1", minimum: 0, maximum: 100}
+  marks: {type: integer, description: Marks reached, unit: "1", minimum: 0, maximum: 100, role: sensitive}
 """
 
 
