@@ -9,6 +9,7 @@ from dagster_project.commands.doi import doi
 from dagster_project.commands.dremio import provision_dremio
 from dagster_project.commands.export import export
 from dagster_project.commands.policy import policy
+from dagster_project.commands.protect import protect
 from dagster_project.commands.servers import demo, down, run, status, up
 from dagster_project.commands.settings import settings
 from dagster_project.commands.sql import serve_sql, sql
@@ -25,6 +26,7 @@ COMMANDS: tuple[click.Command, ...] = (
     validate,
     submit,
     accept,
+    protect,
     export,
     doi,
     withdraw,

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from lakehouse.archive.arrays import Cells
@@ -88,7 +89,7 @@ class GroupScan:
         keys = _hashes(quasi)
         values = _hashes(sensitive) if sensitive else np.arange(first_row, first_row + len(keys)).astype(np.uint64)
         rows = np.arange(first_row, first_row + len(keys))
-        kept = keys % np.uint64(self._sampled) == 0
+        kept = (keys % np.uint64(self._sampled) == 0) & _known(quasi)
         order = np.argsort(keys[kept], kind="stable")
         self._merge(keys[kept][order], np.ones(len(order), np.int64), rows[kept][order], values[kept][order])
         while len(self._keys) > GROUPS_KEPT:
@@ -114,6 +115,12 @@ class GroupScan:
         self._keys, self._counts, self._firsts = self._keys[mask], self._counts[mask], self._firsts[mask]
         self._sensitive, self._varied = self._sensitive[mask], self._varied[mask]
 
+    def is_small(self, quasi: Mapping[str, Cells], least: int) -> npt.NDArray[np.bool_]:
+        """Say of each row whether fewer than `least` rows that were added share its values."""
+        keys = _hashes(quasi)
+        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return (self._keys[places] == keys) & (self._counts[places] < least)
+
     def small(self, least: int) -> SmallGroups:
         """Return what is known of groups of fewer than `least` rows; smallest 0 when there are no rows."""
         if not len(self._keys):
@@ -130,6 +137,14 @@ class GroupScan:
         )
 
 
+def _known(columns: Mapping[str, Cells]) -> npt.NDArray[np.bool_]:
+    """Say of each row whether any of its values is known; without one it is like every other."""
+    known = [pc.fill_null(pc.not_equal(cells, ""), pa.scalar(value=False)) for cells in columns.values()]
+    return np.logical_or.reduce([one.to_numpy(zero_copy_only=False) for one in known])
+
+
 def _hashes(columns: Mapping[str, Cells]) -> Hashes:
-    frame = pl.DataFrame({name: pl.from_arrow(pa.chunked_array([cells])) for name, cells in columns.items()})
+    frame = pl.DataFrame(
+        {name: pl.from_arrow(pa.chunked_array([cells.fill_null("")])) for name, cells in columns.items()}
+    )
     return frame.hash_rows(HASH_SEED).to_numpy()

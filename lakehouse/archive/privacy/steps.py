@@ -1,0 +1,104 @@
+"""What each step of protection does to a column's cells."""
+
+import hashlib
+import hmac
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.archive.arrays import Cells, sure
+from lakehouse.archive.privacy.finder import find_everything
+from lakehouse.archive.privacy.kinds import identifiers
+from lakehouse.archive.privacy.plan import Drop, Generalise, Mask, Pseudonymise, Redact, Step
+
+KEY_FILE, KEY_BYTES = "pseudonyms.key", 32
+MASK = "***"
+PSEUDONYM = re.compile(r"p_[0-9a-f]{20}")
+YEAR = re.compile(r"(?:19|20)[0-9]{2}")
+
+
+def pseudonym_key(folder: Path) -> bytes:
+    """Return the key of this archive's pseudonyms, made when it is first needed; only the owner can read it."""
+    path = folder / KEY_FILE
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.is_file():
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(os.urandom(KEY_BYTES).hex().encode())
+        try:
+            os.link(partial, path)
+        except FileExistsError:
+            pass  # another process was first; its key counts
+        finally:
+            partial.unlink()
+    return bytes.fromhex(path.read_text(encoding="ascii"))
+
+
+@dataclass(frozen=True, slots=True)
+class Protector:
+    """Takes steps on cells; `key` makes the pseudonyms."""
+
+    key: bytes
+
+    def changed(self, step: Step, cells: Cells) -> Cells:
+        """Return the cells of type `string` after a step; empty ones stay empty."""
+        values = cells.unique()
+        new = pa.array([self._value(step, value) for value in values.to_pylist()], pa.string())
+        return new.take(pc.index_in(cells, value_set=values))
+
+    def _value(self, step: Step, value: str | None) -> str | None:
+        if not value:
+            return value
+        match step:
+            case Mask():
+                return MASK
+            case Pseudonymise():
+                return self.pseudonym(value)
+            case Generalise():
+                return coarser(step, value)
+            case Redact():
+                return redacted(value, step.kinds)
+            case Drop():
+                raise AssertionError("a dropped column has no values")
+
+    def pseudonym(self, value: str) -> str:
+        """Return the keyed hash of a value; what is a pseudonym already stays."""
+        if PSEUDONYM.fullmatch(value):
+            return value
+        return f"p_{hmac.new(self.key, value.strip().encode(), hashlib.sha256).hexdigest()[:20]}"
+
+
+def coarser(step: Generalise, value: str) -> str:
+    """Return a value made coarser; a value of another form becomes empty, so that none slips through."""
+    if step.keep is not None:
+        return value.strip()[: step.keep]
+    if step.to == "year":
+        years = set(YEAR.findall(value))
+        return years.pop() if len(years) == 1 else ""
+    assert step.width is not None, "one of the three is said"
+    if re.fullmatch(r"-?[0-9]+-[0-9]+", value):
+        return value
+    try:
+        low = int(float(value) // step.width) * step.width
+    except (ValueError, OverflowError):
+        return ""
+    return f"{low}-{low + step.width - 1}"
+
+
+def redacted(text: str, kinds: tuple[str, ...]) -> str:
+    """Return a text with every identifier, of these kinds or of all direct ones, replaced by <kind>."""
+    wanted = kinds or tuple(kind for kind, one in identifiers().items() if one.certainty == "direct")
+    for found in reversed(find_everything(text)):
+        if found.kind in wanted:
+            text = f"{text[: found.start]}<{found.kind}>{text[found.end :]}"
+    return text
+
+
+def count_changed(before: Cells, after: Cells) -> int:
+    """Return how many values are others than before."""
+    return int(pc.sum(sure(pc.not_equal(before, after))).as_py() or 0)

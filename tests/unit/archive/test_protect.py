@@ -1,0 +1,251 @@
+import gzip
+import json
+import stat
+
+import pyarrow as pa
+import pytest
+import yaml
+
+from lakehouse.archive.privacy.plan import Generalise, Plan, as_yaml, read_plan
+from lakehouse.archive.privacy.protect import protect
+from lakehouse.archive.privacy.steps import Protector, coarser, pseudonym_key, redacted
+from lakehouse.errors import ProtectionError
+
+DESCRIPTION = """\
+eds_version: "1.0"
+name: pupils
+version: "1"
+title: Pupils
+description: Made-up pupils.
+accumulates: snapshots
+licence: CC0-1.0
+provenance: {how_made: Made up.}
+"""
+DICTIONARY = """\
+description: Pupils.
+grain: one row per pupil
+primary_key: [pupil]
+columns:
+  pupil: {type: string, description: Number of the pupil, required: true}
+  full_name: {type: string, description: Name}
+  mail: {type: string, description: Address}
+  born: {type: date, description: Date of birth}
+  postcode: {type: string, description: Postcode}
+  age: {type: integer, description: Age, unit: a, minimum: 0}
+  note: {type: string, description: What teachers wrote}
+"""
+MARKS = """\
+description: Marks.
+grain: one row per mark
+primary_key: [pupil]
+columns:
+  pupil: {type: string, description: Number of the pupil, references: pupils.pupil}
+  mark: {type: integer, description: Mark}
+"""
+ROWS = [
+    f"S{n},Zebedee Quagmire{n},zeb{n}@west-school.org,2009-03-{n:02d},SW1A {n % 3}AA,{14 + n % 3},"
+    f'"See, zeb{n}@west-school.org"'
+    for n in range(1, 21)
+]
+CANARIES = ("Quagmire", "@west-school.org", "2009-03", "SW1A")
+PLAN = """\
+protect: "1"
+tables:
+  pupils:
+    pupil: {step: pseudonymise}
+    full_name: {step: drop}
+    mail: {step: mask}
+    born: {step: generalise, to: year}
+    postcode: {step: generalise, keep: 1}
+    age: {step: generalise, width: 5}
+    note: {step: redact}
+  marks:
+    pupil: {step: pseudonymise}
+texts:
+  letters: {step: redact}
+"""
+
+
+@pytest.fixture
+def pupils(tmp_path):
+    folder = tmp_path / "pupils"
+    for table, dictionary in (("pupils", DICTIONARY), ("marks", MARKS)):
+        (folder / "tables" / table).mkdir(parents=True)
+        (folder / "tables" / table / "columns.yaml").write_text(dictionary)
+    (folder / "dataset.yaml").write_text(DESCRIPTION)
+    header = "pupil,full_name,mail,born,postcode,age,note"
+    (folder / "tables/pupils/pupils.csv").write_text("\n".join([header, *ROWS]) + "\n")
+    (folder / "tables/marks/marks.csv").write_text("pupil,mark\n" + "".join(f"S{n},{n % 6}\n" for n in range(1, 21)))
+    letters = folder / "texts" / "letters"
+    letters.mkdir(parents=True)
+    (letters / "collection.yaml").write_text("title: Letters\ndescription: Made-up letters.\n")
+    document = {"id": "a", "title": "Asking", "text": "Write to zeb1@west-school.org or call (212) 555-0123."}
+    (letters / "letters.jsonl").write_text(json.dumps(document) + "\n")
+    return folder
+
+
+@pytest.fixture
+def plan(tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN)
+    return path
+
+
+PROTECTOR = Protector(bytes(32))
+
+
+def written(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_no_value_that_was_protected_stands_in_the_result(pupils, plan, tmp_path, judged):
+    record = protect(pupils, read_plan(plan), tmp_path / "out", PROTECTOR)
+    for place, content in written(tmp_path / "out").items():
+        for canary in CANARIES:
+            assert canary.encode() not in content, place
+    assert not any(canary in sentence for sentence in record.sentences() for canary in CANARIES)
+    assert "pupils.mail: mask, 20 values" in record.sentences()
+    made = yaml.safe_load((tmp_path / "out/dataset.yaml").read_text())["provenance"]["how_made"]
+    assert made.startswith("Made up. Protected step by step: ")
+    assert "pupils.full_name: drop, 20 values" in made
+    report = judged(tmp_path / "out")
+    assert [f.code for f in report.findings if f.level == "error"] == []
+
+
+def test_a_pseudonym_is_the_same_in_every_table_and_needs_the_key(pupils, plan, tmp_path):
+    marks = pupils / "tables/marks/marks.csv"
+    (pupils / "tables/marks/marks.csv.gz").write_bytes(gzip.compress(marks.read_bytes()))
+    marks.unlink()
+    protect(pupils, read_plan(plan), tmp_path / "out", PROTECTOR)
+    protect(pupils, read_plan(plan), tmp_path / "other", Protector(b"x" * 32))
+    pupil_rows = (tmp_path / "out/tables/pupils/pupils.csv").read_text().splitlines()[1:]
+    mark_rows = gzip.decompress((tmp_path / "out/tables/marks/marks.csv.gz").read_bytes()).decode().splitlines()[1:]
+    assert [row.split(",")[0] for row in pupil_rows] == [row.split(",")[0] for row in mark_rows]
+    assert len({row.split(",")[0] for row in pupil_rows}) == 20
+    assert (
+        written(tmp_path / "out")["tables/pupils/pupils.csv"] != written(tmp_path / "other")["tables/pupils/pupils.csv"]
+    )
+
+
+def test_doing_it_again_changes_nothing(pupils, plan, tmp_path):
+    protect(pupils, read_plan(plan), tmp_path / "out", PROTECTOR)
+    before = written(tmp_path / "out")
+    protect(pupils, read_plan(plan), tmp_path / "out", PROTECTOR)
+    assert written(tmp_path / "out") == before
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+    assert PROTECTOR.pseudonym(PROTECTOR.pseudonym("S1")) == PROTECTOR.pseudonym("S1")
+
+
+def test_another_folder_is_not_written_over(pupils, plan, tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ProtectionError, match="holds something else"):
+        protect(pupils, read_plan(plan), tmp_path / "out", PROTECTOR)
+    assert written(tmp_path / "out") == {}
+
+
+def test_rows_that_few_share_lose_what_narrows_them_down(pupils, tmp_path):
+    given = Plan.model_validate(
+        {
+            "protect": "1",
+            "tables": {"pupils": {"postcode": {"step": "generalise", "keep": 6}}},
+            "groups": {"pupils": {"columns": ["postcode", "age"], "least": 7}},
+        }
+    )
+    record = protect(pupils, given, tmp_path / "out", PROTECTOR)
+    rows = (tmp_path / "out/tables/pupils/pupils.csv").read_text().splitlines()[1:]
+    kept = [row for row in rows if "SW1A" in row]
+    assert (len(rows), len(kept)) == (20, 14)
+    assert "pupils.age: suppress below 7, 6 values" in record.sentences()
+
+
+def test_parquet_tables_are_protected_too(pupils, tmp_path):
+    import pyarrow.parquet as pq
+
+    (pupils / "tables/pupils/pupils.csv").unlink()
+    pq.write_table(
+        pa.table({"pupil": ["S1"], "mail": ["zeb1@west-school.org"]}), pupils / "tables/pupils/pupils.parquet"
+    )
+    given = Plan.model_validate({"protect": "1", "tables": {"pupils": {"mail": {"step": "mask"}}}})
+    protect(pupils, given, tmp_path / "out", PROTECTOR)
+    assert pq.read_table(tmp_path / "out/tables/pupils/pupils.parquet").to_pylist() == [{"pupil": "S1", "mail": "***"}]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"tables": {"nobody": {}}}, "a table 'nobody' that the dataset does not describe"),
+        ({"texts": {"nobody": {"step": "redact"}}}, "a text collection 'nobody'"),
+        ({"tables": {"pupils": {"nothing": {"step": "mask"}}}}, "pupils.nothing, which columns.yaml does not describe"),
+        ({"tables": {"pupils": {"pupil": {"step": "mask"}}}}, "must take the same step on both"),
+        ({"tables": {"marks": {"mark": {"step": "redact", "kinds": ["shoe"]}}}}, "which is no kind"),
+        (
+            {"tables": {"pupils": {"pupil": {"step": "mask"}}, "marks": {"pupil": {"step": "mask"}}}},
+            "part of the primary key",
+        ),
+    ],
+)
+def test_a_plan_that_does_not_fit_is_said(pupils, tmp_path, changed, words):
+    with pytest.raises(ProtectionError, match=words):
+        protect(pupils, Plan.model_validate({"protect": "1", **changed}), tmp_path / "out", PROTECTOR)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("protect: [", "cannot be read"),
+        ("protect: '2'", "protect"),
+        ("protect: '1'\ntables: {a: {b: {step: burn}}}", "tables.a.b"),
+        ("protect: '1'\ntables: {a: {b: {step: generalise}}}", "exactly one of"),
+    ],
+)
+def test_a_plan_that_is_none_is_said(tmp_path, text, words):
+    (tmp_path / "plan.yaml").write_text(text)
+    with pytest.raises(ProtectionError, match=words):
+        read_plan(tmp_path / "plan.yaml")
+    with pytest.raises(ProtectionError, match="is no file"):
+        read_plan(tmp_path / "none.yaml")
+
+
+def test_a_broken_table_is_said_without_its_values(pupils, plan, tmp_path):
+    file = pupils / "tables/pupils/pupils.csv"
+    file.write_text(file.read_text() + "Quagmire,only two\n")
+    with pytest.raises(ProtectionError, match="is no sound table") as caught:
+        protect(pupils, read_plan(plan), tmp_path / "out", PROTECTOR)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+    assert not (tmp_path / "out").exists()
+
+
+def test_values_become_coarser():
+    year, width = Generalise(step="generalise", to="year"), Generalise(step="generalise", width=10)
+    assert [coarser(year, v) for v in ("2009-03-04", "4/3/2009", "2009", "spring")] == ["2009", "2009", "2009", ""]
+    assert [coarser(width, v) for v in ("17", "20-29", "-1", "old")] == ["10-19", "20-29", "-10--1", ""]
+    assert coarser(Generalise(step="generalise", keep=2), "90210") == "90"
+
+
+def test_a_text_loses_only_what_is_asked_for():
+    text = "Ann Smith: ann@west-school.org, (212) 555-0123"
+    assert redacted(text, ("email",)) == "Ann Smith: <email>, (212) 555-0123"
+    assert redacted(text, ()) == "<person_name>: <email>, <phone>"
+
+
+def test_the_key_is_made_once_and_only_its_owner_can_read_it(tmp_path):
+    key = pseudonym_key(tmp_path / "keys")
+    assert pseudonym_key(tmp_path / "keys") == key
+    (file,) = (tmp_path / "keys").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_suggested_plan_makes_the_dataset_acceptable(pupils, tmp_path, judged):
+    from dagster_project.protecting import suggest_plan
+
+    text = suggest_plan(pupils)
+    assert not any(canary in text for canary in CANARIES)
+    assert not judged(pupils).accepted
+    (tmp_path / "plan.yaml").write_text(text)
+    given = read_plan(tmp_path / "plan.yaml")
+    assert as_yaml(given) == text
+    protect(pupils, given, tmp_path / "out", PROTECTOR)
+    report = judged(tmp_path / "out")
+    assert [(f.code, f.message) for f in report.findings if f.level == "error"] == []
