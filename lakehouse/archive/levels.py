@@ -48,6 +48,13 @@ def _plural(match: re.Match[str]) -> str:
     return many or f"{{{name}}} {noun}s"
 
 
+def printable(text: str) -> str:
+    """Return text from outside with control and direction characters written out, which a terminal would obey."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun, in the plural unless it is one: ``1 error``, ``2 errors``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -20,7 +20,7 @@ from lakehouse.archive.checks import Check, Hit, Item
 from lakehouse.archive.contents import Contents, read_contents
 from lakehouse.archive.fair import judge
 from lakehouse.archive.findings import LEVELS, FairIndicator, Finding, Report
-from lakehouse.archive.levels import Number
+from lakehouse.archive.levels import Number, printable
 from lakehouse.archive.packs_checks import Applied, run
 from lakehouse.archive.rule_packs import Packs, load_packs
 from lakehouse.archive.rulebook import Rule, rules, rules_version
@@ -85,8 +85,8 @@ def _findings(contents: Contents, packs: Packs) -> tuple[Finding, ...]:
     merged: dict[tuple[str, str], Finding] = {}
     for code, rule, its_packs in selected:
         for hit in _hits(rule, contents, its_packs):
-            known = merged.get((code, hit.place))
-            merged[code, hit.place] = _finding(code, rule, hit) if known is None else _added(known, hit)
+            key = (code, printable(hit.place))
+            merged[key] = _added(merged[key], hit) if key in merged else _finding(code, rule, hit)
     return tuple(sorted(merged.values(), key=lambda finding: LEVELS.index(finding.level)))
 
 
@@ -126,11 +126,11 @@ def _finding(code: str, rule: Rule, hit: Hit) -> Finding:
     return Finding(
         code=code,
         level=rule.level,
-        place=hit.place,
+        place=printable(hit.place),
         occurrences=hit.occurrences,
         first_row=hit.first_row,
-        message=rule.message.format_map(facts),
-        how_to_fix=rule.how_to_fix.format_map(facts),
+        message=printable(rule.message.format_map(facts)),
+        how_to_fix=printable(rule.how_to_fix.format_map(facts)),
         exit_code=rule.exit_code,
     )
 

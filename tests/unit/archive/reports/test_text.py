@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from lakehouse.archive.levels import Number, counted, spoken
+from lakehouse.archive.levels import Number, counted, printable, spoken
 from lakehouse.archive.rulebook import rules
 
 
@@ -63,3 +63,14 @@ def test_no_rule_speaks_of_1_rows(count):
     for code, rule in rules().items():
         message = re.sub(r"\{(?!count|missing_keys|documents)[^}]*\}", "x", rule.message).format(**facts)
         assert not re.search(r"\b1 \w+s\b|\b2 (row|value|line|document|key)\b", message), f"{code}: {message}"
+
+
+def test_what_a_terminal_would_obey_is_written_out(dataset, judged):
+    assert printable("a\x1b[2J\nb\u202ec é漢") == "a\\x1b[2J\\nb\\u202ec é漢"
+    with (dataset / "dataset.yaml").open("a") as stream:
+        stream.write('"\\e[2Jx\\u202e": 1\nlanguage: "\\e[31m"\n')
+    (dataset / "tables/rooms/rooms.csv").write_text('room,size,"\x1b[2J"\n10,1,\n11,1,\n')
+    report = judged(dataset)
+    assert {"FIELD_UNKNOWN", "COLUMN_UNDECLARED"} <= {finding.code for finding in report.findings}
+    for written in (report.as_text(), report.as_short_text(), report.as_markdown(), report.to_json()):
+        assert all(letter.isprintable() or letter == "\n" for letter in written)
