@@ -10,6 +10,9 @@ from lakehouse.ports import DatasetVersion
 from lakehouse.tables.register import TERMS
 
 HIDDEN_ROLES = ("direct_identifier", "sensitive")
+EVENT_COLUMNS = ("actor", "statement")
+"""What of a log's table names its actors."""
+
 SUBJECT_NAMES = {"id": "document_id"}
 """How a text collection's files call what its table calls otherwise."""
 
@@ -42,7 +45,7 @@ def subject_columns(description: Description) -> dict[str, tuple[str, ...]]:
 
 
 def personal_columns(description: Description) -> dict[str, frozenset[str]]:
-    """Return the columns of each part that name a subject of any kind, or expose one; events are ``events/<log>``."""
+    """Return the columns of each part that name a subject of any kind, or expose one; of an event log always some."""
     places = {place for kind in description.subjects.values() for place in kind.identifiers}
     for name, table in description.tables.items():
         places.update(f"{name}.{column}" for column, about in table.columns.items() if about.role in HIDDEN_ROLES)
@@ -50,6 +53,7 @@ def personal_columns(description: Description) -> dict[str, frozenset[str]]:
     for place in _joined(places, description):
         part, _, column = place.rpartition(".")
         found.setdefault(part, set()).add(SUBJECT_NAMES.get(column, column) if part in description.texts else column)
+    found |= {name: set(EVENT_COLUMNS) for name in description.events}
     return {part: frozenset(columns) for part, columns in found.items()}
 
 

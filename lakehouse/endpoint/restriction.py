@@ -100,7 +100,8 @@ class _Maker:
             except BusyError as error:
                 return replace(entry, relation=None, fault=str(error))
             needs.append(subjects)
-            query = query.where(*(_consented(name, subjects, opt_in=decision.consent.opt_in) for name in named))
+            part = self.policy.terms[decision.dataset].parts[str(decision.part)]
+            query = query.where(*(_consented(name, part, subjects, opt_in=decision.consent.opt_in) for name in named))
         return replace(entry, relation=self.duck.restricted(query, tuple(needs)))
 
     def _subject_columns(self, decision: Decision) -> tuple[str, ...]:
@@ -190,11 +191,12 @@ def _among(value: exp.Expr, listed: Relation, column: str) -> exp.Expr:
     return exp.In(this=value, query=exp.Subquery(this=exp.select(_named(column)).from_(_table(listed))))
 
 
-def _consented(name: str, subjects: Relation, *, opt_in: bool) -> exp.Expr:
-    """Say that a row names no subject in a column, or one whose answer lets it be seen."""
+def _consented(name: str, part: Part, subjects: Relation, *, opt_in: bool) -> exp.Expr:
+    """Say that a row names nobody in a column, or a subject whose answer lets it be seen."""
     answered = _among(exp.cast(_named(name), "VARCHAR"), subjects, "subject")
-    nobody = exp.Is(this=_named(name), expression=exp.null())
-    return exp.Paren(this=exp.or_(nobody, answered if opt_in else exp.not_(answered)))
+    wanted = answered if opt_in else exp.not_(answered)
+    empty = exp.Is(this=_named(name), expression=exp.null())
+    return exp.Paren(this=exp.and_(exp.not_(empty), wanted) if part.always_names_subjects else exp.or_(empty, wanted))
 
 
 def _place_of(name: str) -> exp.Expr:

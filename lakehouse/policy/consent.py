@@ -1,6 +1,6 @@
 """Per-subject consent: who, by the rows of a dataset's consent table, may be used for a purpose."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -8,7 +8,7 @@ import pyarrow as pa
 from lakehouse.errors import PurposeError
 from lakehouse.policy.decisions import Decision
 from lakehouse.policy.purposes import lineage
-from lakehouse.policy.terms import ConsentTable, Terms
+from lakehouse.policy.terms import ConsentTable, Part, Terms
 
 
 def answering_subjects(
@@ -44,10 +44,10 @@ def consented_rows(
     `consents` are the rows of the dataset's consent table; they are not read where the dataset has none.
     """
     consent = decision.consent
-    columns = terms.parts[part].subject_columns
-    if consent is not None and columns:
+    about = terms.parts[part]
+    if consent is not None and about.subject_columns:
         answering = answering_subjects(consent, terms, decision.purpose, consents)
-        rows = rows.filter(pa.array(_kept(rows, columns, answering, opt_in=consent.opt_in), pa.bool_()))
+        rows = rows.filter(pa.array(_kept(rows, about, answering, opt_in=consent.opt_in), pa.bool_()))
     for name in decision.hidden_columns.get(part, ()):
         place = rows.schema.get_field_index(name)
         if place >= 0:
@@ -56,12 +56,16 @@ def consented_rows(
     return rows
 
 
-def _kept(rows: pa.Table, columns: Sequence[str], answering: set[str], *, opt_in: bool) -> list[bool]:
-    """Say for each row whether all subjects it names may be used; a subject that is not named needs no consent."""
-    missing = [name for name in columns if name not in rows.column_names]
+def _kept(rows: pa.Table, part: Part, answering: set[str], *, opt_in: bool) -> list[bool]:
+    """Say for each row whether all subjects it names may be used; one that names nobody needs no consent."""
+    missing = [name for name in part.subject_columns if name not in rows.column_names]
     if missing:
         raise PurposeError(
             f"consent cannot be asked: the rows have no column {', '.join(missing)} to name their subjects"
         )
-    named = zip(*(rows.column(name).to_pylist() for name in columns), strict=True)
-    return [all(subject is None or (str(subject) in answering) == opt_in for subject in subjects) for subjects in named]
+    nobody = not part.always_names_subjects
+    named = zip(*(rows.column(name).to_pylist() for name in part.subject_columns), strict=True)
+    return [
+        all(nobody if subject is None else (str(subject) in answering) == opt_in for subject in subjects)
+        for subjects in named
+    ]

@@ -36,6 +36,11 @@ class Part:
     hidden_columns: tuple[str, ...] = ()
     subject_columns: tuple[str, ...] = ()
 
+    @property
+    def always_names_subjects(self) -> bool:
+        """Say whether a row whose subject columns are empty is about people all the same: the statement of a group."""
+        return self.kind == "events"
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:

@@ -38,6 +38,8 @@ VIEWS = {
 COLUMN = {"type": "string", "description": "A column."}
 SCHOOL = {
     "licence": "CC-BY-4.0",
+    "subjects": {"student": {"description": "S.", "identifiers": ["consents.student", "events/clicks.actor"]}},
+    "events": {"clicks": {"name": "clicks", "title": "C", "description": "C", "xapi_version": "2.0.0"}},
     "consent": {"basis": "consent", "table": "consents", "subject": "student", "purpose": "purpose", "given": "given"},
     "tables": {
         "students": {
@@ -107,6 +109,8 @@ class School:
                 "silver.school_students": students,
                 "silver.school_consents": consents,
                 "silver.school_rooms": table(room=["A", "B"]),
+                "silver.school_clicks": table(actor=["1", "2", None], verb=["opened", "closed", "met"]),
+                "bronze.school_clicks": pa.table({"statement": ["{}"], "_dataset_version": ["1"]}),
                 "silver.closed_answers": table(answer=["42"]),
                 "silver.stray_rows": table(value=["x"]),
                 "archive.terms": pa.concat_tables([terms("school", SCHOOL), terms("closed", CLOSED)]),
@@ -194,6 +198,14 @@ MARKS = "SELECT mark FROM lakehouse.silver.school_students ORDER BY mark"
 )  # fmt: skip
 def test_rows_of_subjects_who_did_not_agree_are_left_out(ask, purpose, marks):
     assert ask(MARKS, purpose=purpose) == [(mark,) for mark in marks]
+
+
+def test_statements_are_seen_where_their_actor_agreed_and_never_where_that_cannot_be_known(ask):
+    assert ask("SELECT verb FROM lakehouse.silver.school_clicks") == [("opened",)]
+    with pytest.raises(
+        flight.FlightUnauthorizedError, match="consent cannot be asked: school_clicks has no column actor"
+    ):
+        ask("SELECT statement FROM lakehouse.bronze.school_clicks")
 
 
 def test_a_denied_table_names_dataset_purpose_and_what_is_permitted(ask, school):

@@ -14,6 +14,7 @@ PARTS = {
     "consents": Part("consents", "table", "CC0-1.0", subject_columns=("student",)),
     "marks": Part("marks", "table", "CC0-1.0", hidden_columns=("name",), subject_columns=("student", "tutor")),
     "rooms": Part("rooms", "table", "CC0-1.0"),
+    "clicks": Part("clicks", "events", "CC0-1.0", subject_columns=("actor",)),
 }
 
 
@@ -82,6 +83,11 @@ def test_rows_of_subjects_without_consent_go_and_hidden_columns_are_empty():
 def test_rows_of_subjects_who_objected_go():
     found = seen("marks", MARKS, answer(7, "research", False), opt_in=False)
     assert [row["mark"] for row in found] == [2, 3]
+
+
+@pytest.mark.parametrize("opt_in", [True, False])
+def test_statements_of_groups_are_not_used_where_consent_is_asked(opt_in):
+    assert seen("clicks", {"actor": [None, None]}, opt_in=opt_in) == []
 
 
 def test_rows_that_do_not_name_their_subjects_are_not_used():
