@@ -1,23 +1,25 @@
 """What a check is: a function from an item of a submission to hits, registered by selector and name."""
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from lakehouse.archive.contents import ColumnContent, Contents, DataFile, TableContent, TextContent
 from lakehouse.archive.event_contents import EventContent
 from lakehouse.archive.rulebook import Parameters
+from lakehouse.archive.tally import FileTally
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One place where a rule is broken; `facts` fill the rule's message."""
+    """One place where a rule is broken, and in which of its rows; `facts` fill the rule's message."""
 
     place: str
     occurrences: int = 1
     first_row: int | None = None
     facts: Mapping[str, str | int | float] = field(default_factory=dict)
+    rows: Sequence[int] = ()
 
 
 MOST_COMPARISONS = 100_000
@@ -54,6 +56,13 @@ def hints(names: Collection[str], known: Collection[str]) -> dict[str, str]:
         return dict.fromkeys(names, "")
     near = {name: difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7) for name in names}
     return {name: f"Did you mean '{found[0]}'? " if found else "" for name, found in near.items()}
+
+
+def in_rows(tally: FileTally, place: str, **facts: str | int | float) -> Hit:
+    """Return the hit for all rows of one file that have a fault; `rows` of its facts are the first three."""
+    rows = sorted(tally.rows)
+    first = ", ".join(str(row) for row in rows[:3])
+    return Hit(place, tally.count, rows[0], {"rows": first, **facts}, rows)
 
 
 def text(parameters: Parameters, name: str) -> str:

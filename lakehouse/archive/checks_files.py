@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from lakehouse.archive import privacy
-from lakehouse.archive.checks import FILE, Hit, named
+from lakehouse.archive.checks import FILE, Hit, in_rows, named, text
 from lakehouse.archive.contents import DataFile
 from lakehouse.archive.rulebook import Parameters
 
@@ -33,36 +33,33 @@ def not_csv(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
 @named(FILE)
 def quote_not_closed(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
     """A quote that opens and never closes swallows every row after it."""
-    if file.role == "table" and file.csv is not None and file.csv.quote_count % 2:
+    if file.table is not None and file.table.quotes % 2:
         yield Hit(file.place)
 
 
 @named(FILE)
 def header_repeats(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
     """Two columns of one name, or one without a name."""
-    if file.csv is None:
-        return
-    repeated = [name for name, count in Counter(file.csv.header).items() if count > 1 or not name.strip()]
+    repeated = [name for name, count in Counter(file.header or ()).items() if count > 1 or not name.strip()]
     if repeated:
-        names = ", ".join(f"'{privacy.shown_name(name)}'" for name in repeated)
+        names = ", ".join(f"'{privacy.shown_name(name)}'" for name in repeated[:10])
         yield Hit(file.place, len(repeated), facts={"names": names[:200]})
 
 
 @named(FILE)
 def ragged_rows(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
     """Rows with more or fewer cells than the header."""
-    if file.csv is not None and file.csv.ragged:
-        first = file.csv.ragged[0]
-        facts = {"cells": first.cells, "expected": first.expected, "row": first.row}
-        yield Hit(file.place, len(file.csv.ragged), first.row, facts)
+    if file.ragged is not None:
+        tally, first = file.ragged
+        yield in_rows(tally, file.place, cells=first.cells, expected=first.expected, row=first.row)
 
 
 @named(FILE)
-def bad_lines(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
-    """Lines of a JSON lines file that are no documents."""
-    if file.bad_lines:
-        first = file.bad_lines[0]
-        yield Hit(file.place, len(file.bad_lines), first.row, {"reason": first.reason, "row": first.row})
+def bad_lines(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
+    """Lines of a JSON lines file that are no documents, or no rows, as the rule's `role` says."""
+    tally = file.bad_lines
+    if tally is not None and file.role == text(parameters, "role"):
+        yield in_rows(tally, file.place, reason=tally.example or "", row=tally.rows[0])
 
 
 @named(FILE)

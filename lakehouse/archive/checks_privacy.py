@@ -49,7 +49,9 @@ def _column_hit(table: TableContent, column: str, found: Sequence[privacy.Suspic
         "share": f"{most.share:.0%}",
         "reason": identifiers()[most.kind].reason,
     }
-    return Hit(f"{spot.place}: {facts['column']}", sum(s.count for s in found), spot.row, facts)
+    spots = (table.spot_of(address) for suspicion in found for address in suspicion.rows)
+    rows = sorted({other.row for other in spots if other.place == spot.place})
+    return Hit(f"{spot.place}: {facts['column']}", sum(s.count for s in found), spot.row, facts, rows)
 
 
 @named(TABLE)
@@ -109,7 +111,7 @@ def _mild_texts(collection: TextContent, certainty: str) -> Iterator[Hit]:
 
 
 def _text_hit(collection: TextContent, found: list[privacy.TextSuspicion]) -> Hit:
-    file, document = collection.documents[min(s.first_row for s in found)]
+    spot = collection.spot_of(min(s.first_row for s in found))
     kinds = ", ".join(f"{identifiers()[s.kind].title} ({s.count} in {s.document_count} documents)" for s in found)
-    facts: dict[str, str | int | float] = {"kinds": kinds, "documents": len(collection.documents)}
-    return Hit(file.place, sum(s.count for s in found), document.row, facts)
+    facts: dict[str, str | int | float] = {"kinds": kinds, "documents": collection.document_count}
+    return Hit(spot.place, sum(s.count for s in found), spot.row, facts)

@@ -1,93 +1,105 @@
-"""One CSV file as the standard allows it: UTF-8, one header line, every cell kept as text."""
+"""One CSV file as the standard allows it: UTF-8, one header line, every cell kept as text; read block by block."""
 
 import csv
 import io
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from lakehouse.archive.arrays import Cells
+from lakehouse.archive.arrays import flat
+from lakehouse.archive.batches import MOST_COLUMNS, Batch, Piece, RaggedRow, numbered
+from lakehouse.archive.csv_blocks import QUOTE, blocks
 from lakehouse.archive.encoding import refuse_other_encodings
+from lakehouse.archive.packed import opened
 from lakehouse.errors import SchemaError
 
-LARGEST_BLOCK_BYTES = 1 << 30
+Keep = Callable[[pacsv.InvalidRow], Literal["skip"]]
+BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
-class RaggedRow:
-    """A CSV row with another number of cells than the header; `row` counts data rows from 1."""
+class Layout:
+    """How a file's bytes are cut into cells, and what its columns are called."""
 
-    row: int
-    cells: int
-    expected: int
-
-
-@dataclass(frozen=True, slots=True)
-class CsvContent:
-    """One CSV file: its rows as text with their numbers, its header, and the rows that do not fit it."""
-
+    path: Path
+    delimiter: str
     header: tuple[str, ...]
-    rows: pa.Table
-    row_numbers: Cells
-    ragged: tuple[RaggedRow, ...]
-    quote_count: int
 
 
-def read_csv(path: Path) -> CsvContent:
-    """Read a UTF-8 CSV file, every cell as text; empty lines are skipped.
+def csv_pieces(path: Path, delimiter: str) -> Iterator[Piece]:
+    """Yield the file's blocks of rows; empty lines are skipped. The first block begins with the header line.
 
     Raises:
-        EncodingError: the bytes are not UTF-8.
-        SchemaError: the bytes are not CSV.
+        SchemaError: the file has no readable header line, or a row is too long; a piece raises it where its bytes are
+            not CSV, and EncodingError where they are not UTF-8.
     """
-    body = path.read_bytes()
-    header = _header(body, path)
+    layout, offset = None, 0
+    with opened(path) as stream:
+        for block in blocks(stream, path.name, quoted=True):
+            if layout is None:
+                layout = Layout(path, delimiter, _header(block, path, delimiter))
+            yield partial(_read_block, block, layout, offset)
+            offset += len(block)
+    if layout is None:
+        raise SchemaError(f"{path.name} has no header line; write the column names first")
+
+
+def _header(block: bytes, path: Path, delimiter: str) -> tuple[str, ...]:
+    refuse_other_encodings(block, path)
+    body = block.removeprefix(BOM).lstrip(b"\r\n")
+    line = body.partition(b"\n")[0]
+    text = (body if line.count(QUOTE) % 2 or b"\r" in line.rstrip(b"\r") else line).decode()
+    try:
+        header = tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)))
+    except (csv.Error, StopIteration) as error:
+        raise SchemaError(f"{path.name} has no readable header line; write the column names first") from error
+    if not any(name.strip() for name in header):
+        raise SchemaError(f"{path.name} has no header line; write the column names first")
+    if len(header) > MOST_COLUMNS:
+        raise SchemaError(
+            f"{path.name} has {len(header):,} columns, more than {MOST_COLUMNS:,}; write one row per value"
+        )
+    return header
+
+
+def _read_block(block: bytes, layout: Layout, offset: int) -> Batch:
+    refuse_other_encodings(block, layout.path, offset)
     ragged: list[RaggedRow] = []
+    lead = 0 if offset else 1
 
     def keep(row: pacsv.InvalidRow) -> Literal["skip"]:
-        ragged.append(RaggedRow((row.number or 0) - 1, row.actual_columns, row.expected_columns))
+        ragged.append(RaggedRow((row.number or 0) - lead, row.actual_columns, row.expected_columns))
         return "skip"
 
-    # One block per file: a quoted cell may then be of any length.
-    block = min(max(len(body) + 1, 1 << 16), LARGEST_BLOCK_BYTES)
-    names = [f"c{position}" for position in range(len(header))]
+    rows = _arrow_rows(block, layout, keep).slice(lead)
+    if any(row.row == 0 for row in ragged):
+        raise SchemaError(f"{layout.path.name} has no readable header line; write the column names first")
+    span = rows.num_rows + len(ragged)
+    # Of columns with one name the first one counts.
+    columns = {name: flat(rows.column(at)) for at, name in reversed(list(enumerate(layout.header)))}
+    quotes = block.count(QUOTE)
+    numbers = numbered(span, {row.row for row in ragged})
+    return Batch(layout.header, columns, numbers, span, tuple(ragged), quotes=quotes)
+
+
+def _arrow_rows(block: bytes, layout: Layout, keep: Keep) -> pa.Table:
+    names = [f"c{position}" for position in range(len(layout.header))]
     try:
-        rows = pacsv.read_csv(
-            io.BytesIO(body),
-            read_options=pacsv.ReadOptions(use_threads=False, block_size=block, column_names=names),
-            parse_options=pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=keep),
-            convert_options=pacsv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+        return pacsv.read_csv(
+            io.BytesIO(block),
+            read_options=pacsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names),
+            parse_options=pacsv.ParseOptions(
+                delimiter=layout.delimiter, newlines_in_values=QUOTE in block, invalid_row_handler=keep
             ),
-        ).slice(1)
+            convert_options=pacsv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, check_utf8=False
+            ),
+        )
     except pa.ArrowInvalid as error:
         # Arrow's own words may quote a row, and a row may name a person.
-        raise SchemaError(f"{path.name} is not readable CSV; write it again as UTF-8 CSV") from error
-    if any(row.row == 0 for row in ragged):
-        raise SchemaError(f"{path.name} has no readable header line; write the column names first")
-    numbers = _row_numbers(rows.num_rows, {r.row for r in ragged})
-    return CsvContent(header, rows, numbers, tuple(ragged), body.count(b'"'))
-
-
-def _header(body: bytes, path: Path) -> tuple[str, ...]:
-    refuse_other_encodings(body, path.name)
-    if not body.strip():
-        raise SchemaError(f"{path.name} has no header line; write the column names first")
-    return _first_record(body, path)
-
-
-def _first_record(body: bytes, path: Path) -> tuple[str, ...]:
-    text = body.decode("utf-8-sig").lstrip("\r\n")
-    try:
-        return tuple(next(csv.reader(io.StringIO(text, newline=""))))
-    except (csv.Error, StopIteration) as error:
-        raise SchemaError(f"{path.name} has no readable header line: {error}; write the column names first") from error
-
-
-def _row_numbers(count: int, skipped: set[int]) -> Cells:
-    if not skipped:
-        return pa.array(range(1, count + 1), pa.int64())
-    return pa.array([n for n in range(1, count + len(skipped) + 1) if n not in skipped], pa.int64())
+        raise SchemaError(f"{layout.path.name} is not readable CSV; write it again as UTF-8 CSV") from error

@@ -16,6 +16,8 @@ from lakehouse.errors import SchemaError
 PACKINGS = (".gz", ".zst")
 # zstd's own limit for what a reader must hold back; more is asked for only by hostile files.
 LARGEST_WINDOW_BYTES = 128 << 20
+# Four bytes may stand for 128 KiB, so this many at a time unpack to 32 MiB at most.
+PACKED_BYTES = 1 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,47 @@ def _reason(error: Exception) -> str:
 def _unpacked(raw: IO[bytes], ending: str) -> IO[bytes]:
     if ending == ".gz":
         return gzip.GzipFile(fileobj=raw, mode="rb")
-    reader = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW_BYTES)
-    return reader.stream_reader(raw, read_across_frames=True)
+    return io.BufferedReader(_ZstdFrames(raw))
+
+
+class _ZstdFrames(io.RawIOBase):
+    """All frames of a file, one after another; a frame that is cut raises EOFError, which zstandard's reader hides."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        super().__init__()
+        self._raw = raw
+        self._frame = _frame()
+        self._open = False
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # all buffers are these
+        while not self._ready and self._more():
+            pass
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def _more(self) -> bool:
+        packed = self._raw.read(PACKED_BYTES)
+        if not packed and self._open:
+            raise EOFError
+        pieces: list[bytes] = []
+        while packed:
+            pieces.append(self._frame.decompress(packed))
+            self._open = not self._frame.eof
+            packed = self._frame.unused_data
+            if not self._open:
+                self._frame = _frame()
+        self._ready = memoryview(b"".join(pieces))
+        return bool(pieces)
+
+
+def _frame() -> "zstandard.ZstdDecompressionObj":
+    return zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW_BYTES).decompressobj()
 
 
 class _Measured(io.RawIOBase):

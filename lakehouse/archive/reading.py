@@ -7,7 +7,7 @@ from typing import Literal
 import pyarrow as pa
 
 from lakehouse.archive.arrays import Cells, constant, count_true, flat
-from lakehouse.archive.csv_files import read_csv
+from lakehouse.archive.batches import Batch
 from lakehouse.archive.eds import (
     TABLES_FOLDER,
     TEXTS_FOLDER,
@@ -16,7 +16,8 @@ from lakehouse.archive.eds import (
     Description,
     TableDescription,
 )
-from lakehouse.archive.text_files import document_files, read_documents
+from lakehouse.archive.table_files import pieces, table_files
+from lakehouse.archive.text_files import DocumentBatch, document_batches, document_files
 from lakehouse.archive.values import ARROW_TYPES, parse
 from lakehouse.definition import Column, TableDefinition
 from lakehouse.errors import SchemaError
@@ -42,25 +43,40 @@ def raw_tables(folder: Path, description: Description) -> Iterator[tuple[str, pa
         EncodingError: a file is not UTF-8.
     """
     for name, table in description.tables.items():
-        pieces = [_raw_file(path, folder, table) for path in csv_files(folder, name)]
-        yield name, pa.concat_tables(pieces) if pieces else _no_rows(table)
+        batches = [
+            batch for path in table_files(folder / TABLES_FOLDER / name) for batch in _raw_file(path, folder, table)
+        ]
+        yield name, pa.concat_tables(batches) if batches else _no_rows(table)
 
 
-def csv_files(folder: Path, table: str) -> list[Path]:
-    """Return a table's CSV files, sorted by name."""
-    return sorted(p for p in (folder / TABLES_FOLDER / table).iterdir() if p.is_file() and p.suffix == ".csv")
+def _raw_file(path: Path, folder: Path, table: TableDescription) -> Iterator[pa.Table]:
+    place, before, header = path.relative_to(folder).as_posix(), 0, dict.fromkeys(table.columns, False)
+    for piece in pieces(path, table):
+        batch = piece()
+        if batch.ragged or batch.bad:
+            what = "is ragged at" if batch.ragged else "cannot be read at"
+            raise SchemaError(f"{place} {what} row {before + _first_bad(batch)}; validate the submission first")
+        header.update({name: True for name in batch.header if name in header})
+        yield _raw_batch(batch, place, before, table)
+        before += batch.span
+    absent = [name for name, there in header.items() if not there]
+    if absent:
+        raise SchemaError(f"{place} lacks the columns {', '.join(absent)}; validate the submission first")
 
 
-def _raw_file(path: Path, folder: Path, table: TableDescription) -> pa.Table:
-    content = read_csv(path)
-    place = path.relative_to(folder).as_posix()
-    absent = [name for name in table.columns if name not in content.header]
-    if absent or content.ragged:
-        what = f"lacks the columns {', '.join(absent)}" if absent else f"is ragged at row {content.ragged[0].row}"
-        raise SchemaError(f"{place} {what}; validate the submission first")
-    columns = [content.rows.column(content.header.index(name)) for name in table.columns]
-    source = constant(place, pa.string(), content.rows.num_rows)
-    return pa.table([*columns, source, content.row_numbers], names=[*table.columns, "_source_file", "_row_number"])
+def _first_bad(batch: Batch) -> int:
+    return batch.ragged[0].row if batch.ragged else batch.bad[0].row
+
+
+def _raw_batch(batch: Batch, place: str, before: int, table: TableDescription) -> pa.Table:
+    count = len(batch.numbers)
+    # A line of JSON may leave out what it has no value for.
+    columns = [
+        batch.columns[name] if name in batch.columns else constant("", pa.string(), count) for name in table.columns
+    ]
+    source = constant(place, pa.string(), count)
+    numbers = pa.array(batch.numbers + before)
+    return pa.table([*columns, source, numbers], names=[*table.columns, "_source_file", "_row_number"])
 
 
 def _no_rows(table: TableDescription) -> pa.Table:
@@ -96,16 +112,16 @@ def raw_texts(folder: Path, description: Description) -> Iterator[tuple[str, pa.
         EncodingError: a file is not UTF-8.
     """
     for name in description.texts:
-        pieces = [_documents(path, folder) for path in document_files(folder / TEXTS_FOLDER / name)]
         schema = pa.schema([pa.field(c.name, c.type) for c in (*TEXT_COLUMNS, *SOURCE_COLUMNS)])
-        yield name, pa.concat_tables([schema.empty_table(), *(piece.cast(schema) for piece in pieces)])
+        files = document_files(folder / TEXTS_FOLDER / name)
+        batches = [_documents(batch, path, folder) for path in files for batch in document_batches(path)]
+        yield name, pa.concat_tables([schema.empty_table(), *(batch.cast(schema) for batch in batches)])
 
 
-def _documents(path: Path, folder: Path) -> pa.Table:
-    documents, bad = read_documents(path)
-    place = path.relative_to(folder).as_posix()
-    if bad:
-        raise SchemaError(f"{place} row {bad[0].row}: {bad[0].reason}; validate the submission first")
+def _documents(batch: DocumentBatch, path: Path, folder: Path) -> pa.Table:
+    documents, place = batch.documents, path.relative_to(folder).as_posix()
+    if batch.bad:
+        raise SchemaError(f"{place} row {batch.bad[0].row}: {batch.bad[0].reason}; validate the submission first")
     return pa.table(
         {
             "document_id": pa.array([d.document_id for d in documents], pa.string()),

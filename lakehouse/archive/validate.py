@@ -17,9 +17,9 @@ from lakehouse.archive import (
     checks_texts,
 )
 from lakehouse.archive.checks import Check, Hit, Item
-from lakehouse.archive.contents import Contents, read_contents
+from lakehouse.archive.contents import Contents, Progress, read_contents
 from lakehouse.archive.fair import judge
-from lakehouse.archive.findings import LEVELS, FairIndicator, Finding, Report
+from lakehouse.archive.findings import LEVELS, ROWS_NAMED, FairIndicator, Finding, Report
 from lakehouse.archive.levels import Number, printable
 from lakehouse.archive.packs_checks import Applied, run
 from lakehouse.archive.rule_packs import Packs, load_packs
@@ -40,10 +40,13 @@ CHECK_MODULES = (
 PRIVACY_CODES = "PERSONAL_"
 
 
-def validate(folder: Path, *, submission: str, content_sha256: str, packs: Packs | None = None) -> Report:
+def validate(
+    folder: Path, *, submission: str, content_sha256: str, packs: Packs | None = None, progress: Progress | None = None
+) -> Report:
     """Judge a landed folder; a submission at fault gives a report that refuses it, never an exception.
 
-    `packs` are the rule packs of disciplines; without any those that the archive ships.
+    `packs` are the rule packs of disciplines; without any those that the archive ships. `progress` is told
+    the place of each file before it is read.
 
     Raises:
         UnreadableSubmissionError: the folder is not there.
@@ -51,7 +54,7 @@ def validate(folder: Path, *, submission: str, content_sha256: str, packs: Packs
     if not folder.is_dir():
         raise UnreadableSubmissionError(f"{folder} is not there; land the submission again")
     packs = packs or load_packs()
-    contents = read_contents(folder)
+    contents = read_contents(folder, progress) if progress else read_contents(folder)
     findings = _findings(contents, packs)
     return Report(
         submission=submission,
@@ -60,7 +63,7 @@ def validate(folder: Path, *, submission: str, content_sha256: str, packs: Packs
         findings=findings,
         fair=judge(contents, findings),
         table_rows=_row_counts(contents),
-        document_count=sum(len(collection.documents) for collection in contents.texts.values()),
+        document_count=sum(collection.document_count for collection in contents.texts.values()),
         personal_count=sum(f.occurrences for f in findings if f.code.startswith(PRIVACY_CODES)),
         size_bytes=sum(file.size_bytes for file in contents.files),
         rules_version=packs.rules_version,
@@ -132,12 +135,15 @@ def _finding(code: str, rule: Rule, hit: Hit) -> Finding:
         message=printable(rule.message.format_map(facts)),
         how_to_fix=printable(rule.how_to_fix.format_map(facts)),
         exit_code=rule.exit_code,
+        rows=tuple(hit.rows),
     )
 
 
 def _added(known: Finding, hit: Hit) -> Finding:
     rows = [row for row in (known.first_row, hit.first_row) if row is not None]
-    return replace(known, occurrences=known.occurrences + hit.occurrences, first_row=min(rows, default=None))
+    named = tuple(sorted({*known.rows, *hit.rows})[:ROWS_NAMED])
+    occurrences = known.occurrences + hit.occurrences
+    return replace(known, occurrences=occurrences, first_row=min(rows, default=None), rows=named)
 
 
 __all__ = ["FairIndicator", "Finding", "Report", "rules_version", "validate"]

@@ -4,16 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.archive.arrays import Cells, Chunks, flat, has_letter, nowhere
 from lakehouse.archive.eds import ColumnDescription, ColumnType
 
-# 18 digits always fit 64 bits; a number whose double is infinite is none.
-DIGITS = 18
-INTEGER = rf"^[+-]?[0-9]{{1,{DIGITS}}}$"
-NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?$"
 # The first day of Python's calendar, in days from 1970; the shortest moment is 2024-01-31T08:00.
@@ -75,10 +72,9 @@ def _at_once(cells: Cells, type_: ColumnType) -> Cells | None:
 
 
 def _cast_integers(cells: Cells) -> Cells | None:
-    # Arrow also takes hexadecimal, and 19 digits.
+    # Arrow also takes hexadecimal.
     values = cells.cast(pa.int64())
-    longest = pc.max(pc.binary_length(cells)).as_py() or 0
-    return values if longest <= DIGITS and not has_letter(cells, b"xX") else None
+    return None if has_letter(cells, b"xX") else values
 
 
 def _cast_numbers(cells: Cells) -> Cells | None:
@@ -109,22 +105,25 @@ def _matching(cells: Cells, pattern: str) -> Cells:
     return matching
 
 
-def _unsigned(cells: Cells) -> Cells:
-    return pc.replace_substring_regex(cells, r"^\+", "")
-
-
 def _strings(cells: Cells) -> Cells:
     return cells
 
 
 def _integers(cells: Cells) -> Cells:
-    return _unsigned(_matching(cells, INTEGER)).cast(pa.int64())
+    return _each(cells, pl.Int64())
 
 
 def _numbers(cells: Cells) -> Cells:
-    values = _unsigned(_matching(cells, NUMBER)).cast(pa.float64())
+    values = _each(cells, pl.Float64())
+    # A number whose double is infinite is none, and neither is a word for it.
     finite: Cells = pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64()))
     return finite
+
+
+def _each(cells: Cells, type_: pl.DataType) -> Cells:
+    """Return the cells as numbers: sign, digits, point, exponent, no blanks; null where one is none or too large."""
+    column = pl.Series(cells).cast(type_, strict=False)
+    return flat(column.to_arrow())
 
 
 def _booleans(cells: Cells) -> Cells:

@@ -176,7 +176,8 @@ def test_code_and_place_name_a_finding(dataset, judged):
     report = judged(dataset)
     names = [(f.code, f.place) for f in report.findings]
     assert len(names) == len(set(names))
-    assert _finding(report, "TYPE_WRONG").occurrences == 2
+    wrong = [(f.place, f.occurrences, f.rows) for f in report.findings if f.code == "TYPE_WRONG"]
+    assert wrong == [("tables/rooms/more.csv: size", 1, (1,)), ("tables/rooms/rooms.csv: size", 1, (2,))]
 
 
 def test_a_table_folder_without_dictionary_is_refused(dataset, judged):

@@ -1,0 +1,116 @@
+"""Lines of JSON: one object a line, as the rows of a table, with every value as the text it was written in."""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from lakehouse.archive.batches import MOST_COLUMNS, BadRow, Batch, Piece, numbered
+from lakehouse.archive.csv_blocks import blocks
+from lakehouse.archive.encoding import refuse_other_encodings
+from lakehouse.archive.packed import opened
+from lakehouse.errors import SchemaError
+
+# Python objects take many times the room of their text.
+BLOCK_BYTES = 1 << 20
+
+
+class _TwiceError(ValueError):
+    """A JSON object that has a key twice."""
+
+
+def line_blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the unpacked file in blocks of whole lines, each with the byte it begins at."""
+    offset = 0
+    with opened(path) as stream:
+        for block in blocks(stream, path.name, quoted=False, block_bytes=BLOCK_BYTES):
+            yield offset, block
+            offset += len(block)
+
+
+def lines(block: bytes, path: Path, offset: int) -> list[str]:
+    """Return a block's lines as text.
+
+    Raises:
+        EncodingError: the bytes are not UTF-8.
+    """
+    refuse_other_encodings(block, path, offset)
+    text = block.decode("utf-8-sig" if offset == 0 else "utf-8")
+    return text.removesuffix("\n").split("\n")
+
+
+def json_pieces(path: Path) -> Iterator[Piece]:
+    """Yield the file's blocks of lines; a piece raises EncodingError where its bytes are not UTF-8."""
+    for offset, block in line_blocks(path):
+        yield partial(_read_block, block, path, offset)
+
+
+def _read_block(block: bytes, path: Path, offset: int) -> Batch:
+    rows: list[dict[str, str]] = []
+    bad: list[BadRow] = []
+    skipped: set[int] = set()
+    found = lines(block, path, offset)
+    for number, line in enumerate(found, start=1):
+        row = _row(line) if line.strip() else None
+        if isinstance(row, dict):
+            rows.append(row)
+            continue
+        skipped.add(number)
+        if row is not None:
+            bad.append(BadRow(number, row))
+    header = tuple(dict.fromkeys(name for row in rows for name in row))
+    if len(header) > MOST_COLUMNS:
+        raise SchemaError(f"{path.name} has more than {MOST_COLUMNS:,} columns; write one row per value")
+    columns = {name: pa.array([row.get(name, "") for row in rows], pa.string()) for name in header}
+    return Batch(header, columns, numbered(len(found), skipped), len(found), bad=tuple(bad))
+
+
+def read_object(line: str) -> dict[str, Any] | str:
+    """Return a line's JSON object with numbers as their text, or why it is none."""
+    try:
+        value = json.loads(
+            line, parse_int=_Number, parse_float=_Number, parse_constant=_Number, object_pairs_hook=_once
+        )
+    except _TwiceError:
+        return "a key that comes twice"
+    except (ValueError, RecursionError):
+        return "not JSON"
+    return value if isinstance(value, dict) else "not a JSON object"
+
+
+class _Number(str):
+    """A number's text."""
+
+    __slots__ = ()
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _TwiceError
+    return found
+
+
+def _row(line: str) -> dict[str, str] | str:
+    found = read_object(line)
+    if isinstance(found, str):
+        return found
+    row: dict[str, str] = {}
+    for name, value in found.items():
+        if isinstance(value, list | dict):
+            return "a list or an object where one value belongs"
+        row[name] = _cell(value)
+    try:
+        "".join((*row, *row.values())).encode()
+    except UnicodeEncodeError:
+        return "half of a surrogate pair, which no UTF-8 text can hold"
+    return row
+
+
+def _cell(value: str | bool | None) -> str:  # noqa: FBT001 - JSON has truth values
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if value is not None else ""

@@ -1,0 +1,147 @@
+"""Keys of any number of rows: which repeat, which are absent elsewhere; on disk once they pass a bound in memory."""
+
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from lakehouse.archive.arrays import Cells
+from lakehouse.archive.batches import Rows
+
+MEMORY_KEYS = 4_000_000
+PARTITIONS = 64
+# Two 64-bit hashes with seeds nobody can know: two keys of a billion rows fall together once in 10^20 runs.
+SEEDS = (secrets.randbits(63), secrets.randbits(63))
+KEY = np.dtype([("first", np.uint64), ("second", np.uint64), ("address", np.int64)])
+SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+Keys = npt.NDArray[np.void]
+"""Records of `KEY`: two hashes of a row's key and the row's address."""
+
+
+def keys_of(columns: Sequence[Cells], rows: Rows) -> Keys:
+    """Return the keys of rows, one column or several; the rows are their addresses."""
+    keys = np.empty(len(rows), KEY)
+    frame = pl.DataFrame(pa.table(list(columns), names=[str(at) for at in range(len(columns))]))
+    keys["first"] = frame.hash_rows(SEEDS[0]).to_numpy()
+    single = columns[0].type == pa.int64() and len(columns) == 1
+    keys["second"] = (
+        columns[0].to_numpy(zero_copy_only=False) if single else frame.hash_rows(SEEDS[1]).to_numpy()
+    ).view(np.uint64)
+    keys["address"] = rows
+    return keys
+
+
+class KeyStore:
+    """Keys in the order they were added; in memory up to a bound, then in files by their hash.
+
+    A key that comes again is kept once: `repeated` is told the later rows' addresses, and there is no end to how often
+    a hostile file may repeat one.
+    """
+
+    def __init__(self, repeated: Callable[[Rows], None] | None = None, memory_keys: int = MEMORY_KEYS) -> None:
+        self._repeated = repeated
+        self._memory_keys = memory_keys
+        self._held: list[Keys] = []
+        self._count = 0
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def add(self, keys: Keys) -> None:
+        """Add the keys of some rows."""
+        self._held.append(keys)
+        self._count += len(keys)
+        if self._count > self._memory_keys:
+            self._spill()
+
+    def finish(self) -> None:
+        """Tell the repeated rows among all keys, and remove what is on disk."""
+        for part in self.parts(divided=self.on_disk):
+            self._told_apart(part)
+        self.close()
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the keys have passed what is held in memory."""
+        return self._folder is not None
+
+    def parts(self, *, divided: bool) -> Iterator[Keys]:
+        """Yield all keys, `divided` into partitions or in one part; on disk they are always divided."""
+        if not divided:
+            assert not self.on_disk
+            yield self._all_held()
+            return
+        if self._count or not self.on_disk:
+            self._spill()
+        for number in range(PARTITIONS):
+            # Mapped, not read: a hostile column may have all its rows in one partition.
+            path = self._file(number)
+            yield np.memmap(path, KEY, mode="r") if path.stat().st_size else np.empty(0, KEY)
+
+    def close(self) -> None:
+        """Remove what is on disk."""
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def _spill(self) -> None:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="lakehouse-keys-")
+        keys = self._all_held()
+        if self._repeated is not None:
+            keys = self._told_apart(keys)
+        owners = _partition(keys)
+        order = np.argsort(owners, kind="stable")
+        bounds = np.searchsorted(owners[order], np.arange(PARTITIONS + 1))
+        for number in range(PARTITIONS):
+            with self._file(number).open("ab") as file:
+                file.write(keys[order[bounds[number] : bounds[number + 1]]].tobytes())
+        self._held, self._count = [], 0
+
+    def _told_apart(self, keys: Keys) -> Keys:
+        """Return the first row of each key; tell the addresses of the others in order."""
+        firsts = pl.Series(np.ascontiguousarray(keys["first"]))
+        if firsts.n_unique() == len(keys):
+            return keys
+        alike = np.flatnonzero(firsts.is_duplicated().to_numpy())
+        among = keys[alike]
+        order = np.lexsort((among["address"], among["second"], among["first"]))
+        ranked = among[order]
+        same = (ranked["first"][1:] == ranked["first"][:-1]) & (ranked["second"][1:] == ranked["second"][:-1])
+        again = alike[order[1:][same]]
+        if self._repeated is not None and len(again):
+            self._repeated(np.sort(keys["address"][again]))
+        return np.delete(keys, again)
+
+    def _all_held(self) -> Keys:
+        return np.concatenate(self._held) if self._held else np.empty(0, KEY)
+
+    def _file(self, number: int) -> Path:
+        assert self._folder is not None
+        return Path(self._folder.name) / str(number)
+
+
+def _partition(keys: Keys) -> npt.NDArray[np.uint8]:
+    return ((keys["first"] * SPREAD) >> np.uint64(58)).astype(np.uint8)
+
+
+def absent(store: KeyStore, target: KeyStore) -> Iterator[Keys]:
+    """Yield the keys that are not in the target, a part at a time and in the order of their addresses within it."""
+    divided = store.on_disk or target.on_disk
+    for keys, known in zip(store.parts(divided=divided), target.parts(divided=divided), strict=True):
+        for first in range(0, len(keys), MEMORY_KEYS):
+            yield _absent_from(keys[first : first + MEMORY_KEYS], known)
+
+
+def _absent_from(keys: Keys, known: Keys) -> Keys:
+    mine, theirs = _frame(keys).with_row_index("at"), _frame(known)
+    left = mine.join(theirs, on=["first", "second"], how="anti")
+    kept: Keys = keys[np.sort(left["at"].to_numpy())]
+    return kept
+
+
+def _frame(keys: Keys) -> pl.DataFrame:
+    return pl.DataFrame({name: np.ascontiguousarray(keys[name]) for name in ("first", "second")})

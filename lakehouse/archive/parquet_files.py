@@ -1,0 +1,108 @@
+"""One Parquet file as rows of text cells: flat columns only, read batch by batch."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakehouse.archive.arrays import Cells
+from lakehouse.archive.batches import MOST_COLUMNS, Batch, Piece, numbered
+from lakehouse.archive.packed import PACKINGS, opened
+from lakehouse.errors import SchemaError
+
+BATCH_CELLS = 1 << 19
+MOST_BATCH_ROWS = 65_536
+# What the footer may hold; both are far above what a table of the most columns needs.
+FOOTER_STRING_BYTES = 16 << 20
+FOOTER_ENTRIES = 1_000_000
+READ_AHEAD_BYTES = 1 << 20
+
+
+def parquet_pieces(path: Path) -> Iterator[Piece]:
+    """Yield the file's rows in batches.
+
+    Raises:
+        SchemaError: the file is broken, or holds columns that are no single values.
+    """
+    try:
+        with _seekable(path) as stream, _footer(stream) as file:
+            schema = file.schema_arrow
+            _refuse_other_shapes(schema, path)
+            yield partial(_empty, tuple(schema.names))
+            rows = max(1, min(MOST_BATCH_ROWS, BATCH_CELLS // len(schema.names)))
+            for batch in file.iter_batches(batch_size=rows, use_threads=False):
+                yield partial(_as_text, batch, path)
+    except (pa.ArrowException, OSError) as error:
+        # pyarrow raises OSError for pages that cannot be decoded.
+        raise SchemaError(f"{path.name} is not readable Parquet; write it again") from error
+
+
+@contextmanager
+def _seekable(path: Path) -> Iterator[IO[bytes]]:
+    with opened(path) as stream:
+        if path.suffix not in PACKINGS:
+            yield stream
+            return
+        with tempfile.TemporaryFile() as unpacked:
+            shutil.copyfileobj(stream, unpacked)
+            unpacked.seek(0)
+            yield unpacked
+
+
+def _footer(stream: IO[bytes]) -> pq.ParquetFile:
+    return pq.ParquetFile(
+        stream,
+        buffer_size=READ_AHEAD_BYTES,
+        pre_buffer=False,
+        thrift_string_size_limit=FOOTER_STRING_BYTES,
+        thrift_container_size_limit=FOOTER_ENTRIES,
+    )
+
+
+def _refuse_other_shapes(schema: pa.Schema, path: Path) -> None:
+    if not schema.names:
+        raise SchemaError(f"{path.name} has no columns; write it again")
+    if len(schema.names) > MOST_COLUMNS:
+        raise SchemaError(f"{path.name} has more than {MOST_COLUMNS:,} columns; write one row per value")
+    nested = [field for field in schema if pa.types.is_nested(field.type) or pa.types.is_binary(field.type)]
+    if nested:
+        raise SchemaError(f"{path.name} has a column of type {nested[0].type}; write one value per cell")
+
+
+def _empty(header: tuple[str, ...]) -> Batch:
+    return Batch(header, {name: pa.array([], pa.string()) for name in header}, numbered(0, set()), 0)
+
+
+def _as_text(batch: pa.RecordBatch, path: Path) -> Batch:
+    header = tuple(batch.schema.names)
+    try:
+        columns = {name: _text(batch.column(at)) for at, name in reversed(list(enumerate(header)))}
+    except pa.ArrowException as error:
+        raise SchemaError(f"{path.name} holds text that is not UTF-8; write it again") from error
+    return Batch(header, columns, numbered(batch.num_rows, set()), batch.num_rows)
+
+
+def _text(cells: Cells) -> Cells:
+    if pa.types.is_dictionary(cells.type):
+        cells = cells.cast(cells.type.value_type)
+    if pa.types.is_timestamp(cells.type):
+        cells = _microseconds(cells)
+    elif pa.types.is_date64(cells.type):
+        cells = cells.cast(pa.date32())
+    text = cells.cast(pa.string())
+    text.validate(full=True)
+    return text.fill_null("")
+
+
+def _microseconds(moments: Cells) -> Cells:
+    try:
+        return moments.cast(pa.timestamp("us", moments.type.tz))
+    except pa.ArrowInvalid:
+        # Finer than the standard keeps: the text shows it, and the check of the type says so.
+        return moments

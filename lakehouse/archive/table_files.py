@@ -1,0 +1,40 @@
+"""The files of a table: which names are read in which format."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lakehouse.archive.batches import Piece
+from lakehouse.archive.csv_files import csv_pieces
+from lakehouse.archive.eds import TableDescription
+from lakehouse.archive.json_rows import json_pieces
+from lakehouse.archive.packed import plain_name
+from lakehouse.archive.parquet_files import parquet_pieces
+
+TABLE_ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl")
+
+
+def is_table_file(name: str) -> bool:
+    """Say whether a file of that name holds rows of a table."""
+    return plain_name(name).endswith(TABLE_ENDINGS)
+
+
+def table_files(folder: Path) -> list[Path]:
+    """Return the files with rows in a table's folder, sorted by name."""
+    return sorted(p for p in folder.iterdir() if p.is_file() and is_table_file(p.name))
+
+
+def pieces(path: Path, table: TableDescription | None) -> Iterator[Piece]:
+    """Yield the file's rows piece by piece, in the format that its name says; `table` tells a CSV file's delimiter.
+
+    Raises:
+        SchemaError: the file is not of its format, is broken, or passes a limit; a piece may raise it as well.
+        EncodingError: raised by a piece whose bytes are not UTF-8.
+    """
+    name = plain_name(path.name)
+    if name.endswith(".parquet"):
+        return parquet_pieces(path)
+    if name.endswith(".jsonl"):
+        return json_pieces(path)
+    if name.endswith(".tsv"):
+        return csv_pieces(path, "\t")
+    return csv_pieces(path, table.delimiter if table else ",")
