@@ -4,6 +4,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Literal
 
 from lakehouse.catalogue.holdings import Holdings, Version
@@ -18,6 +19,9 @@ REMOVED = "removed"
 # A word in the title says more about a dataset than one in its description.
 WEIGHTS = {"title": 10.0, "name": 8.0, "keywords": 6.0, "creators": 3.0, "description": 2.0, "variables": 1.0}
 SELECT = "SELECT rowid - 1 FROM words WHERE words MATCH ? ORDER BY bm25(words, {})"
+MATCHED = "SELECT rowid - 1 FROM words WHERE words MATCH ?"
+NOTHING = '""'
+MOST_WEIGHED = 1_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +82,14 @@ class SearchIndex:
 
     def search(self, asked: Asked) -> Found:
         """Return one page of the datasets that hold all the words and one chosen value of every facet."""
-        ranked = self._ranked(asked.words)
-        matched = self._all if ranked is None else _as_bits(ranked, len(self._entries))
+        match = _match(asked.words)
+        matched = self._all if match is None else self._asked(MATCHED, match)
         masks = {facet: self._mask(facet, values) for facet, values in asked.chosen.items() if values}
         left = matched
         for mask in masks.values():
             left &= mask
-        order = self._orders["newest" if asked.sort == "relevance" else asked.sort]
-        if ranked is not None and asked.sort == "relevance":
-            order = ranked
         first = (asked.page - 1) * asked.size
+        order = self._ranked(match, matched) if match and asked.sort == "relevance" else self._order(asked.sort)
         return Found(
             total=left.bit_count(),
             entries=tuple(self._entries[place] for place in _slice(order, left, first, asked.size)),
@@ -111,13 +113,23 @@ class SearchIndex:
         )
         self._words.commit()
 
-    def _ranked(self, words: str) -> list[int] | None:
-        """Return the places of all entries that hold every word, best first; None when nothing is asked."""
-        terms = re.findall(r"\w+", words.replace("_", " "))[:MOST_WORDS]
-        if not terms:
-            return [] if words.strip() else None
-        match = " ".join(f'"{term}"*' for term in terms)
-        return [place for (place,) in self._words.execute(self._select, (match,))]
+    def _asked(self, statement: str, match: str) -> int:
+        return _as_bits((place for (place,) in self._words.execute(statement, (match,))), len(self._entries))
+
+    def _order(self, sort: Sort) -> Sequence[int]:
+        return self._orders["newest" if sort == "relevance" else sort]
+
+    def _ranked(self, match: str, matched: int) -> Iterable[int]:
+        """Return the places that hold the words, best first.
+
+        Words that very many datasets hold do not tell which is best, and weighing them all takes longest: then those
+        that have them in title, name or keywords come first, newest first.
+        """
+        if matched.bit_count() <= MOST_WEIGHED:
+            return [place for (place,) in self._words.execute(self._select, (match,))]
+        heads = _tester(self._asked(MATCHED, f"{{title name keywords}} : ({match})"))
+        newest = self._orders["newest"]
+        return chain((p for p in newest if heads(p)), (p for p in newest if not heads(p)))
 
     def _mask(self, facet: str, values: Iterable[str]) -> int:
         mask = 0
@@ -201,16 +213,20 @@ def _as_bits(places: Iterable[int], count: int) -> int:
     return int.from_bytes(bits, "little")
 
 
+def _match(words: str) -> str | None:
+    """Return the words as a query of the index, each the beginning of a word; None when nothing is asked."""
+    terms = re.findall(r"\w+", words.replace("_", " "))[:MOST_WORDS]
+    if not terms:
+        return NOTHING if words.strip() else None
+    return " ".join(f'"{term}"*' for term in terms)
+
+
+def _tester(bits: int) -> Callable[[int], bool]:
+    """Return a function that says quickly whether a place is in a set of bits."""
+    held = bits.to_bytes((bits.bit_length() + 7) // 8 + 1, "little")
+    return lambda place: place >> 3 < len(held) and bool(held[place >> 3] >> (place & 7) & 1)
+
+
 def _slice(order: Iterable[int], left: int, first: int, size: int) -> list[int]:
     """Return `size` places of `order` that are in `left`, from the `first` on."""
-    bits = left.to_bytes((left.bit_length() + 7) // 8 + 1, "little")
-    found: list[int] = []
-    seen = 0
-    for place in order:
-        if place >> 3 < len(bits) and bits[place >> 3] >> (place & 7) & 1:
-            if seen >= first:
-                found.append(place)
-                if len(found) == size:
-                    break
-            seen += 1
-    return found
+    return list(islice(filter(_tester(left), order), first, first + size))

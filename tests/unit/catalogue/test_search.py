@@ -131,3 +131,13 @@ def test_bands(score, name):
 
 def test_an_empty_archive_can_be_searched():
     assert SearchIndex(Holdings()).search(Asked("x", page=3)).total == 0
+
+
+def test_words_that_very_many_hold_put_their_titles_first(monkeypatch):
+    monkeypatch.setattr("lakehouse.catalogue.index.MOST_WEIGHED", 2)
+    rows = [row(n, title="x", description="geology", keywords="[]", variables="") for n in range(4)]
+    rows.append(
+        row(9, title="Geology", description="x", keywords="[]", variables="", saved_at=datetime(2020, 1, 1, tzinfo=UTC))
+    )
+    found = index_of(rows).search(Asked("geology"))
+    assert (found.total, names(found)) == (5, ["set_9", "set_3", "set_2", "set_1", "set_0"])
