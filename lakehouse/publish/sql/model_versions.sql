@@ -1,11 +1,12 @@
 -- grain: one row per trained language model
 -- owner: team:models
--- unit: parameter_count, train_tokens 1; train_seconds s; version_number counts from 1 in order of publishing; is_current 1 for the version that was promoted last
+-- unit: parameter_count, train_tokens 1; train_seconds s; version_number counts from 1 in order of publishing; is_current 1 for the version that was promoted last and is not in quarantine; is_quarantined 1 for one that learned from a person who withdrew
 select
     m.model_version,
     row_number() over (order by m.recorded_at, m.model_version) as version_number,
     case when row_number() over (order by m.recorded_at desc, m.model_version desc) = 1 then 1 else 0 end as is_newest,
     case when m.model_version = p.model_version then 1 else 0 end as is_current,
+    case when q.model_version is null then 0 else 1 end as is_quarantined,
     m.parameter_count,
     m.train_tokens,
     m.train_seconds,
@@ -24,6 +25,12 @@ left join (
         model_version,
         row_number() over (order by recorded_at desc, model_version desc) as age
     from lakehouse.gold.promotions
-    where promoted
+    where
+        promoted
+        and model_version not in (select model_version from lakehouse.gold.model_quarantines)
 ) as p
     on m.model_version = p.model_version and p.age = 1
+left join (
+    select distinct model_version from lakehouse.gold.model_quarantines
+) as q
+    on m.model_version = q.model_version

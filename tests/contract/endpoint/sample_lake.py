@@ -82,6 +82,11 @@ MODELS: Mapping[str, Sequence[Mapping[str, object]]] = {
         }
         for (number, version), step in itertools.product(enumerate(VERSIONS), range(0, 100, 5))
     ],
+    "gold.token_shares": [
+        {"model_version": version, "dataset": dataset, "licence": licence, "token_count": 1000, "token_share": 0.5}
+        for version in VERSIONS
+        for dataset, licence in (("college_scorecard", "CC0-1.0"), ("python_docs", "PSF-2.0"))
+    ],
     "gold.evaluations": [
         _measured(version, test_set)
         | {"evaluator": evaluator, "slice": part, "byte_count": 1000, "document_count": 10, "standard_error": 0.05}

@@ -98,7 +98,9 @@ def test_a_view_is_published_only_when_all_its_tables_are():
 def test_a_view_over_a_view_needs_the_tables_of_both():
     names = set(publishable_views(["gold.predictions"]))
     assert "kpi.predictions" not in names
-    assert "kpi.predictions" in publishable_views(["gold.predictions", "gold.model_versions", "gold.promotions"])
+    assert "kpi.predictions" in publishable_views(
+        ["gold.predictions", "gold.model_versions", "gold.promotions", "gold.model_quarantines"]
+    )
 
 
 def test_tables_are_named_as_in_a_release():

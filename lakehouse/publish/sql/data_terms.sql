@@ -1,0 +1,37 @@
+-- grain: one row per dataset and table, text collection or event log of its newest stored version
+-- owner: team:archive
+-- unit: hidden_column_count 1
+select
+    dataset,
+    dataset_version,
+    part,
+    part_kind,
+    coalesce(licence, 'none given') as licence,
+    case when purposes is null or purposes = '' then 'as the licence allows' else purposes end as purposes,
+    forbidden,
+    access,
+    coalesce(consent_basis, 'not stated') as consent_basis,
+    case
+        when hidden_columns is null or hidden_columns = '' then 0
+        else length(hidden_columns) - length(replace(hidden_columns, ' ', '')) + 1
+    end as hidden_column_count,
+    retention_until,
+    saved_at
+from (
+    select
+        dataset,
+        dataset_version,
+        part,
+        part_kind,
+        licence,
+        purposes,
+        forbidden,
+        access,
+        consent_basis,
+        hidden_columns,
+        retention_until,
+        saved_at,
+        rank() over (partition by dataset order by saved_at desc, dataset_version desc) as age
+    from lakehouse.archive.terms
+) as stored
+where age = 1

@@ -1,0 +1,16 @@
+-- grain: one row per model version, dataset and licence it learned from
+-- owner: team:models
+-- unit: token_count, document_count 1; token_share 0 to 1 of all tokens the version learned from
+select
+    v.version_number,
+    l.model_version,
+    v.is_current,
+    l.dataset,
+    coalesce(l.licence, 'none given') as licence,
+    l.document_count,
+    l.token_count,
+    l.token_share,
+    l.recorded_at
+from lakehouse.gold.token_shares as l
+inner join kpi.model_versions as v
+    on l.model_version = v.model_version
