@@ -14,7 +14,9 @@ from lakehouse.tables.released_policy import released_policy
 
 def check(settings: Settings, user: str, purpose: str, dataset: str | None) -> int:
     """Print the decision on each part of a dataset, or of all; return 0, or 29 when a named dataset is denied."""
-    policy = released_policy(lakehouse(settings), users_file(settings).users())
+    users = users_file(settings)
+    users.ensure()
+    policy = released_policy(lakehouse(settings), users.users())
     console = Console(soft_wrap=True)
     refusal = policy.refusal(user, purpose)
     if refusal is not None:
