@@ -7,9 +7,9 @@ from dagster_project.commands.base import ExampleCommand
 
 @click.command(cls=ExampleCommand, example="lakehouse docs")
 def docs() -> None:
-    """Render the pages under docs/ that come from code: the dictionary, FAIR indicators and codes of findings."""
+    """Render the pages under docs/ that come from code: the dictionary, the standard, indicators and codes."""
     from dagster_project.settings import PROJECT
-    from lakehouse.archive import fair_page, rules_page
+    from lakehouse.archive import fair_page, rules_page, specification
     from lakehouse.publish import dictionary
 
     fair, codes = PROJECT / "docs" / "flow" / "fair.md", PROJECT / "docs" / "flow" / "validate.md"
@@ -17,6 +17,7 @@ def docs() -> None:
         PROJECT / "docs" / "dictionary.md": dictionary.render(),
         fair: fair_page.render(fair.read_text(encoding="utf-8")),
         codes: rules_page.render(codes.read_text(encoding="utf-8")),
+        **specification.pages(PROJECT / "docs"),
     }
     for target, text in pages.items():
         target.write_text(text, encoding="utf-8")

@@ -17,10 +17,11 @@ DESCRIPTION_FILE = "dataset.yaml"
 TABLES_FOLDER, DICTIONARY_FILE = "tables", "columns.yaml"
 TEXTS_FOLDER, COLLECTION_FILE = "texts", "collection.yaml"
 EVENTS_FOLDER, LOG_FILE = "events", "log.yaml"
+DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 
 def _written_day(value: object) -> object:
-    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
+    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(DAY, value)):
         return value
     raise ValueError("a day is written as 2031-12-31")
 
@@ -34,7 +35,7 @@ Words = Annotated[str, Field(min_length=1, max_length=10_000)]
 Bound = StrictInt | Annotated[float, Field(strict=True, ge=-1e300, le=1e300)]
 ColumnType = Literal["string", "integer", "number", "boolean", "date", "datetime"]
 ColumnRole = Literal["none", "direct_identifier", "quasi_identifier", "sensitive"]
-Day = Annotated[date, BeforeValidator(_written_day)]
+Day = Annotated[date, BeforeValidator(_written_day), Field(json_schema_extra={"pattern": DAY})]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 PurposeCode = Annotated[str, Field(pattern=SLUG)]
 SubjectPlace = Annotated[str, Field(pattern=r"^(events/)?[a-z][a-z0-9_]{0,62}\.[a-z][a-z0-9_]{0,62}$")]
