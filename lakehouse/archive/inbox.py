@@ -13,10 +13,12 @@ from pathlib import Path
 from lakehouse.archive.eds import DESCRIPTION_FILE
 from lakehouse.archive.metadata.adopting import stated_names
 from lakehouse.archive.strict_yaml import MAX_BYTES, YamlFaultError, read_yaml
+from lakehouse.archive.zip_directory import count_entries
 from lakehouse.errors import UnreadableSubmissionError
 
 BEING_WRITTEN = ".part"
 MAX_KEY_LETTERS = 120
+MOST_ENTRIES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,17 @@ def _remove(path: Path) -> None:
 
 
 def _key(path: Path) -> str:
-    body = _zipped_description(path) if path.is_file() else _description(path)
-    name, version = _names(body) if body is not None else stated_names(path)
+    name, version = _stated(path)
     stem = path.stem if path.suffix.lower() == ".zip" else path.name
     key = f"{_plain(name) if name else _plain(stem.partition('@')[0])}@{_plain(version) if version else 'undescribed'}"
     return key[:MAX_KEY_LETTERS]
+
+
+def _stated(path: Path) -> tuple[str | None, str | None]:
+    if path.is_file() and count_entries(path, MOST_ENTRIES) > MOST_ENTRIES:
+        return None, None  # `land` refuses it; reading its directory at every look would cost seconds
+    body = _zipped_description(path) if path.is_file() else _description(path)
+    return _names(body) if body is not None else stated_names(path)
 
 
 def _plain(text: str) -> str:

@@ -14,6 +14,8 @@ def count_entries(path: Path, most: int) -> int:
 
     The number that the archive declares is a claim; zip readers take every entry that the directory holds.
     """
+    if not path.stat().st_size:
+        return 0
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as body:
         at, stop = _directory(body)
         count = 0

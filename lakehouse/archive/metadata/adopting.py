@@ -128,6 +128,8 @@ def _parsed(body: bytes) -> tuple[dict[str, Any], str]:
         return {}, f"no JSON: {error.msg} in line {error.lineno}"
     except RecursionError:
         return {}, "nested too deeply"
+    except ValueError:
+        return {}, "a whole number of too many digits"
     return (document, "") if isinstance(document, dict) else ({}, "the file must hold one JSON object")
 
 

@@ -103,3 +103,13 @@ def test_what_cannot_be_copied_is_a_typed_error_and_does_not_arrive(dataset, tmp
     with pytest.raises(UnreadableSubmissionError, match="pipe"):
         submit(dataset, tmp_path / "inbox")
     assert arrivals(tmp_path / "inbox") == []
+
+
+def test_an_archive_of_too_many_entries_is_not_read_to_name_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("lakehouse.archive.inbox.MOST_ENTRIES", 10)
+    for name, count in (("few", 10), ("many", 11)):
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            archive.writestr("dataset.yaml", "name: lessons\nversion: '1'\n")
+            for number in range(count - 1):
+                archive.writestr(f"{number}", b"")
+    assert [arrival.key for arrival in arrivals(tmp_path)] == ["lessons@1", "many@undescribed"]
