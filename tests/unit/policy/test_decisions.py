@@ -112,6 +112,21 @@ def test_denied_with_a_reason(user, purpose, given, why):
     assert decision.message.startswith(f"dataset marks may not be used for {purpose}: ")
 
 
+@pytest.mark.parametrize(
+    "licence", ["CC0-1.0", "CC-BY-NC-4.0", "CC-BY-ND-4.0", "CC-BY-NC-ND-4.0", "LicenseRef-x", None]
+)
+def test_whatever_is_stated_a_permitted_purpose_permits_all_that_it_includes(licence):
+    nothing = [()]
+    for permitted in nothing + [(code,) for code in purposes()]:
+        for forbidden in nothing + [(code,) for code in purposes()]:
+            stated = terms(licence, purposes=permitted, forbidden=forbidden)
+            for general in purposes():
+                for narrow in purposes():
+                    if includes(general, narrow) and stated.permits(general, "marks"):
+                        assert stated.permits(narrow, "marks"), (permitted, forbidden, general, narrow)
+                assert not (forbidden and stated.permits(forbidden[0], "marks"))
+
+
 def test_a_dataset_or_part_that_is_not_there_is_denied():
     assert "no such dataset" in decide("ada", "research", dataset="none").reason
     assert "no part none" in decide("ada", "research", part="none").reason
