@@ -72,7 +72,9 @@ class LocalObjects:
 
     def keys(self, prefix: str) -> list[str]:
         """Return all keys that start with `prefix`, sorted."""
-        files = (path for path in self.root.rglob("*") if path.is_file() and not path.name.endswith(PARTIAL))
+        parts = prefix.split("/")[:-1]
+        start = self.root if {"", ".", ".."}.intersection(parts) else self.root.joinpath(*parts)
+        files = (path for path in start.rglob("*") if path.is_file() and not path.name.endswith(PARTIAL))
         return sorted(key for path in files if (key := path.relative_to(self.root).as_posix()).startswith(prefix))
 
     def delete(self, key: str) -> None:
