@@ -2,13 +2,16 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
+import pyarrow as pa
 import pytest
 from jsonschema import Draft202012Validator
 
 from lakehouse.catalogue.app import ROUTES
 from lakehouse.catalogue.openapi import document
+from lakehouse.tables.register import WITHDRAWALS
 
 HTML = {"Accept": "text/html"}
 VERSION = "/datasets/marks/2024"
@@ -334,3 +337,48 @@ def test_the_newest_record_of_a_version_counts(world, library, client):
     )
     library.refresh()
     assert client.get("/api/v1/datasets/marks").json()["title"] == "Second"
+
+
+def test_a_withdrawal_is_told_without_telling_whose(world, library, client):
+    world.add("marks")
+    row = {
+        "receipt": "r-1", "dataset": "marks", "dataset_version": "1", "subject_kind": "pupil", "subject_hash": "5" * 64,
+        "commit_before": "a" * 40, "commit_after": "b" * 40, "content_before": "a" * 64, "content_after": "b" * 64,
+        "rows_removed": 12, "mentions_masked": 0, "withdrawn_by": "a clerk", "reason": "asked by letter",
+        "withdrawn_at": datetime(2026, 2, 3, tzinfo=UTC),
+    }  # fmt: skip
+    untouched = {**row, "receipt": "r-2", "rows_removed": 0}
+    world.tables.rows[WITHDRAWALS.name] = pa.Table.from_pylist([row, untouched], schema=WITHDRAWALS.arrow_schema())
+    library.refresh()
+    text = client.get("/datasets/marks", headers=HTML).text
+    assert "Data of 1 person was withdrawn" in text
+    assert "2026-02-03: a pupil, 12 rows; asked by letter (receipt <code>r-1</code>)" in text
+    assert "5" * 64 not in text
+    body = client.get("/api/v1/datasets/marks/versions/1").json()
+    conforms(body, "Version")
+    assert [one["receipt"] for one in body["withdrawn"]] == ["r-1"]
+
+
+CONSENT = """\
+consent: {basis: consent, table: marks, subject: pupil, purpose: purpose, given: given}
+subjects:
+  pupil: {description: Pupils, identifiers: [marks.pupil]}
+"""
+
+
+def test_rows_of_those_who_did_not_agree_are_left_out(world, library, client, monkeypatch):
+    columns = (
+        "description: Agreements.\ngrain: one row per pupil and purpose\ncolumns:\n"
+        "  pupil: {type: integer, description: Pupil}\n  mark: {type: integer, description: Mark}\n"
+        "  purpose: {type: string, description: Purpose}\n  given: {type: boolean, description: Whether given}\n"
+    )
+    monkeypatch.setattr(f"{type(world).__module__}.COLUMNS", columns)
+    world.add("marks", more=CONSENT, marks=(5, 6, 7))
+    world.tables.rows["silver.marks_marks"] = (
+        world.tables.rows["silver.marks_marks"]
+        .append_column("purpose", pa.array(["reporting"] * 3))
+        .append_column("given", pa.array([True, False, True]))
+    )
+    library.refresh()
+    body = client.get("/api/v1/datasets/marks/versions/1/rows/marks").json()
+    assert [row[body["columns"].index("mark")] for row in body["rows"]] == ["5", "7"]
