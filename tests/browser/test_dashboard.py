@@ -26,7 +26,7 @@ def test_every_chart_on_every_tab_shows_rows_of_its_own_query(dashboards, tmp_pa
     )
     assert {proof.title for proof in proofs} == repository_charts()
     assert all(proof.rows for proof in proofs)
-    assert len({proof.tab for proof in proofs}) == len(list(tmp_path.glob("*.png"))) == 2
+    assert len({proof.tab for proof in proofs}) == len(list(tmp_path.glob("*.png"))) == 3
     assert not re.findall(r"(?i)\berror\b|fault=|traceback", dashboards.sql_log.read_text())
 
 
