@@ -4,6 +4,7 @@ The context is the one of the specification (CC0 1.0), version 1.1.3.
 """
 
 import logging
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +14,12 @@ CONTEXT_URL = "https://w3id.org/ro/crate/1.1/context"
 
 
 def warm_cache(cache: Path) -> Path:
-    """Write the context into an HTTP cache as if it had been asked for, and return the cache."""
+    """Write the context into an HTTP cache as if it had been asked for, and return the cache.
+
+    The one profile that is judged by is put beside it: the validator reads all that it is given, each time.
+    """
     import requests
+    import rocrate_validator
     from requests_cache import CachedRequest, CachedResponse, CachedSession
 
     asked = requests.Request("GET", CONTEXT_URL).prepare()
@@ -27,6 +32,8 @@ def warm_cache(cache: Path) -> Path:
     )
     with CachedSession(str(cache), backend="sqlite") as session:
         session.cache.save_response(answer)
+    known = Path(rocrate_validator.__file__).parent / "profiles" / "ro-crate" / "1.1"
+    shutil.copytree(known, cache.with_name("profiles") / "ro-crate" / "1.1")
     return cache
 
 
@@ -51,6 +58,7 @@ def validate(crate: Path, cache: Path, *, severity: str = "REQUIRED", profile: s
             requirement_severity=models.Severity[severity],
             offline=True,
             cache_path=cache,
+            profiles_path=cache.with_name("profiles"),
             **options,
         )
         return services.validate(settings)
