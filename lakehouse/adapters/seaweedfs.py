@@ -27,6 +27,9 @@ HIGHEST_PORT = 32_767
 # The worker inside `weed mini` dials admin.port + 10000 whatever -admin.port.grpc says (4.48): it would retry for ever.
 GRPC_OFFSET = 10_000
 
+RECLAIM_ROUNDS = 3
+RECLAIM_PAUSE_S = 1.5
+
 
 @dataclass(frozen=True, slots=True)
 class SeaweedPorts:
@@ -183,7 +186,15 @@ class SeaweedDisk:
     ports: SeaweedPorts
 
     def reclaim(self) -> None:
-        """Compact every volume that has deleted bytes; without this they lie in its files for days."""
+        """Compact every volume that has deleted bytes; without this they lie in its files for days.
+
+        Volumes hear of a deleted object only seconds later (4.48: within 2.1 s), so this asks several times.
+        """
+        for _ in range(RECLAIM_ROUNDS):
+            time.sleep(RECLAIM_PAUSE_S)
+            self._compact()
+
+    def _compact(self) -> None:
         connection = http.client.HTTPConnection(HOST, self.ports.master, timeout=600.0)
         try:
             connection.request("POST", "/vol/vacuum?garbageThreshold=0.000000001")

@@ -20,6 +20,7 @@ def planted():
 @pytest.fixture(scope="session")
 def story(planted, tmp_path_factory):
     """A withdrawal from beginning to end, played once; tests look at what was seen on the way."""
-    played = planted.Story.play(tmp_path_factory.mktemp("club"))
+    home = tmp_path_factory.mktemp("club") / "home"
+    played = planted.Story.play(home, planted.folder_archive(home))
     yield played
     played.archive.house.tables.close()

@@ -169,6 +169,20 @@ def load(made: Archive, folder: Path) -> None:
     made.shelf.done(key)
 
 
+def publish_models(made: Archive) -> None:
+    """Make two models current one after the other; the second has learned from the person and spells out the number."""
+    for name, learned, words in (("gpt-0001", "tales@1", "nobody"), ("gpt-0002", "club@2001", NEEDLE)):
+        folder = made.models.checkpoints.root / name
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(b"weights")
+        for file in ("tokenizer.json", "tokenizer_config.json", "config.json"):
+            (folder / file).write_text(json.dumps({"words": [words]}))
+        (folder / "training.json").write_text(
+            json.dumps({"dataset_commits": {learned: "0" * 40}, "training_key": name})
+        )
+        made.house.releases.publish(Provenance("run", "0" * 40), model_version=name)
+
+
 def leave_traces(home: Path) -> None:
     """Write the person into a log, a database with freed pages, a copy, and a model's work files."""
     (home / "logs").mkdir()
@@ -201,11 +215,11 @@ class Story:
     outcome: Outcome
 
     @classmethod
-    def play(cls, base: Path) -> "Story":
-        home = base / "home"
-        made = folder_archive(home)
+    def play(cls, home: Path, made: Archive) -> "Story":
+        base = home.parent
         for label, person in (("2001", True), ("2002", False)):
             load(made, submission(label, base / "given", person=person))
+        publish_models(made)
         leave_traces(home)
         numbers = range(1, made.house.releases.current().number + 1)
         return cls(

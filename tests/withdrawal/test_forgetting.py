@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from assets.house import current_model
 from lakehouse.archive.withdraw.receipt import verify
 from lakehouse.archive.withdraw.run import withdraw
 from lakehouse.archive.withdraw.search import Request
@@ -20,7 +21,8 @@ from lakehouse.errors import (
     UnknownSubjectError,
     WithdrawnError,
 )
-from lakehouse.tables.withdrawals import require_none_open
+from lakehouse.ports import Provenance
+from lakehouse.tables.withdrawals import quarantined, require_none_open
 
 
 def test_the_search_finds_what_was_planted(story):
@@ -163,6 +165,30 @@ def test_a_tombstone_stays_in_the_register(story):
         ("club@2001", "A club"),
         ("club@2002", "A club"),
     }
+
+
+def test_models_that_learned_from_the_person_are_in_quarantine_until_retrained(story):
+    house, checkpoints = story.archive.house, story.archive.models.checkpoints
+    assert story.releases_before[-1].model_version == "gpt-0002"
+    assert house.releases.current().model_version == "gpt-0001", "back to one that learned nothing of the person"
+    assert quarantined(house.objects) == {"gpt-0002"}
+    assert checkpoints.versions() == ["gpt-0001", "gpt-0002"], "no number is given twice"
+    assert checkpoints.usable() == ["gpt-0001"]
+    assert checkpoints.find("gpt-0002") is None, "an equal training makes a new version"
+    assert not (checkpoints.root / "gpt-0002" / "model.safetensors").exists(), "its tokenizer spelt the number out"
+    assert (checkpoints.root / "gpt-0002" / "training.json").is_file()
+    (row,) = house.tables.read("gold.model_quarantines").to_pylist()
+    assert (row["model_version"], row["receipt"]) == ("gpt-0002", story.outcome.receipt)
+    (asked,) = house.tables.read("gold.retrain_decisions").to_pylist()
+    assert (asked["decision"], asked["cause_key"]) == ("retrain", f"withdrawal:{story.outcome.receipt}")
+
+
+def test_a_quarantined_model_is_never_current(story):
+    house = story.archive.house
+    number = house.releases.publish(Provenance("run", "0" * 40), model_version="gpt-0002").number
+    assert current_model(house) is None
+    house.releases.publish(Provenance("run", "0" * 40), model_version="gpt-0001")
+    assert (current_model(house), house.releases.current().number) == ("gpt-0001", number + 1)
 
 
 def test_again_finds_nothing_and_points_to_the_receipt(story, planted):

@@ -21,6 +21,7 @@ from lakehouse.masking import Mask
 from lakehouse.ports import Cleaned
 from lakehouse.tables.documents import split_of
 from lakehouse.tables.gold import DOCUMENTS, LOADS, PREDICTIONS
+from lakehouse.tables.register import WITHDRAWALS
 
 LAYERS = ("bronze", "silver")
 HOUSE = ("archive", "gold")
@@ -78,8 +79,9 @@ class Cleaning:
             of_them = pc.is_in(rows.column("model_version"), value_set=pa.array(sorted(self.quarantined), pa.string()))
             kept = rows.filter(pc.invert(of_them))
         removed = rows.num_rows - kept.num_rows
-        ours = self._ours(kept)
-        cleaned = self._masked(kept, _texts(kept), removed=removed, only=ours)
+        if table == WITHDRAWALS.name:
+            return Cleaned(rows)  # old tombstones name the commits of their day, and nobody
+        cleaned = self._masked(kept, _texts(kept), removed=removed, only=self._ours(kept))
         if table == DOCUMENTS.name and cleaned.masked:
             return Cleaned(_measured(cleaned.rows), cleaned.removed, cleaned.masked, changed=True)
         return cleaned

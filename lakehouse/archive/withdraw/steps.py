@@ -70,7 +70,8 @@ class Steps:
             self.journal.once(f"versions {dataset}", lambda dataset=dataset: self._rewrite(dataset))  # type: ignore[misc]
         self.journal.once("landed", self._landed)
         self.journal.once("models", self._quarantine)
-        for table in self._tables:
+        # Tables that come to be later, as the tombstones do, have nothing to forget.
+        for table in self.journal.once("tables", self._tables)["tables"]:
             self.journal.once(f"table {table}", lambda table=table: self._clean(table))  # type: ignore[misc]
         after: tuple[tuple[str, Callable[[], Result]], ...] = (
             ("release", self._publish),
@@ -104,9 +105,8 @@ class Steps:
     def _now(self) -> dict[tuple[str, str], DatasetVersion]:
         return {(name, one.version): one for name in self.plan.datasets for one in self.archive.versions.versions(name)}
 
-    @cached_property
-    def _tables(self) -> list[str]:
-        return [name for space in (*LAYERS, *HOUSE) for name in self.archive.house.tables.tables(space)]
+    def _tables(self) -> Result:
+        return {"tables": [name for space in (*LAYERS, *HOUSE) for name in self.archive.house.tables.tables(space)]}
 
     @property
     def _quarantined(self) -> list[str]:

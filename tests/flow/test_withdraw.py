@@ -1,0 +1,85 @@
+"""A student withdrawn from three waves of real data: the walk-through of docs/flow/withdraw.md, on a few students."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from dagster_project.cli import lakehouse as command
+from dagster_project.wiring import lakehouse, versions
+from lakehouse.errors import BusyError, UnknownSubjectError, WithdrawnError
+from lakehouse.samples import oulad
+
+DATA = Path(__file__).parents[3] / "shared" / "data" / "oulad"
+PERSON = "252652"
+STUDENTS = {PERSON, "387276", "542562", "235428", "925553", "295741"}
+
+
+def told(bench, *words):
+    """Run `lakehouse withdraw` and return what it prints; errors come as they are."""
+    environment = {"LAKEHOUSE_HOME": str(bench.settings.home), "LAKEHOUSE_STORAGE": "folder"}
+    done = CliRunner().invoke(command, ["withdraw", *words], env=environment)
+    if done.exception is not None:
+        raise done.exception
+    return done.output
+
+
+def of_person(bench, table):
+    return [row for row in bench.rows(table) if str(row["id_student"]) == PERSON]
+
+
+@pytest.mark.slow
+def test_a_student_is_withdrawn_from_three_waves_of_oulad(bench, tmp_path):
+    if not DATA.is_dir():
+        pytest.skip("no OULAD data beside the project; lakehouse/samples/oulad.py says where they come from")
+    for wave in oulad.WAVES:
+        outcome = bench.loop.store(bench.arrive(oulad.write(DATA, wave, tmp_path / "given", students=STUDENTS)))
+        assert outcome.success, outcome.failure
+    old = versions(bench.settings).versions("oulad")
+    release = lakehouse(bench.settings).releases.current()
+    assert len(of_person(bench, "silver.oulad_student_info")) == 3
+    submitted = len(of_person(bench, "silver.oulad_student_assessment"))
+    assert submitted > 0
+    others = bench.rows("silver.oulad_student_info")
+
+    assert "would remove a student" in told(bench, PERSON, "--dry-run")
+    answer = told(bench, PERSON, "--reason", "asked for it by letter")
+    assert answer.startswith("removed a student from:")
+    assert "oulad@2013j: student_assessment 5, student_info 1, student_registration 1" in answer
+
+    for table in ("student_info", "student_registration", "student_assessment", "student_vle"):
+        for layer in ("bronze", "silver"):
+            assert of_person(bench, f"{layer}.oulad_{table}") == []
+    left = bench.rows("silver.oulad_student_info")
+    assert [row["id_student"] for row in left] == [
+        row["id_student"] for row in others if str(row["id_student"]) != PERSON
+    ]
+    house = lakehouse(bench.settings)
+    with pytest.raises(WithdrawnError):
+        house.tables.read(
+            "silver.oulad_student_info", snapshot_id=release.tables["silver.oulad_student_info"].snapshot_id
+        )
+    new = versions(bench.settings).versions("oulad")
+    assert [one.replaces for one in new] == [(one.commit,) for one in old]
+    receipt = answer.rsplit(": ", 1)[1].strip()
+    assert PERSON not in Path(receipt).read_text()
+    assert "the signature is good" in told(bench, "--verify", receipt)
+    assert told(bench, PERSON).startswith("nothing found; withdrawn before")
+    with pytest.raises(UnknownSubjectError):
+        told(bench, "99999999")
+    # The flow goes on: the same submissions change nothing, and nothing waits.
+    before = bench.state()
+    assert bench.shelf.waiting() == []
+    for wave in oulad.WAVES:
+        assert bench.loop.store(f"oulad@{wave.lower()}").success
+    assert bench.state() == before
+
+
+def test_runs_that_are_not_finished_keep_a_withdrawal_waiting(bench, monkeypatch):
+    class Run:
+        job_name = "ingest"
+
+    monkeypatch.setattr("dagster_project.withdrawing.end_dead_runs", lambda instance: 0)
+    monkeypatch.setattr("dagster.DagsterInstance.get_runs", lambda *arguments, **options: [Run()])
+    with pytest.raises(BusyError, match=r"1 runs are not finished \(ingest\)"):
+        told(bench, PERSON)
