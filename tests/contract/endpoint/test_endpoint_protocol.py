@@ -227,7 +227,8 @@ METADATA = [
     (f"SELECT TABLE_NAME FROM {TABLES} WHERE TABLE_SCHEMA = 'kpi'", [("best_years",), ("outcomes_by_year",)]),
     (f"select table_type from {TABLES.lower()} where table_name = 'best_years'", [("VIEW",)]),
     (
-        "SELECT DATA_TYPE FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_NAME = 'submissions' AND COLUMN_NAME = 'fair_score'",
+        "SELECT DATA_TYPE FROM INFORMATION_SCHEMA.COLUMNS "
+        "WHERE TABLE_NAME = 'submissions' AND COLUMN_NAME = 'fair_score'",
         [("DOUBLE",)],
     ),
     ("SELECT COUNT(*) FROM INFORMATION_SCHEMA.VIEWS WHERE VIEW_DEFINITION LIKE '%mean_earnings > 0'", [(1,)]),
