@@ -96,7 +96,7 @@ def _parsed(line: bytes | None) -> tuple[str, object, str]:
         return "", None, f"is longer than {LONGEST_LINE_BYTES:,} bytes"
     try:
         text = line.decode("utf-8-sig").strip()
-        value = json.loads(text, parse_constant=_no_constant)
+        value = DECODER.decode(text)
         # Half of a surrogate pair passes JSON, and no UTF-8 text can hold it.
         json.dumps(value, ensure_ascii=False).encode() if "\\u" in text else b""
     except UnicodeDecodeError:
@@ -110,3 +110,6 @@ def _parsed(line: bytes | None) -> tuple[str, object, str]:
 
 def _no_constant(name: str) -> object:
     raise ValueError(name)
+
+
+DECODER = json.JSONDecoder(parse_constant=_no_constant)

@@ -194,7 +194,8 @@ def _language_map(tag: Judge, requirement: str, value: object) -> Failing:
         return (("", requirement, "must be an object of language tags and texts"),)
     found: list[tuple[str, str, str]] = []
     for name, text in value.items():
-        found.extend(_below(_name(name), tag(name)))
+        if failing := tag(name):
+            found.extend(_below(_name(name), failing))
         if not isinstance(text, str):
             found.append((_name(name), requirement, "must be text"))
     return found or NO_FAULTS
@@ -203,7 +204,10 @@ def _language_map(tag: Judge, requirement: str, value: object) -> Failing:
 def _extensions(iri: Judge, requirement: str, value: object) -> Failing:
     if not isinstance(value, dict):
         return (("", requirement, "must be an object"),)
-    found = [fault for name in value for fault in _below(_name(name), iri(name))]
+    found: list[tuple[str, str, str]] = []
+    for name in value:
+        if failing := iri(name):
+            found.extend(_below(_name(name), failing))
     return found or NO_FAULTS
 
 
