@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lakehouse.archive.acceptances import Acceptance, acceptance, applied, as_json, read_acceptances
+from lakehouse.archive.findings import Report
 from lakehouse.archive.gate import FairGate
 from lakehouse.archive.inbox import Arrival, arrivals
 from lakehouse.archive.landing import Landed, land
+from lakehouse.archive.limited import judge_in_child
 from lakehouse.archive.rule_packs import Packs, load_packs
-from lakehouse.archive.validate import Report, validate
 from lakehouse.errors import PermanentError, UnreadableSubmissionError, VersionTakenError
 from lakehouse.ports import DatasetVersions
 
@@ -122,7 +123,7 @@ class Shelf:
         path = self.root / "reports" / f"{key}-{landed.content_sha256[:12]}-{self.packs.rules_version[:12]}.json"
         if path.is_file():
             return Report.from_json(path.read_text(encoding="utf-8"))
-        report = validate(landed.folder, submission=key, content_sha256=landed.content_sha256, packs=self.packs)
+        report = judge_in_child(landed.folder, submission=key, content_sha256=landed.content_sha256, packs=self.packs)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._replace(path, report.to_json())
         return report

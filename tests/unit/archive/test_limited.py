@@ -1,0 +1,60 @@
+"""Judging in a child process: the same verdict as here, and a finding where the child dies of what it reads."""
+
+import gzip
+import time
+
+import pytest
+
+from lakehouse.archive.limited import JudgingLimits, judge_in_child
+from lakehouse.archive.validate import validate
+from lakehouse.errors import UnreadableSubmissionError
+
+ROOMS = "tables/rooms/rooms.csv"
+
+
+def judged(folder, **limits):
+    return judge_in_child(folder, submission="lessons@1", content_sha256="0" * 64, limits=JudgingLimits(**limits))
+
+
+def only_error(report):
+    (finding,) = [f for f in report.findings if f.level == "error"]
+    return finding
+
+
+def test_the_child_gives_the_verdict_that_this_process_gives(dataset):
+    (dataset / ROOMS).write_text("room,size\n10,x\n11,60\n")
+    here = validate(dataset, submission="lessons@1", content_sha256="0" * 64)
+    there = judged(dataset)
+    assert there.findings == here.findings
+    assert there.fair == here.fair
+    assert there.description == here.description
+
+
+def test_a_folder_that_is_not_there_is_the_same_error(tmp_path):
+    with pytest.raises(UnreadableSubmissionError, match="absent"):
+        judged(tmp_path / "absent")
+
+
+def test_too_much_memory_is_a_finding_that_names_the_file(dataset):
+    # One cell of 60 MB is held several times over.
+    (dataset / ROOMS).write_bytes(b"room,size\n10," + b"7" * 60_000_000 + b"\n")
+    finding = only_error(judged(dataset, memory_bytes=800 << 20))
+    assert (finding.code, finding.place, finding.exit_code) == ("SUBMISSION_TOO_COSTLY", ROOMS, 13)
+    assert "800 MB" in finding.message
+
+
+def test_too_long_a_time_is_a_finding_in_time(dataset):
+    with gzip.open(dataset / f"{ROOMS}.gz", "wb", 1) as file:
+        file.write(b"room,size\n")
+        for _ in range(60):
+            file.write(b"10,1\n" * 300_000)
+    begun = time.monotonic()
+    finding = only_error(judged(dataset, wall_seconds=2.0))
+    assert finding.code == "SUBMISSION_TOO_COSTLY"
+    assert "2 s" in finding.message
+    assert time.monotonic() - begun < 10
+
+
+def test_too_much_processor_time_is_a_finding(dataset):
+    finding = only_error(judged(dataset, cpu_seconds=1))
+    assert "1 s of processor time" in finding.message
