@@ -1,6 +1,7 @@
 """Checks of tables and their columns against the data dictionary."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from lakehouse.archive import privacy
 from lakehouse.archive.checks import COLUMN, TABLE, Hit, hints, in_rows, named
@@ -17,16 +18,19 @@ def no_rows(table: TableContent, _parameters: Parameters) -> Iterator[Hit]:
         yield Hit(table.folder)
 
 
+COLUMNS_NAMED = 100
+
+
 @named(TABLE)
 def column_absent(table: TableContent, _parameters: Parameters) -> Iterator[Hit]:
     """Columns of the dictionary that a file lacks."""
     declared = table.description.columns if table.description else ()
     for file, header in table.headed:
         there = set(header)
-        near = hints(declared, [privacy.shown_name(name) for name in header if name not in declared])
-        for name in declared:
-            if name not in there:
-                yield Hit(f"{file.place}: {name}", facts={"column": name, "header": _shown(header), "hint": near[name]})
+        absent = [name for name in declared if name not in there]
+        near = hints(absent, [privacy.shown_name(name) for name in header if name not in declared])
+        for hit in _named_or_counted(file.place, absent, near):
+            yield replace(hit, facts={**hit.facts, "header": _shown(header)})
 
 
 @named(TABLE)
@@ -38,8 +42,17 @@ def column_undeclared(table: TableContent, _parameters: Parameters) -> Iterator[
         declared, there = table.description.columns, dict.fromkeys(header)
         undeclared = [privacy.shown_name(name) for name in there if name not in declared]
         near = hints(undeclared, [name for name in declared if name not in there])
-        for name in undeclared:
-            yield Hit(f"{file.place}: {name}", facts={"column": name, "hint": near[name]})
+        yield from _named_or_counted(file.place, undeclared, near)
+
+
+def _named_or_counted(place: str, names: Sequence[str], near: Mapping[str, str]) -> Iterator[Hit]:
+    """One hit for each of the first columns, and one for all the others together: a report must stay readable."""
+    for name in names[:COLUMNS_NAMED]:
+        yield Hit(f"{place}: {name}", facts={"column": name, "hint": near[name]})
+    rest = names[COLUMNS_NAMED:]
+    if rest:
+        said = f"{rest[0]} and {len(rest) - 1:,} more" if len(rest) > 1 else rest[0]
+        yield Hit(place, len(rest), facts={"column": said, "hint": ""})
 
 
 def _shown(header: tuple[str, ...]) -> str:
