@@ -142,7 +142,7 @@ class Pack(_Data):
         properties: dict[str, Any] = {}
         for name, field in self.fields.items():
             schema: dict[str, Any] = {**JSON_TYPES[field.type], "description": field.description}
-            texts = {"enum": list(self.levels(field))} if self.levels(field) else {}
+            texts: dict[str, Any] = {"enum": list(self.levels(field))} if self.levels(field) else {}
             if field.pattern is not None:
                 texts["pattern"] = f"^(?:{field.pattern})$"
             if field.type == "list":

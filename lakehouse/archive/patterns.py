@@ -17,5 +17,5 @@ def is_pattern(pattern: str) -> bool:
 
 def matching(pattern: str, values: Sequence[str]) -> list[bool]:
     """Say for each value whether the whole of it matches."""
-    found: list[bool] = pc.match_substring_regex(pa.array(values, pa.string()), rf"\A(?:{pattern})\z").to_pylist()
-    return found
+    found = pc.match_substring_regex(pa.array(values, pa.string()), rf"\A(?:{pattern})\z")
+    return [bool(one) for one in found.to_pylist()]
