@@ -14,12 +14,12 @@ from lakehouse.archive.findings import Report
 from lakehouse.archive.gate import FairGate
 from lakehouse.archive.landing import land
 from lakehouse.archive.levels import Level
+from lakehouse.archive.limited import judge_in_child
 from lakehouse.archive.refusal import refusal
 from lakehouse.archive.reports.html import html
 from lakehouse.archive.reports.sarif import sarif
 from lakehouse.archive.reports.text import head, short_text, text
 from lakehouse.archive.rule_packs import Packs, load_packs
-from lakehouse.archive.validate import validate
 from lakehouse.errors import UnsafeArchiveError
 
 Form = Literal["text", "json", "sarif", "html"]
@@ -55,7 +55,7 @@ def judge_path(path: Path, gate: FairGate, packs: Packs | None = None) -> Report
             landed = land(path, Path(folder))
         except UnsafeArchiveError as error:
             return refusal(path.stem, error)
-        report = validate(landed.folder, submission=path.stem, content_sha256=landed.content_sha256, packs=packs)
+        report = judge_in_child(landed.folder, submission=path.stem, content_sha256=landed.content_sha256, packs=packs)
     return gate.applied(report)
 
 

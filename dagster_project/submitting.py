@@ -7,8 +7,9 @@ from pathlib import Path
 from dagster_project.judging import fair_gate, rule_packs
 from dagster_project.settings import Settings
 from lakehouse.archive import inbox
+from lakehouse.archive.findings import Report
 from lakehouse.archive.landing import land
-from lakehouse.archive.validate import Report, validate
+from lakehouse.archive.limited import judge_in_child
 from lakehouse.errors import DuplicateSubmissionError
 
 
@@ -23,7 +24,7 @@ def submit_path(settings: Settings, path: Path) -> int:
 
     with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
         landed = land(path, Path(folder))
-        judged = validate(
+        judged = judge_in_child(
             landed.folder, submission=path.stem, content_sha256=landed.content_sha256, packs=rule_packs(settings)
         )
         report = fair_gate(settings).applied(shelf(settings).with_acceptances(judged))

@@ -4,11 +4,14 @@ import json
 import sys
 import time
 import zipfile
+from functools import partial
 
 import pytest
 
 from dagster_project import judging
 from dagster_project.cli import main
+from lakehouse.archive.limited import JudgingLimits, judge_in_child
+from lakehouse.archive.validate import validate as judge_here
 from lakehouse.samples import college_scorecard
 
 
@@ -17,6 +20,7 @@ def validate(capsys, monkeypatch, tmp_path):
     """Call `lakehouse validate` from an empty folder and return exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(judging, "SILENT_SECONDS", 60)
+    monkeypatch.setattr(judging, "judge_in_child", judge_here)
 
     def call(*arguments):
         with pytest.raises(SystemExit) as ended:
@@ -47,6 +51,15 @@ def test_a_fit_dataset_ends_with_0_and_an_unfit_one_with_1(validate, fit):
     code, out, err = validate(fit)
     assert (code, err) == (1, "")
     assert "DESCRIPTION_MISSING" in out
+
+
+def test_the_data_are_read_in_a_process_apart_with_limits(validate, fit, monkeypatch):
+    monkeypatch.setattr(judging, "judge_in_child", partial(judge_in_child, limits=JudgingLimits(memory_bytes=1 << 28)))
+    code, out, err = validate(fit)
+    assert (code, err) == (1, "")
+    assert "SUBMISSION_TOO_COSTLY" in out
+    monkeypatch.setattr(judging, "judge_in_child", judge_in_child)
+    assert validate(fit)[0] == 0
 
 
 def test_a_path_that_is_not_there_ends_with_2(validate, tmp_path):

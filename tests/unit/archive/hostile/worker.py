@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from dagster_project.judging import judge_path
+from dagster_project import judging
 from lakehouse.archive.findings import Report
 from lakehouse.archive.gate import FairGate
 from lakehouse.archive.reports.html import html
@@ -21,6 +21,7 @@ LANDED = "landed "
 
 
 def main():
+    judging.judge_in_child = validate  # this process is the one apart: starting another for each case takes seconds
     judged(str(Path(__file__).parent))  # what every verdict needs is loaded and compiled once
     say("ready")
     for line in sys.stdin:
@@ -49,7 +50,7 @@ def answer(job):
 def judged(job) -> Report:
     if job.startswith(LANDED):
         return validate(Path(job.removeprefix(LANDED)), submission="hostile@1", content_sha256="0" * 64)
-    return judge_path(Path(job), FairGate())
+    return judging.judge_path(Path(job), FairGate())
 
 
 def forms(report):
