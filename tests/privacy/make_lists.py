@@ -18,7 +18,7 @@ from pathlib import Path
 import faker.providers.person as persons
 
 RULES = Path(__file__).parents[2] / "lakehouse" / "archive" / "rules"
-SEEN_IN_LOWER_CASE = 8
+SEEN_IN_LOWER_CASE, LOWER_SHARE = 8, 0.25
 ALSO_EVERYDAY = """hello please dear thanks monday tuesday wednesday thursday friday saturday sunday
 january february march april may june july august september october
 november december english french german spanish italian chinese american
@@ -56,10 +56,17 @@ def words(values) -> set[str]:
 def everyday(paragraphs: Path) -> set[str]:
     """Return words that the textbooks write in lower case often."""
     counts: collections.Counter[str] = collections.Counter()
+    written: collections.Counter[str] = collections.Counter()
     with gzip.open(paragraphs, "rt", encoding="utf-8") as lines:
         for line in lines:
-            counts.update(word for word in re.findall(r"[A-Za-z]+", json.loads(line)["text"]) if word.islower())
-    often = {word for word, count in counts.items() if count >= SEEN_IN_LOWER_CASE and len(word) > 2}
+            found = re.findall(r"[A-Za-z]+", json.loads(line)["text"])
+            counts.update(word for word in found if word.islower())
+            written.update(word.lower() for word in found)
+    often = {
+        word
+        for word, count in counts.items()
+        if count >= SEEN_IN_LOWER_CASE and count / written[word] >= LOWER_SHARE and len(word) > 2
+    }
     return often | set(ALSO_EVERYDAY.split()) | set(PLACES.split())
 
 

@@ -20,9 +20,9 @@ from lakehouse.archive.privacy import names
 from lakehouse.archive.privacy.kinds import RULES_FOLDER, word_list
 
 PUT_TOGETHER = 25_000
-ROUNDS = 5
+ROUNDS = 4
 PRESIDIO_TIMES = 4
-MADE_UP, UNPERSONAL, FROM_BOOKS = 12_000, 5_000, 6_000
+MADE_UP, UNPERSONAL, FROM_BOOKS = 12_000, 14_000, 24_000
 LEAST_WEIGHT = 0.15
 LEFT_OUT = 0.4
 
@@ -115,8 +115,8 @@ if __name__ == "__main__":
     data = list(
         examples(
             sentences
-            + maker.sentences(made.TUNING_SENTENCES, MADE_UP)
-            + maker.sentences(made.UNPERSONAL, UNPERSONAL)
+            + maker.sentences(made.SENTENCES["tuning"], MADE_UP)
+            + maker.sentences(made.SENTENCES["unpersonal"], UNPERSONAL)
             + maker.put_together(PUT_TOGETHER),
             book_sentences(Path(sys.argv[1]), FROM_BOOKS, made.TUNING_SEED),
         )

@@ -5,6 +5,7 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.archive.arrays import Cells, sure
+
+if TYPE_CHECKING:
+    import hyperscan
 
 # Not built for every processor; RE2 inside Arrow then finds the same, more slowly.
 HAS_HYPERSCAN = find_spec("hyperscan") is not None
@@ -95,7 +99,10 @@ def _scanned(patterns: Patterns, cells: Cells) -> Mapping[str, Rows]:
 def lines(cells: Cells) -> tuple[pa.Buffer, Rows]:
     """Return the cells one a line, and where each line starts."""
     whole = pa.ListArray.from_arrays(pa.array([0, len(cells)], pa.int32()), cells)
-    buffer = pc.binary_join(whole, "\n").buffers()[2]
+    joined = pc.binary_join(whole, "\n")
+    assert isinstance(joined, pa.Array), "as the list is"
+    buffer = joined.buffers()[2]
+    assert buffer is not None, "it holds a text"
     offsets = offsets_of(cells)[:-1].astype(np.int64)
     return buffer, offsets - offsets[0] + np.arange(len(cells))
 
@@ -113,7 +120,7 @@ def _by_kind(patterns: Patterns, ids: Rows, ends: Rows, starts: Rows) -> Mapping
 
 
 @cache
-def _database(patterns: Patterns) -> "_Database":
+def _database(patterns: Patterns) -> "hyperscan.Database":
     import hyperscan
 
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
@@ -126,14 +133,7 @@ def _database(patterns: Patterns) -> "_Database":
         elements=len(patterns),
         flags=flags,
     )
-    scan: _Database = database
-    return scan
-
-
-class _Database:
-    """What is asked of a compiled Hyperscan database."""
-
-    def scan(self, data: object, *, match_event_handler: Callable[[int, int, int, int, object], None]) -> None: ...
+    return database
 
 
 def is_ascii(cells: Cells) -> bool:
@@ -144,13 +144,15 @@ def is_ascii(cells: Cells) -> bool:
 
 def _bytes(cells: Cells) -> npt.NDArray[np.uint8]:
     offsets = offsets_of(cells)
-    data = np.frombuffer(cells.buffers()[2] or b"", np.uint8)
+    data = np.frombuffer(memoryview(cells.buffers()[2] or b""), np.uint8)
     return data[int(offsets[0]) : int(offsets[-1])]
 
 
 def offsets_of(cells: Cells) -> npt.NDArray[np.int32]:
     """Return where each cell of an array of `string` starts in its bytes, and where the last one ends."""
-    return np.frombuffer(cells.buffers()[1] or bytes(4), np.int32)[cells.offset : cells.offset + len(cells) + 1]
+    return np.frombuffer(memoryview(cells.buffers()[1] or bytes(4)), np.int32)[
+        cells.offset : cells.offset + len(cells) + 1
+    ]
 
 
 def is_numbers(cells: Cells) -> bool:

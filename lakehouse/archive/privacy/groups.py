@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from lakehouse.archive.arrays import Cells
+from lakehouse.archive.arrays import Cells, sure
 from lakehouse.archive.privacy.kinds import Identifier, has_context, read_rules
 
 # Combinations kept; a table with more of them is judged by an even sample of them, chosen by their hashes.
@@ -25,6 +25,7 @@ NAMES_A_ROW = frozenset({"student_number", "name_column", "person_name", "email"
 
 Hashes = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 class QuasiIdentifier(BaseModel):
@@ -101,7 +102,7 @@ class GroupScan:
         rows, values = np.concatenate([self._firsts, rows]), np.concatenate([self._sensitive, values])
         varied = np.concatenate([self._varied, np.zeros(len(keys) - len(self._varied), np.bool_)])
         order = np.argsort(keys, kind="stable")
-        keys, counts, rows, values, varied = (part[order] for part in (keys, counts, rows, values, varied))
+        keys, counts, rows, values, varied = keys[order], counts[order], rows[order], values[order], varied[order]
         starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.empty(0, np.int64)
         if not len(starts):
             return
@@ -111,15 +112,16 @@ class GroupScan:
         self._firsts = np.minimum.reduceat(rows, starts)
         self._varied = np.logical_or.reduceat(varied | differs, starts)
 
-    def _keep(self, mask: npt.NDArray[np.bool_]) -> None:
+    def _keep(self, mask: Flags) -> None:
         self._keys, self._counts, self._firsts = self._keys[mask], self._counts[mask], self._firsts[mask]
         self._sensitive, self._varied = self._sensitive[mask], self._varied[mask]
 
-    def is_small(self, quasi: Mapping[str, Cells], least: int) -> npt.NDArray[np.bool_]:
+    def is_small(self, quasi: Mapping[str, Cells], least: int) -> Flags:
         """Say of each row whether fewer than `least` rows that were added share its values."""
         keys = _hashes(quasi)
         places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        return (self._keys[places] == keys) & (self._counts[places] < least)
+        small: Flags = (self._keys[places] == keys) & (self._counts[places] < least)
+        return small
 
     def small(self, least: int) -> SmallGroups:
         """Return what is known of groups of fewer than `least` rows; smallest 0 when there are no rows."""
@@ -137,10 +139,11 @@ class GroupScan:
         )
 
 
-def _known(columns: Mapping[str, Cells]) -> npt.NDArray[np.bool_]:
+def _known(columns: Mapping[str, Cells]) -> Flags:
     """Say of each row whether any of its values is known; without one it is like every other."""
-    known = [pc.fill_null(pc.not_equal(cells, ""), pa.scalar(value=False)) for cells in columns.values()]
-    return np.logical_or.reduce([one.to_numpy(zero_copy_only=False) for one in known])
+    known = [sure(pc.not_equal(cells, pa.scalar("", pa.string()))) for cells in columns.values()]
+    any_known: Flags = np.logical_or.reduce([one.to_numpy(zero_copy_only=False) for one in known])
+    return any_known
 
 
 def _hashes(columns: Mapping[str, Cells]) -> Hashes:

@@ -168,7 +168,7 @@ class ColumnScan:
         tally.unjudged += len(cells) - len(sample)
         if not len(sample):
             return
-        chosen = cells[: len(sample)] if len(sample) == sample[-1] + 1 else cells.take(pa.array(sample))
+        chosen = cells[: len(sample)] if len(sample) == sample[-1] + 1 else cells.take(pa.array(sample, pa.int64()))
         tally.judged += len(chosen)
         for value, positions in _by_value(chosen):
             if self._is_name(value):

@@ -1,0 +1,116 @@
+"""The two engines find the same, in whatever chunks the cells come, and nothing said repeats a value."""
+
+import random
+
+import pyarrow as pa
+import pytest
+
+from lakehouse.archive.privacy import ColumnScan, TextScan, engine
+from lakehouse.archive.privacy.disguise import VEILS
+from lakehouse.archive.privacy.finder import find
+from lakehouse.archive.privacy.kinds import identifiers
+from lakehouse.archive.privacy.names import weights
+from lakehouse.archive.privacy.scan import anywhere
+
+PIECES = (
+    "ann.lee@west-school.org", "(212) 555-0123", "+49 30 1234567", "900-12-3456", "4111 1111 1111 1111", "8.8.8.8",
+    "12 Oak Street", "Bahnhofstraße 7", "DE89370400440532013000", "00:1b:44:11:3a:b7", "MRN: 12345678", "born 1/2/2001",
+    "https://www.school.org/7", "SW1A 1AA", "aged 93", "AB 12 34 56 C", "48.85837, 2.29448", "plain words", "x", "",
+    "123456789012345", "ünïcode wörds", "two\nlines", "a@b", "19.99", "-3", "2019-09-01",
+)  # fmt: skip
+
+
+def cells(seed, count=400):
+    draw = random.Random(seed)
+    return [" ".join(draw.choice(PIECES) for _ in range(draw.randrange(1, 4))) for _ in range(count)]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_both_engines_name_every_cell_that_the_finder_confirms(seed):
+    if not engine.HAS_HYPERSCAN:
+        pytest.skip("Hyperscan is not built for this processor")
+    array = pa.array(cells(seed), pa.string())
+    patterns = anywhere("columns") + VEILS
+    fast, plain = engine.with_hyperscan(patterns, array), engine.with_re2(patterns, array)
+    for kind in identifiers():
+        sure = {row for row, cell in enumerate(array.to_pylist()) if any(f.kind == kind for f in find(cell, [kind]))}
+        if identifiers()[kind].where == "texts":
+            continue
+        assert sure <= set(fast.get(kind, [])), kind
+        assert sure <= set(plain.get(kind, [])), kind
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+def test_without_hyperscan_the_same_is_found(seed, monkeypatch):
+    def scanned():
+        column, texts = ColumnScan("note", ""), TextScan()
+        column.add(pa.array(cells(seed)), 1)
+        texts.add(pa.array(cells(seed)), 1)
+        return column.suspicions(), texts.suspicions()
+
+    fast = scanned()
+    monkeypatch.setattr(engine, "HAS_HYPERSCAN", False)
+    assert scanned() == fast
+    assert fast[0]
+
+
+@pytest.mark.parametrize("step", [1, 7, 64, 400])
+def test_the_size_of_chunks_changes_nothing(step):
+    values = cells(9)
+    whole, parts = ColumnScan("note", ""), ColumnScan("note", "")
+    whole.add(pa.array(values), 5)
+    for first in range(0, len(values), step):
+        parts.add(pa.array(values[first : first + step], pa.string()), 5 + first)
+    assert parts.suspicions() == whole.suspicions()
+
+
+def test_rows_are_those_of_the_values():
+    scan = ColumnScan("x", "")
+    scan.add(pa.array(["a", "b", "ann@west-school.org"]), 10)
+    scan.add(pa.array([None, "bo@west-school.org"]), 13)
+    (found,) = scan.suspicions()
+    assert (found.count, found.first_row, found.rows) == (2, 12, (12, 14))
+    assert found.example == "xxx@xxxx-xxxxxx.xxx"
+
+
+def test_repeated_values_count_every_time():
+    values = (["Less than two-year"] * 9 + ["ask ann@west-school.org"]) * 2_000
+    scan = ColumnScan("x", "")
+    scan.add(pa.array(values), 0)
+    (found,) = [s for s in scan.suspicions() if s.kind == "email"]
+    assert (found.count, found.first_row) == (2_000, 9)
+
+
+def test_empty_columns_and_types_of_text_are_taken():
+    for cells_of in (pa.array([], pa.string()), pa.array([None, None], pa.string()), pa.array(["", ""])):
+        scan = ColumnScan("x", "")
+        scan.add(cells_of, 0)
+        assert scan.suspicions() == ()
+    scan = ColumnScan("x", "")
+    scan.add(pa.array(["ann@west-school.org"], pa.large_string()), 0)
+    assert [s.kind for s in scan.suspicions()] == ["email"]
+
+
+def test_the_memory_of_a_scan_is_bounded():
+    import sys
+
+    scan = ColumnScan("x", "")
+    for first in range(0, 50_000, 10_000):
+        scan.add(pa.array([f"a{n}@west-school.org" for n in range(first, first + 10_000)]), first)
+    (found,) = [s for s in scan.suspicions() if s.kind == "email"]
+    assert found.count == 50_000
+    assert len(found.rows) == 100
+    assert sum(sys.getsizeof(tally) for tally in scan._tallies.values()) < 100_000
+
+
+def test_every_pattern_says_its_shortest_value():
+    from re import _parser
+
+    for kind, one in identifiers().items():
+        if one.pattern is not None:
+            assert one.shortest <= _parser.parse(one.pattern).getwidth()[0], kind
+
+
+def test_the_weights_are_text_and_numbers():
+    assert len(weights()) > 1_000
+    assert all(abs(weight) < 1_000 for weight in weights().values())
