@@ -59,6 +59,7 @@ def denials(bench):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_model_names_its_licences_and_a_forbidden_dataset_stops_the_next_one(bench):
     assert bench.loop.store(bench.periodic_texts()).success
     hand_in(bench, "novels", "1", {f"w{n}": f"word{n} " * 9 for n in range(40)}, more="terms: {attribution: By W.}\n")
@@ -101,6 +102,7 @@ def require_card(bench):
     assert "- novels: By W." in card
 
 
+@pytest.mark.slow
 def test_a_writer_is_learned_from_while_the_newest_answer_is_yes(bench):
     texts = {"w1": "The first essay.", "w2": "The second essay.", "w3": "The third essay.", "w4": "The fourth essay."}
 
