@@ -13,7 +13,7 @@ import pyarrow as pa
 from lakehouse.archive.arrays import Cells
 from lakehouse.archive.batches import Rows
 
-MEMORY_KEYS = 4_000_000
+MEMORY_KEYS = 1_000_000
 PARTITIONS = 64
 # Two 64-bit hashes with seeds nobody can know: two keys of a billion rows fall together once in 10^20 runs.
 SEEDS = (secrets.randbits(63), secrets.randbits(63))
