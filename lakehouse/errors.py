@@ -184,7 +184,7 @@ class RegistrationError(PermanentError):
 class RulePackError(PermanentError):
     """A rule pack of a discipline is not there or at fault."""
 
-    exit_code = 40
+    exit_code = 37
 
 
 class UnknownSubjectError(PermanentError):

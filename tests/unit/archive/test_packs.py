@@ -252,7 +252,7 @@ def test_a_faulty_pack_names_file_and_field(pack, old, new, said):
         load_packs([pack])
     assert str(raised.value).startswith(str(pack / "pack.yaml"))
     assert said in str(raised.value)
-    assert raised.value.exit_code == 40
+    assert raised.value.exit_code == 37
 
 
 def test_a_folder_without_a_pack_is_an_error(tmp_path):
