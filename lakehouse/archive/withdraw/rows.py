@@ -45,10 +45,8 @@ class Cleaning:
 
     def _of_dataset(self, rows: pa.Table, dataset: str, name: str, kind: str) -> Cleaned:
         goes = pa.array(np.zeros(rows.num_rows, dtype=bool))
-        label = next(
-            (column for column in ("_dataset_version", "dataset_version") if column in rows.column_names), None
-        )
-        for planned in self.plan.of(dataset) if label else ():
+        label = "_dataset_version" if "_dataset_version" in rows.column_names else "dataset_version"
+        for planned in self.plan.of(dataset):
             here = pc.equal(flat(rows.column(label)), pa.scalar(planned.version))
             removal, about = planned.removal, planned.description.tables.get(name)
             if about is not None:
