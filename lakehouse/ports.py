@@ -145,8 +145,8 @@ class TableStore(Protocol):
         """Make what `clean` leaves of main's rows the only snapshot, if `clean` changes any file of any snapshot.
 
         None when it changes none. Properties, schema and committed keys stay, a key also under its `renamed` form;
-        branches, tags and older snapshots go, and reading one of them raises WithdrawnError with `receipt`. The same receipt again changes nothing more and
-        answers the same. Files stay until `sweep`.
+        branches, tags and older snapshots go, and reading one of them raises WithdrawnError with `receipt`. The same
+        receipt again changes nothing more and answers the same. Files stay until `sweep`.
         """
 
     def sweep(self, table: str, keep: Collection[str] = ()) -> int:

@@ -302,7 +302,7 @@ class IcebergTables:
         stored = self._load(table)
         chosen: BooleanExpression = AlwaysTrue()
         for name, value in where.items():
-            chosen = And(chosen, EqualTo(name, value))
+            chosen = And(chosen, EqualTo(name, value))  # type: ignore[call-arg]  # its own __init__ takes both in order
         with self._translated(table):
             try:
                 return stored.scan(row_filter=chosen, limit=limit, snapshot_id=snapshot_id).to_arrow()

@@ -77,7 +77,9 @@ def _s3(version: Version, holdings: Holdings, address: Address) -> Way | None:
 def _export(version: Version) -> Way:
     key = f"{version.row['dataset']}@{version.label}"
     return Way(
-        "Export", "The dataset as a package for others, on the archive's own machine.", (f"lakehouse export {key} --format croissant --with-data",)
+        "Export",
+        "The dataset as a package for others, on the archive's own machine.",
+        (f"lakehouse export {key} --format croissant --with-data",),
     )
 
 

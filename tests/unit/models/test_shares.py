@@ -48,5 +48,5 @@ def test_the_shares_are_those_of_the_tokens_that_training_packs(model):
 
 def test_documents_without_licences_are_named(model):
     pq.write_table(pa.table({"text": ["a"]}), model / "bare.parquet")
-    with pytest.raises(DocumentsError, match="bare.parquet"):
+    with pytest.raises(DocumentsError, match=r"bare\.parquet"):
         token_shares(model, model / "bare.parquet")
