@@ -1,0 +1,158 @@
+"""Taking a person out of files of every format, and out of running text."""
+
+import gzip
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from lakehouse.archive.eds import load_description
+from lakehouse.archive.withdraw.files import remove_from_folder
+from lakehouse.archive.withdraw.finding import find, read_content
+from lakehouse.archive.withdraw.plan import Plan, PlannedVersion, Removal
+from lakehouse.archive.withdraw.rows import Cleaning
+from lakehouse.masking import Mask
+
+PERSON = "zq77@example.org"
+DATASET = """\
+eds_version: "1.0"
+name: d
+version: "1"
+title: T
+description: D.
+accumulates: waves
+subjects:
+  student:
+    description: S.
+    identifiers: [a.who, events/log.actor]
+"""
+COLUMNS = """\
+description: A.
+grain: one row
+columns:
+  who: {type: string, description: W.}
+  note: {type: string, description: N.}
+"""
+
+
+def statement(who, **more):
+    return {"actor": {"mbox": f"mailto:{who}"}, "verb": {"id": "http://x/did"}, "object": {"id": "http://x/1"}, **more}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "tables" / "a").mkdir(parents=True)
+    (tmp_path / "events" / "log").mkdir(parents=True)
+    (tmp_path / "dataset.yaml").write_text(DATASET)
+    (tmp_path / "tables" / "a" / "columns.yaml").write_text(COLUMNS)
+    (tmp_path / "events" / "log" / "log.yaml").write_text('title: L\ndescription: L.\nxapi_version: "1.0.3"\n')
+    return tmp_path
+
+
+def clean(folder, removal):
+    planned = PlannedVersion("d", "1", "c" * 40, "e" * 64, removal, load_description(folder))
+    return remove_from_folder(folder, planned, Mask((PERSON,)))
+
+
+ROWS = Removal(columns={"a": {"who": (PERSON,)}}, actors=(PERSON,))
+CSV = f'who,note\r\nann,"two\r\nlines, ""said"""\r\n{PERSON},x\r\nbo,like {PERSON.upper()}\r\n'
+LEFT = 'who,note\r\nann,"two\r\nlines, ""said"""\r\nbo,like [withdrawn]\r\n'
+
+
+def test_a_csv_file_keeps_the_bytes_of_every_other_row(folder):
+    path = folder / "tables" / "a" / "a.csv"
+    path.write_bytes(CSV.encode())
+    clean(folder, ROWS)
+    assert path.read_bytes() == LEFT.encode()
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_packed_files_stay_packed(folder, ending):
+    path = folder / "tables" / "a" / f"a.csv{ending}"
+    pack, unpack = {
+        ".gz": (gzip.compress, gzip.decompress),
+        ".zst": (zstandard.compress, lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body)),
+    }[ending]
+    path.write_bytes(pack(CSV.encode()))
+    clean(folder, ROWS)
+    assert unpack(path.read_bytes()) == LEFT.encode()
+
+
+def test_tabs_json_lines_and_parquet(folder):
+    table = folder / "tables" / "a"
+    (table / "a.tsv").write_text(f"who\tnote\nann\tx\n{PERSON}\ty\n")
+    (table / "b.jsonl").write_text('{"who": "ann", "note": "x"}\n' + json.dumps({"who": PERSON, "note": "y"}) + "\n")
+    pq.write_table(pa.table({"who": ["ann", PERSON], "note": [f"by {PERSON}", "y"]}), table / "c.parquet")
+    clean(folder, ROWS)
+    assert (table / "a.tsv").read_text() == "who\tnote\nann\tx\n"
+    assert (table / "b.jsonl").read_text() == '{"who": "ann", "note": "x"}\n'
+    assert pq.read_table(table / "c.parquet").to_pylist() == [{"who": "ann", "note": "by [withdrawn]"}]
+
+
+def test_what_does_not_hold_the_person_is_not_touched(folder):
+    path = folder / "tables" / "a" / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"who,note\nann,x\n"))
+    before, old = path.read_bytes(), clean(folder, Removal())
+    assert path.read_bytes() == before
+    assert clean(folder, ROWS) == old
+
+
+def test_statements_of_the_person_go_wherever_the_person_is_an_agent(folder):
+    path = folder / "events" / "log" / "log.jsonl"
+    group = {"actor": {"objectType": "Group", "member": [{"account": {"homePage": "http://x", "name": PERSON}}]}}
+    lines = [
+        statement("ann@x.org"),
+        statement(PERSON),
+        statement("bo@x.org", context={"instructor": {"mbox": f"mailto:{PERSON}"}}),
+    ]
+    lines += [{**statement("x"), **group}, statement("cy@x.org", result={"response": f"ask {PERSON}"})]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "tables" / "a" / "a.csv").write_text("who,note\nann,x\n")
+    removal, values = find(read_content(folder, load_description(folder)), "student", PERSON)
+    assert (removal.rows, values) == ({"log": 3}, {PERSON})
+    clean(folder, removal)
+    left = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["actor"]["mbox"] for line in left] == ["mailto:ann@x.org", "mailto:cy@x.org"]
+    assert left[1]["result"]["response"] == "ask [withdrawn]"
+
+
+def test_rows_of_an_event_table_go_by_actor_and_by_statement(folder):
+    planned = PlannedVersion("d", "1", "c" * 40, "e" * 64, Removal(actors=(PERSON,)), load_description(folder))
+    plan = Plan("w", PERSON, "student", "", "", "", (PERSON,), (planned,))
+    cleaning = Cleaning(plan, Mask((PERSON,)))
+    rows = pa.table(
+        {
+            "actor": [f"mailto:{PERSON}", "mailto:ann@x.org", "mailto:bo@x.org"],
+            "statement": ["{}", json.dumps(statement(PERSON)), json.dumps(statement("bo@x.org"))],
+            "_dataset_version": ["1", "1", "1"],
+        }
+    )
+    cleaned = cleaning.of("bronze.d_log")(rows)
+    assert (cleaned.removed, cleaned.rows["actor"].to_pylist()) == (2, ["mailto:bo@x.org"])
+    assert not cleaning.of("silver.other")(rows).removed
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "masked"),
+    [
+        ("11391", "| 11391 | x", "| [withdrawn] | x"),
+        ("11391", "111391 or 11391.5 or a-11391", "111391 or 11391.5 or a-11391"),
+        ("ZQ77PLANT", "xxZQ77PLANTxx", "xx[withdrawn]xx"),
+        ("abc", "abc", "abc"),
+        ("a@b.org", "A@B.ORG", "[withdrawn]"),
+        ("grüße99", json.dumps(["grüße99"]), '["[withdrawn]"]'),
+        ("11391", '{"rows": 11391, "who": "11391"}', '{"rows": 11391, "who": "[withdrawn]"}'),
+    ],
+)
+def test_a_mask_hides_the_person_and_nothing_else(value, text, masked):
+    assert Mask((value,)).document(text) == masked
+
+
+def test_a_mask_blanks_bytes_in_place_and_renames_hashes():
+    assert Mask(("11391",)).blank(b"\xff who = 11391\n") == b"\xff who = #####\n"
+    mask = Mask((), {"a" * 40: "b" * 40})
+    assert mask.text(f"commit {'a' * 40}, folder {'a' * 12}, other {'a' * 13}") == (
+        f"commit {'b' * 40}, folder {'b' * 12}, other {'a' * 13}"
+    )
