@@ -39,6 +39,12 @@ def sure(mask: Cells | Chunks) -> Cells:
     return filled
 
 
+def byte_lengths(cells: Cells) -> Cells:
+    """Return how many bytes each text has; null stays null."""
+    lengths: Cells = pc.binary_length(cells)  # type: ignore[call-overload]  # the stubs know no array of either kind
+    return lengths
+
+
 def nowhere(cells: Cells) -> Cells:
     """Return a mask that is false for every cell."""
     return pa.array(np.zeros(len(cells), np.bool_))
@@ -48,9 +54,12 @@ def has_letter(cells: Cells, letters: bytes) -> bool:
     """Say whether one of the ASCII letters stands in any cell."""
     if not len(cells):
         return False
-    buffers = cells.buffers()
-    offsets = np.frombuffer(buffers[1], np.int32)[cells.offset :]
-    text = np.frombuffer(buffers[2] or b"", np.uint8)[offsets[0] : offsets[len(cells)]]
+    _, offsets, letters_of_all = cells.buffers()
+    assert offsets is not None
+    if letters_of_all is None:
+        return False
+    bounds = np.frombuffer(memoryview(offsets), np.int32)[cells.offset :]
+    text = np.frombuffer(memoryview(letters_of_all), np.uint8)[bounds[0] : bounds[len(cells)]]
     return any(bool((text == letter).any()) for letter in letters)
 
 

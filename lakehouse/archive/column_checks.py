@@ -169,5 +169,5 @@ def kept_texts(batch: Batch) -> Mapping[str, Cells]:
         return batch.columns
     at = np.full(batch.span, -1, np.int64)
     at[batch.numbers - 1] = np.arange(len(batch.numbers))
-    chosen: pa.Int64Array = pa.array(at, pa.int64(), mask=at < 0)  # type: ignore[assignment]  # the stubs know no mask
+    chosen: pa.Int64Array = pa.array(at, pa.int64(), mask=at < 0)
     return {name: cells.take(chosen) for name, cells in batch.columns.items()}

@@ -61,7 +61,7 @@ def _reason(error: Exception) -> str:
     return "it ends too early" if isinstance(error, EOFError) else str(error)[:100]
 
 
-def _unpacked(raw: IO[bytes], ending: str) -> IO[bytes]:
+def _unpacked(raw: IO[bytes], ending: str) -> io.BufferedIOBase:
     if ending == ".gz":
         return gzip.GzipFile(fileobj=raw, mode="rb")
     return io.BufferedReader(_ZstdFrames(raw))
@@ -110,7 +110,7 @@ def _frame() -> "zstandard.ZstdDecompressionObj":
 class _Measured(io.RawIOBase):
     """Counts what is read and refuses to go on beyond the limits."""
 
-    def __init__(self, stream: IO[bytes], path: Path, limits: UnpackLimits) -> None:
+    def __init__(self, stream: io.BufferedIOBase, path: Path, limits: UnpackLimits) -> None:
         super().__init__()
         self._stream, self._limits, self._name = stream, limits, path.name
         self._most = min(limits.total_bytes, max(limits.free_bytes, int(limits.ratio * path.stat().st_size)))

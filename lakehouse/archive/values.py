@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.archive.arrays import Cells, Chunks, flat, has_letter, nowhere
+from lakehouse.archive.arrays import Cells, Chunks, byte_lengths, flat, has_letter, nowhere
 from lakehouse.archive.eds import ColumnDescription, ColumnType
 
 DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -59,7 +59,7 @@ def parse(cells: Cells | Chunks, column: ColumnDescription) -> Parsed:
 def _missing(cells: Cells, codes: tuple[str, ...]) -> Cells | None:
     if codes:
         return pc.is_in(cells, value_set=pa.array(["", *codes], pa.string()))
-    shortest = pc.min(pc.binary_length(cells)).as_py()
+    shortest = pc.min(byte_lengths(cells)).as_py()
     return pc.equal(cells, pa.scalar("")) if shortest == 0 else None
 
 
@@ -93,7 +93,7 @@ def _cast_dates(cells: Cells) -> Cells | None:
 
 
 def _cast_datetimes(cells: Cells) -> Cells | None:
-    shortest = pc.min(pc.binary_length(cells)).as_py()
+    shortest = pc.min(byte_lengths(cells)).as_py()
     values = cells.cast(pa.timestamp("us")).cast(pa.timestamp("us", tz="UTC"))
     first = pc.min(values.cast(pa.int64())).as_py()
     sound = first is None or (first >= FIRST_DAY * MICROSECONDS_A_DAY and shortest >= SHORTEST_DATETIME)
