@@ -146,6 +146,8 @@ def _member_name(info: zipfile.ZipInfo, limits: Limits) -> str:
     # orig_filename still has the NUL and the backslashes that zipfile cuts off or replaces.
     if "\0" in info.orig_filename or "\\" in info.orig_filename:
         raise UnsafeArchiveError(f"{info.filename!r}: a name with a NUL or a backslash; rename it")
+    if not info.filename:
+        raise UnsafeArchiveError("a file without a name; zip it anew")
     name = _checked(info.filename.removesuffix("/") if info.is_dir() else info.filename, limits)
     if info.flag_bits & ENCRYPTED:
         raise UnreadableSubmissionError(f"{name} is encrypted; zip it without a password")

@@ -44,6 +44,8 @@ NAMES = {
     "git": b".git/hooks/post-checkout",
     "git in other letters": b".GIT/config",
     "datalad": b".datalad/config",
+    "none": b"",
+    "NUL only": b"\0",
     "very long": b"a" * 5000,
     "very deep": b"a/" * 200 + b"a",
 }
