@@ -9,7 +9,7 @@ from lakehouse.archive.levels import LEVELS
 from lakehouse.archive.reports.groups import next_steps
 
 GATE_CODE = "FAIR_TOO_LOW"
-GATE_EXIT_CODE = 33
+GATE_EXIT_CODE = 38
 STEPS_NAMED = 3
 
 

@@ -26,7 +26,7 @@ def test_a_gate_that_blocks_refuses_below_its_threshold_only(report):
     refused = below.applied(report)
     (finding,) = [f for f in refused.findings if f.code == GATE_CODE]
     assert not refused.accepted
-    assert refused.exit_code == GATE_EXIT_CODE == 33
+    assert refused.exit_code == GATE_EXIT_CODE == 38
     assert f"{report.fair_score:.1%}" in finding.message
     assert "RDA-F1-01D" in finding.how_to_fix
     assert refused.findings[0] == finding, "an error stands before the notes"
