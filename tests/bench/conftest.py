@@ -47,6 +47,7 @@ class Bench:
     lines: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     walls: dict[tuple[str, str], float] = field(default_factory=dict)
+    cpus: dict[tuple[str, str], float] = field(default_factory=dict)
     load: str = ""
 
     def race(self, measure: str, contenders: Mapping[str, Prepare], *, rounds: int = ROUNDS, pids=(), per: int = 1):
@@ -80,7 +81,9 @@ class Bench:
             walls = [mine.wall / theirs.wall for mine, theirs in pairs]
             cpus = [mine.cpu / theirs.cpu for mine, theirs in pairs if theirs.cpu > 0]
             wall = self.walls[measure, name] = statistics.median(one.wall for one in times) / per * 1000
-            cpu = statistics.median(one.cpu for one in times) / per * 1000
+            cpu_seconds = statistics.median(one.cpu for one in times)
+            cpu = cpu_seconds / per * 1000
+            self.cpus[measure, name] = cpu_seconds
             ratio = f"{statistics.median(cpus):.2f}" if cpus else ""
             self.lines.append(
                 f"| {measure} | {name} | {wall:.1f} | {cpu:.1f} | {statistics.median(walls):.2f} | "
@@ -142,11 +145,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("bench")
     group.addoption("--bench-out", type=Path, default=None, metavar="FILE", help="also write the table to FILE")
     group.addoption(
+        "--presidio-python",
+        type=Path,
+        default=None,
+        metavar="PYTHON",
+        help="an interpreter that has presidio-analyzer, which is then raced as a peer",
+    )
+    group.addoption(
         "--frictionless-python",
         type=Path,
         default=None,
         metavar="PYTHON",
         help="an interpreter that has frictionless, which is then raced as a peer",
+    )
+    group.addoption(
+        "--great-expectations-python",
+        type=Path,
+        default=None,
+        metavar="PYTHON",
+        help="an interpreter that has Great Expectations; without it one is installed for the run",
     )
 
 

@@ -1,17 +1,23 @@
-"""Validation of the whole College Scorecard in one file, beside a bare read of that file and beside frictionless."""
+"""Validation of real and of a million made-up rows, beside a bare read of the file and beside other tools."""
 
+import importlib.util
 import json
 import subprocess
+import sys
 from pathlib import Path
 
+import polars as pl
 import pyarrow.csv as pacsv
 import pytest
 import yaml
 
+from lakehouse.archive import privacy
 from lakehouse.archive.validate import validate
 from lakehouse.samples import college_scorecard
 
 ROWS = 48_445
+MILLION = "validation of 1,000,000 rows with 175 errors"
+INSTALL_SECONDS = 300
 DESCRIBED = {"pattern": "pattern", "minimum": "minimum", "maximum": "maximum", "required": "required"}
 
 
@@ -89,6 +95,90 @@ def _frictionless(bench, python: Path, submission: Path):
     def run():
         # It takes relative paths only; the clock runs inside, so starting Python does not count.
         done = subprocess.run(command, cwd=table, capture_output=True, text=True, check=True)
+        found = json.loads(done.stdout)
+        return bench.clocked_elsewhere(found, wall=found["wall"], cpu=found["cpu"])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def marked_rows():
+    """The module of rows with known errors."""
+    path = Path(__file__).with_name("marked_rows.py")
+    spec = importlib.util.spec_from_file_location("bench_marked_rows", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def great_expectations(tmp_path_factory, pytestconfig):
+    """An interpreter of a new environment that has Great Expectations, or why there is none."""
+    named = pytestconfig.getoption("great_expectations_python")
+    if named is not None:
+        return named
+    folder = tmp_path_factory.mktemp("great_expectations")
+    python = folder / "bin" / "python"
+    uv = Path(__file__).parents[2] / ".lakehouse/tools/bin/uv"
+    try:
+        for command in (
+            [uv, "venv", "-q", "--clear", "--python", sys.executable, folder],
+            [uv, "pip", "install", "-q", "--python", python, "great-expectations", "pandas<3"],
+        ):
+            subprocess.run(command, capture_output=True, text=True, check=True, timeout=INSTALL_SECONDS)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"it cannot be installed here: {type(error).__name__}"
+    return python
+
+
+@pytest.mark.timeout(1800)
+def test_every_bad_row_of_a_million_is_named(bench, marked_rows, great_expectations, tmp_path, monkeypatch):
+    rows, bad = marked_rows.spoilt(marked_rows.frame())
+    path = marked_rows.write(tmp_path / "enrolments", rows)
+
+    def ours():
+        return validate(tmp_path / "enrolments", submission="enrolments@1", content_sha256="0" * 64)
+
+    def without_privacy():
+        with monkeypatch.context() as patched:
+            patched.setattr(privacy.ColumnScan, "add", lambda *_: None)
+            return ours()
+
+    contenders = {
+        "polars reads the CSV, nothing checked": lambda _turn: (
+            lambda: pl.read_csv(path, schema_overrides={"term": pl.String})
+        ),
+        "ours, all rules but personal data": lambda _turn: without_privacy,
+        "ours, all rules and personal data": lambda _turn: ours,
+        "pandera on polars": lambda _turn: lambda: marked_rows.by_pandera(path),
+    }
+    if isinstance(great_expectations, Path):
+        contenders["Great Expectations"] = lambda _turn: _elsewhere(
+            bench, great_expectations, "peer_great_expectations.py", path, marked_rows.great_expectations_promises()
+        )
+    else:
+        bench.note(f"Great Expectations left out: {great_expectations}")
+    results = bench.race(MILLION, contenders)
+    for name in ("ours, all rules but personal data", "ours, all rules and personal data"):
+        named = {f.place.rpartition(": ")[2]: set(f.rows) for f in results[name].findings if f.level == "error"}
+        assert named == bad
+    bench.note(f"{MILLION}: the file has {path.stat().st_size / 1e6:.1f} MB")
+    # So slow that it runs once, at the end.
+    slow = _elsewhere(bench, Path(sys.executable), "peer_frictionless.py", path, marked_rows.frictionless_schema())()
+    fast = bench.walls[MILLION, "ours, all rules and personal data"] / 1000
+    alone = bench.walls[MILLION, "ours, all rules but personal data"] / 1000
+    bench.note(
+        f"{MILLION}: frictionless, run once: {slow.spent.wall:.1f} s, {slow.result['errors']} errors; "
+        f"{slow.spent.wall / fast:.0f} times ours with personal data, {slow.spent.wall / alone:.0f} times ours without"
+    )
+    assert slow.result["errors"] >= len(bad) * marked_rows.ERRORS_EACH
+
+
+def _elsewhere(bench, python: Path, script: str, path: Path, promises: str):
+    command = [str(python), str(Path(__file__).with_name(script)), path.name, promises]
+
+    def run():
+        done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=True)
         found = json.loads(done.stdout)
         return bench.clocked_elsewhere(found, wall=found["wall"], cpu=found["cpu"])
 
