@@ -25,10 +25,16 @@ november december english french german spanish italian chinese american
 european british city college university school"""
 # Places whose names are also names of persons.
 PLACES = """virginia carolina georgia dakota york jersey hampshire washington columbia paris london florence sydney
-austin houston
-dallas denver madison jackson charlotte orlando lincoln israel jordan chad china india america africa asia
-europe angeles los las san santa canada france germany italy spain england ireland scotland wales holland russia japan
-korea brazil mexico"""
+austin houston dallas denver madison jackson charlotte orlando lincoln boston chicago cleveland phoenix raleigh seattle
+portland memphis nashville atlanta philadelphia detroit milwaukee angeles los las san santa berlin hamburg frankfurt
+dresden leipzig bremen hannover vienna zurich geneva bern prague warsaw budapest bucharest sofia athens madrid barcelona
+sevilla valencia lisbon porto rome milano venezia napoli torino verona siena lyon marseille nantes lille brussels
+antwerpen amsterdam rotterdam utrecht copenhagen stockholm oslo bergen helsinki dublin edinburgh glasgow manchester
+birmingham bristol oxford cambridge york leeds bath moscow kiev istanbul ankara cairo nairobi lagos delhi mumbai lima
+bogota quito caracas havana kingston victoria melbourne perth adelaide auckland wellington toronto ottawa
+montreal calgary tokyo beijing seoul manila jakarta bangkok israel jordan chad china india america africa asia europe
+canada france germany italy spain england ireland scotland wales holland russia japan korea brazil mexico poland hungary
+greece turkey egypt kenya nigeria peru chile cuba jamaica"""
 
 
 def names() -> tuple[set[str], set[str]]:

@@ -20,9 +20,9 @@ from lakehouse.archive.privacy import names
 from lakehouse.archive.privacy.kinds import RULES_FOLDER, word_list
 
 PUT_TOGETHER = 25_000
-ROUNDS = 4
+ROUNDS = 5
 PRESIDIO_TIMES = 4
-MADE_UP, UNPERSONAL, FROM_BOOKS = 12_000, 14_000, 24_000
+MADE_UP, UNPERSONAL, FROM_BOOKS = 12_000, 14_000, 12_000
 LEAST_WEIGHT = 0.15
 LEFT_OUT = 0.4
 

@@ -39,6 +39,7 @@ class Identifier(_Data):
     pattern: str | None = None
     probe: str | None = None
     cue_pattern: str | None = None
+    cue_probe: str | None = None
     context_pattern: str | None = None
     exclude: str | None = None
     confirm: Confirmation = "none"
@@ -58,7 +59,7 @@ class Identifier(_Data):
     @property
     def loose(self) -> tuple[str, ...]:
         """The patterns that are looked for anywhere, each matching where a value of this kind may stand."""
-        return tuple(p for p in (self.probe or self.pattern, self.cue_pattern) if p is not None)
+        return tuple(p for p in (self.probe or self.pattern, self.cue_probe or self.cue_pattern) if p is not None)
 
 
 @functools.cache

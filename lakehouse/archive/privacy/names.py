@@ -150,9 +150,10 @@ def _name_sets() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
 
 
 def _lists(word: str) -> str:
-    given, surnames, common = _name_sets()
-    low = word.lower()
-    return f"{'g' * (low in given)}{'s' * (low in surnames)}{'c' * (low in common)}" or "-"
+    parts = re.split(r"['\u2019-]", word.lower())
+    # Anne-Marie is a given name because Anne is one, or Marie.
+    marks = zip("gsc", _name_sets(), (any, any, all), strict=True)
+    return "".join(mark for mark, names, how in marks if how(part in names for part in parts)) or "-"
 
 
 def _shape(word: str) -> str:

@@ -94,7 +94,7 @@ def anywhere(where: str, longest: int = LONGEST_OF_SHORTEST) -> Patterns:
     for kind, identifier in identifiers().items():
         if identifier.where in ("everywhere", where):
             for pattern in identifier.loose:
-                least = SHORTEST_CUE if pattern == identifier.cue_pattern else identifier.shortest
+                least = identifier.shortest if pattern in (identifier.probe, identifier.pattern) else SHORTEST_CUE
                 found += [(kind, pattern)] if least <= longest else []
     return tuple(found)
 

@@ -1,0 +1,113 @@
+"""The search for identifiers beside Python's `re` with the same patterns, and beside Presidio where it is installed."""
+
+import json
+import random
+import re
+import subprocess
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from lakehouse.archive.privacy import ColumnScan, TextScan
+from lakehouse.archive.privacy.kinds import identifiers
+
+ROWS, SLOW_ROWS, HIT_EVERY = 1_200_000, 12_000, 333
+WORDS = (
+    "the",
+    "pupil",
+    "read",
+    "a",
+    "chapter",
+    "on",
+    "plants",
+    "before",
+    "lunch",
+    "then",
+    "wrote",
+    "what",
+    "water",
+    "does",
+)
+LEAST_MB, LEAST_TIMES_RE = 500, 90
+
+
+def rows(count):
+    """Return notes like those of a course, one in 333 with an address of mail."""
+    draw = random.Random(7)
+    notes = [" ".join(draw.choices(WORDS, k=16)) for _ in range(2_000)]
+    return [
+        f"{draw.choice(notes)} {n}" + (f" ask pupil{n}@west-school.org" if n % HIT_EVERY == 0 else "")
+        for n in range(count)
+    ]
+
+
+def column_scan(cells):
+    scan = ColumnScan("note", "")
+    for first in range(0, len(cells), 1 << 18):
+        scan.add(cells[first : first + (1 << 18)], first)
+    return {s.kind: s.count for s in scan.suspicions()}
+
+
+def text_scan(cells):
+    scan = TextScan()
+    for first in range(0, len(cells), 1 << 18):
+        scan.add(cells[first : first + (1 << 18)], first)
+    return {s.kind: s.document_count for s in scan.suspicions()}
+
+
+def with_re(values):
+    patterns = {
+        kind: [re.compile(p, re.ASCII) for p in (one.pattern, one.cue_pattern) if p is not None]
+        for kind, one in identifiers().items()
+        if one.where == "everywhere" and one.loose
+    }
+    found = {}
+    for kind, mine in patterns.items():
+        count = sum(1 for value in values if any(pattern.search(value) for pattern in mine))
+        if count:
+            found[kind] = count
+    return found
+
+
+@pytest.mark.timeout(600)
+def test_bytes_of_notes_per_cpu_second(bench, pytestconfig):
+    values = rows(ROWS)
+    cells = pa.array(values)
+    size, slow_size = (sum(map(len, part)) + len(part) for part in (values, values[:SLOW_ROWS]))
+    contenders = {
+        "`re`, the same patterns, a hundredth of the rows": lambda _turn: lambda: with_re(values[:SLOW_ROWS]),
+        "`ColumnScan`: patterns, check digits, disguises, names": lambda _turn: lambda: column_scan(cells),
+        "`TextScan`: the same in running text": lambda _turn: lambda: text_scan(cells),
+    }
+    python = pytestconfig.getoption("presidio_python")
+    if python is not None:
+        contenders["Presidio, patterns only, a hundredth of the rows"] = lambda _turn: presidio(bench, python, values)
+    else:
+        bench.note("Presidio left out: `--presidio-python` names no interpreter that has it")
+    measure = f"identifiers in {size / 1e6:.0f} MB of notes, one in {HIT_EVERY} with a mail address"
+    results = bench.race(measure, contenders, rounds=3)
+    by_re, by_column, by_text, *_ = results.values()
+    assert by_column["email"] == by_text["email"] == -(-ROWS // HIT_EVERY)
+    assert by_re["email"] == -(-SLOW_ROWS // HIT_EVERY)
+    cpu = {name: bench.cpus[measure, name] for name in contenders}
+    re_mb, column_mb, text_mb, *others = (
+        (slow_size if "hundredth" in name else size) / 1e6 / seconds for name, seconds in cpu.items()
+    )
+    bench.note(
+        f"MB per CPU second: `re` {re_mb:.1f}, `ColumnScan` {column_mb:.0f} ({column_mb / re_mb:.0f} times), "
+        f"`TextScan` {text_mb:.0f} ({text_mb / re_mb:.0f} times)" + "".join(f", Presidio {one:.3f}" for one in others)
+    )
+    assert column_mb >= LEAST_MB
+    assert column_mb / re_mb >= LEAST_TIMES_RE
+
+
+def presidio(bench, python: Path, values):
+    def run():
+        script = Path(__file__).with_name("peer_presidio.py")
+        text = "\n".join(values[:SLOW_ROWS])
+        done = subprocess.run([str(python), str(script)], input=text, capture_output=True, text=True, check=True)
+        found = json.loads(done.stdout)
+        return bench.clocked_elsewhere(found, wall=found["wall"], cpu=found["cpu"])
+
+    return run
