@@ -16,32 +16,30 @@ def blocks(stream: IO[bytes], name: str, *, quoted: bool, block_bytes: int = BLO
     Raises:
         SchemaError: a row is longer than 64 MB.
     """
-    rest: list[bytes] = []
-    held = 0
-    odd = False
+    rest: list[bytes | memoryview] = []
+    held = quotes = 0
     while chunk := stream.read(block_bytes):
-        cut = _last_row_end(chunk, odd=odd and quoted, quoted=quoted)
+        quotes += chunk.count(QUOTE) if quoted and QUOTE in chunk else 0
+        cut = _last_row_end(chunk, quotes)
         if cut:
-            yield b"".join([*rest, chunk[:cut]])
-            rest, held, odd = [], 0, False
-            chunk = chunk[cut:]
+            # A view, so that the rows are copied once.
+            yield b"".join([*rest, memoryview(chunk)[:cut]])
+            rest, held, chunk = [], 0, chunk[cut:]
+            quotes = chunk.count(QUOTE) if quotes else 0
         rest.append(chunk)
         held += len(chunk)
-        odd ^= bool(chunk.count(QUOTE) % 2) if quoted else False
         if held > LARGEST_ROW_BYTES:
-            what = ", perhaps after a quotation mark that is never closed" if odd else ""
+            what = ", perhaps after a quotation mark that is never closed" if quotes % 2 else ""
             raise SchemaError(f"{name} has a row of more than {LARGEST_ROW_BYTES >> 20} MB{what}; split the row")
     if held:
         yield b"".join(rest)
 
 
-def _last_row_end(chunk: bytes, *, odd: bool, quoted: bool) -> int:
-    """Return where the last row of the chunk ends, 0 where none does; `odd` says that a quote is open before it."""
+def _last_row_end(chunk: bytes, quotes: int) -> int:
+    """Return where the last row of the chunk ends, 0 where none does; `quotes` counts those in the row and chunk."""
     end = _last_line_end(chunk, len(chunk))
-    if not quoted or (not odd and QUOTE not in chunk):
-        return end
-    # The number of quotes before a line end must be even: count all, then go back line by line.
-    before = chunk.count(QUOTE, 0, end) + odd
+    # The number of quotes before a line end must be even: go back line by line.
+    before = quotes - chunk.count(QUOTE, end) if quotes else 0
     while end and before % 2:
         earlier = _last_line_end(chunk, end - 1)
         before -= chunk.count(QUOTE, earlier, end)

@@ -82,7 +82,7 @@ def _read_block(block: bytes, layout: Layout, offset: int) -> Batch:
     span = rows.num_rows + len(ragged)
     # Of columns with one name the first one counts.
     columns = {name: flat(rows.column(at)) for at, name in reversed(list(enumerate(layout.header)))}
-    quotes = block.count(QUOTE)
+    quotes = block.count(QUOTE) if QUOTE in block else 0
     numbers = numbered(span, {row.row for row in ragged})
     return Batch(layout.header, columns, numbers, span, tuple(ragged), quotes=quotes)
 
@@ -93,9 +93,7 @@ def _arrow_rows(block: bytes, layout: Layout, keep: Keep) -> pa.Table:
         return pacsv.read_csv(
             io.BytesIO(block),
             read_options=pacsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names),
-            parse_options=pacsv.ParseOptions(
-                delimiter=layout.delimiter, newlines_in_values=QUOTE in block, invalid_row_handler=keep
-            ),
+            parse_options=pacsv.ParseOptions(delimiter=layout.delimiter, invalid_row_handler=keep),
             convert_options=pacsv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, check_utf8=False
             ),

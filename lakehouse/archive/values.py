@@ -1,5 +1,6 @@
 """How a cell's text becomes a value: one parser per column type, over whole columns."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,8 +12,10 @@ import pyarrow.compute as pc
 from lakehouse.archive.arrays import Cells, Chunks, byte_lengths, flat, has_letter, nowhere
 from lakehouse.archive.eds import ColumnDescription, ColumnType
 
-DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?$"
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+DATETIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?"
+)
 # The first day of Python's calendar, in days from 1970; the shortest moment is 2024-01-31T08:00.
 FIRST_DAY = (date.min - date(1970, 1, 1)).days
 MICROSECONDS_A_DAY = 86_400_000_000
@@ -100,11 +103,6 @@ def _cast_datetimes(cells: Cells) -> Cells | None:
     return values if sound else None
 
 
-def _matching(cells: Cells, pattern: str) -> Cells:
-    matching: Cells = pc.if_else(pc.match_substring_regex(cells, pattern), cells, pa.scalar(None, pa.string()))
-    return matching
-
-
 def _strings(cells: Cells) -> Cells:
     return cells
 
@@ -135,11 +133,11 @@ def _booleans(cells: Cells) -> Cells:
 
 
 def _dates(cells: Cells) -> Cells:
-    return _by_unique(_matching(cells, DATE), date.fromisoformat, pa.date32())
+    return _by_unique(cells, DATE, date.fromisoformat, pa.date32())
 
 
 def _datetimes(cells: Cells) -> Cells:
-    return _by_unique(_matching(cells, DATETIME), _utc, pa.timestamp("us", tz="UTC"))
+    return _by_unique(cells, DATETIME, _utc, pa.timestamp("us", tz="UTC"))
 
 
 def _utc(text: str) -> datetime:
@@ -147,14 +145,14 @@ def _utc(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _by_unique(cells: Cells, convert: Callable[[str], date], type_: pa.DataType) -> Cells:
+def _by_unique(cells: Cells, pattern: re.Pattern[str], convert: Callable[[str], date], type_: pa.DataType) -> Cells:
     # The calendar is Python's (30 February is refused, which strptime of the C library lets pass); each distinct
     # text is converted once.
     encoded = cells.dictionary_encode()
     converted: list[date | None] = []
     for text in encoded.dictionary.to_pylist():
         try:
-            converted.append(convert(str(text)))
+            converted.append(convert(text) if pattern.fullmatch(text) else None)
         except (ValueError, OverflowError):
             converted.append(None)
     return pa.array(converted, type_).take(encoded.indices)

@@ -14,7 +14,7 @@ DATE = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 ERRORS_EACH = 25
 # Column, what to put there, and the code of the finding; a repeated key comes besides.
 SPOILT = {
-    "pseudonym": ("", "VALUE_REQUIRED"),
+    "pseudonym": (None, "VALUE_REQUIRED"),
     "term": ("third", "TYPE_WRONG"),
     "mark": ("170.5", "VALUE_OUT_OF_RANGE"),
     "status": ("asleep", "VALUE_NOT_A_LEVEL"),
