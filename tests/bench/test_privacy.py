@@ -29,7 +29,7 @@ WORDS = (
     "water",
     "does",
 )
-LEAST_MB, LEAST_TIMES_RE = 500, 90
+LEAST_TIMES_RE = 90
 
 
 def rows(count):
@@ -98,7 +98,7 @@ def test_bytes_of_notes_per_cpu_second(bench, pytestconfig):
         f"MB per CPU second: `re` {re_mb:.1f}, `ColumnScan` {column_mb:.0f} ({column_mb / re_mb:.0f} times), "
         f"`TextScan` {text_mb:.0f} ({text_mb / re_mb:.0f} times)" + "".join(f", Presidio {one:.3f}" for one in others)
     )
-    assert column_mb >= LEAST_MB
+    # Megabytes a second tell of the machine and what else runs there; the ratio does not.
     assert column_mb / re_mb >= LEAST_TIMES_RE
 
 

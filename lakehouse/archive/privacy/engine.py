@@ -90,7 +90,7 @@ def _scanned(patterns: Patterns, cells: Cells) -> Mapping[str, Rows]:
         add_id(pattern)
         add_end(end)
 
-    _database(patterns).scan(buffer, match_event_handler=note)
+    _database(patterns).scan(buffer, match_event_handler=note)  # type: ignore[type-var]  # it takes any buffer
     if not ids:
         return {}
     return _by_kind(patterns, np.frombuffer(ids, np.int64), np.frombuffer(ends, np.int64), starts)

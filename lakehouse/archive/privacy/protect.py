@@ -207,7 +207,7 @@ def _batches(job: Protection, table: str, place: Path) -> Iterator[pa.RecordBatc
         read = pacsv.ReadOptions(block_size=BLOCK_BYTES)
         with (
             pa.input_stream(str(job.source / place)) as stream,
-            closing(pacsv.open_csv(stream, read_options=read, parse_options=parse, convert_options=options)) as reader,
+            closing(_csv(stream, read, parse, options)) as reader,
         ):
             yield from reader
     except pa.ArrowInvalid:
@@ -221,9 +221,16 @@ def _header(job: Protection, table: str, place: Path) -> list[str]:
     parse = pacsv.ParseOptions(delimiter=_delimiter(job, table, place), newlines_in_values=True)
     with (
         pa.input_stream(str(job.source / place)) as stream,
-        closing(pacsv.open_csv(stream, parse_options=parse)) as reader,
+        closing(_csv(stream, pacsv.ReadOptions(), parse, pacsv.ConvertOptions())) as reader,
     ):
         return reader.schema.names
+
+
+def _csv(
+    stream: pa.NativeFile, read: pacsv.ReadOptions, parse: pacsv.ParseOptions, convert: pacsv.ConvertOptions
+) -> pacsv.CSVStreamingReader:
+    # The stubs know paths and Python's own files only.
+    return pacsv.open_csv(stream, read_options=read, parse_options=parse, convert_options=convert)  # type: ignore[arg-type]
 
 
 def _opened(target: Path) -> pa.NativeFile:
@@ -237,7 +244,7 @@ def _writer(
     if _plain_name(place).suffix == ".parquet":
         return pq.ParquetWriter(stream, schema)
     return pacsv.CSVWriter(
-        stream,
+        stream,  # type: ignore[arg-type]  # as above
         schema,
         write_options=pacsv.WriteOptions(delimiter=_delimiter(job, table, place), quoting_style="needed"),
     )

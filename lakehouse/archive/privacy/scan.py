@@ -79,10 +79,11 @@ class _Tally:
         return self.held + (round(self.unjudged * self.held / self.judged) if self.judged else 0)
 
     def note(self, row: int, example: str, values: int = 1) -> None:
+        """Count one cell or text; of the first one the shape is kept."""
         self.held += 1
         self.values += values
         if not self.rows:
-            self.example = example
+            self.example = shape(example) if example else ""
         if len(self.rows) < ROWS_KEPT:
             self.rows.append(row)
 
@@ -159,7 +160,7 @@ class ColumnScan:
             tally.judged += 1
             value = _value(identifier, cell, fits=kind in self._context)
             if value is not None:
-                tally.note(first_row + row, shape(value))
+                tally.note(first_row + row, value)
 
     def _judge_names(self, cells: Cells, first_row: int) -> None:
         sample = _spread(len(cells), self._name_cells, NAME_CELLS, NAME_CELLS_AFTER)
@@ -173,7 +174,7 @@ class ColumnScan:
         for value, positions in _by_value(chosen):
             if self._is_name(value):
                 for position in positions:
-                    tally.note(first_row + int(sample[position]), shape(value))
+                    tally.note(first_row + int(sample[position]), value)
 
     def _is_name(self, cell: str) -> bool:
         if is_name_cell(cell, Where.IN_CONTEXT if NAME in self._context else Where.ELSEWHERE):
