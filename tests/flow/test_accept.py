@@ -22,10 +22,17 @@ def with_addresses(folder):
     return folder
 
 
+def written(home):
+    """Everything that was written about the submission: runs, logs, metadata, reports, tables; not the data."""
+    kept = ("inbox", "archive/submissions", "college_scorecard")
+    return [p for p in home.rglob("*") if p.is_file() and not str(p.relative_to(home)).startswith(kept)]
+
+
 def test_refused_then_accepted_then_stored(bench, tmp_path, capsys):
     key = bench.arrive(with_addresses(college_scorecard.write(2007, tmp_path)))
     assert not bench.loop.ingest(key).success
     assert not bench.rows("archive.acceptances")
+    assert [path for path in written(bench.settings.home) if b"zebedee" in path.read_bytes()] == []
     assert accept_finding(bench.settings, key, "PERSONAL_EMAIL", **SAID) == 0
     (row,) = bench.rows("archive.acceptances")
     assert (row["code"], row["place"], row["accepted_by"]) == ("PERSONAL_EMAIL", PLACE, "Ada Example")
