@@ -17,9 +17,9 @@ else:
 
 def flat(cells: Cells | Chunks) -> Cells:
     """Return the values as one array."""
-    if isinstance(cells, pa.ChunkedArray) and cells.num_chunks == 1:
-        return cells.chunk(0)
     if isinstance(cells, pa.ChunkedArray):
+        if cells.num_chunks == 1:
+            return cells.chunk(0)
         return pa.concat_arrays([pa.array([], cells.type), *cells.chunks])
     return cells
 

@@ -150,7 +150,7 @@ def _by_unique(cells: Cells, pattern: re.Pattern[str], convert: Callable[[str], 
     # text is converted once.
     encoded = cells.dictionary_encode()
     converted: list[date | None] = []
-    for text in encoded.dictionary.to_pylist():
+    for text in map(str, encoded.dictionary.to_pylist()):
         try:
             converted.append(convert(text) if pattern.fullmatch(text) else None)
         except (ValueError, OverflowError):
