@@ -19,7 +19,7 @@ def flat(cells: Cells | Chunks) -> Cells:
     """Return the values as one array."""
     if isinstance(cells, pa.ChunkedArray):
         if cells.num_chunks == 1:
-            return cells.chunk(0)
+            return cells.chunks[0]
         return pa.concat_arrays([pa.array([], cells.type), *cells.chunks])
     return cells
 
