@@ -41,7 +41,7 @@ def test_presidios_corpus_is_measured_type_by_type(corpus, score, shared, told):
         labels = [(KINDS[kind], start, end) for kind, start, end in spans if kind in KINDS]
         alike = frozenset({"phone", "fax"})
         found.add(one["full_text"], labels, find_everything(one["full_text"]), alike=alike)
-    title = f"Presidio's corpus, {len(sentences)} sentences of patterns nothing was tuned on; {unsought} spans unsought"
+    title = f"Presidio's corpus, {len(sentences)} sentences, patterns the tagger never saw; {unsought} spans unsought"
     told(found.table(title))
     for kind, least in LEAST_RECALL.items():
         assert found.recall(kind) >= least, kind

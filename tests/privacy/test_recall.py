@@ -1,4 +1,4 @@
-"""Recall and precision on the seeded corpus, measured with sentences and seeds that nothing was tuned on."""
+"""Recall and precision on the seeded corpus, measured with sentences and seeds the tagger never trained on."""
 
 import base64
 
@@ -80,7 +80,7 @@ def test_names_and_patterns_in_sentences_nothing_was_tuned_on(corpus, score, tol
     found = score.Score()
     for one in maker.sentences(corpus.SENTENCES["measuring"], SENTENCES):
         found.add(one.text, one.spans, [f for f in find_everything(one.text) if f.kind != "date"])
-    told(found.table(f"seeded corpus, {SENTENCES} sentences nothing was tuned on"))
+    told(found.table(f"seeded corpus, {SENTENCES} sentences the tagger never trained on"))
     assert found.recall("person_name") >= NAME_RECALL
     assert found.precision("person_name") >= NAME_PRECISION
     patterns = [kind for kind in found.labelled if kind != "person_name"]

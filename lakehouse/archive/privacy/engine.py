@@ -1,10 +1,16 @@
 """Where identifiers may stand in many cells at once: Hyperscan over whole buffers, or RE2 cell by cell."""
 
+import hashlib
 import re
+import sys
+import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +25,8 @@ if TYPE_CHECKING:
 
 # Not built for every processor; RE2 inside Arrow then finds the same, more slowly.
 HAS_HYPERSCAN = find_spec("hyperscan") is not None
+# Compiled patterns, by their hash: as trustworthy as the code of this environment, which has the same owner.
+COMPILED = Path(sys.prefix) / "var" / "lakehouse" / "patterns"
 # Arrow joins texts into one buffer of at most 2 GB.
 JOINED_BYTES = 1 << 30
 # A column whose first cells hold so few values is looked at value by value.
@@ -121,19 +129,35 @@ def _by_kind(patterns: Patterns, ids: Rows, ends: Rows, starts: Rows) -> Mapping
 
 @cache
 def _database(patterns: Patterns) -> "hyperscan.Database":
+    """Return the compiled patterns: kept beside the installed code, since compiling takes longer than most files."""
     import hyperscan
 
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     # Reading letters instead of bytes costs half of the speed, so only classes beyond ASCII ask for it.
     wide = [re.search(r"\[[^\]]*[^\x00-\x7f]", pattern) is not None for _, pattern in patterns]
     flags = [hyperscan.HS_FLAG_MULTILINE | (hyperscan.HS_FLAG_UTF8 if letters else 0) for letters in wide]
+    named = repr((version("hyperscan"), hyperscan.HS_MODE_BLOCK, patterns, flags)).encode()
+    kept = COMPILED / f"{hashlib.sha256(named).hexdigest()[:32]}.hs"
+    with suppress(OSError, hyperscan.error):  # not there, cut short, or of another processor: compiled anew
+        loaded = hyperscan.loadb(kept.read_bytes(), mode=hyperscan.HS_MODE_BLOCK)
+        loaded.scratch = hyperscan.Scratch(loaded)
+        return loaded
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
         expressions=[pattern.encode() for _, pattern in patterns],
         ids=list(range(len(patterns))),
         elements=len(patterns),
         flags=flags,
     )
+    with suppress(OSError):  # an installation that is not one's own stays as it is
+        _keep(hyperscan.dumpb(database), kept)
     return database
+
+
+def _keep(body: bytes, path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(body)
+    Path(file.name).replace(path)
 
 
 def is_ascii(cells: Cells) -> bool:

@@ -114,3 +114,21 @@ def test_every_pattern_says_its_shortest_value():
 def test_the_weights_are_text_and_numbers():
     assert len(weights()) > 1_000
     assert all(abs(weight) < 1_000 for weight in weights().values())
+
+
+def test_compiled_patterns_are_kept_and_damaged_ones_made_again(tmp_path, monkeypatch):
+    patterns = (("word", "abc[0-9]+"),)
+    cells = pa.array(["xabc1", "none"])
+    monkeypatch.setattr(engine, "COMPILED", tmp_path / "patterns")
+    engine._database.cache_clear()
+    first = engine.with_hyperscan(patterns, cells)
+    (kept,) = (tmp_path / "patterns").iterdir()
+    body = kept.read_bytes()
+    for damaged in (body, body[:-9], b"", body[:40] + b"\0\1\2\3" + body[44:]):
+        kept.write_bytes(damaged)
+        engine._database.cache_clear()
+        found = engine.with_hyperscan(patterns, cells)
+        assert {kind: rows.tolist() for kind, rows in found.items()} == {"word": [0]}
+        assert kept.read_bytes() == body
+    assert {kind: rows.tolist() for kind, rows in first.items()} == {"word": [0]}
+    engine._database.cache_clear()
