@@ -26,6 +26,7 @@ RELEASES, TABLES, INBOX = "lake", "icewh", "inbox"
 """Releases, records and models; Iceberg's files; what data owners upload."""
 PUBLISHED = (RELEASES, TABLES)
 LOCKED_DAYS = 30
+ATTEMPTS, WAIT_S = 20, 0.25
 
 READ = ("s3:GetObject", "s3:GetObjectVersion")
 LOOK = ("s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketLocation", "s3:GetBucketVersioning")
@@ -172,6 +173,17 @@ def provision(root: Root, keys: Mapping[str, tuple[str, str]], *, locked_days: i
         LoginError: the server refused the root user.
         ServiceUnavailableError: the server does not answer, or failed.
     """
+    for attempt in range(ATTEMPTS):
+        try:
+            return _provision(root, keys, locked_days)
+        except ServiceUnavailableError:
+            # A server that has just started says it is ready before it knows its users.
+            if attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(WAIT_S)
+
+
+def _provision(root: Root, keys: Mapping[str, tuple[str, str]], locked_days: int) -> None:
     try:
         client, admin = root.client(), root.admin()
         for bucket in (*PUBLISHED, INBOX):
