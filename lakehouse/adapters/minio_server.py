@@ -175,12 +175,14 @@ def provision(root: Root, keys: Mapping[str, tuple[str, str]], *, locked_days: i
     """
     for attempt in range(ATTEMPTS):
         try:
-            return _provision(root, keys, locked_days)
+            _provision(root, keys, locked_days)
         except ServiceUnavailableError:
             # A server that has just started says it is ready before it knows its users.
             if attempt == ATTEMPTS - 1:
                 raise
             time.sleep(WAIT_S)
+        else:
+            return
 
 
 def _provision(root: Root, keys: Mapping[str, tuple[str, str]], locked_days: int) -> None:

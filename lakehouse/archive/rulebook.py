@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from lakehouse.archive.levels import Level, Principle, Priority
-from lakehouse.archive.privacy.kinds import Identifier, identifiers, word_list
+from lakehouse.archive.privacy.kinds import word_list
 from lakehouse.archive.strict_yaml import read_yaml
 from lakehouse.policy import purposes
 
