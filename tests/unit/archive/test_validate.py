@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from lakehouse.archive.checks import hints
+from lakehouse.archive.privacy.kinds import identifiers
 from lakehouse.archive.rule_packs import load_packs
-from lakehouse.archive.rulebook import RULE_FILES, identifiers, rules
+from lakehouse.archive.rulebook import RULE_FILES, rules
 from lakehouse.archive.validate import Report, validate
 from lakehouse.errors import UnreadableSubmissionError
 
