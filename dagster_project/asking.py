@@ -7,10 +7,12 @@ from functools import partial
 import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dagster_project.services import queries
 from dagster_project.settings import Settings
 from dagster_project.wiring import denied_log, lakehouse, users_file
+from lakehouse.archive.levels import printable
 from lakehouse.endpoint.config import AccessRules, EndpointConfig, S3Access
 from lakehouse.endpoint.server import run_forever
 from lakehouse.policy.users import Users
@@ -58,14 +60,21 @@ def _s3(settings: Settings) -> S3Access:
 
 
 def _as_table(rows: pa.Table) -> str:
-    table = Table(*rows.column_names)
+    table = Table()
+    for name in rows.column_names:
+        table.add_column(Text(printable(name)))
     for row in rows.to_pylist():
-        table.add_row(*("" if value is None else str(value)[:TABLE_CELL_WIDTH] for value in row.values()))
+        table.add_row(*(_cell(value) for value in row.values()))
     console = Console(file=io.StringIO(), width=200 if rows.num_columns > 8 else None)
     console.print(table)
     console.print(f"{rows.num_rows} rows")
     text: str = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO, made above
     return text.rstrip()
+
+
+def _cell(value: object) -> Text:
+    """Return a cell as it stands: no markup of the terminal's or of the table's is carried out."""
+    return Text("" if value is None else printable(str(value)[:TABLE_CELL_WIDTH]))
 
 
 def _as_csv(rows: pa.Table) -> str:

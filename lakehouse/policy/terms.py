@@ -1,6 +1,6 @@
 """The terms of a published dataset, as its newest version states them, read from the rows of ``archive.terms``."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
@@ -88,10 +88,10 @@ def _terms(dataset: str, rows: list[Mapping[str, Any]]) -> Terms:
     newest = [row for row in rows if row["dataset_version"] == versions[-1]]
     first = newest[0]
     # A part that only an older version has is still published, so it keeps what that version said of it.
-    older = [row for version in versions for row in rows if row["dataset_version"] == version]
+    in_order = [row for version in versions for row in rows if row["dataset_version"] == version]
     return Terms(
         dataset=dataset,
-        parts={row["part"]: _part(row) for row in (*older, *newest)},
+        parts={row["part"]: _part(row, in_order) for row in in_order},
         purposes=_words(first["purposes"]),
         forbidden=_words(first["forbidden"]),
         access=first["access"],
@@ -104,10 +104,15 @@ def _terms(dataset: str, rows: list[Mapping[str, Any]]) -> Terms:
     )
 
 
-def _part(row: Mapping[str, Any]) -> Part:
-    return Part(
-        row["part"], row["part_kind"], row["licence"], _words(row["hidden_columns"]), _words(row["subject_columns"])
-    )
+def _part(row: Mapping[str, Any], all_rows: Sequence[Mapping[str, Any]]) -> Part:
+    """Return what a row says of its part; what any version hid, or took a subject from, counts for all of them.
+
+    One table holds the rows of every version, so a column that the newest has dropped still shows the older ones.
+    """
+    same = [one for one in all_rows if one["part"] == row["part"]]
+    hidden = dict.fromkeys(name for one in same for name in _words(one["hidden_columns"]))
+    subjects = dict.fromkeys(name for one in same for name in _words(one["subject_columns"]))
+    return Part(row["part"], row["part_kind"], row["licence"], tuple(hidden), tuple(subjects))
 
 
 def _consent(row: Mapping[str, Any]) -> ConsentTable | None:

@@ -15,6 +15,7 @@ import zstandard
 
 from lakehouse.archive.arrays import flat
 from lakehouse.archive.content_hash import content_sha256, file_sha256
+from lakehouse.archive.csv_blocks import LARGEST_ROW_BYTES
 from lakehouse.archive.eds import DESCRIPTION_FILE, EVENTS_FOLDER, TABLES_FOLDER, TEXTS_FOLDER, TableDescription
 from lakehouse.archive.withdraw.matching import (
     actor_values,
@@ -107,6 +108,7 @@ def _csv_lines(
     lines: Iterator[str], delimiter: str, table: TableDescription, columns: Mapping[str, tuple[str, ...]], mask: Mask
 ) -> Iterator[str | None]:
     """Yield every record that stays as it stood in the file, or written anew where a cell was masked."""
+    csv.field_size_limit(LARGEST_ROW_BYTES)  # what validation takes, this must be able to read
     seen: list[str] = []
 
     def remembered() -> Iterator[str]:

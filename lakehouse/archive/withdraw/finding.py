@@ -1,7 +1,7 @@
 """Finds a subject in one version: rows, rows that hang on those by foreign keys, statements, and mentions."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,4 +163,12 @@ def _mentions_in_files(folder: Path, removal: Removal, mask: Mask) -> int:
     actors = actor_values(removal.actors)
     files = [path for path in sorted(folder.iterdir()) if path.suffix != ".yaml"]
     named = (line for path in files for line in lines_of(path) if mask.holds(line))
-    return sum(1 for line in named if not (line[:1] == "{" and names_actor(json.loads(line), actors)))
+    return sum(1 for line in named if not _is_by(line, actors))
+
+
+def _is_by(line: str, actors: Collection[str]) -> bool:
+    """Say whether a line is a statement of the person's; running text may begin like one."""
+    try:
+        return line[:1] == "{" and names_actor(json.loads(line), actors)
+    except ValueError:
+        return False

@@ -68,6 +68,14 @@ def test_a_csv_file_keeps_the_bytes_of_every_other_row(folder):
     assert path.read_bytes() == LEFT.encode()
 
 
+def test_a_cell_as_long_as_validation_takes_is_no_hindrance(folder):
+    path = folder / "tables" / "a" / "a.csv"
+    long = "x" * 200_000
+    path.write_text(f"who,note\n{PERSON},a\nbo,{long}\n")
+    clean(folder, ROWS)
+    assert path.read_text() == f"who,note\nbo,{long}\n"
+
+
 @pytest.mark.parametrize("ending", [".gz", ".zst"])
 def test_packed_files_stay_packed(folder, ending):
     path = folder / "tables" / "a" / f"a.csv{ending}"

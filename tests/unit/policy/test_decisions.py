@@ -172,6 +172,16 @@ def test_the_version_saved_last_speaks_for_all():
     assert not found.permits("model_training", "marks")
 
 
+def test_what_an_older_version_hides_stays_hidden_since_one_table_holds_both():
+    rows = [
+        row("1", 1, hidden_columns="email", subject_columns="pupil"),
+        row("2", 2, hidden_columns="phone", subject_columns="pupil_id"),
+    ]
+    (found,) = read_terms(rows).values()
+    assert set(found.parts["marks"].hidden_columns) == {"email", "phone"}
+    assert set(found.parts["marks"].subject_columns) == {"pupil", "pupil_id"}
+
+
 def test_the_purposes_are_a_tree_below_any():
     assert {lineage(code)[-1] for code in purposes()} == {"any"}
     assert lineage("validation") == ("validation", "operations", "any")
