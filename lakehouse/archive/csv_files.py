@@ -50,7 +50,7 @@ def csv_pieces(path: Path, delimiter: str) -> Iterator[Piece]:
 
 
 def _header(block: bytes, path: Path, delimiter: str) -> tuple[str, ...]:
-    refuse_other_encodings(block, path)
+    refuse_other_encodings(block, path, quoted=True)
     body = block.removeprefix(BOM).lstrip(b"\r\n")
     line = body.partition(b"\n")[0]
     text = (body if line.count(QUOTE) % 2 or b"\r" in line.rstrip(b"\r") else line).decode()
@@ -68,7 +68,7 @@ def _header(block: bytes, path: Path, delimiter: str) -> tuple[str, ...]:
 
 
 def _read_block(block: bytes, layout: Layout, offset: int) -> Batch:
-    refuse_other_encodings(block, layout.path, offset)
+    refuse_other_encodings(block, layout.path, offset, quoted=True)
     ragged: list[RaggedRow] = []
     lead = 0 if offset else 1
 

@@ -9,7 +9,7 @@ CHUNK_BYTES = 1 << 20
 
 
 class NotUtf8Error(EncodingError):
-    """Bytes that are not UTF-8 text: `byte` counts from 0, `row` is the line, counted from 0 (the header)."""
+    """Bytes that are not UTF-8 text: `byte` counts from 0, `row` too (in CSV the header is row 0)."""
 
     def __init__(self, name: str, byte: int, row: int) -> None:
         super().__init__(f"{name} is not UTF-8 at byte {byte}, row {row}; save it as UTF-8")
@@ -17,14 +17,15 @@ class NotUtf8Error(EncodingError):
         self.row = row
 
 
-def refuse_other_encodings(body: bytes, path: Path, offset: int = 0) -> None:
+def refuse_other_encodings(body: bytes, path: Path, offset: int = 0, *, quoted: bool = False) -> None:
     """Raise NotUtf8Error at the first byte that is not UTF-8, and at a NUL, which no text has.
 
-    `body` is the part of the file that begins at the (unpacked) byte `offset`.
+    `body` is the part of the file that begins at the (unpacked) byte `offset`. Where cells may be `quoted`, a line end
+    inside quotes ends no row.
     """
     byte = _first_other(body)
     if byte >= 0:
-        raise NotUtf8Error(path.name, offset + byte, _lines_before(path, offset + byte))
+        raise NotUtf8Error(path.name, offset + byte, _rows_before(path, offset + byte, quoted=quoted))
 
 
 def _first_other(body: bytes) -> int:
@@ -36,10 +37,12 @@ def _first_other(body: bytes) -> int:
     return body.find(b"\0")
 
 
-def _lines_before(path: Path, byte: int) -> int:
-    lines = 0
+def _rows_before(path: Path, byte: int, *, quoted: bool) -> int:
+    rows, inside = 0, False
     with opened(path) as stream:
         while byte > 0 and (chunk := stream.read(min(byte, CHUNK_BYTES))):
-            lines += chunk.count(b"\n")
+            pieces = chunk.split(b'"') if quoted else [chunk]
+            rows += sum(piece.count(b"\n") for piece in pieces[1 if inside else 0 :: 2])
+            inside ^= len(pieces) % 2 == 0
             byte -= len(chunk)
-    return lines
+    return rows

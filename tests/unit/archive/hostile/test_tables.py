@@ -96,6 +96,14 @@ def test_mixed_encodings_are_found_in_their_row(hostile, dataset, rows):
     assert finding["first_row"] == rows
 
 
+@pytest.mark.parametrize("lines", [1, 3, 600_000])
+def test_a_cell_of_many_lines_before_a_wrong_byte_is_one_row(hostile, dataset, lines):
+    cell = "\n".join(["wide"] * lines)
+    describe(dataset, {"room": "integer", "size": "string"})
+    rooms(dataset, f'room,size\n1,"{cell} ""quoted"""\n2,gro'.encode() + b"\xdf\n")
+    assert hostile(dataset).finding("FILE_NOT_UTF8")["first_row"] == 2
+
+
 @pytest.mark.parametrize("value", ["nan", "NaN", "inf", "-Infinity", "1e999"])
 def test_numbers_that_are_none_are_no_keys(hostile, dataset, value):
     describe(dataset, {"room": "number", "size": "number"}, "primary_key: [room]\n")
