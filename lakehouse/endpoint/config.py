@@ -31,9 +31,12 @@ class EndpointConfig:
     """Everything the endpoint needs; there are no users unless they are named.
 
     `roots` are the folders (``/path``) and prefixes (``s3://bucket``) that tables may be read from.
-    `statement_seconds` bounds a statement from its start to its last row; `cache_bytes` is the compressed size of
-    tables that are kept in memory, `cache_table_bytes` the largest single one. `address_space_bytes` bounds a process
-    of its own (`run_forever`), for what `memory_limit` does not count.
+    Each statement runs in an engine process of its own. `memory_limit` is what DuckDB takes in one of them,
+    `address_space_bytes` what the kernel gives it, for what `memory_limit` does not count; `threads` are those of one.
+    `warm_engines` wait for work; `concurrent_statements` run at once, `statements_per_user` of them for one user,
+    `waiting_statements` more wait for at most `queue_seconds`. `statement_seconds` bounds a statement from its start to
+    its last row, `result_rows` and `result_bytes` what it returns. `cache_bytes` is the compressed size of tables that
+    every engine keeps in memory, `cache_table_bytes` the largest single one.
     """
 
     users: Mapping[str, str] = field(repr=False)
@@ -42,11 +45,16 @@ class EndpointConfig:
     port: int = 32010
     s3: S3Access | None = None
     memory_limit: str = "1GB"
-    address_space_bytes: int = 8 * 1024**3
+    address_space_bytes: int = 4 * 1024**3
     threads: int = 2
-    concurrent_statements: int = 8
+    warm_engines: int = 2
+    concurrent_statements: int = 4
+    statements_per_user: int = 3
+    waiting_statements: int = 64
     queue_seconds: float = 20.0
     statement_seconds: float = 120.0
+    result_rows: int = 50_000_000
+    result_bytes: int = 8 * 1024**3
     token_seconds: float = 24 * 3600.0
     session_seconds: float = 7200.0
     poll_seconds: float = 1.0

@@ -1,66 +1,137 @@
-"""The DuckDB instance inside: opened with its extensions, locked down, and filled with pinned tables and views."""
+"""The tables and views that DuckDB shows, as recipes: each engine process makes those that its statements need."""
 
 import json
 import logging
+import re
 import threading
-from collections import deque
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
-from importlib import resources
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 from weakref import WeakValueDictionary, finalize
 
 import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
+from lakehouse.endpoint.channel import BATCH
 from lakehouse.endpoint.config import EndpointConfig, S3Access
-from lakehouse.endpoint.faults import BusyError
-from lakehouse.endpoint.macros import MACROS
-from lakehouse.endpoint.wire import wire_schema
+from lakehouse.endpoint.engine import SCHEMA
+from lakehouse.endpoint.faults import BusyError, DeadlineError
+from lakehouse.endpoint.messages import ENGINE_ERRORS
+from lakehouse.endpoint.pool import PLANNING, Pool
+from lakehouse.endpoint.process import Engine, EngineDiedError, Nursery
+from lakehouse.endpoint.wire import unique_names
+from lakehouse.errors import LakehouseError
 from lakehouse.ports import TablePointer
 
 log = logging.getLogger(__name__)
-SCHEMA = "pins"
 BARRIER = 2**62  # more rows than there can be
-EXTENSIONS = ("avro", "httpfs", "iceberg")  # iceberg needs avro first
+LOCAL_EXTENSIONS = ("avro", "iceberg")  # iceberg needs avro first
+MAX_DESCRIPTIONS = 1024
+UNFILLED_SECONDS = 30.0
+NAME = re.compile(r"\b[a-z]_[0-9a-f]{24}\b")
+CONTENT = pa.schema([("content", pa.string())])
+
+
+class Described(NamedTuple):
+    """The columns of a query as DuckDB names and types them, and as they travel."""
+
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    types: tuple[pa.DataType, ...]
+
+    def schema(self, names: Iterable[str] | None = None) -> pa.Schema:
+        """Return the schema of the result, with these names, made unique."""
+        return pa.schema(list(zip(unique_names(names or self.names), self.types, strict=True)))
 
 
 class Relation:
-    """A table or view inside DuckDB. Dropped some time after the last catalogue or plan forgets it.
+    """A table or view that engines can make. Dropped some time after the last catalogue or plan forgets it.
 
-    `needs` are the relations a view reads; they stay while it does.
+    `statement` makes it, from `rows` (an Arrow stream) where it has any; `needs` are the relations it reads, which
+    stay while it does.
     """
 
-    def __init__(self, name: str, schema: pa.Schema, needs: tuple["Relation", ...] = ()) -> None:
+    def __init__(self, kind: str, name: str, statement: str, *, rows: bytes, needs: tuple["Relation", ...]) -> None:
+        self.kind = kind
         self.name = name
-        self.schema = schema
+        self.statement = statement
+        self.rows = rows
         self.needs = needs
+        self.schema = pa.schema([])
 
     @property
     def qualified(self) -> str:
         """The name statements use."""
         return f"{SCHEMA}.{self.name}"
 
+    @property
+    def drop(self) -> str:
+        """The statement that drops it."""
+        return str(exp.Drop(tables=[_table(self.name)], kind=self.kind, exists=True).sql("duckdb"))
+
 
 class Duck:
-    """Owns the database. Reading goes through `cursor`; who builds a catalogue holds `changing` meanwhile."""
+    """Owns the engines and what they show. Who builds a catalogue holds `changing` meanwhile."""
 
     def __init__(self, config: EndpointConfig) -> None:
         self._config = config
-        self._db = _open(config)
         self._relations: WeakValueDictionary[str, Relation] = WeakValueDictionary()
-        self._forgotten: deque[tuple[str, str]] = deque()
+        self._forgotten: deque[str] = deque()
         self._cached: dict[str, int] = {}
+        self._descriptions: OrderedDict[str, Described] = OrderedDict()
+        self._describing = threading.Lock()
         self.changing = threading.RLock()
-
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection of its own to the same database, for one statement."""
-        return self._db.cursor()
+        self._nursery = Nursery([*LOCAL_EXTENSIONS[:1], *(["httpfs"] if config.s3 else []), *LOCAL_EXTENSIONS[1:]])
+        self._unfilled: dict[str, float] = {}
+        self._told = False
+        self.pool = Pool(config, self._engine, self._fill)
 
     def close(self) -> None:
-        """Close the database; running statements end with an error."""
-        self._db.close()
+        """End all engines; running statements end with an error."""
+        self._nursery.close()
+        self.pool.close()
+
+    def describe(self, translated: str) -> Described:
+        """Return the columns of a query in DuckDB's text. Raises duckdb.Error, RefusedStatementError, BusyError.
+
+        The names of relations say what they show, so a text always has the same columns.
+        """
+        with self._describing:
+            known = self._descriptions.get(translated)
+        if known is not None:
+            return known
+        ((header, body),) = self._ask(PLANNING, "describe", translated)
+        schema = pa.ipc.read_schema(body)
+        found = Described(tuple(schema.names), tuple(header["kinds"]), tuple(schema.types))
+        with self._describing:
+            self._descriptions[translated] = found
+            while len(self._descriptions) > MAX_DESCRIPTIONS:
+                self._descriptions.popitem(last=False)
+        return found
+
+    def stream(
+        self, user: str, translated: str, schema: pa.Schema, idle: Callable[[], None], began: Callable[[], None]
+    ) -> Iterator[pa.RecordBatch]:
+        """Run a query for a user and yield its rows. `idle` is called between and may raise, which stops the query;
+        `began` is called when an engine takes it.
+        """  # noqa: D205 (two sentences that belong together)
+        for _, body in self._ask(user, "run", translated, schema=schema, idle=idle, began=began):
+            if body is not None:
+                yield pa.ipc.read_record_batch(body, schema)
+
+    def read(self, query: exp.Query) -> pa.Table:
+        """Return the rows of a query of this program's own. Raises duckdb.Error, BusyError."""
+        text = query.sql("duckdb")
+        schema = self.describe(text).schema()
+        return self._rows(text, schema)
+
+    def _rows(self, text: str, schema: pa.Schema) -> pa.Table:
+        batches = self.stream(PLANNING, text, schema, lambda: None, lambda: None)
+        return pa.Table.from_batches(list(batches), schema)
 
     def pin(self, pointer: TablePointer) -> Relation:
         """Return the relation that shows exactly this snapshot of a table; made once for each snapshot.
@@ -71,34 +142,20 @@ class Duck:
         known = self._relations.get(name)
         if known is not None:
             return known
-        with self.cursor() as cursor:
-            try:
-                size = self._size(cursor, pointer)
-                select = _pin_query(cursor, pointer)
-                kind = "TABLE" if self._fits(size) else "VIEW"
-                self._create(cursor, kind, name, select)
-                relation = Relation(name, _schema(cursor, name))
-            except duckdb.Error as error:
-                log.warning("cannot read table=%s error=%s", pointer.name, error)
-                raise BusyError(f"the files of table {pointer.name} cannot be read now; try again later") from error
+        try:
+            size = self._size(pointer)
+            kind = "TABLE" if self._fits(size) else "VIEW"
+            relation = self._made(kind, name, self._pin_query(pointer))
+        except duckdb.Error as error:
+            log.warning("cannot read table=%s error=%s", pointer.name, error)
+            raise BusyError(f"the files of table {pointer.name} cannot be read now; try again later") from error
         if kind == "TABLE":
             self._cached[name] = size
-        return self._keep(relation, kind)
+        return relation
 
     def view(self, path: str, translated: str) -> Relation:
-        """Return the relation for a view whose statement is already DuckDB's."""
-        name = "v_" + _digest(path, translated)
-        known = self._relations.get(name)
-        if known is not None:
-            return known
-        with self.cursor() as cursor:
-            self._create(cursor, "VIEW", name, exp.Var(this=translated))
-            return self._keep(Relation(name, _schema(cursor, name)), "VIEW")
-
-    def read(self, query: exp.Query) -> pa.Table:
-        """Return the rows of a query of this program's own."""
-        with self.cursor() as cursor:
-            return cursor.execute(query.sql("duckdb")).to_arrow_table()
+        """Return the relation for a view whose statement is already DuckDB's. Raises duckdb.Error."""
+        return self._known_or_made("VIEW", "v_" + _digest(path, translated), translated)
 
     def restricted(self, query: exp.Query, needs: tuple[Relation, ...]) -> Relation:
         """Return the relation that shows what a query lets through of others, behind a barrier.
@@ -107,107 +164,205 @@ class Duck:
         query leaves out: their values would be seen in errors.
         """
         text = query.limit(BARRIER).sql("duckdb")
-        name = "r_" + _digest(text)
-        known = self._relations.get(name)
-        if known is not None:
-            return known
-        with self.cursor() as cursor:
-            self._create(cursor, "VIEW", name, exp.Var(this=text))
-            return self._keep(Relation(name, _schema(cursor, name), needs), "VIEW")
+        return self._known_or_made("VIEW", "r_" + _digest(text), text, needs)
+
+    def stored(self, query: exp.Query) -> Relation:
+        """Return a table with the rows that a query of this program's own has now, the same ones in every engine.
+
+        Raises duckdb.Error when the query fails.
+        """
+        text = query.sql("duckdb")
+        name = "g_" + _digest(text)
+        return self._relations.get(name) or self._filled(name, self.read(query))
 
     def rows(self, label: str, rows: pa.Table) -> Relation:
         """Return a relation that holds these rows, for metadata tables."""
-        with self.cursor() as cursor:
-            name = f"m_{_digest(label, repr(rows.to_pydict()))}"
-            known = self._relations.get(name)
-            if known is not None:
-                return known
-            cursor.register(f"arrow_{name}", rows)
-            self._create(cursor, "TABLE", name, exp.select("*").from_(exp.to_identifier(f"arrow_{name}")))
-            cursor.unregister(f"arrow_{name}")
-            return self._keep(Relation(name, _schema(cursor, name)), "TABLE")
+        name = f"m_{_digest(label, repr(rows.to_pydict()))}"
+        return self._relations.get(name) or self._filled(name, rows)
 
     def sweep(self) -> None:
-        """Drop the relations that nobody holds any more."""
+        """Forget what nobody holds any more, and have the engines filled with what is new."""
         while self._forgotten:
-            kind, name = self._forgotten.popleft()
-            if name in self._relations:
-                continue
-            with self.cursor() as cursor:
-                cursor.execute(exp.Drop(tables=[_table(name)], kind=kind, exists=True).sql("duckdb"))
-            self._cached.pop(name, None)
+            name = self._forgotten.popleft()
+            if name not in self._relations:
+                self._cached.pop(name, None)
+                self._unfilled.pop(name, None)
+        self.pool.poke()
 
-    def _keep(self, relation: Relation, kind: str) -> Relation:
-        self._relations[relation.name] = relation
-        finalize(relation, self._forgotten.append, (kind, relation.name))
-        return relation
+    def _known_or_made(self, kind: str, name: str, text: str, needs: tuple[Relation, ...] = ()) -> Relation:
+        return self._relations.get(name) or self._made(kind, name, exp.Var(this=text), needs=needs)
+
+    def _filled(self, name: str, rows: pa.Table) -> Relation:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema) as writer:
+            writer.write_table(rows)
+        source = exp.select("*").from_(exp.to_identifier(f"arrow_{name}"))
+        return self._made("TABLE", name, source, rows=sink.getvalue().to_pybytes())
+
+    def _made(
+        self, kind: str, name: str, select: exp.Expr, *, rows: bytes = b"", needs: tuple[Relation, ...] = ()
+    ) -> Relation:
+        """Return a new relation, made in one engine to know its columns."""
+        statement = exp.Create(this=_table(name), kind=kind, replace=True, expression=select).sql("duckdb")
+        named = tuple(self._relations[other] for other in NAME.findall(statement) if other in self._relations)
+        relation = Relation(kind, name, statement, rows=rows, needs=(*needs, *named))
+        ((_, body),) = self._ask(PLANNING, "describe", exp.select("*").from_(_table(name)).sql("duckdb"), new=relation)
+        relation.schema = _unique(pa.ipc.read_schema(body))
+        finalize(relation, self._forgotten.append, name)
+        return self._relations.setdefault(name, relation)
 
     def _fits(self, size: int) -> bool:
         within = size <= self._config.cache_table_bytes
         return within and sum(self._cached.values()) + size <= self._config.cache_bytes
 
-    def _create(self, cursor: duckdb.DuckDBPyConnection, kind: str, name: str, select: exp.Expr) -> None:
-        statement = exp.Create(this=_table(name), kind=kind, replace=True, expression=select)
-        cursor.execute(statement.sql("duckdb"))
-
-    def _size(self, cursor: duckdb.DuckDBPyConnection, pointer: TablePointer) -> int:
+    def _size(self, pointer: TablePointer) -> int:
         """Return the compressed bytes of a snapshot, from its summary; a huge number when it does not say."""
-        row = cursor.execute("select content from read_text(?)", [pointer.metadata_location]).fetchone()
-        metadata = json.loads(row[0]) if row else {}
+        location = exp.Anonymous(this="read_text", expressions=[exp.Literal.string(pointer.metadata_location)])
+        text = exp.select("content").from_(location).sql("duckdb")
+        found = self._rows(text, CONTENT).column("content").to_pylist()
+        metadata = json.loads(found[0]) if found else {}
         wanted = pointer.snapshot_id or metadata.get("current-snapshot-id")
         for snapshot in metadata.get("snapshots", []):
             if snapshot["snapshot-id"] == wanted:
                 return int(snapshot.get("summary", {}).get("total-files-size", self._config.cache_table_bytes + 1))
         return 0
 
+    def _pin_query(self, pointer: TablePointer) -> exp.Expr:
+        """Return a query over the snapshot; instants are in UTC, without a zone, cut to milliseconds, as in Dremio."""
+        options: list[exp.Expr] = [exp.Literal.string(pointer.metadata_location)]
+        if pointer.snapshot_id is not None:
+            number = exp.Literal.number(pointer.snapshot_id)
+            options.append(exp.EQ(this=exp.column("snapshot_from_id"), expression=number))
+        source = exp.Anonymous(this="iceberg_scan", expressions=options)
+        found = self.describe(exp.select("*").from_(source).sql("duckdb"))
+        columns = [_pinned(name, kind) for name, kind in zip(found.names, found.kinds, strict=True)]
+        return exp.select(*columns).from_(source)
 
-def _open(config: EndpointConfig) -> duckdb.DuckDBPyConnection:
-    db = duckdb.connect(
-        ":memory:",
-        config={
-            "threads": config.threads,
-            "memory_limit": config.memory_limit,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "allow_community_extensions": False,
-            "python_enable_replacements": False,
-            "allow_persistent_secrets": False,
-            "temp_directory": "",
-        },
-    )
-    for extension in EXTENSIONS:
-        db.load_extension(str(_extension_file(extension)))
-    if config.s3 is not None:
-        db.execute(_secret(config.s3).sql("duckdb"))
-    for name, value in (("TimeZone", "UTC"), ("integer_division", "true"), ("enable_object_cache", "true")):
-        db.execute(_set(name, exp.Literal.string(value)))
-    for macro in MACROS:
-        db.execute(macro)
-    db.execute(exp.Create(this=exp.Table(db=exp.to_identifier(SCHEMA)), kind="SCHEMA").sql("duckdb"))
-    _lock(db, config.roots)
-    return db
+    def _ask(
+        self,
+        user: str,
+        what: str,
+        sql: str,
+        *,
+        schema: pa.Schema | None = None,
+        new: Relation | None = None,
+        idle: Callable[[], None] | None = None,
+        began: Callable[[], None] = lambda: None,
+    ) -> Iterator[tuple[dict[str, Any], pa.Buffer | None]]:
+        """Have an engine do something, with the relations that it needs for it."""
+        deadline = time.monotonic() + self._config.statement_seconds + self._config.queue_seconds
+        wait = idle or (lambda: _on_time(deadline))
+        with self.pool.lend(user, idle=wait) as engine:
+            began()
+            engine.deadline = time.monotonic() + self._config.statement_seconds
+            needed = self._needed(NAME.findall(sql), () if new is None else (new,))
+            text = schema.serialize().to_pybytes().hex() if schema is not None else ""
+            yield from self._asked(engine, {"what": what, "sql": sql, "schema": text}, needed, wait)
+
+    def _asked(
+        self, engine: Engine, request: dict[str, str], needed: list[Relation], idle: Callable[[], None]
+    ) -> Iterator[tuple[dict[str, Any], pa.Buffer | None]]:
+        """Send a request together with the recipes that the engine lacks, and with what it may forget."""
+        missing = [relation for relation in needed if relation.name not in engine.has]
+        forgotten = [name for name in engine.has if name not in self._relations]
+        drops = [engine.has.pop(name) for name in forgotten]
+        make = [(relation.name, relation.statement, len(relation.rows)) for relation in missing]
+        body = b"".join(relation.rows for relation in missing)
+        settled = not missing
+        try:
+            for frame in engine.ask({**request, "drop": drops, "make": make}, body, idle=idle):
+                if not settled:
+                    engine.has.update((relation.name, relation.drop) for relation in missing)
+                    settled = True
+                yield frame.header, frame.body if frame.kind == BATCH or request["what"] == "describe" else None
+        finally:
+            # What was made of the rest is not known, so it could not be dropped one day.
+            engine.spent = engine.spent or (not settled and len(missing) > 1)
+
+    def _needed(self, names: Iterable[str], more: tuple[Relation, ...] = ()) -> list[Relation]:
+        """Return the relations that a text names, each after those that it reads itself."""
+        found: dict[str, Relation] = {}
+
+        def add(relation: Relation) -> None:
+            if relation.name not in found:
+                for need in relation.needs:
+                    add(need)
+                found[relation.name] = relation
+
+        for name in names:
+            relation = self._relations.get(name)
+            if relation is not None:
+                add(relation)
+        for relation in more:
+            add(relation)
+        return list(found.values())
+
+    def _engine(self) -> Engine:
+        """Return a new engine, locked."""
+        engine = self._nursery.fork()
+        s3 = self._config.s3
+        port = None if s3 is None else urlsplit(f"//{s3.endpoint}").port or (443 if s3.secure else 80)
+        roots = [root.removeprefix("file://") for root in self._config.roots]
+        cage = {
+            "roots": [root for root in roots if "://" not in root],
+            "port": port,
+            "address_space_bytes": self._config.address_space_bytes,
+        }
+        try:
+            held = engine.begin({"cage": cage, "setup": _setup(self._config)})
+        except (OSError, BusyError) as error:
+            engine.close()
+            raise EngineDiedError("an SQL engine process did not start; the endpoint's log says why") from error
+        if not self._told:
+            self._told = True
+            log.info("sql engines are held by %s", ", ".join(held))
+        return engine
+
+    def _fill(self, engine: Engine) -> bool:
+        """Make in an engine what statements may ask for; say whether anything was missing."""
+        now = time.monotonic()
+        lacking = [relation for relation in self._needed(list(self._relations)) if relation.name not in engine.has]
+        lacking = [relation for relation in lacking if self._unfilled.get(relation.name, 0.0) < now]
+        for relation in lacking:
+            try:
+                for _ in self._asked(engine, {"what": "", "sql": "", "schema": ""}, [relation], lambda: None):
+                    pass
+            except (*ENGINE_ERRORS, LakehouseError) as error:
+                log.warning("an engine could not be filled relation=%s error=%s", relation.name, error)
+                self._unfilled[relation.name] = now + UNFILLED_SECONDS
+            if engine.dead or engine.spent:
+                break
+        return bool(lacking)
 
 
-def _lock(db: duckdb.DuckDBPyConnection, roots: tuple[str, ...]) -> None:
-    """Shut the door: only table folders can be read, nothing can be configured any more."""
-    folders = [root.removeprefix("file://").rstrip("/") + "/" for root in roots]
-    db.execute(_set("allowed_directories", exp.Array(expressions=[exp.Literal.string(folder) for folder in folders])))
-    db.execute(_set("enable_external_access", exp.false()))
-    db.execute(_set("lock_configuration", exp.true()))
+def _on_time(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise DeadlineError("the statement took longer to plan than it may; ask for less at a time")
+
+
+def _unique(schema: pa.Schema) -> pa.Schema:
+    return pa.schema(list(zip(unique_names(schema.names), schema.types, strict=True)))
+
+
+def _setup(config: EndpointConfig) -> list[str]:
+    """Return what an engine does first: its limits, the key to the table files, then the lock on all of it."""
+    folders = [root.removeprefix("file://").rstrip("/") + "/" for root in config.roots]
+    settings: list[tuple[str, exp.Expr]] = [
+        ("memory_limit", exp.Literal.string(config.memory_limit)),
+        ("threads", exp.Literal.number(config.threads)),
+    ]
+    lock: list[tuple[str, exp.Expr]] = [
+        ("allowed_directories", exp.Array(expressions=[exp.Literal.string(folder) for folder in folders])),
+        ("enable_external_access", exp.false()),
+        ("lock_configuration", exp.true()),
+    ]
+    schema = exp.Create(this=exp.Table(db=exp.to_identifier(SCHEMA)), kind="SCHEMA").sql("duckdb")
+    secret = [] if config.s3 is None else [_secret(config.s3).sql("duckdb")]
+    return [*(_set(*one) for one in settings), *secret, schema, *(_set(*one) for one in lock)]
 
 
 def _set(name: str, value: exp.Expr) -> str:
     return f"SET GLOBAL {exp.to_identifier(name).sql('duckdb')} = {value.sql('duckdb')}"
-
-
-def _extension_file(name: str) -> Path:
-    """Return the signed binary inside its PyPI wheel."""
-    package = Path(str(resources.files(f"duckdb_extension_{name}")))
-    found = sorted(package.glob(f"extensions/v{duckdb.__version__}/{name}.duckdb_extension"))
-    if not found:
-        wanted = f"duckdb-extension-{name}=={duckdb.__version__}"
-        raise BusyError(f"no {name} extension for DuckDB {duckdb.__version__}; install {wanted}")
-    return found[0]
 
 
 def _secret(s3: S3Access) -> exp.Expr:
@@ -223,17 +378,6 @@ def _secret(s3: S3Access) -> exp.Expr:
     return exp.Command(this="CREATE", expression=f"SECRET lake (TYPE s3{words})")
 
 
-def _pin_query(cursor: duckdb.DuckDBPyConnection, pointer: TablePointer) -> exp.Expr:
-    """Return a query over the snapshot; instants are in UTC, without a zone, cut to milliseconds, as in Dremio."""
-    options: list[exp.Expr] = [exp.Literal.string(pointer.metadata_location)]
-    if pointer.snapshot_id is not None:
-        options.append(exp.EQ(this=exp.column("snapshot_from_id"), expression=exp.Literal.number(pointer.snapshot_id)))
-    source = exp.Anonymous(this="iceberg_scan", expressions=options)
-    relation = cursor.sql(exp.select("*").from_(source).sql("duckdb"))
-    columns = [_pinned(name, str(kind.id).lower()) for name, kind in zip(relation.columns, relation.types, strict=True)]
-    return exp.select(*columns).from_(source)
-
-
 def _pinned(name: str, kind: str) -> exp.Expr:
     column = exp.column(exp.to_identifier(name, quoted=True))
     if kind.startswith("timestamp"):
@@ -242,11 +386,6 @@ def _pinned(name: str, kind: str) -> exp.Expr:
         )
         return exp.alias_(exp.cast(moment, "TIMESTAMP"), name, quoted=True)
     return column
-
-
-def _schema(cursor: duckdb.DuckDBPyConnection, name: str) -> pa.Schema:
-    relation: Any = cursor.sql(exp.select("*").from_(_table(name)).sql("duckdb"))
-    return wire_schema(relation.columns, relation.types)
 
 
 def _table(name: str) -> exp.Table:

@@ -1,9 +1,11 @@
 """The faults a statement can meet, named by the error types that Dremio reports over Flight."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from lakehouse.errors import LoginError, PurposeError, QueryError, ServiceUnavailableError
-from lakehouse.policy.decisions import Decision
+
+if TYPE_CHECKING:  # the engine processes need the faults, and start faster without the policy
+    from lakehouse.policy.decisions import Decision
 
 
 class RefusedStatementError(QueryError):
@@ -36,6 +38,12 @@ class DeadlineError(QueryError):
     kind: ClassVar[str] = "RESOURCE_TIMEOUT"
 
 
+class TooLargeError(QueryError):
+    """The result has more rows or bytes than a statement may return."""
+
+    kind: ClassVar[str] = "RESOURCE"
+
+
 class BusyError(ServiceUnavailableError):
     """All slots stayed taken, memory ran out, or the table files cannot be read now."""
 
@@ -53,7 +61,7 @@ class DeniedStatementError(PurposeError):
 
     kind: ClassVar[str] = "PERMISSION"
 
-    def __init__(self, decision: Decision) -> None:
+    def __init__(self, decision: "Decision") -> None:
         super().__init__(f"PERMISSION ERROR: {decision.message}")
         self.decision = decision
 

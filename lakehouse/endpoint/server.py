@@ -1,7 +1,6 @@
 """Puts the endpoint together and starts it: database, catalogue, gate, Flight server."""
 
 import logging
-import resource
 import signal
 import threading
 
@@ -48,6 +47,26 @@ class EndpointServer:
         """Where clients connect."""
         return f"grpc://{self.host}:{self.port}"
 
+    @property
+    def running(self) -> int:
+        """How many engines work on statements now."""
+        return self._duck.pool.running
+
+    @property
+    def engines(self) -> list[int]:
+        """The process ids of the engines there are."""
+        return self._duck.pool.pids
+
+    @property
+    def running_engines(self) -> list[int]:
+        """The process ids of those that work on statements."""
+        return self._duck.pool.running_pids
+
+    @property
+    def waiting(self) -> int:
+        """How many statements wait for an engine."""
+        return self._duck.pool.waiting
+
     def _warm(self) -> None:
         """Pin the tables before the first statement; storage that is not up yet is met again at the next one."""
         try:
@@ -74,9 +93,6 @@ def serve(config: EndpointConfig, releases: ReleaseLog, rules: AccessRules | Non
 
 def run_forever(config: EndpointConfig, releases: ReleaseLog, rules: AccessRules | None = None) -> None:
     """Serve until SIGTERM or SIGINT."""
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = config.address_space_bytes if most == resource.RLIM_INFINITY else min(config.address_space_bytes, most)
-    resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())

@@ -24,7 +24,7 @@ def process(tmp_path):
     command = [sys.executable, script, "--port", str(port), "--user", "ada", "--password", "secret1", "--warehouse"]
     started = subprocess.Popen([*command, tmp_path], stdout=subprocess.DEVNULL)
     queries = DremioQueries(f"grpc://127.0.0.1:{port}", "ada", "secret1")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while True:
         try:
             queries.ping()

@@ -1,6 +1,5 @@
 """Hostile statements, and statements that nobody waits for any more."""
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -108,8 +107,9 @@ ENDLESS = f"SELECT COUNT(*) FROM {SIX} WHERE d0.byte_count + d1.byte_count + d2.
 MANY_ROWS = f"SELECT a.* FROM {BIG} a CROSS JOIN {BIG} b CROSS JOIN {BIG} c CROSS JOIN {BIG} d"
 
 
-def workers():
-    return [thread for thread in threading.enumerate() if thread.name == "statement"]
+@pytest.fixture
+def running(server):
+    return lambda: server.running
 
 
 def wait_until(true, seconds=10.0):
@@ -126,23 +126,23 @@ def test_a_statement_that_takes_too_long_is_stopped(lake, new_client, own_server
     with pytest.raises(flight.FlightTimedOutError, match=r"longer than 0\.5 seconds"):
         client.fetch(ENDLESS)
     assert time.monotonic() - started < 5
-    wait_until(lambda: not workers())
+    wait_until(lambda: not server.running)
     assert client.values("SELECT 1") == [(1,)]
 
 
-def test_an_abandoned_stream_is_interrupted(client):
+def test_an_abandoned_stream_is_interrupted(client, running):
     stream = client.stream(MANY_ROWS)
     stream.read_chunk()
-    assert workers()
+    assert running()
     stream.cancel()
-    wait_until(lambda: not workers())
+    wait_until(lambda: not running())
 
 
-def test_a_cancelled_statement_without_rows_is_interrupted(client):
+def test_a_cancelled_statement_without_rows_is_interrupted(client, running):
     stream = client.stream(ENDLESS)
-    wait_until(workers)
+    wait_until(running)
     stream.cancel()
-    wait_until(lambda: not workers())
+    wait_until(lambda: not running())
 
 
 def test_too_many_statements_at_once_are_told_to_come_again(new_client, own_server):
@@ -153,7 +153,7 @@ def test_too_many_statements_at_once_are_told_to_come_again(new_client, own_serv
     with pytest.raises(flight.FlightUnavailableError, match="try again later"):
         second.fetch("SELECT COUNT(*) FROM " + BIG)
     stream.cancel()
-    wait_until(lambda: not workers())
+    wait_until(lambda: not server.running)
     assert second.values("SELECT 1") == [(1,)]
 
 
