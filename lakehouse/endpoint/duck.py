@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary, finalize
 
@@ -16,9 +16,8 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from lakehouse.endpoint.channel import BATCH
+from lakehouse.endpoint.channel import BATCH, Frame
 from lakehouse.endpoint.config import EndpointConfig, S3Access
-from lakehouse.endpoint.engine import SCHEMA
 from lakehouse.endpoint.faults import BusyError, DeadlineError
 from lakehouse.endpoint.messages import ENGINE_ERRORS
 from lakehouse.endpoint.pool import PLANNING, Pool
@@ -28,6 +27,7 @@ from lakehouse.errors import LakehouseError
 from lakehouse.ports import TablePointer
 
 log = logging.getLogger(__name__)
+SCHEMA = "pins"
 BARRIER = 2**62  # more rows than there can be
 LOCAL_EXTENSIONS = ("avro", "iceberg")  # iceberg needs avro first
 MAX_DESCRIPTIONS = 1024
@@ -104,9 +104,9 @@ class Duck:
             known = self._descriptions.get(translated)
         if known is not None:
             return known
-        ((header, body),) = self._ask(PLANNING, "describe", translated)
-        schema = pa.ipc.read_schema(body)
-        found = Described(tuple(schema.names), tuple(header["kinds"]), tuple(schema.types))
+        (answer,) = self._ask(PLANNING, "describe", translated)
+        schema = pa.ipc.read_schema(answer.body)
+        found = Described(tuple(schema.names), tuple(answer.header["kinds"]), tuple(schema.types))
         with self._describing:
             self._descriptions[translated] = found
             while len(self._descriptions) > MAX_DESCRIPTIONS:
@@ -119,9 +119,9 @@ class Duck:
         """Run a query for a user and yield its rows. `idle` is called between and may raise, which stops the query;
         `began` is called when an engine takes it.
         """  # noqa: D205 (two sentences that belong together)
-        for _, body in self._ask(user, "run", translated, schema=schema, idle=idle, began=began):
-            if body is not None:
-                yield pa.ipc.read_record_batch(body, schema)
+        for frame in self._ask(user, "run", translated, schema=schema, idle=idle, began=began):
+            if frame.kind == BATCH:
+                yield pa.ipc.read_record_batch(frame.body, schema)
 
     def read(self, query: exp.Query) -> pa.Table:
         """Return the rows of a query of this program's own. Raises duckdb.Error, BusyError."""
@@ -206,8 +206,8 @@ class Duck:
         statement = exp.Create(this=_table(name), kind=kind, replace=True, expression=select).sql("duckdb")
         named = tuple(self._relations[other] for other in NAME.findall(statement) if other in self._relations)
         relation = Relation(kind, name, statement, rows=rows, needs=(*needs, *named))
-        ((_, body),) = self._ask(PLANNING, "describe", exp.select("*").from_(_table(name)).sql("duckdb"), new=relation)
-        relation.schema = _unique(pa.ipc.read_schema(body))
+        (answer,) = self._ask(PLANNING, "describe", exp.select("*").from_(_table(name)).sql("duckdb"), new=relation)
+        relation.schema = _unique(pa.ipc.read_schema(answer.body))
         finalize(relation, self._forgotten.append, name)
         return self._relations.setdefault(name, relation)
 
@@ -219,8 +219,8 @@ class Duck:
         """Return the compressed bytes of a snapshot, from its summary; a huge number when it does not say."""
         location = exp.Anonymous(this="read_text", expressions=[exp.Literal.string(pointer.metadata_location)])
         text = exp.select("content").from_(location).sql("duckdb")
-        found = self._rows(text, CONTENT).column("content").to_pylist()
-        metadata = json.loads(found[0]) if found else {}
+        (content,) = self._rows(text, CONTENT).column("content").to_pylist()
+        metadata = json.loads(content or "{}")
         wanted = pointer.snapshot_id or metadata.get("current-snapshot-id")
         for snapshot in metadata.get("snapshots", []):
             if snapshot["snapshot-id"] == wanted:
@@ -248,7 +248,7 @@ class Duck:
         new: Relation | None = None,
         idle: Callable[[], None] | None = None,
         began: Callable[[], None] = lambda: None,
-    ) -> Iterator[tuple[dict[str, Any], pa.Buffer | None]]:
+    ) -> Iterator[Frame]:
         """Have an engine do something, with the relations that it needs for it."""
         deadline = time.monotonic() + self._config.statement_seconds + self._config.queue_seconds
         wait = idle or (lambda: _on_time(deadline))
@@ -261,7 +261,7 @@ class Duck:
 
     def _asked(
         self, engine: Engine, request: dict[str, str], needed: list[Relation], idle: Callable[[], None]
-    ) -> Iterator[tuple[dict[str, Any], pa.Buffer | None]]:
+    ) -> Iterator[Frame]:
         """Send a request together with the recipes that the engine lacks, and with what it may forget."""
         missing = [relation for relation in needed if relation.name not in engine.has]
         forgotten = [name for name in engine.has if name not in self._relations]
@@ -274,7 +274,7 @@ class Duck:
                 if not settled:
                     engine.has.update((relation.name, relation.drop) for relation in missing)
                     settled = True
-                yield frame.header, frame.body if frame.kind == BATCH or request["what"] == "describe" else None
+                yield frame
         finally:
             # What was made of the rest is not known, so it could not be dropped one day.
             engine.spent = engine.spent or (not settled and len(missing) > 1)

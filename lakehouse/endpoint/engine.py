@@ -27,7 +27,6 @@ from lakehouse.endpoint.faults import RefusedStatementError
 from lakehouse.endpoint.macros import MACROS
 from lakehouse.endpoint.wire import to_wire, wire_type
 
-SCHEMA = "pins"
 BATCH_ROWS = 65_536
 PIECE_BYTES = 4 * 1024 * 1024  # some clients take no message above 16 MB
 INTERRUPT_SECONDS = 0.05
