@@ -85,7 +85,7 @@ def _found(house: Lakehouse, provenance: Provenance) -> None:
 
     So every view can be asked from the first submission on, before there is a model or any drift.
     """
-    pinned = set(_release(house).tables)
+    pinned = set(current_release(house).tables)
     absent = [table for table in (*REGISTER, *GOLD) if table.name not in pinned]
     if absent:
         empty = [TableWrite(table, table.arrow_schema().empty_table()) for table in absent]
@@ -134,7 +134,7 @@ def read_released(house: Lakehouse, table: TableDefinition, *, columns: Sequence
     What a crash left half done is finished first, so that this sees what everybody sees.
     """
     recover(house)
-    pin = _release(house).tables.get(table.name)
+    pin = current_release(house).tables.get(table.name)
     if pin is not None:
         return house.tables.read(table.name, columns=columns, snapshot_id=pin.snapshot_id)
     empty = table.arrow_schema().empty_table()
@@ -143,11 +143,12 @@ def read_released(house: Lakehouse, table: TableDefinition, *, columns: Sequence
 
 def current_model(house: Lakehouse) -> str | None:
     """Return the published model's version, or None before the first and while it is in quarantine."""
-    model = _release(house).model_version
+    model = current_release(house).model_version
     return None if model in quarantined(house.objects) else model
 
 
-def _release(house: Lakehouse) -> Release:
+def current_release(house: Lakehouse) -> Release:
+    """Return the newest release; an empty one, number 0, before the first."""
     try:
         return house.releases.current()
     except NoReleaseError:

@@ -9,13 +9,22 @@ import dagster as dg
 import pyarrow as pa
 
 from assets.house import Origin, commit, failures, preview, read_released, stored_datasets
+from assets.promises import health, rows_of
 from assets.store import silver_tables
 from lakehouse.archive.reading import table_definition
 from lakehouse.archive.shelf import Shelf
 from lakehouse.monitor.drift import DriftRow, compare_versions, drift_rows, drift_table
 from lakehouse.ports import DatasetVersions, TableWrite
+from lakehouse.tables.expectations.book import Expectations
 from lakehouse.tables.gold import DRIFT
+from lakehouse.tables.health import EXPECTATION_RESULTS
 from lakehouse.tables.write_audit_publish import Lakehouse
+
+HEALTHY = dg.AssetCheckSpec(
+    "tables_keep_their_promises",
+    asset="table_health",
+    description="The project's own tables keep what docs/expectations.md says of them.",
+)
 
 
 @dg.asset(
@@ -50,6 +59,34 @@ def drift(
             "drifted": shifted.num_rows,
             "shifted": preview(shifted.select(["table_name", "column_name", "dataset_version", "measure", "value"])),
         }
+    )
+
+
+@dg.asset(
+    deps=[silver_tables],
+    group_name="monitor",
+    owners=["team:data"],
+    kinds={"iceberg", "gold"},
+    check_specs=[HEALTHY],
+)
+def table_health(
+    context: dg.AssetExecutionContext,
+    house: dg.ResourceParam[Lakehouse],
+    origin: dg.ResourceParam[Origin],
+    expectations: dg.ResourceParam[Expectations],
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """How the project's own tables keep their promises today: ranges, completeness, freshness."""
+    with failures():
+        found = health(house, expectations, datetime.now(UTC))
+        rows = rows_of(EXPECTATION_RESULTS, found.results, origin.provenance(context))
+        # Once a day and state of the tables: a second look at the same is no news.
+        commit(house, [TableWrite(EXPECTATION_RESULTS, rows)], key=found.key, provenance=origin.provenance(context))
+    yield dg.MaterializeResult(metadata={"promises": len(found.results), "broken": len(found.broken)})
+    yield dg.AssetCheckResult(
+        check_name=HEALTHY.name,
+        passed=not found.broken,
+        severity=dg.AssetCheckSeverity.ERROR if found.serious else dg.AssetCheckSeverity.WARN,
+        metadata={"which": dg.MetadataValue.md("\n".join(f"- {line}" for line in found.broken) or "none")},
     )
 
 

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from assets.house import Origin, commit, failures, preview, read_released, submissions, with_run
 from assets.learning import Permission, document_parts
+from assets.promises import KEPT, inspection, records, require_kept, verdict
 from assets.version import dataset_record, dataset_version, saved_version
 from lakehouse.archive.eds import Description
 from lakehouse.archive.layers import bronze_writes, load_rows, silver_writes
@@ -15,12 +16,16 @@ from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.terms import personal_columns, terms_rows
 from lakehouse.ports import DatasetVersion, DatasetVersions, TableWrite
 from lakehouse.tables.documents import assemble, documents_sha256
+from lakehouse.tables.expectations.book import Expectations
 from lakehouse.tables.gold import DOCUMENTS, LOADS
 from lakehouse.tables.register import TERMS
 from lakehouse.tables.write_audit_publish import Lakehouse
 
 WHOLE = dg.AssetCheckSpec(
-    "as_many_rows_as_bronze", asset="silver_tables", blocking=True, description="No row was lost or made by typing."
+    "as_many_rows_as_bronze",
+    asset="silver_tables",
+    blocking=True,
+    description="No row was lost or made by typing: silver and set aside.",
 )
 APART = dg.AssetCheckSpec(
     "no_text_in_two_splits",
@@ -59,7 +64,7 @@ def bronze_tables(
     group_name="store",
     owners=["team:data"],
     kinds={"iceberg", "silver"},
-    check_specs=[WHOLE],
+    check_specs=[WHOLE, KEPT],
 )
 def silver_tables(
     context: dg.AssetExecutionContext,
@@ -67,16 +72,22 @@ def silver_tables(
     versions: dg.ResourceParam[DatasetVersions],
     house: dg.ResourceParam[Lakehouse],
     origin: dg.ResourceParam[Origin],
+    expectations: dg.ResourceParam[Expectations],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """The same rows in the types of their data dictionary, published together or not at all."""
     with failures():
         description, version = _accepted(shelf, versions, context.partition_key)
-        writes = silver_writes(shelf.landed(context.partition_key).folder, description, version)
-        _commit(context, house, origin, "silver", version, writes)
+        found = inspection(house, expectations, version)
+        writes = silver_writes(shelf.landed(context.partition_key).folder, description, version, found.sift)
+    yield verdict(found)
+    with failures():
+        require_kept(house, found, origin, context, version)
+        _commit(context, house, origin, "silver", version, writes, beside=records(found, origin.provenance(context)))
         shelf.done(context.partition_key)
         counts = _row_counts(house, version)
     yield _loaded(writes, version, description)
-    yield dg.AssetCheckResult(check_name=WHOLE.name, passed=counts["bronze"] == counts["silver"], metadata=dict(counts))
+    whole = counts["bronze"] == counts["silver"] + found.aside_count
+    yield dg.AssetCheckResult(check_name=WHOLE.name, passed=whole, metadata={**counts, "set_aside": found.aside_count})
 
 
 @dg.asset(

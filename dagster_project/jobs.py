@@ -1,10 +1,10 @@
-"""The two jobs: `ingest` takes one submission to its tables, `learn` takes the tables to a published model."""
+"""The jobs: `ingest` takes one submission to its tables, `learn` tables to a model, `look_after` looks at tables."""
 
 import dagster as dg
 
 from assets.evaluate import evaluation
 from assets.ingest import submission
-from assets.monitor import drift
+from assets.monitor import drift, table_health
 from assets.publish import release
 from assets.retrain import retrain_decisions
 from assets.store import bronze_tables, documents, silver_tables
@@ -24,6 +24,7 @@ ASSETS = (
     evaluation,
     release,
     drift,
+    table_health,
     retrain_decisions,
 )
 
@@ -40,6 +41,13 @@ learn = dg.define_asset_job(
     "learn",
     selection=[documents, language_model, evaluation, release, drift, retrain_decisions],
     description="From the published documents to an evaluated model, published when it is better; and what shifted.",
+)
+
+
+look_after = dg.define_asset_job(
+    "look_after",
+    selection=[table_health],
+    description="How the project's own tables keep their promises today.",
 )
 
 

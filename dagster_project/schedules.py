@@ -1,8 +1,8 @@
-"""What starts a run by the clock: a regular retraining."""
+"""What starts a run by the clock: a regular retraining, and a daily look at the tables."""
 
 import dagster as dg
 
-from dagster_project.jobs import learn, learn_config
+from dagster_project.jobs import learn, learn_config, look_after
 
 
 def retrain_schedule(cron: str) -> dg.ScheduleDefinition:
@@ -21,3 +21,15 @@ def retrain_schedule(cron: str) -> dg.ScheduleDefinition:
         return dg.RunRequest(run_key=f"schedule:{when}", run_config=learn_config("schedule"))
 
     return tick
+
+
+def health_schedule(cron: str) -> dg.ScheduleDefinition:
+    """Return the schedule that looks whether the project's own tables keep their promises."""
+    return dg.ScheduleDefinition(
+        name="health_schedule",
+        job=look_after,
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Looks at the promises of the project's own tables; the same tables on the same day are no news.",
+    )

@@ -80,6 +80,12 @@ class Settings(BaseModel):
         "fail", description="What training does with a dataset whose terms forbid it: fail naming it, or do without."
     )
     rule_packs: str = Field("", description="Folder of rule packs of others, besides those the archive ships.")
+    expectations: str = Field(
+        "", description="Folder of YAML files that say what tables promise, besides those shipped."
+    )
+    health_cron: str = Field(
+        "0 5 * * *", description="When the promises of the project's own tables are looked at (UTC)."
+    )
     retrain_cron: str = Field("0 2 * * *", description="When the scheduled retraining runs (UTC).")
     inbox_seconds: int = Field(15, ge=1, description="How often the inbox is looked at.")
     drift_seconds: int = Field(30, ge=1, description="How often retraining decisions are looked at.")

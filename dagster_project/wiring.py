@@ -6,7 +6,7 @@ from assets.house import Origin
 from assets.learning import Permission
 from assets.workshop import Workshop
 from dagster_project.judging import fair_gate, rule_packs
-from dagster_project.settings import Settings, code_commit
+from dagster_project.settings import PROJECT, Settings, code_commit
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.datalad import DataladVersions
 from lakehouse.adapters.object_store import LocalObjects, S3Objects
@@ -15,6 +15,7 @@ from lakehouse.archive.shelf import Shelf
 from lakehouse.policy.audit import DeniedLog
 from lakehouse.policy.users import UsersFile
 from lakehouse.publish.views import publishable_views
+from lakehouse.tables.expectations.book import Expectations, read_expectations
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.config import DEMO, TINY
@@ -82,6 +83,11 @@ def permission(settings: Settings) -> Permission:
     return Permission(users_file(settings), denied_log(settings), leave_out=leave_out)
 
 
+def expectations(settings: Settings) -> Expectations:
+    """Return what tables promise: what is shipped, and what the folder that the settings name says."""
+    return read_expectations([PROJECT / settings.expectations] if settings.expectations else [])
+
+
 def resources(settings: Settings) -> dict[str, object]:
     """Return everything assets ask for, by the name they ask with."""
     return {
@@ -92,6 +98,7 @@ def resources(settings: Settings) -> dict[str, object]:
         "workshop": workshop(settings),
         "origin": Origin(code_commit=code_commit()),
         "permission": permission(settings),
+        "expectations": expectations(settings),
     }
 
 

@@ -229,6 +229,18 @@ class ProtectionError(PermanentError):
     exit_code = 91
 
 
+class BrokenPromiseError(PermanentError):
+    """Rows break a promise of their table for which nothing may be published."""
+
+    exit_code = 92
+
+
+class ExpectationFileError(PermanentError):
+    """A file of expectations is not there, is at fault, or does not fit its table."""
+
+    exit_code = 93
+
+
 class ServiceUnavailableError(TransientError):
     """A server does not answer, or not in time."""
 

@@ -1,6 +1,7 @@
 """Turns an accepted version into the writes of its layers: bronze as submitted, silver typed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +20,9 @@ from lakehouse.archive.reading import (
 from lakehouse.definition import TableDefinition
 from lakehouse.ports import DatasetVersion, TableWrite
 
+Sift = Callable[[TableDefinition, pa.Table, pa.Table], pa.Table]
+"""Given a silver table, its rows, and the file and number of each in bronze, returns the rows that stay in it."""
+
 
 def bronze_writes(folder: Path, description: Description, version: DatasetVersion) -> list[TableWrite]:
     """Return every table, text collection and event log as submitted, cells as text."""
@@ -30,13 +34,19 @@ def bronze_writes(folder: Path, description: Description, version: DatasetVersio
     return [*tables, *texts, *event_writes(folder, description, version, "bronze")]
 
 
-def silver_writes(folder: Path, description: Description, version: DatasetVersion) -> list[TableWrite]:
-    """Return every table in the types of its data dictionary, every text collection and every event log."""
+def silver_writes(
+    folder: Path, description: Description, version: DatasetVersion, sift: Sift = lambda _table, rows, _places: rows
+) -> list[TableWrite]:
+    """Return every table in the types of its data dictionary, every text collection and every event log.
+
+    `sift` may keep rows of tables out.
+    """
     tables = []
     for name, raw in raw_tables(folder, description):
         table = description.tables[name]
         definition = table_definition(description.name, table, "silver")
-        tables.append(_stamped(definition, typed(raw, table), version, prefix=""))
+        write = _stamped(definition, typed(raw, table), version, prefix="")
+        tables.append(replace(write, rows=sift(definition, write.rows, raw.select(["_source_file", "_row_number"]))))
     texts = _text_writes(folder, description, version, "silver", prefix="")
     return [*tables, *texts, *event_writes(folder, description, version, "silver")]
 

@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from lakehouse.definition import Column, TableDefinition
+from lakehouse.tables.health import HEALTH
 from lakehouse.tables.register import TIMESTAMP
 
 RUN = (
@@ -216,4 +217,5 @@ GOLD = (
     DRIFT,
     RETRAIN_DECISIONS,
     MODEL_QUARANTINES,
+    *HEALTH,
 )

@@ -1,0 +1,1 @@
+"""Expectations: what each table promises beyond its types, as data; judged by Polars before rows become visible."""

@@ -1,0 +1,64 @@
+"""Reads expectations: those shipped with the project, and the YAML files of a folder that the settings name."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from lakehouse.errors import ExpectationFileError
+from lakehouse.tables.expectations.kinds import TableExpectations
+
+SHIPPED = Path(__file__).parent / "data"
+LARGEST_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """All expectations by table name, and a hash of the files they were read from."""
+
+    tables: Mapping[str, TableExpectations]
+    version: str
+
+    def of(self, table: str) -> TableExpectations | None:
+        """Return what a table promises, with what its namespace does (``silver.*``); None where nothing is written."""
+        own, shared = self.tables.get(table), self.tables.get(f"{table.partition('.')[0]}.*")
+        if own is None or shared is None:
+            return own or shared
+        inherited = {
+            code: one.model_copy(update={"owner": one.owner or shared.owner}) for code, one in shared.expect.items()
+        }
+        return own.model_copy(update={"expect": {**inherited, **own.expect}})
+
+
+def read_expectations(folders: Iterable[Path] = ()) -> Expectations:
+    """Return the shipped expectations and those of every ``*.yaml`` in `folders`; a later file replaces a table's.
+
+    Raises:
+        ExpectationFileError: a folder is not there, or a file is no list of expectations.
+    """
+    found: dict[str, TableExpectations] = {}
+    digest = hashlib.sha256()
+    for folder in (SHIPPED, *folders):
+        if not folder.is_dir():
+            raise ExpectationFileError(f"{folder} is no folder; LAKEHOUSE_EXPECTATIONS names one with YAML files")
+        for path in sorted(folder.glob("*.yaml")):
+            body = path.read_bytes()[: LARGEST_BYTES + 1]
+            found.update(_parsed(path, body))
+            digest.update(path.name.encode() + b"\0" + body)
+    return Expectations(found, digest.hexdigest()[:16])
+
+
+def _parsed(path: Path, body: bytes) -> dict[str, TableExpectations]:
+    if len(body) > LARGEST_BYTES:
+        raise ExpectationFileError(f"{path.name} is larger than {LARGEST_BYTES:,} bytes; split it")
+    try:
+        return TypeAdapter(dict[str, TableExpectations]).validate_python(yaml.safe_load(body))
+    except yaml.YAMLError as error:
+        raise ExpectationFileError(f"{path.name} is no YAML: {error}; mend it") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = " > ".join(str(part) for part in first["loc"])
+        raise ExpectationFileError(f"{path.name}: {place}: {first['msg']}; see docs/expectations.md") from error

@@ -1,0 +1,127 @@
+"""Judges the tables of one dataset version on their way to silver, and keeps what was found for the record."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.definition import TableDefinition
+from lakehouse.ports import DatasetVersion
+from lakehouse.tables.expectations.book import Expectations
+from lakehouse.tables.expectations.judge import Verdict, judge
+
+Record = dict[str, object]
+
+
+@dataclass
+class Inspection:
+    """One look at a version. `known` is ``gold.expectation_results`` as released: earlier versions are its history."""
+
+    expectations: Expectations
+    known: pa.Table
+    version: DatasetVersion
+    now: datetime
+    verdicts: list[tuple[str, Verdict]] = field(default_factory=list)
+    aside: list[pa.Table] = field(default_factory=list)
+
+    def sift(self, definition: TableDefinition, rows: pa.Table, places: pa.Table) -> pa.Table:
+        """Judge a silver table's rows and return those that stay in it.
+
+        `places` has the columns ``_source_file`` and ``_row_number``, in the order of `rows`.
+        """
+        promised_of = self.expectations.of(definition.name)
+        if promised_of is None:
+            return rows
+        judgement = judge(rows, promised_of, history=self._history(definition.name), now=self.now)
+        self.verdicts += [(definition.name, verdict) for verdict in judgement.verdicts]
+        goes = pc.is_valid(judgement.aside)
+        if not pc.any(goes).as_py():
+            return rows
+        self.aside.append(
+            pa.table(
+                {
+                    "table_name": pa.array([definition.name] * rows.num_rows, pa.string()).filter(goes),
+                    "source_file": places.column("_source_file").filter(goes),
+                    "row_number": places.column("_row_number").filter(goes),
+                    "code": judgement.aside.filter(goes),
+                }
+            )
+        )
+        return rows.filter(pc.invert(goes))
+
+    @property
+    def blocked(self) -> list[str]:
+        """One line per broken promise for which nothing may be published."""
+        return [f"{table}: {verdict.code}, {told(verdict)}" for table, verdict in self.verdicts if verdict.blocks]
+
+    @property
+    def broken(self) -> list[tuple[str, Verdict]]:
+        """Every broken promise, with its table."""
+        return [(table, verdict) for table, verdict in self.verdicts if not verdict.kept]
+
+    @property
+    def aside_count(self) -> int:
+        """How many rows are kept out of silver."""
+        return sum(rows.num_rows for rows in self.aside)
+
+    def results(self) -> list[Record]:
+        """Return every verdict as a row of ``gold.expectation_results``, without the run columns."""
+        return [
+            {
+                "dataset": self.version.dataset,
+                "dataset_version": self.version.version,
+                "dataset_commit": self.version.commit,
+                **recorded(table, verdict, self.expectations.version),
+            }
+            for table, verdict in self.verdicts
+        ]
+
+    def rows_aside(self) -> pa.Table | None:
+        """Return the rows of ``gold.rows_aside`` without the run columns, or None when every row stays."""
+        if not self.aside:
+            return None
+        rows = pa.concat_tables(self.aside)
+        stamp = {
+            "dataset": self.version.dataset,
+            "dataset_version": self.version.version,
+            "dataset_commit": self.version.commit,
+        }
+        for name, value in stamp.items():
+            rows = rows.append_column(name, pa.array([value] * rows.num_rows, pa.string()))
+        return rows
+
+    def _history(self, table: str) -> Mapping[str, Sequence[float]]:
+        found: dict[str, dict[str, float]] = {}
+        for row in sorted(self.known.to_pylist(), key=lambda row: row["recorded_at"]):
+            mine = row["table_name"] == table and row["dataset_version"] != self.version.version
+            if mine and row["observed"] is not None and not row["blocked"]:
+                # The newest judgement of a version counts, at the place of its first.
+                found.setdefault(row["code"], {})[row["dataset_version"]] = row["observed"]
+        return {code: list(by_version.values()) for code, by_version in found.items()}
+
+
+def recorded(table: str, verdict: Verdict, expectations_version: str) -> Record:
+    """Return a verdict as the columns that are the same for every table."""
+    return {
+        "table_name": table,
+        "code": verdict.code,
+        "promise": verdict.promise,
+        "severity": verdict.expectation.severity,
+        "kept": verdict.kept,
+        "row_count": verdict.evaluated,
+        "unexpected_count": verdict.unexpected,
+        "observed": verdict.observed,
+        "blocked": verdict.blocks,
+        "owner": verdict.owner,
+        "reason": verdict.expectation.reason,
+        "expectations_version": expectations_version,
+    }
+
+
+def told(verdict: Verdict) -> str:
+    """Return how a promise was broken, in a sentence without a full stop; it holds counts and measures, no values."""
+    found = "nothing to measure" if verdict.observed is None else f"{verdict.observed:,.6g}"
+    rows = f", {verdict.unexpected:,} of {verdict.evaluated:,} rows" if verdict.unexpected else ""
+    return f"{verdict.promise}; found {found}{rows}"

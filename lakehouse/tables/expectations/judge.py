@@ -1,0 +1,199 @@
+"""Judges rows against what their table promises, all promises in one pass of Polars."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from statistics import median
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from lakehouse.errors import ExpectationFileError
+from lakehouse.tables.expectations.kinds import (
+    HISTORY,
+    Between,
+    Expectation,
+    Fresh,
+    Matches,
+    Measured,
+    NotAbove,
+    OneOf,
+    Present,
+    RowPromise,
+    Steady,
+    TableExpectations,
+    Unique,
+)
+from lakehouse.tables.expectations.wording import promised
+
+History = Mapping[str, Sequence[float]]
+"""By code, what was observed in earlier versions, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How one promise was kept. `unexpected` counts rows of `evaluated`; `observed` is the share or measure, if any."""
+
+    code: str
+    expectation: Expectation
+    owner: str
+    promise: str
+    kept: bool
+    evaluated: int
+    unexpected: int
+    observed: float | None
+
+    @property
+    def blocks(self) -> bool:
+        """Whether nothing may be published: an error, or too many rows for a quarantine."""
+        return not self.kept and self.expectation.severity in ("error", "quarantine")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Every verdict on some rows, and for each row the code of the promise it is set aside for, or null."""
+
+    verdicts: tuple[Verdict, ...]
+    aside: pa.StringArray
+
+    @property
+    def blocked(self) -> tuple[Verdict, ...]:
+        """The broken promises for which nothing may be published."""
+        return tuple(verdict for verdict in self.verdicts if verdict.blocks)
+
+
+def judge(rows: pa.Table, promised_of: TableExpectations, *, history: History, now: datetime) -> Judgement:
+    """Return how the rows of one version keep every promise. No rows keep every promise but that of freshness.
+
+    Raises:
+        ExpectationFileError: a promise names a column that is not there, or compares it with another type.
+    """
+    _require_columns(rows, promised_of)
+    frame = pl.from_arrow(rows)
+    assert isinstance(frame, pl.DataFrame)
+    by_row = {code: one for code, one in promised_of.expect.items() if isinstance(one, RowPromise)}
+    try:
+        wrong = frame.select(_breaks(one).fill_null(value=False).alias(code) for code, one in by_row.items())
+        counts = wrong.sum().row(0) if by_row and frame.height else (0,) * len(by_row)
+        unexpected = dict(zip(by_row, counts, strict=True))
+        verdicts = [
+            _verdict(code, one, promised_of.owner, frame, unexpected.get(code, 0), history.get(code, ()), now)
+            for code, one in promised_of.expect.items()
+        ]
+    except pl.exceptions.PolarsError as error:
+        raise ExpectationFileError(f"a promise does not fit its column: {error}; mend the expectations") from error
+    return Judgement(tuple(verdicts), _aside(wrong, by_row, frame.height))
+
+
+def _require_columns(rows: pa.Table, promised_of: TableExpectations) -> None:
+    for code, one in promised_of.expect.items():
+        named = [getattr(one, "column", ""), getattr(one, "other", ""), *getattr(one, "columns", ())]
+        absent = [name for name in named if name and name not in rows.column_names]
+        if absent:
+            raise ExpectationFileError(
+                f"{code} speaks of {', '.join(absent)}, but the columns are {', '.join(rows.column_names)}"
+            )
+
+
+def _breaks(one: RowPromise) -> pl.Expr:
+    match one:
+        case Present(column=column):
+            return pl.col(column).is_null()
+        case Between(column=column, minimum=minimum, maximum=maximum):
+            below = pl.col(column) < pl.lit(_bound(minimum)) if minimum is not None else pl.lit(value=False)
+            above = pl.col(column) > pl.lit(_bound(maximum)) if maximum is not None else pl.lit(value=False)
+            return below | above
+        case OneOf(column=column, values=values):
+            return ~pl.col(column).is_in(list(values))
+        case Matches(column=column, pattern=pattern):
+            return ~pl.col(column).str.contains(pattern)
+        case NotAbove(column=column, other=other):
+            return pl.col(column) > pl.col(other)
+        case _:
+            raise AssertionError(f"{type(one).__name__} is judged by row but has no expression")
+
+
+def _bound(value: float | str) -> float | date | datetime:
+    if not isinstance(value, str):
+        return value
+    try:
+        return date.fromisoformat(value) if len(value) == len("2024-01-31") else datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ExpectationFileError(f"the bound {value!r} is neither a number nor an ISO date or time") from error
+
+
+def _verdict(
+    code: str,
+    one: Expectation,
+    owner: str,
+    frame: pl.DataFrame,
+    unexpected: int,
+    earlier: Sequence[float],
+    now: datetime,
+) -> Verdict:
+    def verdict(*, kept: bool, unexpected: int = 0, observed: float | None) -> Verdict:
+        return Verdict(
+            code, one, one.owner or owner, promised(one), kept, frame.height, int(unexpected), _number(observed)
+        )
+
+    match one:
+        case Unique(columns=columns):
+            repeated = frame.height - frame.select(columns).n_unique()
+            return verdict(kept=repeated == 0, unexpected=repeated, observed=_share(frame.height, repeated))
+        case Measured(minimum=minimum, maximum=maximum):
+            value = _measure(frame, one)
+            low, high = -np.inf if minimum is None else minimum, np.inf if maximum is None else maximum
+            return verdict(kept=value is None or low <= value <= high, observed=value)
+        case Steady(within=within):
+            value, usual = _measure(frame, one), median(earlier[-HISTORY:]) if earlier else None
+            kept = value is None or usual is None or abs(value - usual) <= within * abs(usual)
+            return verdict(kept=kept, observed=value)
+        case Fresh(column=column, days=days):
+            age = _age_days(frame, column, now)
+            return verdict(kept=age is not None and age <= days, observed=age)
+        case _:
+            share = _share(frame.height, unexpected)
+            return verdict(kept=share >= one.mostly, unexpected=unexpected, observed=share)
+
+
+def _share(height: int, unexpected: int) -> float:
+    return 1.0 if not height else 1 - unexpected / height
+
+
+def _number(observed: float | None) -> float | None:
+    return None if observed is None else float(observed)
+
+
+def _measure(frame: pl.DataFrame, one: Measured | Steady) -> float | None:
+    if one.measure == "rows":
+        return float(frame.height)
+    values = frame[one.column]
+    if one.measure == "missing_share":
+        return values.null_count() / frame.height if frame.height else None
+    if one.measure == "distinct":
+        return float(values.drop_nulls().n_unique())
+    found = values.cast(pl.Float64).mean() if one.measure == "mean" else values.cast(pl.Float64).median()
+    return None if found is None else float(found)  # type: ignore[arg-type]
+
+
+def _age_days(frame: pl.DataFrame, column: str, now: datetime) -> float | None:
+    newest = frame[column].max()
+    if newest is None:
+        return None
+    if isinstance(newest, datetime):
+        moment = newest if newest.tzinfo else newest.replace(tzinfo=UTC)
+        return (now - moment).total_seconds() / 86_400
+    if isinstance(newest, date):
+        return float((now.date() - newest).days)
+    raise ExpectationFileError(f"{column} holds no dates or times, so nothing can be said of its freshness")
+
+
+def _aside(wrong: pl.DataFrame, by_row: Mapping[str, RowPromise], height: int) -> pa.StringArray:
+    first = pl.lit(None, dtype=pl.String)
+    for code, one in reversed(list(by_row.items())):
+        if one.severity == "quarantine":
+            first = pl.when(pl.col(code)).then(pl.lit(code)).otherwise(first)
+    if not wrong.width:
+        return pa.nulls(height, pa.string())
+    return wrong.select(first.alias("code"))["code"].to_arrow().cast(pa.string())

@@ -1,0 +1,168 @@
+"""The kinds of expectation, each a small typed record read from YAML."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Severity = Literal["error", "quarantine", "warning"]
+Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]+$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+HISTORY = 5
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Promise(_Data):
+    """What every expectation says: how much it matters, why it is made, and who answers when it is broken.
+
+    ``error`` publishes nothing, ``quarantine`` keeps single rows out of silver, ``warning`` only says so.
+    """
+
+    severity: Severity
+    reason: str = Field(min_length=10)
+    owner: str = ""
+
+
+class RowPromise(Promise):
+    """A promise about single rows; it is kept when the share of rows that keep it is `mostly` or more.
+
+    Under ``quarantine`` the rows that break it are set aside; if more than 1 - `mostly` do, nothing is published,
+    for then they are no outliers.
+    """
+
+    mostly: Share = 1.0
+
+    @model_validator(mode="after")
+    def _room_for_outliers(self) -> Self:
+        if self.severity == "quarantine" and self.mostly == 1:
+            raise ValueError("quarantine needs `mostly` below 1: the share of rows that must be no outliers")
+        return self
+
+
+class Present(RowPromise):
+    """A value is there."""
+
+    check: Literal["present"]
+    column: str
+
+
+class Between(RowPromise):
+    """A number, date or time lies between two bounds, both included; absent values keep the promise."""
+
+    check: Literal["between"]
+    column: str
+    minimum: float | str | None = None
+    maximum: float | str | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.minimum is None and self.maximum is None:
+            raise ValueError("name `minimum`, `maximum` or both")
+        return self
+
+
+class OneOf(RowPromise):
+    """A value is one of a list; absent values keep the promise."""
+
+    check: Literal["one_of"]
+    column: str
+    values: tuple[str | int | float, ...] = Field(min_length=1)
+
+
+class Matches(RowPromise):
+    """A text matches a regular expression (Rust's syntax) somewhere; absent values keep the promise."""
+
+    check: Literal["matches"]
+    column: str
+    pattern: str
+
+
+class NotAbove(RowPromise):
+    """A value is at most that of another column of its row; rows that lack either keep the promise."""
+
+    check: Literal["not_above"]
+    column: str
+    other: str
+
+
+class TablePromise(Promise):
+    """A promise about all rows of a version together; rows cannot be set aside for it."""
+
+    @model_validator(mode="after")
+    def _no_rows_to_blame(self) -> Self:
+        if self.severity == "quarantine":
+            raise ValueError("only promises about single rows can quarantine; choose error or warning")
+        return self
+
+
+class Unique(TablePromise):
+    """No two rows share their values in these columns."""
+
+    check: Literal["unique"]
+    columns: tuple[str, ...] = Field(min_length=1)
+
+
+Measure = Literal["rows", "missing_share", "distinct", "mean", "median"]
+
+
+class Measured(TablePromise):
+    """A measure of the version lies between two bounds, both included. A measure of no values keeps the promise."""
+
+    check: Literal["measured"]
+    measure: Measure
+    column: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        _needs_column(self.measure, self.column)
+        if self.minimum is None and self.maximum is None:
+            raise ValueError("name `minimum`, `maximum` or both")
+        return self
+
+
+class Steady(TablePromise):
+    """A measure is within a share of the median of the same measure in at most five earlier versions.
+
+    |value - median| <= `within` * |median|. The first version keeps the promise, and so does one without values.
+    """
+
+    check: Literal["steady"]
+    measure: Measure
+    column: str = ""
+    within: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        _needs_column(self.measure, self.column)
+        return self
+
+
+class Fresh(TablePromise):
+    """The newest time in a column is at most so many days old when the table is looked at; no rows are not fresh."""
+
+    check: Literal["fresh"]
+    column: str
+    days: float = Field(gt=0)
+
+
+def _needs_column(measure: str, column: str) -> None:
+    if (measure == "rows") == bool(column):
+        raise ValueError("`rows` takes no `column`, every other measure needs one")
+
+
+Expectation = Annotated[
+    Present | Between | OneOf | Matches | NotAbove | Unique | Measured | Steady | Fresh, Field(discriminator="check")
+]
+
+
+class TableExpectations(_Data):
+    """What one table promises. `owner` answers for every promise that names nobody else."""
+
+    about: str
+    owner: str
+    expect: dict[Code, Expectation] = Field(min_length=1)

@@ -1,0 +1,64 @@
+"""Promises in the flow: outliers are set aside, a broken promise publishes nothing, and both are on record."""
+
+import yaml
+
+from dagster_project.code_location import build
+from dagster_project.loop import Loop
+from lakehouse.errors import BrokenPromiseError
+
+OUTCOMES = "silver.college_scorecard_outcomes"
+HIGH = {"check": "between", "column": "earnings_med", "maximum": 100000, "mostly": 0.99, "severity": "quarantine"}
+NEVER = {"check": "present", "column": "earnings_med", "severity": "error"}
+REASON = "Because the test says so."
+
+
+def promising(bench, **expect):
+    folder = bench.settings.home / "promises"
+    folder.mkdir(exist_ok=True)
+    entries = {code: {"reason": REASON, **one} for code, one in expect.items()}
+    promised = {OUTCOMES: {"about": "Outcomes.", "owner": "team:test", "expect": entries}}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(promised))
+    settings = bench.settings.model_copy(update={"expectations": str(folder)})
+    return Loop(build(settings), bench.loop.instance)
+
+
+def test_outliers_stay_in_bronze_and_out_of_silver_and_are_named_by_place(bench):
+    outcome = promising(bench, HIGH=HIGH).ingest(bench.wave(2009))
+    assert outcome.success, outcome.failure
+    bronze, silver = bench.rows("bronze.college_scorecard_outcomes"), bench.rows(OUTCOMES)
+    high = {
+        (row["_source_file"], row["_row_number"])
+        for row in bronze
+        if row["earnings_med"] and float(row["earnings_med"]) > 100_000
+    }
+    aside = bench.rows("gold.rows_aside")
+    assert {(row["source_file"], row["row_number"]) for row in aside} == high
+    assert {(row["code"], row["table_name"]) for row in aside} == {("HIGH", OUTCOMES)}
+    assert len(high) > 0
+    assert len(silver) == len(bronze) - len(high)
+    assert all(row["earnings_med"] is None or row["earnings_med"] <= 100_000 for row in silver)
+    (verdict,) = [row for row in bench.rows("gold.expectation_results") if row["code"] == "HIGH"]
+    assert (verdict["kept"], verdict["unexpected_count"]) == (True, len(high))
+
+
+def test_a_broken_promise_publishes_nothing_and_a_changed_one_lets_the_same_version_in(bench):
+    key = bench.wave(2009)
+    outcome = promising(bench, NEVER=NEVER).ingest(key)
+    assert (outcome.success, outcome.exit_code) == (False, BrokenPromiseError.exit_code)
+    assert "NEVER" in outcome.failure
+    assert OUTCOMES not in bench.state()["snapshots"]
+    recorded = {row["code"]: row for row in bench.rows("gold.expectation_results")}
+    assert recorded["NEVER"]["blocked"]
+    assert 0 < recorded["NEVER"]["unexpected_count"] < recorded["NEVER"]["row_count"]
+    outcome = promising(bench, NEVER={**NEVER, "severity": "warning"}).ingest(key)
+    assert outcome.success, outcome.failure
+    assert len(bench.rows(OUTCOMES)) == len(bench.rows("bronze.college_scorecard_outcomes"))
+
+
+def test_the_tables_of_the_project_are_looked_after_once_a_day_and_state(bench):
+    bench.loop.ingest(bench.wave(2009))
+    job = bench.loop.defs.resolve_job_def("look_after")
+    assert job.execute_in_process(instance=bench.loop.instance).success
+    judged = [row for row in bench.rows("gold.expectation_results") if row["dataset"] is None]
+    assert {row["code"] for row in judged} >= {"FAIR_SCORE_IS_A_SHARE", "ARRIVALS_FRESH"}
+    assert all(row["kept"] for row in judged)

@@ -1,0 +1,239 @@
+"""Promises of tables: each kind is kept and broken where it should be, outliers are named, bad files are refused."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+import yaml
+
+from lakehouse.definition import Column, TableDefinition
+from lakehouse.errors import ExpectationFileError
+from lakehouse.ports import DatasetVersion
+from lakehouse.tables.expectations.book import Expectations, read_expectations
+from lakehouse.tables.expectations.inspection import Inspection
+from lakehouse.tables.expectations.judge import judge
+from lakehouse.tables.expectations.kinds import TableExpectations
+from lakehouse.tables.gold import GOLD
+from lakehouse.tables.health import EXPECTATION_RESULTS
+from lakehouse.tables.register import REGISTER
+
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
+REASON = "Because the test says so."
+ROWS = pa.table(
+    {
+        "n": pa.array([1, 2, 3, None], pa.int64()),
+        "top": pa.array([1, 5, 2, 4], pa.int64()),
+        "word": pa.array(["a1", "b2", "zz", None]),
+        "day": pa.array([date(2026, 11, 1), date(2026, 11, 20), None, date(2026, 10, 1)]),
+        "at": pa.array([NOW - timedelta(days=3)] * 4, pa.timestamp("us", tz="UTC")),
+    }
+)
+
+
+def promises(**expect):
+    entries = {code: {"severity": "warning", "reason": REASON, **one} for code, one in expect.items()}
+    return TableExpectations.model_validate({"about": "A table.", "owner": "team:x", "expect": entries})
+
+
+def only(one, rows=ROWS, history=()):
+    (verdict,) = judge(rows, promises(ONE=one), history={"ONE": history}, now=NOW).verdicts
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("one", "unexpected"),
+    [
+        ({"check": "present", "column": "n"}, 1),
+        ({"check": "present", "column": "top"}, 0),
+        ({"check": "between", "column": "n", "minimum": 2}, 1),
+        ({"check": "between", "column": "n", "maximum": 1}, 2),
+        ({"check": "between", "column": "n", "minimum": 1, "maximum": 3}, 0),
+        ({"check": "between", "column": "day", "minimum": "2026-11-01"}, 1),
+        ({"check": "between", "column": "at", "maximum": "2026-11-01T00:00:00+00:00"}, 4),
+        ({"check": "one_of", "column": "word", "values": ["a1", "b2"]}, 1),
+        ({"check": "one_of", "column": "n", "values": [1, 2, 3]}, 0),
+        ({"check": "matches", "column": "word", "pattern": "^[a-z][0-9]$"}, 1),
+        ({"check": "not_above", "column": "n", "other": "top"}, 1),
+    ],
+)
+def test_a_promise_about_rows_counts_those_that_break_it(one, unexpected):
+    verdict = only(one)
+    assert (verdict.kept, verdict.unexpected, verdict.evaluated) == (unexpected == 0, unexpected, 4)
+    assert verdict.observed == 1 - unexpected / 4
+
+
+def test_mostly_leaves_room_for_some_rows():
+    assert only({"check": "present", "column": "n", "mostly": 0.75}).kept
+    assert not only({"check": "present", "column": "n", "mostly": 0.76}).kept
+
+
+@pytest.mark.parametrize(
+    ("one", "observed", "kept"),
+    [
+        ({"check": "measured", "measure": "rows", "minimum": 4, "maximum": 4}, 4, True),
+        ({"check": "measured", "measure": "rows", "minimum": 5}, 4, False),
+        ({"check": "measured", "measure": "missing_share", "column": "n", "maximum": 0.2}, 0.25, False),
+        ({"check": "measured", "measure": "distinct", "column": "word", "minimum": 3}, 3, True),
+        ({"check": "measured", "measure": "mean", "column": "n", "maximum": 1.9}, 2, False),
+        ({"check": "measured", "measure": "median", "column": "top", "minimum": 3}, 3, True),
+        ({"check": "fresh", "column": "at", "days": 3}, 3, True),
+        ({"check": "fresh", "column": "at", "days": 2.9}, 3, False),
+        ({"check": "fresh", "column": "day", "days": 7}, 7, True),
+    ],
+)
+def test_a_measure_is_held_to_its_bounds(one, observed, kept):
+    verdict = only(one)
+    assert (verdict.observed, verdict.kept) == (observed, kept)
+
+
+def test_columns_that_repeat_together_are_counted():
+    rows = pa.table({"a": [1, 1, 2], "b": [1, 1, 1]})
+    assert only({"check": "unique", "columns": ["a"]}, rows).unexpected == 1
+    assert only({"check": "unique", "columns": ["b"]}, rows).unexpected == 2
+
+
+@pytest.mark.parametrize(
+    ("history", "kept"),
+    [((), True), ((4, 4, 4), True), ((8,), True), ((9,), False), ((2,), False), ((100, 4, 4), True)],
+)
+def test_a_steady_measure_is_near_the_median_of_earlier_versions(history, kept):
+    assert only({"check": "steady", "measure": "rows", "within": 0.5}, history=history).kept is kept
+
+
+def test_only_the_five_newest_versions_are_history():
+    assert not only({"check": "steady", "measure": "rows", "within": 0.1}, history=[4, 4, 4, 9, 9, 9, 9, 9]).kept
+
+
+def test_no_rows_keep_every_promise_but_that_of_freshness():
+    empty = ROWS.schema.empty_table()
+    assert only({"check": "present", "column": "n"}, empty).kept
+    assert only({"check": "measured", "measure": "mean", "column": "n", "minimum": 1}, empty).kept
+    assert not only({"check": "fresh", "column": "at", "days": 9}, empty).kept
+
+
+def test_a_measure_of_no_values_is_null_and_keeps_its_promise():
+    rows = pa.table({"n": pa.array([None, None], pa.int64())})
+    verdict = only({"check": "steady", "measure": "median", "column": "n", "within": 0.1}, rows, history=[5])
+    assert (verdict.kept, verdict.observed) == (True, None)
+
+
+QUARANTINE = {"check": "between", "column": "n", "maximum": 2, "mostly": 0.7, "severity": "quarantine"}
+
+
+def test_outliers_are_set_aside_by_the_first_promise_they_break():
+    later = {"check": "present", "column": "n", "mostly": 0.5, "severity": "quarantine"}
+    judgement = judge(ROWS, promises(HIGH=QUARANTINE, GAP=later), history={}, now=NOW)
+    assert judgement.aside.to_pylist() == [None, None, "HIGH", "GAP"]
+    assert not judgement.blocked
+
+
+def test_too_many_outliers_are_none_and_block():
+    judgement = judge(ROWS, promises(HIGH={**QUARANTINE, "mostly": 0.9}), history={}, now=NOW)
+    assert [verdict.code for verdict in judgement.blocked] == ["HIGH"]
+
+
+def test_a_warning_never_blocks_and_an_error_does():
+    broken = {"check": "present", "column": "n"}
+    assert not judge(ROWS, promises(AA=broken), history={}, now=NOW).blocked
+    assert judge(ROWS, promises(AA={**broken, "severity": "error"}), history={}, now=NOW).blocked
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        ({"check": "present", "column": "nn"}, "nn"),
+        ({"check": "matches", "column": "n", "pattern": "x"}, "does not fit"),
+        ({"check": "between", "column": "word", "minimum": 3}, "does not fit"),
+        ({"check": "between", "column": "day", "minimum": "yesterday"}, "yesterday"),
+        ({"check": "fresh", "column": "word", "days": 3}, "freshness"),
+        ({"check": "matches", "column": "word", "pattern": "("}, "does not fit"),
+    ],
+)
+def test_a_promise_that_does_not_fit_its_table_is_named(one, said):
+    with pytest.raises(ExpectationFileError, match=said):
+        only(one)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("a: [", "no YAML"),
+        ("silver.a: {about: x, owner: y}", "expect"),
+        ("silver.a: {about: x, owner: y, expect: {AA: {check: presnt}}}", "presnt"),
+        ("silver.a: {about: x, owner: y, expect: {a: {check: present}}}", "silver.a"),
+    ],
+)
+def test_a_file_that_is_no_list_of_expectations_is_refused(tmp_path, body, said):
+    (tmp_path / "mine.yaml").write_text(body)
+    with pytest.raises(ExpectationFileError, match=said):
+        read_expectations([tmp_path])
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        {"check": "between", "column": "n"},
+        {"check": "between", "column": "n", "maximum": 2, "severity": "quarantine"},
+        {"check": "unique", "columns": ["n"], "severity": "quarantine"},
+        {"check": "steady", "measure": "mean", "within": 0.1},
+        {"check": "steady", "measure": "rows", "column": "n", "within": 0.1},
+        {"check": "present", "column": "n", "mostly": 1.5},
+        {"check": "present", "column": "n", "reason": ""},
+    ],
+)
+def test_a_promise_that_makes_no_sense_is_refused(one):
+    with pytest.raises(ValueError, match="ONE"):
+        promises(ONE=one)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ExpectationFileError, match="LAKEHOUSE_EXPECTATIONS"):
+        read_expectations([tmp_path / "none"])
+
+
+def test_ones_own_file_replaces_a_table_and_inherits_what_all_tables_promise(tmp_path):
+    mine = {
+        "silver.college_scorecard_outcomes": promises(MINE={"check": "present", "column": "year"}).model_dump(
+            mode="json"
+        )
+    }
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine))
+    shipped, own = read_expectations(), read_expectations([tmp_path])
+    assert set(own.of("silver.college_scorecard_outcomes").expect) == {"ROWS_STEADY", "MINE"}
+    assert set(own.of("silver.anything").expect) == {"ROWS_STEADY"}
+    assert own.of("bronze.anything") is None
+    assert own.version != shipped.version
+
+
+def test_the_shipped_promises_of_own_tables_fit_them():
+    shipped = read_expectations()
+    for table in (*REGISTER, *GOLD):
+        promised_of = shipped.of(table.name)
+        if promised_of is not None:
+            judge(table.arrow_schema().empty_table(), promised_of, history={}, now=NOW)
+
+
+def test_an_inspection_sets_rows_aside_by_their_place_and_remembers_earlier_versions():
+    table = TableDefinition("silver.d_t", "a row", (Column("n", pa.int64(), "N"),), ())
+    steady = {"check": "steady", "measure": "median", "column": "n", "within": 0.5}
+    book = Expectations({"silver.d_t": promises(HIGH=QUARANTINE, STEADY=steady)}, "v1")
+    known = EXPECTATION_RESULTS.arrow_schema().empty_table()
+    rows, places = ROWS.select(["n"]), pa.table({"_source_file": ["f"] * 4, "_row_number": [1, 2, 3, 4]})
+
+    def look(version, known, rows=rows):
+        found = Inspection(book, known, DatasetVersion("d", version, "c" + version, "t", "0" * 64, NOW), NOW)
+        return found, found.sift(table, rows, places)
+
+    first, kept = look("1", known)
+    assert kept["n"].to_pylist() == [1, 2, None]
+    assert first.rows_aside().select(["source_file", "row_number", "code"]).to_pylist() == [
+        {"source_file": "f", "row_number": 3, "code": "HIGH"}
+    ]
+    records = [{**row, "recorded_at": NOW, "run_id": "r", "code_commit": "c"} for row in first.results()]
+    known = pa.Table.from_pylist(records, EXPECTATION_RESULTS.arrow_schema())
+    doubled = pa.table({"n": pa.array([5, 6, 7, 8], pa.int64())})
+    second, _ = look("2", known, doubled)
+    assert {verdict.code for _, verdict in second.broken} == {"HIGH", "STEADY"}
+    assert "HIGH" in second.blocked[0]
+    again, _ = look("1", known, doubled)
+    assert "STEADY" not in {verdict.code for _, verdict in again.broken}, "a version is no history of itself"
