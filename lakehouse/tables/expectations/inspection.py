@@ -39,16 +39,12 @@ class Inspection:
         goes = pc.is_valid(judgement.aside)
         if not pc.any(goes).as_py():
             return rows
-        self.aside.append(
-            pa.table(
-                {
-                    "table_name": pa.array([definition.name] * rows.num_rows, pa.string()).filter(goes),
-                    "source_file": places.column("_source_file").filter(goes),
-                    "row_number": places.column("_row_number").filter(goes),
-                    "code": judgement.aside.filter(goes),
-                }
-            )
+        named = (
+            places.select(["_source_file", "_row_number"]).filter(goes).rename_columns(["source_file", "row_number"])
         )
+        table = pa.array([definition.name] * named.num_rows, pa.string())
+        codes = judgement.aside.filter(goes)
+        self.aside.append(named.append_column("table_name", table).append_column("code", codes))
         return rows.filter(pc.invert(goes))
 
     @property

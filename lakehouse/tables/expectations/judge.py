@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from statistics import median
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -26,6 +27,12 @@ from lakehouse.tables.expectations.kinds import (
     Unique,
 )
 from lakehouse.tables.expectations.wording import promised
+
+if TYPE_CHECKING:
+    Codes = pa.Array[Any]
+else:
+    # Arrow's classes take no type arguments at run time.
+    Codes = pa.Array
 
 History = Mapping[str, Sequence[float]]
 """By code, what was observed in earlier versions, oldest first."""
@@ -55,7 +62,7 @@ class Judgement:
     """Every verdict on some rows, and for each row the code of the promise it is set aside for, or null."""
 
     verdicts: tuple[Verdict, ...]
-    aside: pa.StringArray
+    aside: Codes
 
     @property
     def blocked(self) -> tuple[Verdict, ...]:
@@ -189,11 +196,12 @@ def _age_days(frame: pl.DataFrame, column: str, now: datetime) -> float | None:
     raise ExpectationFileError(f"{column} holds no dates or times, so nothing can be said of its freshness")
 
 
-def _aside(wrong: pl.DataFrame, by_row: Mapping[str, RowPromise], height: int) -> pa.StringArray:
+def _aside(wrong: pl.DataFrame, by_row: Mapping[str, RowPromise], height: int) -> Codes:
     first = pl.lit(None, dtype=pl.String)
     for code, one in reversed(list(by_row.items())):
         if one.severity == "quarantine":
             first = pl.when(pl.col(code)).then(pl.lit(code)).otherwise(first)
     if not wrong.width:
         return pa.nulls(height, pa.string())
-    return wrong.select(first.alias("code"))["code"].to_arrow().cast(pa.string())
+    codes: Codes = wrong.select(first.alias("code"))["code"].to_arrow().cast(pa.string())
+    return codes
