@@ -35,7 +35,7 @@ class Permission:
 
     def policy(self, house: Lakehouse) -> Policy:
         """Return what may be done with what is published now."""
-        return released_policy(house, self.users.users())
+        return released_policy(house, self.users.current())
 
     def learn(self, policy: Policy, dataset: str, part: str) -> Decision:
         """Return the decision on learning from a part of a dataset, and keep a record when it is denied."""

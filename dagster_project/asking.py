@@ -42,7 +42,9 @@ def serve(settings: Settings) -> None:
         s3=None if local else _s3(settings),
     )
     record = partial(denied_log(settings).record, asked_by="sql")
-    run_forever(config, lakehouse(settings).releases, AccessRules(users.users, record))
+    run_forever(
+        config, lakehouse(settings).releases, AccessRules(users.current, record, settings.sql_secret.get_secret_value())
+    )
 
 
 def passwords(users: Users) -> dict[str, str]:

@@ -21,7 +21,7 @@ def library(settings: Settings) -> Library:
         s3_endpoint="" if settings.storage == "folder" else settings.s3_endpoint,
         s3_bucket=settings.s3_bucket,
     )
-    return Library(lakehouse(settings), users_file(settings).users, address)
+    return Library(lakehouse(settings), users_file(settings).current, address)
 
 
 def serve(settings: Settings) -> None:

@@ -9,6 +9,7 @@ from dagster_project.settings import Settings
 from dagster_project.wiring import lakehouse, users_file
 from lakehouse.errors import PurposeError
 from lakehouse.policy.decisions import Decision, Policy
+from lakehouse.policy.rules import Limits
 from lakehouse.tables.released_policy import released_policy
 
 
@@ -16,7 +17,7 @@ def check(settings: Settings, user: str, purpose: str, dataset: str | None) -> i
     """Print the decision on each part of a dataset, or of all; return 0, or 29 when a named dataset is denied."""
     users = users_file(settings)
     users.ensure()
-    policy = released_policy(lakehouse(settings), users.users())
+    policy = released_policy(lakehouse(settings), users.current())
     console = Console(soft_wrap=True)
     refusal = policy.refusal(user, purpose)
     if refusal is not None:
@@ -49,5 +50,20 @@ def _lines(decision: Decision) -> Iterator[str]:
     hidden = decision.hidden_columns.get(decision.part or "", ())
     if hidden:
         yield f"    empty columns: {', '.join(hidden)}"
+    yield from _limited(decision.limits.get(decision.part or "", Limits()))
     if decision.owed:
         yield f"    asked in return: {escape('; '.join(decision.owed))}"
+
+
+def _limited(limits: Limits) -> Iterator[str]:
+    if limits.rows is not None:
+        kept = [
+            " and ".join(f"{name} is {' or '.join(map(str, values))}" for name, values in one.items())
+            for one in limits.rows
+        ]
+        yield f"    rows: {escape('; or '.join(kept) or 'none, by the roles of this user')}"
+    if limits.masks:
+        yield f"    masked columns: {', '.join(limits.masks)}"
+    if limits.groups is not None:
+        by = ", ".join(limits.groups.dimensions) or "none; the owner names some in policy.yaml"
+        yield f"    groups of at least {limits.groups.least} people only; dimensions: {by}"

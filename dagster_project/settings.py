@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import secrets
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,6 +47,10 @@ class Settings(BaseModel):
     sql_uri: str = Field("", description="Address of the SQL engine, grpc://host:port or grpc+tls://host:port.")
     sql_user: str = Field("lakehouse", description="User of the SQL engine.")
     sql_password: SecretStr = Field(SecretStr(""), description="Password of that user.")
+    sql_secret: SecretStr = Field(
+        default_factory=lambda: SecretStr(secrets.token_hex(16)),
+        description="Draws who is left out of groups of people, and makes pseudonyms; nobody who asks may know it.",
+    )
     sql_timeout_seconds: float = Field(60.0, gt=0, description="Longest time one statement may take.")
 
     dremio_url: str = Field("", description="REST address of a Dremio to set up, http(s)://host:9047; empty for none.")

@@ -44,6 +44,26 @@ def subject_columns(description: Description) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def person_columns(description: Description) -> dict[str, tuple[str, ...]]:
+    """Return the columns of each part that say whom a row is about: those of its kinds of subject, and joined ones.
+
+    Without any, a table's direct identifiers do; a text collection names its column as SQL does.
+    """
+    places = {place for kind in description.subjects.values() for place in kind.identifiers}
+    if description.consent is not None and description.consent.table is not None:
+        places.add(f"{description.consent.table}.{description.consent.subject}")
+    found: dict[str, tuple[str, ...]] = {}
+    for place in sorted(_joined(places, description)):
+        part, _, column = place.rpartition(".")
+        part = part.removeprefix(f"{EVENTS_FOLDER}/")
+        named = SUBJECT_NAMES.get(column, column) if part in description.texts else column
+        found[part] = (*found.get(part, ()), named)
+    for name, table in description.tables.items():
+        named_by_role = tuple(column for column, about in table.columns.items() if about.role == "direct_identifier")
+        found.setdefault(name, named_by_role)
+    return found
+
+
 def personal_columns(description: Description) -> dict[str, frozenset[str]]:
     """Return the columns of each part that name a subject of any kind, or expose one; of an event log always some."""
     places = {place for kind in description.subjects.values() for place in kind.identifiers}
@@ -95,16 +115,24 @@ def _whole(description: Description, version: DatasetVersion, saved_at: datetime
 
 
 def _parts(description: Description) -> Iterator[dict[str, object]]:
-    subjects = subject_columns(description)
+    subjects, persons = subject_columns(description), person_columns(description)
     for name, table in description.tables.items():
         hidden = [column for column, about in table.columns.items() if about.role in HIDDEN_ROLES]
-        yield _part(name, "table", description.licence, hidden, subjects.get(name, ()))
+        told = any(about.role != "none" for about in table.columns.values())
+        about = _people(persons.get(name, ()), told=told)
+        yield about | _part(name, "table", description.licence, hidden, subjects.get(name, ()))
     for name, collection in description.texts.items():
         named = [SUBJECT_NAMES.get(column, column) for column in subjects.get(name, ())]
-        yield _part(name, "text", collection.licence or description.licence, [], named)
+        about = _people(persons.get(name, ()), told=False)
+        yield about | _part(name, "text", collection.licence or description.licence, [], named)
     for name, log in description.events.items():
         named = list(subjects.get(f"{EVENTS_FOLDER}/{name}", ()))
-        yield _part(name, "events", log.licence or description.licence, [], named)
+        about = _people(persons.get(name, ("actor",)), told=True)
+        yield about | _part(name, "events", log.licence or description.licence, [], named)
+
+
+def _people(persons: tuple[str, ...], *, told: bool) -> dict[str, object]:
+    return {"person_columns": " ".join(persons), "is_personal": told or bool(persons)}
 
 
 def _part(

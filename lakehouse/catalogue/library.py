@@ -11,7 +11,7 @@ from typing import Any
 from lakehouse.catalogue.holdings import Holdings, Version, current_release, read_holdings
 from lakehouse.catalogue.index import SearchIndex
 from lakehouse.errors import LakehouseError
-from lakehouse.policy.users import Users
+from lakehouse.policy.users import PolicyFile
 from lakehouse.tables.write_audit_publish import Lakehouse
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Library:
     """The catalogue's state. `refresh` moves it to the newest release; everything else reads what it found there."""
 
     house: Lakehouse
-    users: Callable[[], Users]
+    policy: Callable[[], PolicyFile]
     address: Address
     fault: str | None = "nothing is read yet"
     _shown: _Shown = field(default_factory=lambda: _Shown(Holdings(), SearchIndex(Holdings())))

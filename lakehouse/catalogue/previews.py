@@ -8,6 +8,7 @@ from lakehouse.catalogue.holdings import Holdings, Version
 from lakehouse.catalogue.library import Library
 from lakehouse.policy.consent import consented_rows
 from lakehouse.policy.decisions import Decision, Policy
+from lakehouse.policy.rules import Limits
 from lakehouse.policy.users import ANYONE
 
 ROWS = 10
@@ -36,10 +37,10 @@ def parts_of(version: Version) -> list[str]:
 
 def decide(library: Library, holdings: Holdings, dataset: str, part: str) -> Decision:
     """Return the policy's decision on showing a part to whoever has not said who they are."""
-    users = library.users()
-    known = users.get(ANYONE)
+    said = library.policy()
+    known = said.users.get(ANYONE)
     purpose = known.default_purpose if known else ""
-    return Policy(users, holdings.terms).decide(ANYONE, purpose, dataset, part)
+    return Policy(said.users, holdings.terms, rules=said.rules).decide(ANYONE, purpose, dataset, part)
 
 
 def preview(library: Library, version: Version, part: str) -> Preview | None:
@@ -53,7 +54,12 @@ def preview(library: Library, version: Version, part: str) -> Preview | None:
     decision = decide(library, holdings, dataset, part)
     if not decision.permitted:
         return Preview(part, table, refusal=decision.reason)
-    hidden = decision.hidden_columns.get(part, ())
+    limits = decision.limits.get(part, Limits())
+    if limits.groups is not None:
+        return Preview(
+            part, table, refusal=f"its rows are about people; SQL shows groups of {limits.groups.least} or more"
+        )
+    hidden = (*decision.hidden_columns.get(part, ()), *limits.masks)
     rows = _rows(library, holdings, version, table, decision, part)
     columns = tuple(name for name in rows[0] if name not in (*OWN_COLUMNS, *hidden)) if rows else ()
     shown = tuple(tuple(_cell(row[name]) for name in columns) for row in rows)

@@ -12,6 +12,8 @@ from lakehouse.endpoint import information
 from lakehouse.endpoint.dialect import translate
 from lakehouse.endpoint.duck import Duck, Relation
 from lakehouse.endpoint.faults import BusyError, DeniedStatementError, RefusedStatementError
+from lakehouse.endpoint.groups import Shape
+from lakehouse.endpoint.honesty import check
 from lakehouse.endpoint.messages import clean
 from lakehouse.endpoint.names import Path, folded, look_up, unknown_table
 from lakehouse.errors import LakehouseError, NoReleaseError
@@ -25,7 +27,10 @@ RETRY_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One published name. `relation` is None for a view that does not work; `fault` then says why."""
+    """One published name. `relation` is None for a view that does not work; `fault` then says why.
+
+    `shape` is that of a table about people that is shown as groups of them.
+    """
 
     schema: str
     name: str
@@ -33,6 +38,7 @@ class Entry:
     relation: Relation | None
     definition: str = ""
     fault: str = ""
+    shape: Shape | None = None
 
     @property
     def path(self) -> str:
@@ -66,7 +72,14 @@ class Catalogue:
 
     def translate(self, sql: str, schema: Sequence[str] = ()) -> str:
         """Return DuckDB's text for a query over this catalogue."""
-        return translate(sql, lambda path: _relation(self.find(path, schema)).qualified)
+        shapes: dict[str, Shape | None] = {}
+
+        def resolve(path: Sequence[str], alias: str) -> str:
+            entry = self.find(path, schema)
+            shapes[alias.lower()] = entry.shape or shapes.get(alias.lower())
+            return _relation(entry).qualified
+
+        return translate(sql, resolve, lambda tree: check(tree, shapes))
 
 
 def _relation(entry: Entry) -> Relation:

@@ -1,10 +1,11 @@
 """What the embedded SQL endpoint is told: address, users, limits and where table files may lie."""
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lakehouse.policy.decisions import Decision
-from lakehouse.policy.users import Users
+from lakehouse.policy.users import PolicyFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +21,15 @@ class S3Access:
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """Who may see what for which purpose: the users as they are now, and who is told of every denial."""
+    """Who may see what for which purpose: the policy as it is now, and who is told of every denial.
 
-    users: Callable[[], Users]
+    `secret` draws the people who are left out of groups and makes pseudonyms; the same one gives the same after a
+    restart.
+    """
+
+    policy: Callable[[], PolicyFile]
     record: Callable[[Decision], None]
+    secret: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ from lakehouse.endpoint.functions import (
 )
 
 SPECIAL_SYNTAX = {"CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM"}
-Resolve = Callable[[Sequence[str]], str]
+Resolve = Callable[[Sequence[str], str], str]
+Check = Callable[[exp.Expr], None]
 
 
 class PlainParser(DremioParser):
@@ -59,12 +60,17 @@ def parse(sql: str) -> exp.Expr:
     return trees[0]
 
 
-def translate(sql: str, resolve: Resolve) -> str:
-    """Return DuckDB's text for a query. `resolve` turns a path of names into a DuckDB relation, or refuses it."""
+def translate(sql: str, resolve: Resolve, check: Check = lambda _tree: None) -> str:
+    """Return DuckDB's text for a query.
+
+    `resolve` turns a path of names, and the name it has in the statement, into a DuckDB relation, or refuses it;
+    `check` may refuse the tree once its tables are known.
+    """
     try:
         tree = parse(sql)
         _name_outputs(tree)
         _resolve_tables(tree, resolve)
+        check(tree)
         for node in reversed(list(tree.walk(bfs=True))):
             changed = _rewrite(node)
             if changed is not node:
@@ -109,11 +115,11 @@ def _resolve_tables(tree: exp.Expr, resolve: Resolve) -> None:
         parts = _parts(table)
         if len(parts) == 1 and _names_cte(table, parts[0]):
             continue
-        relation = resolve(parts)
-        paths.append(tuple(".".join(parts).lower().split(".")))
         alias = table.args.get("alias") or exp.TableAlias()
         if not alias.this:
             alias.set("this", exp.to_identifier(parts[-1].rsplit(".", 1)[-1], quoted=True))
+        relation = resolve(parts, alias.name)
+        paths.append(tuple(".".join(parts).lower().split(".")))
         schema, name = relation.split(".")
         table.replace(
             exp.Table(

@@ -19,7 +19,7 @@ REFUSED = ("Binder", "Catalog", "Parser", "Syntax", "Not implemented")
 FAILED = ("Conversion", "Invalid Input", "Out of Range", "Mismatch Type", "Constraint", "Invalid type", "Integer")
 UNREADABLE = ("IO", "HTTP", "Permission", "Missing Extension", "Invalid Configuration", "Serialization")
 PLACE = re.compile(r"(?:file|s3|s3a|https?)://\S+|(?<![\w.])/(?:[\w.+-]+/)+[\w.+-]*")
-INNER = re.compile(r"\b(?:pins\.)?[tvmr]_[0-9a-f]{24}\b|\bdremio_|\bpins\.")
+INNER = re.compile(r"\b(?:pins\.)?[tvmrg]_[0-9a-f]{24}\b|\bdremio_|\bpins\.")
 
 
 def translated_error(error: EngineError) -> LakehouseError:

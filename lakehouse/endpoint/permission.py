@@ -3,17 +3,18 @@
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from lakehouse.endpoint.auth import Session
 from lakehouse.endpoint.catalogue import Catalogue
+from lakehouse.endpoint.config import AccessRules
 from lakehouse.endpoint.duck import Duck
 from lakehouse.endpoint.faults import DeniedStatementError
-from lakehouse.endpoint.restriction import restricted_catalogue
-from lakehouse.policy.decisions import Decision, Policy
-from lakehouse.policy.users import Users
+from lakehouse.endpoint.restriction import Asker, restricted_catalogue
+from lakehouse.policy.decisions import Policy
+from lakehouse.policy.users import PolicyFile
 
 MAX_CATALOGUES = 64
 
@@ -22,22 +23,21 @@ class _Made(NamedTuple):
     """A catalogue and what it was made of."""
 
     everything: Catalogue
-    users: Users
+    said: PolicyFile
     today: date
     seen: Catalogue
 
-    def still_holds(self, everything: Catalogue, users: Users, today: date) -> bool:
-        """Say whether nothing changed since: catalogues and users are replaced as a whole, never changed."""
-        return self.everything is everything and self.users is users and self.today == today
+    def still_holds(self, everything: Catalogue, said: PolicyFile, today: date) -> bool:
+        """Say whether nothing changed since: catalogues and policies are replaced as a whole, never changed."""
+        return self.everything is everything and self.said is said and self.today == today
 
 
 class Permissions:
     """Decides for every session which catalogue it sees, and tells `record` of what was denied."""
 
-    def __init__(self, duck: Duck, users: Callable[[], Users], record: Callable[[Decision], None]) -> None:
+    def __init__(self, duck: Duck, rules: AccessRules) -> None:
         self._duck = duck
-        self._users = users
-        self._record = record
+        self._rules = rules
         self._made: OrderedDict[tuple[str, str], _Made] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -46,17 +46,18 @@ class Permissions:
 
         Raises DeniedStatementError when the user may not ask for that purpose at all.
         """
-        users, today = self._users(), datetime.now(UTC).date()
-        known = users.get(session.user)
+        said, today = self._rules.policy(), datetime.now(UTC).date()
+        known = said.users.get(session.user)
         purpose = session.purpose or (known.default_purpose if known else "")
-        refusal = Policy(users, {}, today).refusal(session.user, purpose)
+        refusal = Policy(said.users, {}, today).refusal(session.user, purpose)
         if refusal is not None:
             raise DeniedStatementError(refusal)
         with self._lock, self._duck.changing:
             made = self._made.pop((session.user, purpose), None)
-            if made is None or not made.still_holds(everything, users, today):
-                seen = restricted_catalogue(self._duck, everything, users, session.user, purpose, today)
-                made = _Made(everything, users, today, seen)
+            if made is None or not made.still_holds(everything, said, today):
+                asker = Asker(session.user, purpose, said, today, self._rules.secret)
+                seen = restricted_catalogue(self._duck, everything, asker)
+                made = _Made(everything, said, today, seen)
             self._made[session.user, purpose] = made
             while len(self._made) > MAX_CATALOGUES:
                 self._made.popitem(last=False)
@@ -68,5 +69,5 @@ class Permissions:
         try:
             yield
         except DeniedStatementError as error:
-            self._record(error.decision)
+            self._rules.record(error.decision)
             raise

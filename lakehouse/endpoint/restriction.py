@@ -1,5 +1,7 @@
 """Makes the catalogue that one user sees for one purpose: denied tables gone, rows and columns left out of others."""
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -10,15 +12,19 @@ from sqlglot import exp
 from lakehouse.endpoint.catalogue import SOURCE, Catalogue, Entry, complete
 from lakehouse.endpoint.duck import SCHEMA, Duck, Relation
 from lakehouse.endpoint.faults import BusyError
+from lakehouse.endpoint.groups import grouped, shape_of
+from lakehouse.endpoint.masks import among_roles, empty, masked, named
 from lakehouse.endpoint.names import Path, folded
 from lakehouse.policy.consent import answering_subjects
 from lakehouse.policy.decisions import Decision, Policy
 from lakehouse.policy.purposes import includes
+from lakehouse.policy.rules import Limits
 from lakehouse.policy.terms import ConsentTable, Part, Terms, read_terms
-from lakehouse.policy.users import Users
+from lakehouse.policy.users import PolicyFile
 from lakehouse.tables.gold import DOCUMENTS, PREDICTIONS
 from lakehouse.tables.register import TERMS
 
+log = logging.getLogger(__name__)
 LAYERS = ("bronze", "silver")
 COLLECTED = (DOCUMENTS.name, PREDICTIONS.name)
 """Tables with content of many datasets; the id of each row's document begins with ``dataset/part/``."""
@@ -27,15 +33,25 @@ COLLECTED_FOR = "model_training"
 """The purpose whose consent was asked when those rows were collected; they name no subject to ask about others."""
 
 
-def restricted_catalogue(
-    duck: Duck, everything: Catalogue, users: Users, user: str, purpose: str, today: date
-) -> Catalogue:
-    """Return what `user` may see of a release for `purpose`; the release's own catalogue where that is all of it.
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks for what, by which policy, on which day; `secret` draws people and makes pseudonyms."""
+
+    user: str
+    purpose: str
+    said: PolicyFile
+    today: date
+    secret: str = field(repr=False)
+
+
+def restricted_catalogue(duck: Duck, everything: Catalogue, asker: Asker) -> Catalogue:
+    """Return what a user may see of a release for a purpose; the release's own catalogue where that is all of it.
 
     The terms are those that this very release holds.
     """
     terms = read_terms(_rows(duck, everything, TERMS.name) or ())
-    maker = _Maker(duck, everything, Policy(users, terms, today), user, purpose)
+    policy = Policy(asker.said.users, terms, asker.today, asker.said.rules)
+    maker = _Maker(duck, everything, policy, asker.user, asker.purpose, asker.secret)
     seen = Catalogue(everything.release, unread=everything.unread)
     for path, entry in everything.entries.items():
         if entry.kind == "TABLE":
@@ -55,6 +71,7 @@ class _Maker:
     policy: Policy
     user: str
     purpose: str
+    secret: str
     subjects: dict[str, Relation] = field(default_factory=dict)
 
     def add(self, seen: Catalogue, path: Path, entry: Entry) -> None:
@@ -67,14 +84,23 @@ class _Maker:
             seen.entries[path] = self._collected(entry, entry.relation)
             return
         decision = self._decision(name)
-        missing = set(self._subject_columns(decision)) - set(entry.relation.schema.names)
-        if decision.permitted and missing:
-            reason = f"its consent cannot be asked: {name} has no column {', '.join(sorted(missing))}"
+        reason = self._unaskable(decision, name, entry.relation)
+        if decision.permitted and reason:
             decision = replace(decision, permitted=False, reason=reason)
         if decision.permitted:
             seen.entries[path] = self._restricted(entry, entry.relation, decision)
         else:
             seen.denied[path] = decision
+
+    def _unaskable(self, decision: Decision, name: str, relation: Relation) -> str:
+        """Return why a table lacks what a decision must ask of it; empty where it lacks nothing."""
+        missing = set(self._subject_columns(decision)) - set(relation.schema.names)
+        if missing:
+            return f"its consent cannot be asked: {name} has no column {', '.join(sorted(missing))}"
+        groups = _limits(decision).groups
+        if groups is not None and not set(groups.persons) & set(relation.schema.names):
+            return f"its people cannot be counted: {name} has no column {' or '.join(groups.persons)}"
+        return ""
 
     def _decision(self, name: str) -> Decision:
         for dataset, terms in self.policy.terms.items():
@@ -87,22 +113,49 @@ class _Maker:
         return Decision(self.user, self.purpose, name, None, permitted=False, reason=reason)
 
     def _restricted(self, entry: Entry, relation: Relation, decision: Decision) -> Entry:
-        hidden = set(decision.hidden_columns.get(decision.part or "", ()))
-        named = self._subject_columns(decision)
-        if not named and not hidden & set(relation.schema.names):
-            return entry
-        query = exp.select(*(_column(name, hidden=name in hidden) for name in relation.schema.names))
-        query = query.from_(_table(relation))
+        try:
+            seen = self._rows_and_columns(relation, decision)
+            groups = _limits(decision).groups
+            if groups is None:
+                return entry if seen is relation else replace(entry, relation=seen)
+            persons = [name for name in groups.persons if name in relation.schema.names]
+            shape = shape_of(self.duck, seen, groups, _hidden(decision))
+            return replace(entry, relation=grouped(self.duck, seen, shape, persons, self.secret), shape=shape)
+        except BusyError as error:
+            return replace(entry, relation=None, fault=str(error))
+        except duckdb.Error as error:
+            log.warning("table not restricted name=%s error=%s", entry.path, error)
+            return replace(entry, relation=None, fault=f"table {entry.path} cannot be read now; try again later")
+
+    def _rows_and_columns(self, relation: Relation, decision: Decision) -> Relation:
+        """Return a table without the rows and values that may not be seen; people are still to be grouped.
+
+        Columns that name them are kept for that: hidden ones show nothing once they are.
+        """
+        limits, subjects = _limits(decision), self._subject_columns(decision)
+        counted = limits.groups.persons if limits.groups is not None else ()
+        hidden = [name for name in _hidden(decision) if name not in counted]
+        touched = {*hidden, *limits.masks} & set(relation.schema.names)
+        if not subjects and not touched and limits.rows is None:
+            return relation
+        query = exp.select(*(self._shown(field, hidden, limits) for field in relation.schema)).from_(_table(relation))
         needs = [relation]
-        if named and decision.consent is not None:
-            try:
-                subjects = self._subjects(decision.dataset, decision.consent)
-            except BusyError as error:
-                return replace(entry, relation=None, fault=str(error))
-            needs.append(subjects)
+        if subjects and decision.consent is not None:
+            answering = self._subjects(decision.dataset, decision.consent)
+            needs.append(answering)
             part = self.policy.terms[decision.dataset].parts[str(decision.part)]
-            query = query.where(*(_consented(name, part, subjects, opt_in=decision.consent.opt_in) for name in named))
-        return replace(entry, relation=self.duck.restricted(query, tuple(needs)))
+            query = query.where(*(_consented(one, part, answering, opt_in=decision.consent.opt_in) for one in subjects))
+        if limits.rows is not None:
+            query = query.where(among_roles(limits.rows, relation.schema.names))
+        return self.duck.restricted(query, tuple(needs))
+
+    def _shown(self, column: pa.Field, hidden: Sequence[str], limits: Limits) -> exp.Expr:
+        if column.name in hidden:
+            return _column(column.name, hidden=True)
+        if column.name in limits.masks and column.name not in (limits.groups.persons if limits.groups else ()):
+            value = masked(column.name, column.type, limits.masks[column.name], self.secret)
+            return exp.alias_(value, column.name, quoted=True)
+        return _column(column.name)
 
     def _subject_columns(self, decision: Decision) -> tuple[str, ...]:
         if decision.consent is None or decision.part is None:
@@ -136,6 +189,10 @@ class _Maker:
         chosen = chosen.where(_among(place, listed, "place"))
         return replace(entry, relation=self.duck.restricted(chosen, (relation, listed)))
 
+    def _groups_only(self) -> bool:
+        known = self.policy.users.get(self.user)
+        return known is None or "rows" not in known.rights
+
     def _places(self) -> list[str]:
         return [
             f"{dataset}/{part.name}"
@@ -143,7 +200,16 @@ class _Maker:
             for part in terms.parts.values()
             if self.policy.decide(self.user, self.purpose, dataset, part.name).permitted
             and (includes(COLLECTED_FOR, self.purpose) or not _asks(terms, part))
+            and not (part.is_personal and self._groups_only())
         ]
+
+
+def _limits(decision: Decision) -> Limits:
+    return decision.limits.get(decision.part or "", Limits())
+
+
+def _hidden(decision: Decision) -> tuple[str, ...]:
+    return decision.hidden_columns.get(decision.part or "", ())
 
 
 def _asks(terms: Terms, part: Part) -> bool:
@@ -173,29 +239,23 @@ def _table(relation: Relation) -> exp.Table:
     return exp.Table(this=exp.to_identifier(relation.name, quoted=True), db=exp.to_identifier(SCHEMA))
 
 
-def _named(name: str) -> exp.Column:
-    return exp.column(exp.to_identifier(name, quoted=True))
-
-
 def _column(name: str, *, hidden: bool = False, as_text: bool = False) -> exp.Expr:
     """Return a column under its own name; a hidden one is null, of the same type."""
-    value: exp.Expr = _named(name)
-    if hidden:
-        value = exp.Case(ifs=[exp.If(this=exp.false(), true=value)])
+    value = empty(name) if hidden else named(name)
     if as_text:
         value = exp.cast(value, "VARCHAR")
     return exp.alias_(value, name, quoted=True)
 
 
 def _among(value: exp.Expr, listed: Relation, column: str) -> exp.Expr:
-    return exp.In(this=value, query=exp.Subquery(this=exp.select(_named(column)).from_(_table(listed))))
+    return exp.In(this=value, query=exp.Subquery(this=exp.select(named(column)).from_(_table(listed))))
 
 
 def _consented(name: str, part: Part, subjects: Relation, *, opt_in: bool) -> exp.Expr:
     """Say that a row names nobody in a column, or a subject whose answer lets it be seen."""
-    answered = _among(exp.cast(_named(name), "VARCHAR"), subjects, "subject")
+    answered = _among(exp.cast(named(name), "VARCHAR"), subjects, "subject")
     wanted = answered if opt_in else exp.not_(answered)
-    empty = exp.Is(this=_named(name), expression=exp.null())
+    empty = exp.Is(this=named(name), expression=exp.null())
     return exp.Paren(this=exp.and_(exp.not_(empty), wanted) if part.always_names_subjects else exp.or_(empty, wanted))
 
 
@@ -203,7 +263,7 @@ def _place_of(name: str) -> exp.Expr:
     """Return the first two parts of a document's id."""
     slash = exp.Literal.string("/")
     parts = [
-        exp.Anonymous(this="split_part", expressions=[_named(name), slash, exp.Literal.number(number)])
+        exp.Anonymous(this="split_part", expressions=[named(name), slash, exp.Literal.number(number)])
         for number in (1, 2)
     ]
     return exp.Anonymous(this="concat_ws", expressions=[slash, *parts])

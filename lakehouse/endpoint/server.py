@@ -29,7 +29,7 @@ class EndpointServer:
         self._duck = Duck(config)
         self.catalogues = Catalogues(self._duck, releases.current, poll_seconds=config.poll_seconds)
         gate = Gate(config.users, token_seconds=config.token_seconds, session_seconds=config.session_seconds)
-        permissions = Permissions(self._duck, rules.users, rules.record) if rules else None
+        permissions = Permissions(self._duck, rules) if rules else None
         executor = Executor(config, self._duck, self.catalogues, permissions)
         try:
             self._flight = SqlServer(f"grpc+tcp://{config.host}:{config.port}", gate, executor)

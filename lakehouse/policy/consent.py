@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.errors import PurposeError
 from lakehouse.policy.decisions import Decision
 from lakehouse.policy.purposes import lineage
+from lakehouse.policy.rules import Limits, as_text
 from lakehouse.policy.terms import ConsentTable, Part, Terms
 
 
@@ -39,21 +41,40 @@ def answering_subjects(
 def consented_rows(
     rows: pa.Table, decision: Decision, terms: Terms, *, part: str, consents: Iterable[Mapping[str, Any]]
 ) -> pa.Table:
-    """Return a part's rows as a decision lets them be seen: subjects without consent left out, hidden columns empty.
+    """Return a part's rows as a decision lets them be seen: subjects without consent and rows of other roles left out.
 
-    `consents` are the rows of the dataset's consent table; they are not read where the dataset has none.
+    Hidden columns are empty, and so are masked ones. Groups of people are not made here; who shows rows asks
+    ``decision.limits`` first. `consents` are the rows of the dataset's consent table; they are not read where the
+    dataset has none.
     """
     consent = decision.consent
     about = terms.parts[part]
     if consent is not None and about.subject_columns:
         answering = answering_subjects(consent, terms, decision.purpose, consents)
         rows = rows.filter(pa.array(_kept(rows, about, answering, opt_in=consent.opt_in), pa.bool_()))
-    for name in decision.hidden_columns.get(part, ()):
+    limits = decision.limits.get(part, Limits())
+    if limits.rows is not None:
+        rows = rows.filter(_given(rows, limits))
+    for name in (*decision.hidden_columns.get(part, ()), *limits.masks):
         place = rows.schema.get_field_index(name)
         if place >= 0:
             field = rows.schema.field(place).with_nullable(nullable=True)
             rows = rows.set_column(place, field, pa.nulls(rows.num_rows, field.type))
     return rows
+
+
+def _given(rows: pa.Table, limits: Limits) -> pa.Array:
+    """Say for each row whether one of the alternatives holds; one that names an absent column never does."""
+    found = pa.array([False] * rows.num_rows, pa.bool_())
+    for alternative in limits.rows or ():
+        if any(name not in rows.column_names for name in alternative):
+            continue
+        holds = pa.array([True] * rows.num_rows, pa.bool_())
+        for name, values in alternative.items():
+            wanted = pa.array([as_text(value) for value in values], pa.string())
+            holds = pc.and_(holds, pc.is_in(rows.column(name).cast(pa.string()), value_set=wanted))
+        found = pc.or_(found, holds)
+    return found
 
 
 def _kept(rows: pa.Table, part: Part, answering: set[str], *, opt_in: bool) -> list[bool]:

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 
 from lakehouse.policy.licences import licence_asks
 from lakehouse.policy.purposes import includes, outermost, purposes
-from lakehouse.policy.terms import UNASKED, ConsentTable, Terms
+from lakehouse.policy.rules import NO_RULES, Groups, Limits, Rules, rows_for
+from lakehouse.policy.terms import UNASKED, ConsentTable, Part, Terms
 from lakehouse.policy.users import User, Users
 
 
@@ -15,7 +16,8 @@ class Decision:
     """Whether `user` may use `dataset` (or one `part` of it) for `purpose`, and why.
 
     Where `permitted`, `consent` tells whose rows are left out and `hidden_columns` which columns of each part show
-    nothing. `permits` are the widest purposes the dataset itself permits, `owed` what its users promise.
+    nothing, and `limits` how else a part is not shown as it is. `permits` are the widest purposes the dataset itself
+    permits, `owed` what its users promise.
     """
 
     user: str
@@ -28,6 +30,7 @@ class Decision:
     consent: ConsentTable | None = None
     hidden_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     owed: tuple[str, ...] = ()
+    limits: Mapping[str, Limits] = field(default_factory=dict)
 
     @property
     def message(self) -> str:
@@ -46,6 +49,7 @@ class Policy:
     users: Users
     terms: Mapping[str, Terms]
     today: date | None = None
+    rules: Rules = NO_RULES
 
     def refusal(self, user: str, purpose: str) -> Decision | None:
         """Return why a user may not ask for a purpose at all, whatever the dataset; None when that is possible."""
@@ -60,7 +64,7 @@ class Policy:
             return Decision(user, purpose, dataset, part, permitted=False, reason=what)
         asked = [part] if part is not None else list(terms.parts)
         refusal = self._stated(known, purpose) or self._reach(known, terms) or _used(terms, purpose, asked)
-        refusal = refusal or self._kept(terms, purpose)
+        refusal = refusal or self._kept(terms, purpose) or _uncounted(known, terms, asked)
         known_rights = known.rights if known else frozenset()
         hidden = {} if "identifiers" in known_rights else {name: terms.parts[name].hidden_columns for name in asked}
         return Decision(
@@ -74,6 +78,19 @@ class Policy:
             consent=terms.consent,
             hidden_columns={name: columns for name, columns in hidden.items() if columns},
             owed=_owed(terms, asked),
+            limits={name: self._limits(known, dataset, terms.parts[name]) for name in asked},
+        )
+
+    def _limits(self, known: User | None, dataset: str, part: Part) -> Limits:
+        rights = known.rights if known else frozenset()
+        rule = self.rules.of(f"{dataset}_{part.name}")
+        groups = None
+        if part.is_personal and "rows" not in rights:
+            groups = Groups(self.rules.smallest_group, part.person_columns, rule.dimensions)
+        return Limits(
+            masks={} if "identifiers" in rights else rule.masks,
+            rows=rows_for(rule, known.roles if known else ()),
+            groups=groups,
         )
 
     def _stated(self, known: User | None, purpose: str) -> str | None:
@@ -98,6 +115,18 @@ class Policy:
         if terms.retention_until is None or today <= terms.retention_until or includes(UNASKED, purpose):
             return None
         return f"it was to be kept until {terms.retention_until.isoformat()}"
+
+
+def _uncounted(known: User | None, terms: Terms, parts: list[str]) -> str | None:
+    """Return why a part about people cannot be shown in groups of them; None where that is possible, or not needed."""
+    if known is not None and "rows" in known.rights:
+        return None
+    nameless = [name for name in parts if terms.parts[name].is_personal and not terms.parts[name].person_columns]
+    if not nameless:
+        return None
+    return (
+        f"{nameless[0]} is about people and does not say which row is about whom, so groups of them cannot be counted"
+    )
 
 
 def _used(terms: Terms, purpose: str, parts: list[str]) -> str | None:

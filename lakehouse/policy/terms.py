@@ -28,13 +28,18 @@ class ConsentTable:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A table, text collection or event log of a dataset: its licence and the columns that name or expose people."""
+    """A table, text collection or event log of a dataset: its licence and the columns that name or expose people.
+
+    A personal one has rows about people; its `person_columns` say who.
+    """
 
     name: str
     kind: str
     licence: str | None = None
     hidden_columns: tuple[str, ...] = ()
     subject_columns: tuple[str, ...] = ()
+    person_columns: tuple[str, ...] = ()
+    is_personal: bool = False
 
     @property
     def always_names_subjects(self) -> bool:
@@ -112,7 +117,16 @@ def _part(row: Mapping[str, Any], all_rows: Sequence[Mapping[str, Any]]) -> Part
     same = [one for one in all_rows if one["part"] == row["part"]]
     hidden = dict.fromkeys(name for one in same for name in _words(one["hidden_columns"]))
     subjects = dict.fromkeys(name for one in same for name in _words(one["subject_columns"]))
-    return Part(row["part"], row["part_kind"], row["licence"], tuple(hidden), tuple(subjects))
+    persons = dict.fromkeys(name for one in same for name in _words(one["person_columns"]))
+    return Part(
+        row["part"],
+        row["part_kind"],
+        row["licence"],
+        hidden_columns=tuple(hidden),
+        subject_columns=tuple(subjects),
+        person_columns=tuple(persons),
+        is_personal=any(one["is_personal"] for one in same),
+    )
 
 
 def _consent(row: Mapping[str, Any]) -> ConsentTable | None:

@@ -6,18 +6,20 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from lakehouse.errors import UnknownSettingError
 from lakehouse.policy.purposes import includes, outermost, purposes
+from lakehouse.policy.rules import Rules
 
-Right = Literal["registered", "restricted", "identifiers"]
+Right = Literal["registered", "restricted", "identifiers", "rows", "audit"]
 Name = Annotated[str, Field(pattern=r"^[^\s:]{1,64}$")]
 ABSENT = (0, -1)
 MAX_BYTES = 1_000_000
+KEPT_DAYS = 90
 OTHERS = 0o077
 
 log = logging.getLogger(__name__)
@@ -30,14 +32,18 @@ ANYONE = "anyone"
 
 DEFAULT = """\
 # Who may ask the archive, and for what: `lakehouse policy check` shows what follows from it.
-# roles: the rights registered (see datasets for known users), restricted (see all restricted datasets) and
-# identifiers (see the columns that name or expose people). A user may also be given single restricted `datasets`.
+# roles: the rights registered (see datasets for known users), restricted (see all restricted datasets), identifiers
+# (see the columns that name or expose people), rows (see single rows about people; without it only groups of at least
+# `smallest_group` people) and audit (see sys.statements). A user may also be given single restricted `datasets`.
 # purposes: codes of lakehouse/policy/purposes.yaml; one that includes others permits those as well.
 # `default_purpose` counts where a client names none. A `password` lets a user log in to SQL, from the next start on;
-# all other changes count from the next statement on.
+# all other changes count from the next statement on. docs/flow/policy.md says what `tables` can hold.
+smallest_group: 10
+keep_statements_days: 90
+tables: {{}}
 roles:
-  archive: [registered, restricted]
-  steward: [registered, restricted, identifiers]
+  archive: [registered, restricted, audit]
+  steward: [registered, restricted, identifiers, rows, audit]
   reader: [registered]
 users:
   {user}: {{roles: [archive], purposes: [any], default_purpose: reporting}}
@@ -58,7 +64,8 @@ class _User(_Data):
     datasets: frozenset[str] = frozenset()
 
 
-class _File(_Data):
+class _File(Rules):
+    keep_statements_days: int = Field(default=KEPT_DAYS, ge=1, le=3660)
     roles: Mapping[str, frozenset[Right]] = Field(default_factory=dict)
     users: Mapping[Name, _User]
 
@@ -69,6 +76,7 @@ class User(_Data):
     name: str
     password: SecretStr | None = None
     rights: frozenset[Right] = frozenset()
+    roles: tuple[str, ...] = ()
     purposes: tuple[str, ...] = ()
     default_purpose: str = ""
     datasets: frozenset[str] = frozenset()
@@ -81,13 +89,21 @@ class User(_Data):
 Users = Mapping[str, User]
 
 
+class PolicyFile(NamedTuple):
+    """What the file says: who there is, what holds for single tables, and how long statements are kept."""
+
+    users: Users
+    rules: Rules
+    keep_statements_days: int
+
+
 @dataclass(slots=True)
 class UsersFile:
     """The file at `path`, or the default users with the archive's own `user` where there is none."""
 
     path: Path
     user: str
-    _read: tuple[tuple[int, int], Users] | None = None
+    _read: tuple[tuple[int, int], PolicyFile] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def ensure(self) -> None:
@@ -102,19 +118,23 @@ class UsersFile:
         Raises:
             UnknownSettingError: the file is faulty when it is read first.
         """
+        return self.current().users
+
+    def current(self) -> PolicyFile:
+        """Return all that the file says now, as `users` does."""
         with self._lock:
             state = self._state()
             if self._read is not None and self._read[0] == state:
                 return self._read[1]
             try:
-                users = load_users(self.path) if state != ABSENT else default_users(self.user)
+                found = load_policy(self.path) if state != ABSENT else default_policy(self.user)
             except UnknownSettingError as error:
                 if self._read is None:
                     raise
                 log.warning("keeping the users read before: %s", error)
-                users = self._read[1]
-            self._read = (state, users)
-            return users
+                found = self._read[1]
+            self._read = (state, found)
+            return found
 
     def _state(self) -> tuple[int, int]:
         try:
@@ -139,11 +159,21 @@ def ensure_users(path: Path, user: str) -> None:
 
 def default_users(user: str) -> Users:
     """Return the users of the default file."""
+    return default_policy(user).users
+
+
+def default_policy(user: str) -> PolicyFile:
+    """Return what the default file says."""
     return _parsed(DEFAULT.format(user=user), "the default policy")
 
 
 def load_users(path: Path) -> Users:
-    """Return the users by name.
+    """Return the users by name, as `load_policy` does."""
+    return load_policy(path).users
+
+
+def load_policy(path: Path) -> PolicyFile:
+    """Return what the file says.
 
     Raises:
         UnknownSettingError: the file cannot be read, or names a role or purpose that is not there.
@@ -154,13 +184,13 @@ def load_users(path: Path) -> Users:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UnknownSettingError(f"{path} cannot be read: {error}; delete it for a new one with defaults") from error
-    users = _parsed(text, str(path))
-    if path.stat().st_mode & OTHERS and any(user.password for user in users.values()):
+    found = _parsed(text, str(path))
+    if path.stat().st_mode & OTHERS and any(user.password for user in found.users.values()):
         raise UnknownSettingError(f"{path} holds passwords and others may read it; make it private with chmod 600")
-    return users
+    return found
 
 
-def _parsed(text: str, place: str) -> Users:
+def _parsed(text: str, place: str) -> PolicyFile:
     try:
         file = _File.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
@@ -171,7 +201,15 @@ def _parsed(text: str, place: str) -> Users:
         raise UnknownSettingError(f"{place}: {field}: {first['msg']}; correct it") from error
     for name, user in file.users.items():
         _check(user, name, file, place)
-    return {name: _resolved(name, user, file) for name, user in file.users.items()}
+    for table, rule in file.tables.items():
+        unknown = [role for role in rule.rows or () if role not in file.roles]
+        if unknown:
+            raise UnknownSettingError(
+                f"{place}: tables.{table}.rows has the unknown role {unknown[0]!r}; roles: {', '.join(file.roles)}"
+            )
+    users = {name: _resolved(name, user, file) for name, user in file.users.items()}
+    rules = Rules(smallest_group=file.smallest_group, tables=file.tables)
+    return PolicyFile(users, rules, file.keep_statements_days)
 
 
 def _check(user: _User, name: str, file: _File, place: str) -> None:
@@ -198,6 +236,7 @@ def _resolved(name: str, user: _User, file: _File) -> User:
         name=name,
         password=user.password,
         rights=rights,
+        roles=user.roles,
         purposes=outermost(user.purposes),
         default_purpose=user.default_purpose,
         datasets=user.datasets,

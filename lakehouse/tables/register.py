@@ -99,6 +99,8 @@ TERMS = TableDefinition(
         Column("consent_given", pa.string(), "Its column that says whether consent was given."),
         Column("hidden_columns", pa.string(), "Direct identifiers and sensitive columns, apart by blanks."),
         Column("subject_columns", pa.string(), "Columns that name a subject of the consent table, apart by blanks."),
+        Column("person_columns", pa.string(), "Columns that say which person a row is about, apart by blanks."),
+        Column("is_personal", pa.bool_(), "Whether the rows are about people.", nullable=False),
         Column("accumulates", pa.string(), "waves or snapshots.", nullable=False),
         Column("saved_at", TIMESTAMP, "When the version was saved (UTC).", nullable=False),
     ),

@@ -13,7 +13,7 @@ from lakehouse.catalogue.app import application
 from lakehouse.catalogue.holdings import Holdings, Version
 from lakehouse.catalogue.index import Asked, SearchIndex
 from lakehouse.catalogue.library import Address, Library
-from lakehouse.policy.users import default_users
+from lakehouse.policy.users import default_policy
 
 DATASETS, QUERIES, PAGE = 10_000, 200, 20
 LONGEST_P95_MS = 50.0
@@ -93,7 +93,7 @@ def test_search_while_typing(bench):
     holdings = Holdings(1, "", {row["dataset"]: (Version(row),) for row in rows})
     built = bench.clock(lambda: SearchIndex(holdings))
     index, alone = SearchIndex(holdings), bare(rows)
-    library = Library(None, lambda: default_users("lakehouse"), Address("http://x", "/x", "", "", ""))
+    library = Library(None, lambda: default_policy("lakehouse"), Address("http://x", "/x", "", "", ""))
     library._shown.holdings, library._shown.index, library.fault = holdings, index, None
     client = TestClient(application(library, follow=False))
 

@@ -25,9 +25,9 @@ from lakehouse.ports import DatasetVersion
 
 PASSWORDS = {"ada": "pass-ada", "root": "pass-root", "eve": "pass-eve"}
 USERS = """\
-roles: {steward: [registered, restricted, identifiers]}
+roles: {steward: [registered, restricted, identifiers, rows], pupil: [rows]}
 users:
-  ada: {purposes: [any], default_purpose: reporting}
+  ada: {roles: [pupil], purposes: [any], default_purpose: reporting}
   root: {roles: [steward], purposes: [statistics], default_purpose: reporting}
 """
 VIEWS = {
@@ -118,7 +118,7 @@ class School:
             },
             VIEWS,
         )
-        rules = AccessRules(self.users.users, partial(DeniedLog(self.denied).record, asked_by="sql"))
+        rules = AccessRules(self.users.current, partial(DeniedLog(self.denied).record, asked_by="sql"))
         config = EndpointConfig(users=PASSWORDS, roots=(str(self.lake.warehouse),), port=0, poll_seconds=0.0)
         self.server = serve(config, self.lake.releases, rules)
 

@@ -18,7 +18,7 @@ from lakehouse.archive.validate import validate
 from lakehouse.catalogue.app import application
 from lakehouse.catalogue.library import Address, Library
 from lakehouse.errors import NoReleaseError, ServiceUnavailableError
-from lakehouse.policy.users import default_users
+from lakehouse.policy.users import ANYONE, default_policy
 from lakehouse.ports import DatasetVersion, TablePointer
 from lakehouse.tables.gold import LOADS
 from lakehouse.tables.records import IDENTIFIERS, RECORDS, TOMBSTONES
@@ -178,9 +178,16 @@ def _when(place):
     return datetime(2026, 1, 1, 0, place % 60, tzinfo=UTC)
 
 
-def library_over(world):
+def rows_for_anyone():
+    """The default policy with the right to see rows about people for whoever asks."""
+    said = default_policy("lakehouse")
+    anyone = said.users[ANYONE].model_copy(update={"rights": frozenset({"rows"})})
+    return said._replace(users={**said.users, ANYONE: anyone})
+
+
+def library_over(world, policy=rows_for_anyone):
     address = Address("http://127.0.0.1:8600", "/srv/datasets", "grpc://127.0.0.1:32010", "127.0.0.1:9000", "lake")
-    return Library(world, lambda: default_users("lakehouse"), address)
+    return Library(world, policy, address)
 
 
 def client_of(library):

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from lakehouse.catalogue.app import ROUTES
 from lakehouse.catalogue.openapi import document
+from lakehouse.policy.users import default_policy
 from lakehouse.tables.register import WITHDRAWALS
 
 HTML = {"Accept": "text/html"}
@@ -127,6 +128,17 @@ def test_previews_hide_what_names_people_and_show_the_version_s_rows(shown):
         "hidden": ["pupil"],
     }
     conforms(body, "Rows")
+
+
+def test_rows_about_people_are_not_shown_by_default(world, library, client):
+    library.policy = lambda: default_policy("lakehouse")
+    world.add("marks")
+    library.refresh()
+    world.tables.read_names.clear()
+    answer = client.get("/api/v1/datasets/marks/versions/1/rows/marks")
+    assert answer.status_code == 403
+    assert "its rows are about people; SQL shows groups of 10 or more" in answer.json()["error"]["message"]
+    assert "silver.marks_marks" not in world.tables.read_names
 
 
 def test_restricted_rows_are_never_read_for_anyone(shown, common):

@@ -151,7 +151,8 @@ def test_what_users_owe_is_said():
 def row(version, day, **given):
     known = dict.fromkeys(
         ("licence", "purposes", "forbidden", "attribution", "conditions", "retention_until", "consent_basis",
-         "consent_table", "consent_subject", "consent_purpose", "consent_given", "hidden_columns", "subject_columns")
+         "consent_table", "consent_subject", "consent_purpose", "consent_given", "hidden_columns", "subject_columns",
+         "person_columns", "is_personal")
     )  # fmt: skip
     return {
         **known, "dataset": "marks", "dataset_version": version, "part": "marks", "part_kind": "table",
@@ -174,12 +175,14 @@ def test_the_version_saved_last_speaks_for_all():
 
 def test_what_an_older_version_hides_stays_hidden_since_one_table_holds_both():
     rows = [
-        row("1", 1, hidden_columns="email", subject_columns="pupil"),
-        row("2", 2, hidden_columns="phone", subject_columns="pupil_id"),
+        row("1", 1, hidden_columns="email", subject_columns="pupil", person_columns="pupil", is_personal=True),
+        row("2", 2, hidden_columns="phone", subject_columns="pupil_id", is_personal=False),
     ]
     (found,) = read_terms(rows).values()
     assert set(found.parts["marks"].hidden_columns) == {"email", "phone"}
     assert set(found.parts["marks"].subject_columns) == {"pupil", "pupil_id"}
+    assert found.parts["marks"].person_columns == ("pupil",)
+    assert found.parts["marks"].is_personal
 
 
 def test_the_purposes_are_a_tree_below_any():
