@@ -11,7 +11,7 @@ from rich.text import Text
 
 from dagster_project.services import queries
 from dagster_project.settings import Settings
-from dagster_project.wiring import denied_log, lakehouse, users_file
+from dagster_project.wiring import denied_log, lakehouse, statement_log, users_file
 from lakehouse.archive.levels import printable
 from lakehouse.endpoint.config import AccessRules, EndpointConfig, S3Access
 from lakehouse.endpoint.server import run_forever
@@ -43,7 +43,9 @@ def serve(settings: Settings) -> None:
     )
     record = partial(denied_log(settings).record, asked_by="sql")
     run_forever(
-        config, lakehouse(settings).releases, AccessRules(users.current, record, settings.sql_secret.get_secret_value())
+        config,
+        lakehouse(settings).releases,
+        AccessRules(users.current, record, statement_log(settings), settings.sql_secret.get_secret_value()),
     )
 
 

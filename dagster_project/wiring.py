@@ -12,7 +12,9 @@ from lakehouse.adapters.datalad import DataladVersions
 from lakehouse.adapters.object_store import LocalObjects, S3Objects
 from lakehouse.archive.identifiers import Naming
 from lakehouse.archive.shelf import Shelf
+from lakehouse.endpoint.reading import read
 from lakehouse.policy.audit import DeniedLog
+from lakehouse.policy.statements import StatementLog
 from lakehouse.policy.users import UsersFile
 from lakehouse.publish.views import publishable_views
 from lakehouse.tables.expectations.book import Expectations, read_expectations
@@ -75,6 +77,12 @@ def users_file(settings: Settings) -> UsersFile:
 def denied_log(settings: Settings) -> DeniedLog:
     """Return where denied decisions are kept."""
     return DeniedLog(settings.home / "logs" / "denied.jsonl")
+
+
+def statement_log(settings: Settings) -> StatementLog:
+    """Return where statements are kept, for as many days as the policy says."""
+    file = users_file(settings)
+    return StatementLog(settings.home / "logs" / "statements", lambda: file.current().keep_statements_days, read)
 
 
 def permission(settings: Settings) -> Permission:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lakehouse.policy.decisions import Decision
+from lakehouse.policy.statements import StatementLog
 from lakehouse.policy.users import PolicyFile
 
 
@@ -21,7 +22,7 @@ class S3Access:
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """Who may see what for which purpose: the policy as it is now, and who is told of every denial.
+    """Who may see what for which purpose: the policy as it is now, and who is told of every denial and statement.
 
     `secret` draws the people who are left out of groups and makes pseudonyms; the same one gives the same after a
     restart.
@@ -29,6 +30,7 @@ class AccessRules:
 
     policy: Callable[[], PolicyFile]
     record: Callable[[Decision], None]
+    statements: StatementLog | None = None
     secret: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
 

@@ -6,6 +6,7 @@ from groups of at least `least` people alone. docs/decisions/0153 says why, and 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
@@ -149,7 +150,7 @@ def _none_or_some(number: exp.Expr, least: int) -> exp.Expr:
     return exp.Paren(this=exp.or_(exp.EQ(this=number.copy(), expression=exp.Literal.number(0)), many))
 
 
-def _shown(field: pa.Field, shape: Shape) -> exp.Expr:
+def _shown(field: "pa.Field[Any]", shape: Shape) -> exp.Expr:
     """Return a column of the repeated rows. A whole number is spread so that its sum stays exact."""
     word = duck_type(field.type)
     if field.name in shape.dimensions:

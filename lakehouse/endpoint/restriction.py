@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -149,7 +150,7 @@ class _Maker:
             query = query.where(among_roles(limits.rows, relation.schema.names))
         return self.duck.restricted(query, tuple(needs))
 
-    def _shown(self, column: pa.Field, hidden: Sequence[str], limits: Limits) -> exp.Expr:
+    def _shown(self, column: "pa.Field[Any]", hidden: Sequence[str], limits: Limits) -> exp.Expr:
         if column.name in hidden:
             return _column(column.name, hidden=True)
         if column.name in limits.masks and column.name not in (limits.groups.persons if limits.groups else ()):

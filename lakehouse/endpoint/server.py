@@ -6,6 +6,7 @@ import threading
 
 import pyarrow as pa
 
+from lakehouse.endpoint.auditing import WatchedExecutor
 from lakehouse.endpoint.auth import Gate
 from lakehouse.endpoint.catalogue import Catalogues
 from lakehouse.endpoint.config import AccessRules, EndpointConfig
@@ -29,8 +30,10 @@ class EndpointServer:
         self._duck = Duck(config)
         self.catalogues = Catalogues(self._duck, releases.current, poll_seconds=config.poll_seconds)
         gate = Gate(config.users, token_seconds=config.token_seconds, session_seconds=config.session_seconds)
-        permissions = Permissions(self._duck, rules) if rules else None
-        executor = Executor(config, self._duck, self.catalogues, permissions)
+        executor = Executor(config, self._duck, self.catalogues)
+        if rules is not None:
+            permissions = Permissions(self._duck, rules)
+            executor = WatchedExecutor(config, self._duck, self.catalogues, permissions, rules)
         try:
             self._flight = SqlServer(f"grpc+tcp://{config.host}:{config.port}", gate, executor)
         except pa.ArrowException as error:

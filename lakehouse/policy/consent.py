@@ -63,13 +63,13 @@ def consented_rows(
     return rows
 
 
-def _given(rows: pa.Table, limits: Limits) -> pa.Array:
+def _given(rows: pa.Table, limits: Limits) -> Any:  # noqa: ANN401 (any array of booleans)
     """Say for each row whether one of the alternatives holds; one that names an absent column never does."""
-    found = pa.array([False] * rows.num_rows, pa.bool_())
+    found: Any = pa.array([False] * rows.num_rows, pa.bool_())
     for alternative in limits.rows or ():
         if any(name not in rows.column_names for name in alternative):
             continue
-        holds = pa.array([True] * rows.num_rows, pa.bool_())
+        holds: Any = pa.array([True] * rows.num_rows, pa.bool_())
         for name, values in alternative.items():
             wanted = pa.array([as_text(value) for value in values], pa.string())
             holds = pc.and_(holds, pc.is_in(rows.column(name).cast(pa.string()), value_set=wanted))

@@ -1,0 +1,135 @@
+"""What was asked: one line of JSON for each statement, with who, for what, of which tables and how it ended.
+
+Values are not kept: a statement's literals stand as ``?``.
+"""
+
+import json
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+
+log = logging.getLogger(__name__)
+PREFIX, SUFFIX = "statements-", ".jsonl"
+NEWEST = 50_000
+"""Statements that are shown in SQL; the files hold all that are kept."""
+
+WAITING = 10_000
+SCHEMA = pa.schema(
+    [
+        pa.field("asked_at", pa.timestamp("ms")),
+        pa.field("user_name", pa.string()),
+        pa.field("purpose", pa.string()),
+        pa.field("verdict", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("statement", pa.string()),
+        pa.field("fingerprint", pa.string()),
+        pa.field("tables", pa.string()),
+        pa.field("row_count", pa.int64()),
+        pa.field("seconds", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement as it was asked. `verdict` is answered, refused, denied, failed, cancelled, late or busy."""
+
+    asked_at: datetime
+    user_name: str
+    purpose: str
+    verdict: str
+    reason: str
+    statement: str
+    row_count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A statement without its values, a fingerprint of that, and the tables it names, apart by blanks."""
+
+    statement: str
+    fingerprint: str
+    tables: str
+
+
+@dataclass(slots=True)
+class StatementLog:
+    """Files for each day in one folder, readable by their owner only; those older than `days` are deleted.
+
+    Writing happens in a thread of its own, so that no statement waits for it; `read` takes the values out there too.
+    """
+
+    folder: Path
+    days: Callable[[], int]
+    read: Callable[[str], Read]
+    _waiting: "queue.Queue[Statement]" = field(default_factory=lambda: queue.Queue(WAITING), repr=False)
+    _writer: threading.Thread | None = None
+    _starting: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def record(self, statement: Statement) -> None:
+        """Keep a statement; waits while too many are still to be written."""
+        with self._starting:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write, name="statement log", daemon=True)
+                self._writer.start()
+        self._waiting.put(statement)
+
+    def rows(self) -> pa.Table:
+        """Return the newest statements, the newest first, those still waiting included."""
+        self._waiting.join()
+        lines: list[str] = []
+        for file in reversed(self._files()):
+            lines = [*file.read_text(encoding="utf-8").splitlines(), *lines]
+            if len(lines) >= NEWEST:
+                break
+        known = [json.loads(line) for line in reversed(lines[-NEWEST:])]
+        for row in known:
+            row["asked_at"] = datetime.fromisoformat(row["asked_at"]).replace(tzinfo=None)
+        return pa.Table.from_pylist(known, schema=SCHEMA)
+
+    def flush(self) -> None:
+        """Return when everything recorded so far is written."""
+        self._waiting.join()
+
+    def _write(self) -> None:
+        today = ""
+        while True:
+            statement = self._waiting.get()
+            try:
+                day = statement.asked_at.astimezone(UTC).date().isoformat()
+                if day != today:
+                    self._forget()
+                    today = day
+                self._append(day, statement)
+            except OSError:
+                log.exception("a statement could not be recorded user=%s", statement.user_name)
+            finally:
+                self._waiting.task_done()
+
+    def _append(self, day: str, statement: Statement) -> None:
+        known = asdict(statement) | asdict(self.read(statement.statement))
+        known["asked_at"] = statement.asked_at.astimezone(UTC).isoformat(timespec="milliseconds")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{PREFIX}{day}{SUFFIX}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+            file.write(json.dumps(known, ensure_ascii=False) + "\n")
+
+    def _forget(self) -> None:
+        """Delete the files of days that are not to be kept any more."""
+        first = (datetime.now(UTC).date() - timedelta(days=self.days())).isoformat()
+        for file in self._files():
+            if file.name[len(PREFIX) : -len(SUFFIX)] < first:
+                file.unlink(missing_ok=True)
+                log.info("statements deleted file=%s", file.name)
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob(f"{PREFIX}*{SUFFIX}"))
