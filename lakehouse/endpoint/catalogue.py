@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from lakehouse.endpoint import information
-from lakehouse.endpoint.dialect import translate
+from lakehouse.endpoint.dialect import Moment, translate
 from lakehouse.endpoint.duck import Duck, Relation
 from lakehouse.endpoint.faults import BusyError, DeniedStatementError, RefusedStatementError
 from lakehouse.endpoint.groups import Shape
@@ -18,6 +18,7 @@ from lakehouse.endpoint.messages import clean
 from lakehouse.endpoint.names import Path, folded, look_up, unknown_table
 from lakehouse.errors import LakehouseError, NoReleaseError
 from lakehouse.policy.decisions import Decision
+from lakehouse.ports import TablePointer
 from lakehouse.tables.release import Release
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ RETRY_SECONDS = 5.0
 class Entry:
     """One published name. `relation` is None for a view that does not work; `fault` then says why.
 
-    `shape` is that of a table about people that is shown as groups of them.
+    `shape` is that of a table about people that is shown as groups of them, `pointer` where a table's files are.
     """
 
     schema: str
@@ -39,6 +40,7 @@ class Entry:
     definition: str = ""
     fault: str = ""
     shape: Shape | None = None
+    pointer: TablePointer | None = None
 
     @property
     def path(self) -> str:
@@ -54,6 +56,7 @@ class Catalogue:
     entries: dict[Path, Entry] = field(default_factory=dict)
     unread: bool = False
     denied: dict[Path, Decision] = field(default_factory=dict)
+    past: Callable[[Entry, Moment], Entry] | None = None
 
     def find(self, path: Sequence[str], schema: Sequence[str] = ()) -> Entry:
         """Return the entry a path names; refuse unknown names with the nearest known one, and broken views.
@@ -70,12 +73,19 @@ class Catalogue:
             raise _unusable(found)
         return found
 
+    def find_at(self, path: Sequence[str], schema: Sequence[str], moment: Moment) -> Entry:
+        """Return a table as it was, as `find` does; refuse moments that are not in its history."""
+        entry = self.find(path, schema)
+        if self.past is None:
+            raise RefusedStatementError("time travel (AT ...) is not supported here")
+        return self.past(entry, moment)
+
     def translate(self, sql: str, schema: Sequence[str] = ()) -> str:
         """Return DuckDB's text for a query over this catalogue."""
         shapes: dict[str, Shape | None] = {}
 
-        def resolve(path: Sequence[str], alias: str) -> str:
-            entry = self.find(path, schema)
+        def resolve(path: Sequence[str], alias: str, moment: Moment | None) -> str:
+            entry = self.find(path, schema) if moment is None else self.find_at(path, schema, moment)
             shapes[alias.lower()] = entry.shape or shapes.get(alias.lower())
             return _relation(entry).qualified
 
@@ -97,8 +107,16 @@ def _unusable(entry: Entry) -> RefusedStatementError | BusyError:
 class Catalogues:
     """Follows the release log: one catalogue for each release, replaced in one step when a newer one appears."""
 
-    def __init__(self, duck: Duck, newest: Callable[[], Release], *, poll_seconds: float) -> None:
+    def __init__(
+        self,
+        duck: Duck,
+        newest: Callable[[], Release],
+        past: Callable[[Entry, Moment], Entry] | None = None,
+        *,
+        poll_seconds: float,
+    ) -> None:
         self._duck = duck
+        self._past = past
         self._newest = newest
         self._poll_seconds = poll_seconds
         self._current: Catalogue | None = None
@@ -137,6 +155,7 @@ class Catalogues:
             started = time.monotonic()
             with self._duck.changing:
                 self._current = build(self._duck, release)
+                self._current.past = self._past
             self._built = started
             log.info("serving release=%d seconds=%.2f", release.number, time.monotonic() - started)
         self._checked = time.monotonic()
@@ -156,7 +175,7 @@ def build(duck: Duck, release: Release) -> Catalogue:
         namespace, table = name.rsplit(".", 1)
         schema = f"{SOURCE}.{namespace}"
         try:
-            entry = Entry(schema, table, "TABLE", duck.pin(pointer))
+            entry = Entry(schema, table, "TABLE", duck.pin(pointer), pointer=pointer)
         except BusyError as error:
             entry = Entry(schema, table, "TABLE", None, fault=str(error))
             catalogue.unread = True

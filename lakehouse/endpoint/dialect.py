@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 import sqlglot
 from sqlglot import exp
@@ -22,15 +23,28 @@ from lakehouse.endpoint.functions import (
     moved,
     word_of,
 )
+from lakehouse.endpoint.names import split_path
 
+MOMENTS = ("SNAPSHOT", "TIMESTAMP", "BRANCH", "TAG", "COMMIT", "REFERENCE", "REF")
+HISTORY = "TABLE_SNAPSHOT"
 SPECIAL_SYNTAX = {"CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM"}
-Resolve = Callable[[Sequence[str], str], str]
+
+
+class Moment(NamedTuple):
+    """What stands after AT: a kind (SNAPSHOT, TIMESTAMP, BRANCH, TAG, COMMIT, REF or REFERENCE) and its value."""
+
+    kind: str
+    value: str
+
+
+Resolve = Callable[[Sequence[str], str, Moment | None], str]
 Check = Callable[[exp.Expr], None]
 
 
 class PlainParser(DremioParser):
     """Leaves function calls as they are written, so that only functions.py says what they mean."""
 
+    VERSION_PHRASES = {("AT", kind): kind for kind in MOMENTS}  # noqa: RUF012
     FUNCTIONS = {}  # noqa: RUF012 (sqlglot's way)
     FUNCTION_PARSERS = {k: v for k, v in DremioParser.FUNCTION_PARSERS.items() if k in SPECIAL_SYNTAX}  # noqa: RUF012
     NO_PAREN_FUNCTION_PARSERS = {  # noqa: RUF012
@@ -112,13 +126,17 @@ def _parts(table: exp.Table) -> list[str]:
 def _resolve_tables(tree: exp.Expr, resolve: Resolve) -> None:
     paths: list[tuple[str, ...]] = []
     for table in list(tree.find_all(exp.Table)):
-        parts = _parts(table)
-        if len(parts) == 1 and _names_cte(table, parts[0]):
+        listed = _snapshots_of(table)
+        parts = listed or _parts(table)
+        if not listed and len(parts) == 1 and _names_cte(table, parts[0]):
+            if table.args.get("version"):
+                raise RefusedStatementError(f"AT is for tables, and {parts[0]} is a WITH query; put it inside")
             continue
         alias = table.args.get("alias") or exp.TableAlias()
         if not alias.this:
-            alias.set("this", exp.to_identifier(parts[-1].rsplit(".", 1)[-1], quoted=True))
-        relation = resolve(parts, alias.name)
+            name = HISTORY.lower() if listed else parts[-1].rsplit(".", 1)[-1]
+            alias.set("this", exp.to_identifier(name, quoted=True))
+        relation = resolve(parts, alias.name, Moment(HISTORY, "") if listed else _moment(table))
         paths.append(tuple(".".join(parts).lower().split(".")))
         schema, name = relation.split(".")
         table.replace(
@@ -128,6 +146,30 @@ def _resolve_tables(tree: exp.Expr, resolve: Resolve) -> None:
         )
     for column in tree.find_all(exp.Column):
         _shorten(column, paths)
+
+
+def _snapshots_of(table: exp.Table) -> list[str]:
+    """Return the path inside TABLE(TABLE_SNAPSHOT('path')); empty for other tables."""
+    match table.this:
+        case exp.Anonymous(this=str(outer), expressions=[exp.Anonymous(this=str(inner), expressions=[path])]):
+            if (outer.upper(), inner.upper()) == ("TABLE", "TABLE_SNAPSHOT") and isinstance(path, exp.Literal):
+                return list(split_path(path.name))
+    return []
+
+
+def _moment(table: exp.Table) -> Moment | None:
+    version = table.args.get("version")
+    if version is None:
+        return None
+    kind, value = str(version.this), version.expression
+    if isinstance(value, exp.Cast) and value.to.this in {exp.DataType.Type.TIMESTAMP, exp.DataType.Type.DATE}:
+        value = value.this
+    plain = isinstance(value, exp.Column) and len(value.parts) == 1 and kind not in {"SNAPSHOT", "TIMESTAMP"}
+    if not plain and not isinstance(value, exp.Literal):
+        raise RefusedStatementError(
+            f"AT {kind} takes a literal, such as AT SNAPSHOT '123' or AT TIMESTAMP '2026-01-31'"
+        )
+    return Moment(kind, value.name)
 
 
 def _names_cte(table: exp.Table, name: str) -> bool:

@@ -27,7 +27,8 @@ ALLOWED: dict[type[exp.Expr], frozenset[str] | None] = {
     exp.With: frozenset(["expressions"]),
     exp.CTE: frozenset(["this", "alias"]),
     exp.TableAlias: frozenset(["this", "columns"]),
-    exp.Table: frozenset(["this", "db", "catalog", "alias", "joins"]),
+    exp.Table: frozenset(["this", "db", "catalog", "alias", "joins", "version"]),
+    exp.Version: frozenset(["this", "kind", "expression"]),
     exp.Star: frozenset(),
     exp.Join: frozenset(["this", "on", "using", "side", "kind", "method"]),
     exp.Group: frozenset(["expressions", "rollup", "cube", "grouping_sets"]),
@@ -64,7 +65,6 @@ NAMES: dict[type[exp.Expr], str] = {
     exp.Lateral: "LATERAL",
     exp.Bracket: "an index in [ ]",
     exp.Insert: "INSERT",
-    exp.Version: "time travel (AT ...); the endpoint shows the current release",
 }
 CAST_TYPES = {
     exp.DataType.Type[name]
@@ -125,7 +125,6 @@ def _check_node(node: exp.Expr) -> None:
         extra = [name for name, value in node.args.items() if value and name not in parts]
         if extra:
             what = f"{node.key.upper()} with {extra[0].strip('_').upper()}"
-            what = NAMES[exp.Version] if extra[0] == "version" else what
             raise RefusedStatementError(f"{what} is not supported by this endpoint; see docs/flow/sql.md")
     _check_words(node)
 

@@ -12,10 +12,11 @@ from sqlglot import exp
 
 from lakehouse.endpoint.catalogue import SOURCE, Catalogue, Entry, complete
 from lakehouse.endpoint.duck import SCHEMA, Duck, Relation
-from lakehouse.endpoint.faults import BusyError
+from lakehouse.endpoint.faults import BusyError, DeniedStatementError, RefusedStatementError
 from lakehouse.endpoint.groups import grouped, shape_of
 from lakehouse.endpoint.masks import among_roles, empty, masked, named
 from lakehouse.endpoint.names import Path, folded
+from lakehouse.endpoint.past import Past
 from lakehouse.policy.consent import answering_subjects
 from lakehouse.policy.decisions import Decision, Policy
 from lakehouse.policy.purposes import includes
@@ -57,8 +58,11 @@ def restricted_catalogue(duck: Duck, everything: Catalogue, asker: Asker) -> Cat
     for path, entry in everything.entries.items():
         if entry.kind == "TABLE":
             maker.add(seen, path, entry)
+    # What may be seen of the past is asked again: a column that is hidden may be there only.
+    past = Past(duck, maker.narrowed)
     if not seen.denied and all(everything.entries[path] is entry for path, entry in seen.entries.items()):
-        return everything
+        return replace(everything, past=past)
+    seen.past = past
     complete(
         duck, seen, {entry.path: entry.definition for entry in everything.entries.values() if entry.kind == "VIEW"}
     )
@@ -74,6 +78,17 @@ class _Maker:
     purpose: str
     secret: str
     subjects: dict[str, Relation] = field(default_factory=dict)
+
+    def narrowed(self, entry: Entry) -> Entry:
+        """Return a table, as it was, as it may be seen. Raises DeniedStatementError."""
+        seen, path = Catalogue(self.everything.release), folded((entry.path,))
+        self.add(seen, path, entry)
+        if path in seen.denied:
+            raise DeniedStatementError(seen.denied[path])
+        found = seen.entries[path]
+        if found.shape is not None:
+            raise RefusedStatementError(f"the past of {entry.path} is not shown: it is about people, shown in groups")
+        return found
 
     def add(self, seen: Catalogue, path: Path, entry: Entry) -> None:
         """Add a table as it may be seen, or the decision that denies it."""

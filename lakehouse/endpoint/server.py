@@ -13,6 +13,7 @@ from lakehouse.endpoint.config import AccessRules, EndpointConfig
 from lakehouse.endpoint.duck import Duck
 from lakehouse.endpoint.executor import Executor
 from lakehouse.endpoint.faults import BusyError
+from lakehouse.endpoint.past import Past
 from lakehouse.endpoint.permission import Permissions
 from lakehouse.endpoint.transport import SqlServer
 from lakehouse.errors import ServiceUnavailableError, UnknownSettingError
@@ -28,7 +29,7 @@ class EndpointServer:
         if not any(name and password for name, password in config.users.items()):
             raise UnknownSettingError("the SQL endpoint has no users; name at least one user with a password")
         self._duck = Duck(config)
-        self.catalogues = Catalogues(self._duck, releases.current, poll_seconds=config.poll_seconds)
+        self.catalogues = Catalogues(self._duck, releases.current, Past(self._duck), poll_seconds=config.poll_seconds)
         gate = Gate(config.users, token_seconds=config.token_seconds, session_seconds=config.session_seconds)
         executor = Executor(config, self._duck, self.catalogues)
         if rules is not None:

@@ -22,18 +22,18 @@ NEWEST = 50_000
 
 WAITING = 10_000
 SCHEMA = pa.schema(
-    [
-        pa.field("asked_at", pa.timestamp("ms")),
-        pa.field("user_name", pa.string()),
-        pa.field("purpose", pa.string()),
-        pa.field("verdict", pa.string()),
-        pa.field("reason", pa.string()),
-        pa.field("statement", pa.string()),
-        pa.field("fingerprint", pa.string()),
-        pa.field("tables", pa.string()),
-        pa.field("row_count", pa.int64()),
-        pa.field("seconds", pa.float64()),
-    ]
+    {
+        "asked_at": pa.timestamp("ms"),
+        "user_name": pa.string(),
+        "purpose": pa.string(),
+        "verdict": pa.string(),
+        "reason": pa.string(),
+        "statement": pa.string(),
+        "fingerprint": pa.string(),
+        "tables": pa.string(),
+        "row_count": pa.int64(),
+        "seconds": pa.float64(),
+    }
 )
 
 
