@@ -18,14 +18,13 @@ from lakehouse.ports import TablePointer
 MAIN = "main"
 
 
-LISTED = pa.schema(
-    {
-        "committed_at": pa.timestamp("ms"),
-        "snapshot_id": pa.int64(),
-        "parent_id": pa.int64(),
-        "operation": pa.string(),
-    }
-)
+LISTED_COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("committed_at", pa.timestamp("ms")),
+    ("snapshot_id", pa.int64()),
+    ("parent_id", pa.int64()),
+    ("operation", pa.string()),
+]
+LISTED = pa.schema(LISTED_COLUMNS)
 
 
 class Snapshot(NamedTuple):
@@ -84,7 +83,7 @@ def history(duck: Duck, pointer: TablePointer) -> list[Snapshot]:
     """
     source = exp.Anonymous(this="read_text", expressions=[exp.Literal.string(pointer.metadata_location)])
     (text,) = duck.read(exp.select("content").from_(source)).column("content").to_pylist()
-    known = {one["snapshot-id"]: one for one in json.loads(text).get("snapshots", [])}
+    known = {one["snapshot-id"]: one for one in json.loads(str(text)).get("snapshots", [])}
     found: list[Snapshot] = []
     at = pointer.snapshot_id
     while at in known and len(found) < len(known):

@@ -21,20 +21,19 @@ NEWEST = 50_000
 """Statements that are shown in SQL; the files hold all that are kept."""
 
 WAITING = 10_000
-SCHEMA = pa.schema(
-    {
-        "asked_at": pa.timestamp("ms"),
-        "user_name": pa.string(),
-        "purpose": pa.string(),
-        "verdict": pa.string(),
-        "reason": pa.string(),
-        "statement": pa.string(),
-        "fingerprint": pa.string(),
-        "tables": pa.string(),
-        "row_count": pa.int64(),
-        "seconds": pa.float64(),
-    }
-)
+SCHEMA_COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("asked_at", pa.timestamp("ms")),
+    ("user_name", pa.string()),
+    ("purpose", pa.string()),
+    ("verdict", pa.string()),
+    ("reason", pa.string()),
+    ("statement", pa.string()),
+    ("fingerprint", pa.string()),
+    ("tables", pa.string()),
+    ("row_count", pa.int64()),
+    ("seconds", pa.float64()),
+]
+SCHEMA = pa.schema(SCHEMA_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)

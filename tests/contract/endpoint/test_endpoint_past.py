@@ -4,9 +4,12 @@ import datetime as dt
 import time
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from lakehouse.ports import TablePointer
+from lakehouse.adapters.catalog import IcebergTables
+from lakehouse.definition import Column, TableDefinition
+from lakehouse.ports import Cleaned, TableWrite
 
 
 @pytest.fixture
@@ -74,16 +77,30 @@ def test_what_is_not_in_the_published_history_is_refused_by_name(ask, lake_with_
         ask(sql.format(counts=COUNTS, staged=lake_with_past.staged))
 
 
-def test_a_withdrawn_past_cannot_be_read_again(ask, lake_with_past):
-    """A withdrawal leaves one snapshot without a past in the table's metadata; the older ids lead nowhere then."""
-    old = lake_with_past.snapshots[0]
-    assert ask(f"{COUNTS} AT SNAPSHOT '{old}'") == [(1,)]
-    table = lake_with_past.catalog.load_table("silver.counts")
-    table.manage_snapshots().remove_branch("audit").commit()
-    lake_with_past.catalog.drop_table("silver.counts")
-    fresh = lake_with_past.write("silver.counts", pa.table({"id": pa.array([7], pa.int64())}))
-    lake_with_past.publish([TablePointer(fresh.name, fresh.metadata_location, fresh.snapshot_id)])
-    for statement in (f"{COUNTS} AT SNAPSHOT '{old}'", f"{COUNTS} AT TIMESTAMP '2026-01-01'"):
+def test_a_withdrawn_past_cannot_be_read_again(lake_with_past, new_client):
+    """A real withdrawal of one person, by the adapter that the archive uses, and then every way to ask for the past."""
+    tables = IcebergTables.local(lake_with_past.warehouse)
+    people = TableDefinition(
+        name="silver.people", grain="one row per person", key=("name",), columns=(Column("name", pa.string(), "Name."),)
+    )
+    tables.ensure(people)
+    for number, name in enumerate(("ann", "bo")):
+        write = TableWrite(people, pa.table({"name": [name]}))
+        tables.advance(tables.stage(write, "audit", {"lakehouse.key": str(number)}))
+    lake_with_past.publish([tables.pointer("silver.people")])
+    ask = new_client(uri=lake_with_past.serve().uri).values
+    names = "SELECT name FROM lakehouse.silver.people"
+    listed = ask("SELECT snapshot_id, committed_at FROM TABLE(TABLE_SNAPSHOT('lakehouse.silver.people'))")
+    newest, moment = listed[0]
+    assert sorted(ask(f"{names} AT SNAPSHOT '{newest}'")) == [("ann",), ("bo",)]
+
+    def without_bo(rows):
+        kept = rows.filter(pc.not_equal(rows["name"], "bo"))
+        return Cleaned(kept, removed=rows.num_rows - kept.num_rows, changed=kept.num_rows < rows.num_rows)
+
+    tables.rewrite("silver.people", without_bo, "r1", lambda key: key)
+    lake_with_past.publish([tables.pointer("silver.people")])
+    for old in (f"SNAPSHOT '{newest}'", f"TIMESTAMP '{moment}'"):
         with pytest.raises(pa.ArrowInvalid, match=r"withdrawn or expired|no snapshot at or before"):
-            ask(statement)
-    assert ask(f"{COUNTS} AT TIMESTAMP '2999-01-01'") == [(1,)]
+            ask(f"{names} AT {old}")
+    assert ask(f"{names} AT TIMESTAMP '2999-01-01'") == [("ann",)]
