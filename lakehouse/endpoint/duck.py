@@ -175,20 +175,6 @@ class Duck:
         name = "g_" + _digest(text)
         return self._relations.get(name) or self._filled(name, self.read(query))
 
-    def stored(self, query: exp.Query) -> Relation:
-        """Return a table with the rows that a query of this program's own has now; made once for each query.
-
-        Raises duckdb.Error when the query fails.
-        """
-        text = query.sql("duckdb")
-        name = "g_" + _digest(text)
-        known = self._relations.get(name)
-        if known is not None:
-            return known
-        with self.cursor() as cursor:
-            self._create(cursor, "TABLE", name, exp.Var(this=text))
-            return self._keep(Relation(name, _schema(cursor, name)), "TABLE")
-
     def rows(self, label: str, rows: pa.Table) -> Relation:
         """Return a relation that holds these rows, for metadata tables."""
         name = f"m_{_digest(label, repr(rows.to_pydict()))}"
