@@ -36,7 +36,7 @@ def _servers(settings: Settings, present: dict[str, str]) -> dict[str, str]:
         "SUPERSET_PORT": str(_free(settings.host, settings.superset_port)),
         "CATALOGUE_PORT": str(_free(settings.host, settings.catalogue_port)),
         "SQL_PORT": sql_port,
-        "SQL_URI": f"grpc://{settings.host}:{sql_port}",
+        "SQL_URI": f"{'grpc' if settings.sql_tls_certificate is None else 'grpc+tls'}://{settings.host}:{sql_port}",
         "SQL_SECRET": secrets.token_urlsafe(SECRET_BYTES),
         "SQL_PASSWORD": secrets.token_urlsafe(SECRET_BYTES),
         "SUPERSET_PASSWORD": secrets.token_urlsafe(SECRET_BYTES),

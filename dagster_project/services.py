@@ -28,8 +28,13 @@ run_retries: {enabled: false}
 def services(settings: Settings) -> tuple[Service, ...]:
     """Return the services that run here, in the order in which they start; what runs elsewhere is not among them."""
     own_storage = (storage(settings),) if settings.storage == "bundled" else ()
-    own_sql = (sql(settings),) if settings.sql_uri == f"grpc://{settings.host}:{settings.sql_port}" else ()
+    own_sql = (sql(settings),) if _own_sql(settings) else ()
     return (*own_storage, *own_sql, catalogue(settings), dagster(settings), dashboards(settings))
+
+
+def _own_sql(settings: Settings) -> bool:
+    """Say whether the SQL engine in the settings is the endpoint that runs here."""
+    return settings.sql_uri.partition("://")[2] == f"{settings.host}:{settings.sql_port}"
 
 
 def storage(settings: Settings) -> Service:
@@ -107,8 +112,9 @@ def superset_venv(settings: Settings) -> Path:
 
 def superset_environment(settings: Settings) -> dict[str, str]:
     """Return what Superset and its provisioning read from their environment."""
+    roots = settings.sql_tls_roots
     return superset.environment(
-        machine_environment(),
+        machine_environment() | ({} if roots is None else {"SUPERSET_SQL_CERTIFICATES": str(roots.resolve())}),
         home=settings.home / "superset",
         secret_key=settings.superset_secret_key.get_secret_value(),
         admin_user=settings.superset_user,
@@ -139,7 +145,8 @@ def child_environment(settings: Settings) -> dict[str, str]:
 def queries(settings: Settings, *, purpose: str = "") -> DremioQueries:
     """Return the client of the SQL engine named in the settings; without a purpose the user's default counts."""
     password = settings.sql_password.get_secret_value()
-    return DremioQueries(settings.sql_uri, settings.sql_user, password, purpose=purpose)
+    roots = None if settings.sql_tls_roots is None else settings.sql_tls_roots.read_bytes()
+    return DremioQueries(settings.sql_uri, settings.sql_user, password, root_certificates=roots, purpose=purpose)
 
 
 def sql_healthy(settings: Settings) -> bool:

@@ -51,6 +51,14 @@ class Settings(BaseModel):
         default_factory=lambda: SecretStr(secrets.token_hex(16)),
         description="Draws who is left out of groups of people, and makes pseudonyms; nobody who asks may know it.",
     )
+    sql_token: SecretStr = Field(
+        SecretStr(""), description="Personal token that the SQL endpoint takes for that user, beside the password."
+    )
+    sql_tls_certificate: Path | None = Field(None, description="PEM file of the SQL endpoint's certificate chain.")
+    sql_tls_key: Path | None = Field(None, description="PEM file of that certificate's key; both or neither.")
+    sql_tls_roots: Path | None = Field(
+        None, description="PEM file of the authorities that signed the SQL engine's certificate; empty: public ones."
+    )
     sql_timeout_seconds: float = Field(60.0, gt=0, description="Longest time one statement may take.")
 
     dremio_url: str = Field("", description="REST address of a Dremio to set up, http(s)://host:9047; empty for none.")

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Generic, NamedTuple, TypeVar
 
 from lakehouse.endpoint.faults import RefusedStatementError, UnauthenticatedError
@@ -68,6 +69,11 @@ class Remembered(Generic[Value]):
                 self._values[key] = (value, self._clock() + self._seconds)
             return value
 
+    def drop(self, key: str) -> None:
+        """Forget a key now."""
+        with self._lock:
+            self._values.pop(key, None)
+
     def _forget(self) -> None:
         """Drop from the front: all live equally long, so the order of insertion is the order of expiry."""
         now = self._clock()
@@ -79,7 +85,10 @@ class Remembered(Generic[Value]):
 
 
 class Gate:
-    """Checks every call. Tokens and sessions live in memory, so a restart logs everybody out."""
+    """Checks every call. Tokens and sessions live in memory, so a restart logs everybody out.
+
+    `access_tokens` are personal ones by user, sent as Bearer from the first call on; they last as long as the endpoint.
+    """
 
     def __init__(
         self,
@@ -87,9 +96,11 @@ class Gate:
         *,
         token_seconds: float,
         session_seconds: float,
+        access_tokens: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._users = {name: password for name, password in users.items() if name and password}
+        self._access = {_digest(token): name for name, token in (access_tokens or {}).items() if name and token}
         self._tokens = Remembered[tuple[str, str]](token_seconds, clock)
         self._sessions = Remembered[Session](session_seconds, clock)
 
@@ -102,10 +113,12 @@ class Gate:
         scheme, _, value = (authorization or "").partition(" ")
         match scheme.lower():
             case "bearer":
-                known = self._tokens.find(value.strip(), renew=False)
+                token = value.strip()
+                owner = self._access.get(_digest(token))
+                known = self._tokens.find(token, renew=False) if owner is None else (owner, "")
                 if known is None:
                     raise UnauthenticatedError("Unable to authenticate: the bearer token is unknown or has expired")
-                return Login(known[0], value.strip(), purpose or known[1])
+                return Login(known[0], token, purpose or known[1])
             case "basic":
                 user = self._check(value.strip())
                 return Login(user, self._tokens.add((user, purpose)), purpose)
@@ -130,6 +143,11 @@ class Gate:
             )
         return found
 
+    def end(self, session: Session) -> None:
+        """Forget a session."""
+        if session.id is not None:
+            self._sessions.drop(session.id)
+
     def _check(self, encoded: str) -> str:
         try:
             # Go clients such as ADBC leave the padding out.
@@ -144,3 +162,8 @@ class Gate:
                 f"Unable to authenticate user {user}, exception: Login failed: invalid username or password"
             )
         return user
+
+
+def _digest(token: str) -> str:
+    """Return what tokens are looked up by: how long that takes says nothing about how much of one was right."""
+    return sha256(token.encode(errors="replace")).hexdigest()

@@ -1,9 +1,12 @@
 """What the embedded SQL endpoint is told: address, users, limits and where table files may lie."""
 
 import secrets
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from lakehouse.errors import UnknownSettingError
 from lakehouse.policy.decisions import Decision
 from lakehouse.policy.statements import StatementLog
 from lakehouse.policy.users import PolicyFile
@@ -18,6 +21,26 @@ class S3Access:
     secret_key: str = field(repr=False)
     region: str = "us-east-1"
     secure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The certificate chain and the private key that the endpoint shows, both PEM."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+
+    @classmethod
+    def read(cls, certificate: Path, key: Path) -> "Tls":
+        """Read both files. Raises UnknownSettingError when one cannot be read or the key is another's."""
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+            return cls(certificate.read_bytes(), key.read_bytes())
+        except (OSError, ssl.SSLError) as error:
+            raise UnknownSettingError(
+                f"the endpoint's certificate {certificate} and key {key} cannot be used: {error}; "
+                "name a PEM chain and its own key without a pass phrase"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +62,8 @@ class EndpointConfig:
     """Everything the endpoint needs; there are no users unless they are named.
 
     `roots` are the folders (``/path``) and prefixes (``s3://bucket``) that tables may be read from.
+    `access_tokens` are personal ones by user.
+
     Each statement runs in an engine process of its own. `memory_limit` is what DuckDB takes in one of them,
     `address_space_bytes` what the kernel gives it, for what `memory_limit` does not count; `threads` are those of one.
     `warm_engines` wait for work; `concurrent_statements` run at once, `statements_per_user` of them for one user,
@@ -52,6 +77,8 @@ class EndpointConfig:
     host: str = "127.0.0.1"
     port: int = 32010
     s3: S3Access | None = None
+    tls: Tls | None = None
+    access_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     memory_limit: str = "1GB"
     address_space_bytes: int = 4 * 1024**3
     threads: int = 2

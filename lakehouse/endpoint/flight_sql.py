@@ -3,7 +3,7 @@
 Specification: apache/arrow, format/FlightSql.proto. protobuf builds the classes at run time, so no generated code.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -19,18 +19,24 @@ from lakehouse.endpoint.catalogue import Catalogue
 from lakehouse.endpoint.commands import schemas_of
 from lakehouse.endpoint.information import VERSION
 from lakehouse.endpoint.names import folded, like
+from lakehouse.endpoint.xdbc import type_info
 
 PACKAGE = "arrow.flight.protocol.sql"
 PREFIX = f"type.googleapis.com/{PACKAGE}."
-TEXT, BYTES, FLAG, NUMBER = (
+TEXT, BYTES, FLAG, NUMBER, WHOLE = (
     descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
     descriptor_pb2.FieldDescriptorProto.TYPE_BYTES,
     descriptor_pb2.FieldDescriptorProto.TYPE_BOOL,
     descriptor_pb2.FieldDescriptorProto.TYPE_UINT32,
+    descriptor_pb2.FieldDescriptorProto.TYPE_INT32,
 )
 KEY_CALLS = ("CommandGetPrimaryKeys", "CommandGetExportedKeys", "CommandGetImportedKeys", "CommandGetCrossReference")
-# Message -> its fields in order of number from 1; a trailing * repeats, a trailing ? may be absent.
-MESSAGES: dict[str, tuple[tuple[str, int], ...]] = {
+Messages = Mapping[str, tuple[tuple[str, int | str], ...]]
+"""Message -> its fields in order of number from 1; a trailing * repeats, a trailing ? may be absent.
+
+A field's kind is a number of protobuf's, or the name of another message.
+"""
+MESSAGES: Messages = {
     "CommandGetCatalogs": (),
     "CommandGetDbSchemas": (("catalog?", TEXT), ("db_schema_filter_pattern?", TEXT)),
     "CommandGetTables": (
@@ -42,6 +48,7 @@ MESSAGES: dict[str, tuple[tuple[str, int], ...]] = {
     ),
     "CommandGetTableTypes": (),
     "CommandGetSqlInfo": (("info*", NUMBER),),
+    "CommandGetXdbcTypeInfo": (("data_type?", WHOLE),),
     "CommandStatementQuery": (("query", TEXT), ("transaction_id?", BYTES)),
     "CommandStatementUpdate": (("query", TEXT), ("transaction_id?", BYTES)),
     "CommandPreparedStatementQuery": (("prepared_statement_handle", BYTES),),
@@ -91,23 +98,25 @@ SQL_INFO: dict[int, str | bool | int] = {
 }
 
 
-def _declare() -> dict[str, type[Message]]:
-    file = descriptor_pb2.FileDescriptorProto(name="lakehouse_flight_sql.proto", package=PACKAGE, syntax="proto3")
-    for name, fields in MESSAGES.items():
+def declare(package: str, messages: Messages) -> dict[str, type[Message]]:
+    """Return a class for each message of a package."""
+    file = descriptor_pb2.FileDescriptorProto(name=f"lakehouse/{package}.proto", package=package, syntax="proto3")
+    for name, fields in messages.items():
         message = file.message_type.add(name=name)
         for number, (field, kind) in enumerate(fields, start=1):
             label = 3 if field.endswith("*") else 1
-            added = message.field.add(name=field.rstrip("*?"), number=number, type=kind, label=label)
+            other = {"type": 11, "type_name": f".{package}.{kind}"} if isinstance(kind, str) else {"type": kind}
+            added = message.field.add(name=field.rstrip("*?"), number=number, label=label, **other)
             if field.endswith("?"):
                 added.proto3_optional = True
                 added.oneof_index = len(message.oneof_decl)
                 message.oneof_decl.add(name=f"_{added.name}")
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{name}")) for name in MESSAGES}
+    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}")) for name in messages}
 
 
-CLASSES = _declare()
+CLASSES = declare(PACKAGE, MESSAGES)
 
 
 def unpack(body: bytes) -> tuple[str, Any] | None:
@@ -139,6 +148,7 @@ def metadata(name: str, message: Any, catalogue: Catalogue) -> pa.Table | None: 
         "CommandGetTables": lambda: _tables(message, catalogue),
         "CommandGetTableTypes": lambda: _rows("CommandGetTableTypes", [(kind,) for kind in TABLE_TYPES]),
         "CommandGetSqlInfo": lambda: _sql_info(message.info),
+        "CommandGetXdbcTypeInfo": lambda: type_info(message.data_type if message.HasField("data_type") else None),
     }
     return answers[name]() if name in answers else None
 

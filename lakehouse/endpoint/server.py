@@ -30,26 +30,33 @@ class EndpointServer:
             raise UnknownSettingError("the SQL endpoint has no users; name at least one user with a password")
         self._duck = Duck(config)
         self.catalogues = Catalogues(self._duck, releases.current, Past(self._duck), poll_seconds=config.poll_seconds)
-        gate = Gate(config.users, token_seconds=config.token_seconds, session_seconds=config.session_seconds)
+        self.gate = Gate(
+            config.users,
+            token_seconds=config.token_seconds,
+            session_seconds=config.session_seconds,
+            access_tokens=config.access_tokens,
+        )
         executor = Executor(config, self._duck, self.catalogues)
         if rules is not None:
             permissions = Permissions(self._duck, rules)
             executor = WatchedExecutor(config, self._duck, self.catalogues, permissions, rules)
         try:
-            self._flight = SqlServer(f"grpc+tcp://{config.host}:{config.port}", gate, executor)
+            scheme = "grpc+tcp" if config.tls is None else "grpc+tls"
+            self._flight = SqlServer(f"{scheme}://{config.host}:{config.port}", self.gate, executor, config.tls)
         except pa.ArrowException as error:
             self._duck.close()
             raise ServiceUnavailableError(
                 f"cannot listen on {config.host}:{config.port}; stop what uses that port or choose another"
             ) from error
         self.host = config.host
+        self._scheme = "grpc" if config.tls is None else "grpc+tls"
         self._warm()
         self.port = int(self._flight.port)
 
     @property
     def uri(self) -> str:
         """Where clients connect."""
-        return f"grpc://{self.host}:{self.port}"
+        return f"{self._scheme}://{self.host}:{self.port}"
 
     @property
     def running(self) -> int:

@@ -5,7 +5,7 @@ import logging
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.flight as flight
 from sqlglot.errors import SqlglotError
 
-from lakehouse.endpoint import flight_sql
+from lakehouse.endpoint import flight_sql, session_options
 from lakehouse.endpoint.auth import Gate, Login, Session
+from lakehouse.endpoint.config import Tls
 from lakehouse.endpoint.executor import Executor, Plan
 from lakehouse.endpoint.faults import BrokenEngineError, NotOfferedError, UnauthenticatedError
 from lakehouse.endpoint.names import split_path
@@ -79,6 +80,12 @@ class Caller(flight.ServerMiddleware):
         if named is None:
             self._cookie = session.id
         return session
+
+    def close_session(self) -> None:
+        """Forget the session that the client names."""
+        session = self.session()
+        self._gate.end(session)
+        self._cookie = None
 
     def sending_headers(self) -> dict[str, list[str] | list[bytes]]:
         """Return the token on every response, as clients require."""
@@ -164,8 +171,13 @@ class Plans:
 class SqlServer(flight.FlightServerBase):
     """Answers Flight calls with what the executor plans and runs: bare SQL as Dremio takes it, or Flight SQL."""
 
-    def __init__(self, location: str, gate: Gate, executor: Executor) -> None:
-        super().__init__(location, auth_handler=NoHandshake(), middleware={MIDDLEWARE: CallerFactory(gate)})
+    def __init__(self, location: str, gate: Gate, executor: Executor, tls: Tls | None = None) -> None:
+        super().__init__(
+            location,
+            auth_handler=NoHandshake(),
+            tls_certificates=[] if tls is None else [(tls.certificate.decode(), tls.key.decode())],
+            middleware={MIDDLEWARE: CallerFactory(gate)},
+        )
         self._executor = executor
         self._plans = Plans()
 
@@ -191,9 +203,12 @@ class SqlServer(flight.FlightServerBase):
         return flight.GeneratorStream(plan.schema, self._rows(plan, context))
 
     def do_action(self, context: Any, action: flight.Action) -> list[Any]:  # noqa: ANN401
-        """Prepare a statement, or close a prepared one; there are no other actions."""
-        found = flight_sql.unpack(action.body.to_pybytes()) if action.body is not None else None
+        """Prepare a statement, close a prepared one, or read, change or close the session."""
+        body = action.body.to_pybytes() if action.body is not None else b""
+        found = flight_sql.unpack(body)
         with _translated():
+            if action.type in SESSION_ACTIONS:
+                return [flight.Result(SESSION_ACTIONS[action.type](_caller(context), body))]
             if action.type == "CreatePreparedStatement" and found is not None:
                 return [flight.Result(self._prepared(context, found[1].query))]
             if action.type == "ClosePreparedStatement":
@@ -202,7 +217,13 @@ class SqlServer(flight.FlightServerBase):
 
     def list_actions(self, _context: Any) -> list[Any]:  # noqa: ANN401
         """Return the actions there are."""
-        return [("CreatePreparedStatement", "Plan a statement"), ("ClosePreparedStatement", "Forget a planned one")]
+        return [
+            ("CreatePreparedStatement", "Plan a statement"),
+            ("ClosePreparedStatement", "Forget a planned one"),
+            (session_options.SET, "Change the session's default schema"),
+            (session_options.GET, "Tell what the session has set"),
+            (session_options.CLOSE, "Forget the session"),
+        ]
 
     def do_put(self, _context: Any, descriptor: Any, _reader: Any, _writer: Any) -> None:  # noqa: ANN401
         """Refuse: nothing can be written and no parameters bound."""
@@ -297,8 +318,24 @@ def flight_error(error: LakehouseError) -> Exception:
 
 
 def _session(context: Any) -> Session:  # noqa: ANN401 (pyarrow's type)
-    session: Session = context.get_middleware(MIDDLEWARE).session()
-    return session
+    return _caller(context).session()
+
+
+def _caller(context: Any) -> Caller:  # noqa: ANN401 (pyarrow's type)
+    caller: Caller = context.get_middleware(MIDDLEWARE)
+    return caller
+
+
+def _close(caller: Caller, _body: bytes) -> bytes:
+    caller.close_session()
+    return session_options.closed()
+
+
+SESSION_ACTIONS: dict[str, Callable[[Caller, bytes], bytes]] = {
+    session_options.SET: lambda caller, body: session_options.set_options(caller.session(), body),
+    session_options.GET: lambda caller, _body: session_options.get_options(caller.session()),
+    session_options.CLOSE: _close,
+}
 
 
 def _command(descriptor: flight.FlightDescriptor) -> bytes:
