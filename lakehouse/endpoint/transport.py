@@ -18,7 +18,7 @@ from lakehouse.endpoint import flight_sql, session_options
 from lakehouse.endpoint.auth import Gate, Login, Session
 from lakehouse.endpoint.config import Tls
 from lakehouse.endpoint.executor import Executor, Plan
-from lakehouse.endpoint.faults import BrokenEngineError, NotOfferedError, UnauthenticatedError
+from lakehouse.endpoint.faults import BrokenEngineError, NotOfferedError, RefusedStatementError, UnauthenticatedError
 from lakehouse.endpoint.names import split_path
 from lakehouse.errors import LakehouseError, ServiceUnavailableError
 
@@ -209,7 +209,9 @@ class SqlServer(flight.FlightServerBase):
         with _translated():
             if action.type in SESSION_ACTIONS:
                 return [flight.Result(SESSION_ACTIONS[action.type](_caller(context), body))]
-            if action.type == "CreatePreparedStatement" and found is not None:
+            if action.type == "CreatePreparedStatement":
+                if found is None or found[0] != "ActionCreatePreparedStatementRequest":
+                    raise RefusedStatementError("no statement to prepare; send an ActionCreatePreparedStatementRequest")
                 return [flight.Result(self._prepared(context, found[1].query))]
             if action.type == "ClosePreparedStatement":
                 return []
@@ -232,6 +234,17 @@ class SqlServer(flight.FlightServerBase):
             if found is not None and found[0] == "CommandPreparedStatementQuery":
                 raise NotOfferedError("PreparedStatement with parameter binding not supported.")
             raise NotOfferedError("Statement not supported.")
+
+    # pyarrow's own refusals of these two show a traceback.
+    def do_exchange(self, _context: Any, _descriptor: Any, _reader: Any, _writer: Any) -> None:  # noqa: ANN401
+        """Refuse: rows go one way only."""
+        with _translated():
+            raise NotOfferedError("DoExchange is not offered")
+
+    def list_flights(self, _context: Any, _criteria: Any) -> Iterator[flight.FlightInfo]:  # noqa: ANN401
+        """Refuse: what there is, is listed by SQL and by the calls of Flight SQL."""
+        with _translated():
+            raise NotOfferedError("ListFlights is not offered; use SHOW TABLES")
 
     def _wanted(self, context: Any, body: bytes) -> "Wanted | None":  # noqa: ANN401
         """Return what a command asks for; None for the key calls, which have no rows and no endpoint."""

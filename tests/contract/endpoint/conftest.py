@@ -60,6 +60,12 @@ class Client:
         self.flight.close()
 
 
+@pytest.fixture(scope="session", name="load")
+def loader():
+    """How a test gets a module of this folder."""
+    return load
+
+
 @pytest.fixture(scope="session")
 def lake(tmp_path_factory):
     lake = sample.SampleLake(tmp_path_factory.mktemp("lake"))
