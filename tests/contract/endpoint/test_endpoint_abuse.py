@@ -220,7 +220,7 @@ def test_every_forged_login_and_cookie_is_refused(target, raw, bob, lake):
     for flood in ([(f"x-{n}".encode(), b"y") for n in range(2000)], [(b"x-long", b"y" * 1_000_000)]):
         with contextlib.suppress(pa.ArrowException, flight.FlightError):
             called(raw, b"SELECT 1", headers=flood)
-    for schema in (b'"' * 999, b"." * 999, b"a" * 4000, b"\x7f';--"):
+    for schema in (b'"' * 999, b"." * 999, b"a" * 4000, b"';--"):
         assert called(raw, b"SELECT 1", headers=[(b"schema", schema)]).endpoints
     assert bob.values("SELECT 1") == [(1,)]
 
