@@ -18,7 +18,7 @@ def submission(
     shelf: dg.ResourceParam[Shelf],
     versions: dg.ResourceParam[DatasetVersions],
 ) -> dg.MaterializeResult[None]:
-    """A submitted folder or zip archive, copied out of the inbox unchanged and named by its content."""
+    """A submitted folder or archive, copied out of the inbox unchanged and named by its content."""
     with failures():
         landed = shelf.take(context.partition_key, versions)
     return dg.MaterializeResult(

@@ -12,7 +12,7 @@ from typing import Literal
 from dagster_project.settings import PROJECT, Settings
 from lakehouse.archive.findings import Report
 from lakehouse.archive.gate import FairGate
-from lakehouse.archive.landing import land
+from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.levels import Level
 from lakehouse.archive.limited import judge_in_child
 from lakehouse.archive.refusal import refusal
@@ -52,7 +52,7 @@ def judge_path(path: Path, gate: FairGate, packs: Packs | None = None) -> Report
     """
     with heartbeat(f"judging {path.name}"), tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
         try:
-            landed = land(path, Path(folder))
+            landed = land_in_child(path, Path(folder))
         except UnsafeArchiveError as error:
             return refusal(path.stem, error)
         report = judge_in_child(landed.folder, submission=path.stem, content_sha256=landed.content_sha256, packs=packs)

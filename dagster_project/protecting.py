@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dagster_project.settings import Settings
 from lakehouse.archive.contents import read_contents
-from lakehouse.archive.landing import land
+from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.privacy.kinds import identifiers
 from lakehouse.archive.privacy.plan import as_yaml, read_plan, suggested
 from lakehouse.archive.privacy.protect import protect
@@ -17,7 +17,7 @@ LEAST = 5
 def suggest_plan(path: Path) -> str:
     """Return a plan, as YAML, for what is found in a folder or archive; a person looks at it before it is used."""
     with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
-        contents = read_contents(land(path, Path(folder)).folder)
+        contents = read_contents(land_in_child(path, Path(folder)).folder)
         tables = {name: table.suspicions for name, table in contents.tables.items()}
         groups = {name: table.groups for name, table in contents.tables.items()}
         texts = [
@@ -38,5 +38,5 @@ def protect_path(settings: Settings, path: Path, plan: Path, out: Path) -> list[
     steps = read_plan(plan)
     key = pseudonym_key(settings.home / "keys")
     with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
-        record = protect(land(path, Path(folder)).folder, steps, out, Protector(key))
+        record = protect(land_in_child(path, Path(folder)).folder, steps, out, Protector(key))
     return [*record.sentences(), f"wrote {out}"]

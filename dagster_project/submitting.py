@@ -8,7 +8,7 @@ from dagster_project.judging import fair_gate, rule_packs
 from dagster_project.settings import Settings
 from lakehouse.archive import inbox
 from lakehouse.archive.findings import Report
-from lakehouse.archive.landing import land
+from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.limited import judge_in_child
 from lakehouse.errors import DuplicateSubmissionError
 
@@ -23,7 +23,7 @@ def submit_path(settings: Settings, path: Path) -> int:
     from dagster_project.wiring import shelf, versions
 
     with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
-        landed = land(path, Path(folder))
+        landed = land_in_child(path, Path(folder))
         judged = judge_in_child(
             landed.folder, submission=path.stem, content_sha256=landed.content_sha256, packs=rule_packs(settings)
         )

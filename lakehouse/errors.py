@@ -74,7 +74,7 @@ class RefusedError(PermanentError):
 
 
 class UnreadableSubmissionError(PermanentError):
-    """A submission is not there, or is neither a folder nor a zip archive."""
+    """A submission is not there, or is neither a folder nor a readable archive."""
 
     exit_code = 19
 

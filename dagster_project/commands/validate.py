@@ -60,7 +60,7 @@ def validate(
     fair_threshold: float | None,
     rules: tuple[Path, ...],
 ) -> None:
-    """Judge a dataset folder or zip archive without handing it in.
+    """Judge a dataset folder, zip or tar archive without handing it in.
 
     Ends with 0 when it is fit for the archive, 1 when it is not, and 2 when it could not be judged.
     """

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lakehouse.archive.checks import DATASET, Hit, named, text
 from lakehouse.archive.contents import Contents
-from lakehouse.archive.metadata.adopting import IMPORT_FILE, LARGEST_DESCRIPTOR
+from lakehouse.archive.metadata.adopting import IMPORT_FILE
+from lakehouse.archive.metadata.stated import LARGEST_DESCRIPTOR
 from lakehouse.archive.rulebook import Parameters
 
 

@@ -1,39 +1,53 @@
-"""Judges one folder in a process of its own, whose memory and time are limited; `limited.py` starts it.
+"""Does one task on files from outside, in a process of its own that has shut itself in; `apart.py` starts it.
 
-It reads its orders as JSON from standard input, names each file in `READING` before it opens it, and writes the report,
-or the error that the caller shall raise, to `ANSWER`. Whoever reads hostile files may die of them: then there is no
-answer, and the file named last is the one at fault.
+It reads its orders as JSON from standard input, names each file in `READING` before it opens it, and writes what came
+out, or the error that the caller shall raise, to `ANSWER`. Whoever reads hostile files may die of them: then there is
+no answer, and the file named last is the one at fault.
 """
 
 import json
-import resource
 import sys
 import traceback
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+from lakehouse.archive.confinement import Allowance, limit, shut_in
+from lakehouse.errors import LakehouseError
 
 READING, ANSWER = "reading.txt", "answer.json"
 OUT_OF_MEMORY, BROKE_OFF = 3, 4
-OPEN_FILES = 256
+
+Task = Callable[..., object]
+"""Takes the arguments of its orders and returns what JSON can say."""
+# Every task there is; nothing else can be asked for.
+TASKS = {
+    "judge": "lakehouse.archive.limited:judge_here",
+    "land": "lakehouse.archive.landing_apart:land_here",
+    "describe": "lakehouse.archive.drafting:draft_here",
+    "name": "lakehouse.archive.stated_keys:keys_here",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What to judge, and within which limits."""
+    """Which task to do, on what, within which limits, and below which folders it may write."""
 
-    folder: str
-    submission: str
-    content_sha256: str
-    packs: tuple[str, ...]
+    task: str
+    arguments: Mapping[str, Any]
     memory_bytes: int
     cpu_seconds: int
     file_bytes: int
+    writable: tuple[str, ...] = field(default=())
 
 
 def main() -> int:
-    """Judge what the orders say, in the current folder; return the exit code."""
+    """Do what the orders say, in the current folder; return the exit code."""
     orders = Orders(**json.load(sys.stdin))
-    _limit(orders)
+    limit(Allowance(orders.memory_bytes, orders.cpu_seconds, orders.file_bytes))
+    shut_in([Path.cwd(), *(Path(place) for place in orders.writable)])
     try:
         Path(ANSWER).write_text(json.dumps(_answer(orders)), encoding="utf-8")
     except MemoryError:
@@ -44,41 +58,19 @@ def main() -> int:
     return 0
 
 
-def _limit(orders: Orders) -> None:
-    for what, most in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_AS, orders.memory_bytes),
-        (resource.RLIMIT_CPU, orders.cpu_seconds),
-        (resource.RLIMIT_FSIZE, orders.file_bytes),
-        (resource.RLIMIT_NOFILE, OPEN_FILES),
-    ):
-        _, hard = resource.getrlimit(what)
-        limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        # At the soft limit of processor time the signal says which limit it was; at the hard one the kernel just kills.
-        above = limit + 1 if what == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else limit
-        resource.setrlimit(what, (limit, above))
+def reading(place: str) -> None:
+    """Note what is about to be opened, for whoever must explain why this process died."""
+    Path(READING).write_text(place, encoding="utf-8", errors="backslashreplace")
 
 
 def _answer(orders: Orders) -> dict[str, object]:
-    # Loaded under the limits.
-    from lakehouse.archive.rule_packs import load_packs
-    from lakehouse.archive.validate import validate
-    from lakehouse.errors import LakehouseError
-
-    def reading(place: str) -> None:
-        Path(READING).write_text(place, encoding="utf-8")
-
+    # Loaded within the limits.
+    module, _, name = TASKS[orders.task].partition(":")
+    task: Task = getattr(import_module(module), name)
     try:
-        report = validate(
-            Path(orders.folder),
-            submission=orders.submission,
-            content_sha256=orders.content_sha256,
-            packs=load_packs(Path(folder) for folder in orders.packs),
-            progress=reading,
-        )
+        return {"result": task(**orders.arguments)}
     except LakehouseError as error:
         return {"error": type(error).__name__, "message": str(error)}
-    return {"report": report.to_json()}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from lakehouse.archive.eds import DESCRIPTION_FILE
+from lakehouse.archive.layout import DESCRIPTION_FILE
 from lakehouse.archive.strict_yaml import YamlFaultError, read_yaml
 
 CHUNK_BYTES = 1 << 20

@@ -12,7 +12,8 @@ from lakehouse.archive.eds import CollectionDescription, ColumnDescription, Tabl
 from lakehouse.archive.encoding import NotUtf8Error
 from lakehouse.archive.event_contents import EventContent, EventFile
 from lakehouse.archive.event_files import is_event_file
-from lakehouse.archive.metadata.adopting import DESCRIPTORS, IMPORT_FILE
+from lakehouse.archive.metadata.adopting import IMPORT_FILE
+from lakehouse.archive.metadata.stated import DESCRIPTORS
 from lakehouse.archive.plans import plans, resolve, scan_order
 from lakehouse.archive.table_files import is_table_file
 from lakehouse.archive.table_scan import FileSeen, Spot, TableScan, TableSeen

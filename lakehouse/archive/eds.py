@@ -9,14 +9,18 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
+from lakehouse.archive.layout import COLLECTION_FILE as COLLECTION_FILE
+from lakehouse.archive.layout import DESCRIPTION_FILE as DESCRIPTION_FILE
+from lakehouse.archive.layout import DICTIONARY_FILE as DICTIONARY_FILE
+from lakehouse.archive.layout import EVENTS_FOLDER as EVENTS_FOLDER
+from lakehouse.archive.layout import LOG_FILE as LOG_FILE
+from lakehouse.archive.layout import RESERVED_COLUMNS as RESERVED_COLUMNS
+from lakehouse.archive.layout import TABLES_FOLDER as TABLES_FOLDER
+from lakehouse.archive.layout import TEXTS_FOLDER as TEXTS_FOLDER
 from lakehouse.archive.strict_yaml import YamlFaultError, read_yaml
 from lakehouse.errors import NoDescriptionError
 
 EDS_VERSION = "1.0"
-DESCRIPTION_FILE = "dataset.yaml"
-TABLES_FOLDER, DICTIONARY_FILE = "tables", "columns.yaml"
-TEXTS_FOLDER, COLLECTION_FILE = "texts", "collection.yaml"
-EVENTS_FOLDER, LOG_FILE = "events", "log.yaml"
 DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 
@@ -27,7 +31,6 @@ def _written_day(value: object) -> object:
 
 
 SLUG = r"^[a-z][a-z0-9_]{0,62}$"  # SQL names are made of these: `<dataset>_<table>`
-RESERVED_COLUMNS = frozenset({"dataset_version", "dataset_commit"})
 
 Slug = Annotated[str, Field(pattern=SLUG)]
 VersionLabel = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]

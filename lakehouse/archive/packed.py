@@ -20,6 +20,10 @@ LARGEST_WINDOW_BYTES = 128 << 20
 PACKED_BYTES = 1 << 10
 
 
+class UnpacksTooMuchError(SchemaError):
+    """Packed bytes unpack to more than the limits."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnpackLimits:
     """The most one compressed file may unpack to; `ratio` is judged above `free_bytes`."""
@@ -47,12 +51,24 @@ def opened(path: Path, limits: UnpackLimits = DEFAULT_UNPACK_LIMITS) -> Iterator
     Raises:
         SchemaError: while reading, the packed bytes are broken or unpack to more than the limits.
     """
+    with unpacked(path, path.suffix, limits) as stream:
+        yield stream
+
+
+@contextmanager
+def unpacked(path: Path, ending: str, limits: UnpackLimits) -> Iterator[IO[bytes]]:
+    """Open a file for reading, unpacked as `ending` says, whatever it is called; any other ending reads it as it is.
+
+    Raises:
+        SchemaError: while reading, the packed bytes are broken.
+        UnpacksTooMuchError: while reading, they unpack to more than the limits.
+    """
     with path.open("rb") as raw:
-        if path.suffix not in PACKINGS:
+        if ending not in PACKINGS:
             yield raw
             return
         try:
-            yield io.BufferedReader(_Measured(_unpacked(raw, path.suffix), path, limits))
+            yield io.BufferedReader(_Measured(_unpacked(raw, ending), path, limits))
         except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
             raise SchemaError(f"{path.name} cannot be unpacked: {_reason(error)}; compress it again") from error
 
@@ -123,7 +139,7 @@ class _Measured(io.RawIOBase):
         chunk = self._stream.read(len(buffer))
         self._read += len(chunk)
         if self._read > self._most:
-            raise SchemaError(
+            raise UnpacksTooMuchError(
                 f"{self._name} unpacks to more than {self._most:,} bytes, {self._limits.ratio:g} times its size or the "
                 "most that is taken; submit it unpacked or split it"
             )

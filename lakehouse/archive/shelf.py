@@ -11,7 +11,8 @@ from lakehouse.archive.acceptances import Acceptance, acceptance, applied, as_js
 from lakehouse.archive.findings import Report
 from lakehouse.archive.gate import FairGate
 from lakehouse.archive.inbox import Arrival, arrivals
-from lakehouse.archive.landing import Landed, land
+from lakehouse.archive.landing import Landed
+from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.limited import judge_in_child
 from lakehouse.archive.rule_packs import Packs, load_packs
 from lakehouse.errors import PermanentError, UnreadableSubmissionError, VersionTakenError
@@ -54,7 +55,7 @@ class Shelf:
                 f"no submission {key!r} in {self.inbox.name}/; hand it in with `lakehouse submit PATH`"
             )
         try:
-            landed = land(arrival.path, self.root / "submissions")
+            landed = land_in_child(arrival.path, self.root / "submissions")
             dataset, _, label = key.partition("@")
             saved = versions.find(dataset, label)
             if saved is not None and saved.content_sha256 != landed.content_sha256:

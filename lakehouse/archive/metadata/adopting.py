@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,7 @@ from lakehouse.archive.eds import (
     TABLES_FOLDER,
     TEXTS_FOLDER,
 )
-from lakehouse.archive.metadata.croissant_reader import looks_like_croissant
-from lakehouse.archive.metadata.incoming import Incoming, IncomingTable, IncomingTexts, Layout, slug, text_of
+from lakehouse.archive.metadata.incoming import Incoming, IncomingTable, IncomingTexts, Layout, slug
 from lakehouse.archive.metadata.rewriting import (
     UnreadableFileError,
     fits,
@@ -30,12 +27,10 @@ from lakehouse.archive.metadata.rewriting import (
     rewrite,
     write_rows,
 )
+from lakehouse.archive.metadata.stated import DATA_PACKAGE, DESCRIPTORS, LARGEST_DESCRIPTOR, is_descriptor, parsed
 
-DATA_PACKAGE, CROISSANT = "datapackage.json", ("croissant.json", "metadata.json")
-DESCRIPTORS = (DATA_PACKAGE, *CROISSANT)
 # What was done to a package, for the checks and for people; it stays beside the descriptor.
 IMPORT_FILE = "import.json"
-LARGEST_DESCRIPTOR = 20_000_000
 
 Steps = list[dict[str, str]]
 
@@ -52,7 +47,7 @@ def adopt(folder: Path) -> bool:
     package = _read(folder, name, document)
     if fault:
         package.say("descriptor_invalid", name, fault)
-    steps = _arrange(package, folder)
+    steps = arrange(package, folder)
     if document:
         _write_description(package, folder)
     record = {
@@ -70,17 +65,6 @@ def is_package(folder: Path) -> bool:
     return _descriptor(folder) is not None
 
 
-def stated_names(path: Path) -> tuple[str | None, str | None]:
-    """Return the name and version that a package, a folder or a zip archive, gives itself, as the EDS writes them."""
-    for name in DESCRIPTORS:
-        body = _member(path, name) if path.is_file() else _head(path / name)
-        document = _parsed(body)[0] if body is not None else {}
-        if document and (name == DATA_PACKAGE or looks_like_croissant(document)):
-            stated, version = text_of(document.get("name")), text_of(document.get("version"))
-            return slug(stated, (), "dataset") if stated else None, version.lower() if version else None
-    return None, None
-
-
 def _descriptor(folder: Path) -> tuple[str, dict[str, Any], str] | None:
     """Return the name, the content and the fault of a package's descriptor; None when there is no package."""
     if (folder / DESCRIPTION_FILE).exists():
@@ -89,9 +73,8 @@ def _descriptor(folder: Path) -> tuple[str, dict[str, Any], str] | None:
         body = _head(folder / name)
         if body is None:
             continue
-        document, fault = _parsed(body)
-        # A file of this name that is no Croissant description may be anything.
-        if name != "metadata.json" or looks_like_croissant(document):
+        document, fault = parsed(body)
+        if is_descriptor(name, document):
             return name, document, fault
     return None
 
@@ -101,36 +84,6 @@ def _head(path: Path) -> bytes | None:
         return None
     with path.open("rb") as stream:
         return stream.read(LARGEST_DESCRIPTOR + 1)
-
-
-def _member(path: Path, name: str) -> bytes | None:
-    """Return a descriptor from a zip archive, at its root or in its one folder, without unpacking the rest."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                if info.filename == name or (info.filename.count("/") == 1 and info.filename.endswith(f"/{name}")):
-                    with archive.open(info) as stream:
-                        return stream.read(LARGEST_DESCRIPTOR + 1)
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, zlib.error):
-        # Landing it says what is wrong with it; here it only has no name.
-        return None
-    return None
-
-
-def _parsed(body: bytes) -> tuple[dict[str, Any], str]:
-    if len(body) > LARGEST_DESCRIPTOR:
-        return {}, f"more than {LARGEST_DESCRIPTOR} bytes"
-    try:
-        document = json.loads(body.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        return {}, f"not UTF-8 at byte {error.start}"
-    except json.JSONDecodeError as error:
-        return {}, f"no JSON: {error.msg} in line {error.lineno}"
-    except RecursionError:
-        return {}, "nested too deeply"
-    except ValueError:
-        return {}, "a whole number of too many digits"
-    return (document, "") if isinstance(document, dict) else ({}, "the file must hold one JSON object")
 
 
 def _read(folder: Path, name: str, document: dict[str, Any]) -> Incoming:
@@ -145,7 +98,7 @@ def _read(folder: Path, name: str, document: dict[str, Any]) -> Incoming:
     return read_croissant(folder, document)
 
 
-def _arrange(package: Incoming, folder: Path) -> Steps:
+def arrange(package: Incoming, folder: Path) -> Steps:
     """Put every file of a table or collection into its folder; return what was done to which."""
     steps: Steps = []
     for table in package.tables:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from lakehouse.archive.eds import RESERVED_COLUMNS
+from lakehouse.archive.layout import RESERVED_COLUMNS
 
 RemarkKind = Literal[
     "descriptor_invalid",

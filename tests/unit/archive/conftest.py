@@ -1,10 +1,14 @@
 """A small good dataset to break in every way."""
 
+import gzip
+import io
+import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from lakehouse.archive.landing import land
 from lakehouse.archive.validate import Report, validate
@@ -88,6 +92,24 @@ def zipped(tmp_path: Path) -> Callable[[dict[str, bytes]], Path]:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, body in members.items():
                 archive.writestr(name, body)
+        return path
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def packed() -> Callable[[Path, Mapping[str, bytes]], Path]:
+    """Return what writes files into a tar archive, packed as its name says."""
+
+    def build(path: Path, members: Mapping[str, bytes]) -> Path:
+        body = io.BytesIO()
+        with tarfile.open(fileobj=body, mode="w") as archive:
+            for name, content in members.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+        pack = {".gz": gzip.compress, ".tgz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}
+        path.write_bytes(pack.get(path.suffix, bytes)(body.getvalue()))
         return path
 
     return build

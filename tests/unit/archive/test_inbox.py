@@ -1,9 +1,15 @@
 import os
+import shutil
+import struct
 import zipfile
+from dataclasses import replace
 
 import pytest
 
+from lakehouse.archive import stated_keys
+from lakehouse.archive.apart import Costs
 from lakehouse.archive.inbox import arrivals, submit
+from lakehouse.archive.stated_keys import keys_here, keys_in_child
 from lakehouse.errors import UnreadableSubmissionError
 
 
@@ -105,11 +111,51 @@ def test_what_cannot_be_copied_is_a_typed_error_and_does_not_arrive(dataset, tmp
     assert arrivals(tmp_path / "inbox") == []
 
 
-def test_an_archive_of_too_many_entries_is_not_read_to_name_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("lakehouse.archive.inbox.MOST_ENTRIES", 10)
-    for name, count in (("few", 10), ("many", 11)):
-        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
-            archive.writestr("dataset.yaml", "name: lessons\nversion: '1'\n")
-            for number in range(count - 1):
-                archive.writestr(f"{number}", b"")
-    assert [arrival.key for arrival in arrivals(tmp_path)] == ["lessons@1", "many@undescribed"]
+def test_an_archive_of_too_many_entries_is_not_read_to_name_it(tmp_path):
+    archive = tmp_path / "many.zip"
+    for count, key in ((100_000, "lessons@1"), (100_001, "many@undescribed")):
+        with zipfile.ZipFile(archive, "w") as out:
+            out.writestr("dataset.yaml", "name: lessons\nversion: '1'\n")
+            for number in range(3):
+                out.writestr(f"{number}", b"")
+        body = archive.read_bytes()
+        directory = body[body.index(b"PK\x01\x02") : -22]
+        entry = directory[directory.rindex(b"PK\x01\x02") :]
+        start = body[: body.index(b"PK\x01\x02")]
+        long = directory + entry * (count - 4)
+        end = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 0xFFFF, 0xFFFF, len(long), len(start), 0)
+        archive.write_bytes(start + long + end)
+        assert [arrival.key for arrival in arrivals(tmp_path)] == [key]
+
+
+def test_a_description_that_kills_its_reader_spoils_no_other_name(dataset, tmp_path, monkeypatch):
+    for name in ("good", "bad"):
+        shutil.copytree(dataset, tmp_path / "inbox" / name)
+    little = Costs(memory_bytes=2 << 30, cpu_seconds=30, wall_seconds=120, file_bytes=1 << 20, answer_bytes=60)
+    paths = [tmp_path / "inbox" / name for name in ("bad", "good")]
+    # Two answers are more than is taken, one is not: each is then asked for by itself.
+    assert [named.key for named in keys_in_child(paths, little).values()] == ["lessons@1", "lessons@1"]
+    none = replace(little, memory_bytes=1 << 20)
+    assert [named.key for named in keys_in_child(paths, none).values()] == ["bad@undescribed", "good@undescribed"]
+
+
+@pytest.mark.parametrize("ending", [".tar", ".tar.gz", ".tgz", ".tar.zst"])
+@pytest.mark.parametrize("prefix", ["", "./", "anything/"])
+def test_a_tar_arrives_under_the_name_inside_it(dataset, packed, tmp_path, ending, prefix):
+    path = packed(tmp_path / f"x{ending}", {f"{prefix}dataset.yaml": (dataset / "dataset.yaml").read_bytes()})
+    assert keys_here([str(path)])[0]["key"] == "lessons@1"
+
+
+def test_a_submitted_tar_arrives_with_its_ending(dataset, packed, tmp_path):
+    path = packed(tmp_path / "x.tgz", {"dataset.yaml": (dataset / "dataset.yaml").read_bytes()})
+    arrival = submit(path, tmp_path / "inbox")
+    assert (arrival.key, arrival.path.name) == ("lessons@1", "lessons@1.tar.gz")
+    assert arrivals(tmp_path / "inbox") == [arrival]
+
+
+def test_a_submission_that_has_not_changed_is_read_once(dataset, tmp_path, monkeypatch):
+    submit(dataset, tmp_path / "inbox")
+    asked = []
+    monkeypatch.setattr(stated_keys, "keys_in_child", lambda paths: asked.append(list(paths)) or {})
+    arrivals(tmp_path / "inbox")
+    assert asked == [[]]

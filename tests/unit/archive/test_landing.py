@@ -1,10 +1,13 @@
 import os
 import stat
+import subprocess
+import tarfile
 import zipfile
 
 import pytest
 
-from lakehouse.archive.landing import Limits, land
+from lakehouse.archive.entries import Limits
+from lakehouse.archive.landing import land
 from lakehouse.errors import UnreadableSubmissionError, UnsafeArchiveError
 
 
@@ -36,6 +39,29 @@ def test_a_folder_lands_byte_for_byte(dataset, tmp_path):
 def test_a_zip_lands_like_its_folder(dataset, tmp_path, prefix):
     archive = _zip_of(dataset, tmp_path / "a.zip", prefix)
     assert land(archive, tmp_path / "a").content_sha256 == land(dataset, tmp_path / "b").content_sha256
+
+
+@pytest.mark.parametrize("ending", [".tar", ".tar.gz", ".tgz", ".tar.zst", ""])
+@pytest.mark.parametrize("prefix", ["", "./", "lessons/"])
+def test_a_tar_lands_like_its_folder(dataset, packed, tmp_path, ending, prefix):
+    files = {f"{prefix}{name}": body for name, body in _everything(dataset).items()}
+    archive = packed(tmp_path / f"set{ending}", {**files, f"{prefix}.DS_Store": b"x"})
+    assert land(archive, tmp_path / "a").content_sha256 == land(dataset, tmp_path / "b").content_sha256
+
+
+def test_a_tar_made_by_the_command_of_that_name_lands(dataset, tmp_path):
+    subprocess.run(["tar", "-C", str(dataset.parent), "-czf", str(tmp_path / "a.tar.gz"), dataset.name], check=True)
+    landed = land(tmp_path / "a.tar.gz", tmp_path / "a")
+    assert landed.content_sha256 == land(dataset, tmp_path / "b").content_sha256
+
+
+def test_files_of_a_tar_get_no_rights_and_owners_from_it(dataset, tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.add(dataset, "x", filter=lambda entry: entry.replace(mode=0o6777, uid=12_345, deep=False))
+    landed = land(tmp_path / "a.tar", tmp_path / "in")
+    for path in landed.folder.rglob("*"):
+        assert path.stat().st_uid == os.geteuid()
+        assert not path.stat().st_mode & (stat.S_ISUID | stat.S_ISGID | stat.S_IWOTH)
 
 
 def test_the_same_content_lands_once(dataset, tmp_path):

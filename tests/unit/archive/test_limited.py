@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from lakehouse.archive.limited import JudgingLimits, judge_in_child
+from lakehouse.archive.apart import Costs
+from lakehouse.archive.limited import judge_in_child
 from lakehouse.archive.validate import validate
 from lakehouse.errors import UnreadableSubmissionError
 
@@ -13,7 +14,7 @@ ROOMS = "tables/rooms/rooms.csv"
 
 
 def judged(folder, **limits):
-    return judge_in_child(folder, submission="lessons@1", content_sha256="0" * 64, limits=JudgingLimits(**limits))
+    return judge_in_child(folder, submission="lessons@1", content_sha256="0" * 64, limits=Costs(**limits))
 
 
 def only_error(report):

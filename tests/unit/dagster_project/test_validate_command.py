@@ -10,7 +10,9 @@ import pytest
 
 from dagster_project import judging
 from dagster_project.cli import main
-from lakehouse.archive.limited import JudgingLimits, judge_in_child
+from lakehouse.archive.apart import Costs
+from lakehouse.archive.landing import land
+from lakehouse.archive.limited import judge_in_child
 from lakehouse.archive.validate import validate as judge_here
 from lakehouse.samples import college_scorecard
 
@@ -21,6 +23,7 @@ def validate(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(judging, "SILENT_SECONDS", 60)
     monkeypatch.setattr(judging, "judge_in_child", judge_here)
+    monkeypatch.setattr(judging, "land_in_child", land)
 
     def call(*arguments):
         with pytest.raises(SystemExit) as ended:
@@ -54,7 +57,7 @@ def test_a_fit_dataset_ends_with_0_and_an_unfit_one_with_1(validate, fit):
 
 
 def test_the_data_are_read_in_a_process_apart_with_limits(validate, fit, monkeypatch):
-    monkeypatch.setattr(judging, "judge_in_child", partial(judge_in_child, limits=JudgingLimits(memory_bytes=1 << 28)))
+    monkeypatch.setattr(judging, "judge_in_child", partial(judge_in_child, limits=Costs(memory_bytes=1 << 28)))
     code, out, err = validate(fit)
     assert (code, err) == (1, "")
     assert "SUBMISSION_TOO_COSTLY" in out
@@ -65,7 +68,7 @@ def test_the_data_are_read_in_a_process_apart_with_limits(validate, fit, monkeyp
 def test_a_path_that_is_not_there_ends_with_2(validate, tmp_path):
     code, out, err = validate(tmp_path / "nowhere")
     assert (code, out) == (2, "")
-    assert err == f"error: {tmp_path / 'nowhere'} is neither a folder nor a zip archive; submit one of them\n"
+    assert err == f"error: {tmp_path / 'nowhere'} is not there; check the path\n"
 
 
 def test_a_broken_zip_and_a_file_of_another_kind_end_with_2(validate, tmp_path, fit):

@@ -4,7 +4,6 @@ import importlib.util
 import os
 import socket
 import stat
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -177,17 +176,6 @@ def test_names_in_a_folder_are_held_to_the_same(hostile, dataset):
         if "\\" not in name:
             refused(hostile(dataset))
         place.unlink()
-
-
-@pytest.mark.parametrize("kind", ["", "gz"])
-def test_a_tape_archive_is_neither_a_folder_nor_a_zip(hostile, tmp_path, kind):
-    path = tmp_path / "set.tar"
-    with tarfile.open(path, f"w:{kind}") as archive:
-        for name, what in (("link", tarfile.SYMTYPE), ("hard", tarfile.LNKTYPE), ("../up", tarfile.REGTYPE)):
-            entry = tarfile.TarInfo(name)
-            entry.type, entry.linkname = what, "/etc/passwd"
-            archive.addfile(entry)
-    refused(hostile(path), UNREADABLE)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])

@@ -12,6 +12,7 @@ from pathlib import Path
 from dagster_project import judging
 from lakehouse.archive.findings import Report
 from lakehouse.archive.gate import FairGate
+from lakehouse.archive.landing import land
 from lakehouse.archive.reports.html import html
 from lakehouse.archive.reports.sarif import sarif
 from lakehouse.archive.validate import validate
@@ -21,7 +22,8 @@ LANDED = "landed "
 
 
 def main():
-    judging.judge_in_child = validate  # this process is the one apart: starting another for each case takes seconds
+    # This process is the one apart: starting others for each case takes seconds.
+    judging.judge_in_child, judging.land_in_child = validate, land
     judged(str(Path(__file__).parent))  # what every verdict needs is loaded and compiled once
     say("ready")
     for line in sys.stdin:

@@ -1,0 +1,149 @@
+"""Starts a task in a child process with limits and reads its bounded answer: hostile files kill it, never this one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import lakehouse
+from lakehouse import errors
+from lakehouse.archive.child import ANSWER, OUT_OF_MEMORY, READING, Orders
+from lakehouse.archive.levels import printable
+from lakehouse.errors import LakehouseError, ServiceUnavailableError, UnreadableSubmissionError
+
+# Where the project lies; a child starts in another folder.
+ROOT = Path(lakehouse.__file__).parent.parent
+CHILD = ("-P", "-m", "lakehouse.archive.child")
+LARGEST_PLACE = 1_000
+LONGEST_MESSAGE = 10_000
+WHOLE = "(whole dataset)"
+# malloc takes address space for each thread, and Arrow's own allocator a gigabyte at once: neither is memory in use,
+# but both count against the limit.
+LEAN = {"MALLOC_ARENA_MAX": "2", "ARROW_DEFAULT_MEMORY_POOL": "system", "OPENBLAS_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """The most that one task may cost; `answer_bytes` is the size of what it says."""
+
+    memory_bytes: int = 4 << 30
+    cpu_seconds: int = 3_600
+    wall_seconds: float = 3_600.0
+    file_bytes: int = 64 << 30
+    answer_bytes: int = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A task that was not finished: at which place, what it took too much of; None when it broke off by itself."""
+
+    place: str
+    too_much: str | None
+
+
+def do_apart(task: str, arguments: Mapping[str, object], costs: Costs, writable: Iterable[Path] = ()) -> object:
+    """Return the result of a task as JSON gives it, or `GivenUp` when it has none.
+
+    It may write below `writable` and in a folder of its own, which is gone afterwards.
+
+    Raises:
+        LakehouseError: the error of this library that the task ended with.
+        ServiceUnavailableError: the child could not be started or shut in.
+    """
+    orders = Orders(
+        task=task,
+        arguments=arguments,
+        memory_bytes=costs.memory_bytes,
+        cpu_seconds=costs.cpu_seconds,
+        file_bytes=costs.file_bytes,
+        writable=tuple(str(path.absolute()) for path in writable),
+    )
+    with tempfile.TemporaryDirectory(prefix="lakehouse-apart-") as name:
+        work = Path(name)
+        code = _run(orders, work, costs.wall_seconds)
+        answer = _answer(work, costs) if code == 0 else None
+        if answer is None:
+            return GivenUp(_place(work), _too_much(code, costs))
+    if "error" in answer:
+        raise _error(str(answer["error"]), str(answer.get("message")))
+    return answer["result"]
+
+
+def _run(orders: Orders, work: Path, seconds: float) -> int | None:
+    """Return the child's exit code, negative for the signal that ended it; None when it was out of time."""
+    environment = {"PYTHONPATH": str(ROOT), "TMPDIR": str(work), "LC_ALL": "C.UTF-8", **LEAN}
+    with (work / "log.txt").open("wb") as log:
+        try:
+            child = subprocess.Popen(  # noqa: S603 - this Python and a module of ours
+                [sys.executable, *CHILD],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=work,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ServiceUnavailableError(f"the process that reads files cannot be started: {error}") from error
+        with child:
+            try:
+                child.communicate(json.dumps(asdict(orders)).encode(), timeout=seconds)
+            except subprocess.TimeoutExpired:
+                return None
+            finally:
+                # Whatever ends this call ends the child as well.
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(child.pid, signal.SIGKILL)
+    return child.returncode
+
+
+def _answer(work: Path, costs: Costs) -> dict[str, Any] | None:
+    path = work / ANSWER
+    if not path.is_file() or path.stat().st_size > costs.answer_bytes:
+        return None
+    try:
+        answer = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        # Only a process that is no longer itself writes such an answer.
+        return None
+    return answer if isinstance(answer, dict) and answer.keys() & {"result", "error"} else None
+
+
+def _error(name: str, message: str) -> LakehouseError:
+    kind = getattr(errors, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, LakehouseError)):
+        kind = UnreadableSubmissionError
+    return kind(message[:LONGEST_MESSAGE])
+
+
+def _place(work: Path) -> str:
+    path = work / READING
+    if not path.is_file():
+        return WHOLE
+    with path.open("rb") as file:
+        return printable(_start(file)) or WHOLE
+
+
+def _start(file: IO[bytes]) -> str:
+    return file.read(LARGEST_PLACE).decode(errors="replace")
+
+
+def _too_much(code: int | None, costs: Costs) -> str | None:
+    if code is None:
+        return f"more than {costs.wall_seconds:g} s"
+    if code == -signal.SIGXCPU:
+        return f"more than {costs.cpu_seconds} s of processor time"
+    if code == -signal.SIGXFSZ:
+        return f"more than {costs.file_bytes >> 20:,} MB of disk"
+    if code == 0:
+        return f"an answer of more than {costs.answer_bytes >> 20:,} MB"
+    if code < 0 or code == OUT_OF_MEMORY:
+        return f"more than {costs.memory_bytes >> 20:,} MB of memory"
+    return None
