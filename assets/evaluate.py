@@ -7,6 +7,7 @@ import dagster as dg
 from assets.house import failures
 from assets.train import language_model
 from assets.workshop import Workshop
+from lakehouse.markdown import table
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.errors import CheckpointError
 from models.requests import EvaluateResult
@@ -71,8 +72,5 @@ def best_baseline(result: EvaluateResult) -> float:
 
 
 def _as_markdown(result: EvaluateResult) -> dg.MarkdownMetadataValue:
-    lines = ["| evaluator | slice | bits per byte | documents |", "|---|---|---|---|"]
-    lines.extend(
-        f"| {row.evaluator} | {row.slice} | {row.bits_per_byte:.4f} | {row.document_count} |" for row in result.rows
-    )
-    return dg.MetadataValue.md("\n".join(lines))
+    rows = ((row.evaluator, row.slice, f"{row.bits_per_byte:.4f}", f"{row.document_count}") for row in result.rows)
+    return dg.MetadataValue.md("\n".join(table(("evaluator", "slice", "bits per byte", "documents"), rows)))

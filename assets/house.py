@@ -13,6 +13,7 @@ from lakehouse.archive.eds import Description
 from lakehouse.archive.shelf import Shelf
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import LakehouseError, NoReleaseError, TransientError
+from lakehouse.markdown import plain, table
 from lakehouse.ports import DatasetVersion, DatasetVersions, Provenance, TableWrite
 from lakehouse.tables.gold import GOLD, LOADS
 from lakehouse.tables.register import REGISTER
@@ -159,8 +160,5 @@ def preview(rows: pa.Table, *, limit: int = 5, width: int = 60) -> dg.MarkdownMe
     """Return the first rows as a Markdown table for the asset's page."""
     head = rows.slice(0, limit).to_pylist()
     names = rows.column_names
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    for row in head:
-        cells = (str(row[name]).replace("|", "\\|").replace("\n", " ")[:width] for name in names)
-        lines.append("| " + " | ".join(cells) + " |")
+    lines = table([plain(name) for name in names], ([str(row[name])[:width] for name in names] for row in head))
     return dg.MetadataValue.md("\n".join(lines))

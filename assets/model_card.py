@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lakehouse.markdown import plain, row
 from lakehouse.policy.decisions import Policy
 from lakehouse.policy.licences import licence_asks
 from models.shares import TokenShare, token_shares
@@ -43,9 +44,9 @@ def card(
 ) -> str:
     """Return the card's text."""
     tokens = sum(share.token_count for share in shares)
-    datasets = ", ".join(sorted(training["dataset_commits"]))
+    datasets = plain(", ".join(sorted(training["dataset_commits"])))
     lines = [
-        f"# {version}",
+        f"# {plain(version)}",
         "",
         f"A small language model of {training['parameter_count']:,} parameters, trained on {training['trained_at']} "
         f"({training['device']}, {training['train_seconds']:.0f} s, seed {training['seed']}). It predicts the next "
@@ -64,10 +65,21 @@ def card(
         "",
     ]
     if attributions:
-        lines += ["## Attribution", "", *(f"- {name}: {said}" for name, said in sorted(attributions.items())), ""]
-    commits = (f"- {name}: commit {commit}" for name, commit in sorted(training["dataset_commits"].items()))
+        lines += [
+            "## Attribution",
+            "",
+            *(f"- {plain(name)}: {plain(said)}" for name, said in sorted(attributions.items())),
+            "",
+        ]
+    commits = (
+        f"- {plain(name)}: commit {plain(commit)}" for name, commit in sorted(training["dataset_commits"].items())
+    )
     lines += ["## Origin", "", *commits, f"- code: commit {training['code_commit']}"]
     return "\n".join([*lines, f"- documents: snapshot {training['documents_snapshot']}", ""])
+
+
+def _points(said: Mapping[str, str]) -> list[str]:
+    return [f"- {plain(name)}: {plain(text)}" for name, text in sorted(said.items())]
 
 
 def _by_licence(shares: Sequence[TokenShare]) -> list[str]:
@@ -78,15 +90,15 @@ def _by_licence(shares: Sequence[TokenShare]) -> list[str]:
     lines = ["| licence | tokens | share | asks |", "| --- | ---: | ---: | --- |"]
     for licence, tokens in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
         asks = ", ".join(licence_asks(licence)).replace("_", " ") or "nothing"
-        lines.append(f"| {licence} | {tokens:,} | {tokens / total:.2%} | {asks} |")
+        lines.append(row((licence, f"{tokens:,}", f"{tokens / total:.2%}", asks)))
     return lines
 
 
 def _by_dataset(shares: Sequence[TokenShare]) -> list[str]:
     lines = ["| dataset | licence | documents | tokens | share |", "| --- | --- | ---: | ---: | ---: |"]
     for share in shares:
-        counts = f"{share.document_count:,} | {share.token_count:,} | {share.token_share:.2%}"
-        lines.append(f"| {share.dataset} | {share.licence or UNSTATED} | {counts} |")
+        counts = f"{share.document_count:,}", f"{share.token_count:,}", f"{share.token_share:.2%}"
+        lines.append(row((share.dataset, share.licence or UNSTATED, *counts)))
     return lines
 
 

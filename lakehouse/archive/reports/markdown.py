@@ -1,10 +1,11 @@
 """The report as Markdown for the page of a run: what refuses it first, then how FAIR it is, the rest after."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lakehouse.archive.levels import LEVELS, Level, counted
 from lakehouse.archive.reports.groups import contents, next_steps, points, summary, where
+from lakehouse.markdown import plain, table
 
 if TYPE_CHECKING:
     from lakehouse.archive.findings import Report
@@ -15,7 +16,7 @@ ERRORS_IN_A_LINE = 2
 
 def markdown(report: "Report") -> str:
     """Return the whole report as Markdown."""
-    lines = [f"**{report.verdict.upper()}** {_cell(report.submission)}: {summary(report)}", ""]
+    lines = [f"**{report.verdict.upper()}** {plain(report.submission)}: {summary(report)}", ""]
     for level in LEVELS:
         lines += _findings(report, level)
     lines += _steps(report)
@@ -40,7 +41,8 @@ def _findings(report: "Report", level: Level) -> Iterator[str]:
     yield f"### {HEADINGS[level]}"
     yield ""
     rows = ([f.code, where(f), f"{f.occurrences:,}", f.message, f.how_to_fix] for f in chosen)
-    yield from _table(("code", "where", "count", "what", "mend"), rows)
+    yield from table(("code", "where", "count", "what", "mend"), rows)
+    yield ""
 
 
 def _steps(report: "Report") -> Iterator[str]:
@@ -50,7 +52,8 @@ def _steps(report: "Report") -> Iterator[str]:
     yield "### What raises the FAIR score"
     yield ""
     rows = ([i.indicator, i.priority, f"{i.points:g} of {i.max_points:g}", i.evidence, i.next_action] for i in steps)
-    yield from _table(("indicator", "priority", "points", "evidence", "next"), rows)
+    yield from table(("indicator", "priority", "points", "evidence", "next"), rows)
+    yield ""
 
 
 def _indicators(report: "Report") -> Iterator[str]:
@@ -59,18 +62,5 @@ def _indicators(report: "Report") -> Iterator[str]:
     yield "### FAIR points"
     yield ""
     rows = ([p.word, f"{p.reached:g} of {p.possible:g}", f"{len(p.counted_indicators)}"] for p in points(report))
-    yield from _table(("principle", "points", "indicators counted"), rows)
-
-
-def _table(head: Iterable[str], rows: Iterable[list[str]]) -> Iterator[str]:
-    names = list(head)
-    yield f"| {' | '.join(names)} |"
-    yield f"|{' --- |' * len(names)}"
-    for row in rows:
-        yield f"| {' | '.join(_cell(value) for value in row)} |"
+    yield from table(("principle", "points", "indicators counted"), rows)
     yield ""
-
-
-def _cell(text: str) -> str:
-    # The page renders Markdown and some HTML; a name from outside must stay the text that it is.
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").replace("`", "'")

@@ -12,7 +12,7 @@ def test_what_refuses_it_comes_first(refused):
 
 def test_names_from_outside_stay_text(refused):
     text = markdown(refused)
-    assert "&lt;b>name & \\| 'x'.pdf" in text
+    assert "&lt;b&gt;name &amp; \\| \\`x\\`.pdf" in text
     assert "<b>" not in text
 
 
