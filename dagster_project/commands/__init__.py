@@ -4,6 +4,7 @@ import click
 
 from dagster_project.commands.accept import accept
 from dagster_project.commands.catalogue import serve_catalogue
+from dagster_project.commands.describe import describe
 from dagster_project.commands.docs import docs
 from dagster_project.commands.doi import doi
 from dagster_project.commands.dremio import provision_dremio
@@ -23,6 +24,7 @@ COMMANDS: tuple[click.Command, ...] = (
     down,
     status,
     run,
+    describe,
     validate,
     submit,
     accept,

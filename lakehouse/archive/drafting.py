@@ -1,0 +1,234 @@
+"""Drafts the description files of a dataset by looking at its data, and marks what only a person can say."""
+
+import codecs
+import json
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lakehouse.archive.child import reading
+from lakehouse.archive.contents import Progress
+from lakehouse.archive.drafting_apart import FILL_IN
+from lakehouse.archive.eds import TableDescription
+from lakehouse.archive.entries import DEFAULT_LIMITS, Budget
+from lakehouse.archive.guessing import Guess, TableLook, candidate_key, suspicious_name
+from lakehouse.archive.landing import copy_into
+from lakehouse.archive.layout import (
+    COLLECTION_FILE,
+    DESCRIPTION_FILE,
+    DICTIONARY_FILE,
+    EVENTS_FOLDER,
+    LOG_FILE,
+    TABLES_FOLDER,
+    TEXTS_FOLDER,
+)
+from lakehouse.archive.metadata.adopting import arrange, is_package
+from lakehouse.archive.metadata.incoming import DELIMITERS, Incoming, IncomingTable, Layout, slug
+from lakehouse.archive.metadata.rewriting import UnreadableFileError, header_of, is_utf8
+from lakehouse.archive.packed import plain_name
+from lakehouse.archive.table_files import is_table_file, pieces, table_files
+from lakehouse.archive.unpacking import stem_of
+from lakehouse.errors import EncodingError, SchemaError, UnreadableSubmissionError
+
+HEAD_BYTES = 1 << 16
+# What programs write that do not write UTF-8; every byte means something in it.
+OTHER_ENCODING = "cp1252"
+NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
+
+
+def draft_here(source: str, into: str | None, progress: Progress = reading) -> dict[str, object]:
+    """Return the description files that a dataset lacks, as texts by place, and what was noticed.
+
+    A folder laid out as a dataset is only read. Of anything else the tables are copied into their places below `into`.
+
+    Raises:
+        UnreadableSubmissionError: there is no table to describe.
+        UnsafeArchiveError: as in landing.
+    """
+    path = Path(source)
+    progress(path.name)
+    root = Path(into) if into is not None else path
+    notes = _lay_out(path, root) if into is not None else []
+    name = slug(stem_of(path).partition(".")[0], (), "dataset")
+    files = {place: text for place, text in _drafts(root, name, notes, progress) if not (root / place).exists()}
+    return {"files": files, "notes": notes}
+
+
+def _lay_out(source: Path, into: Path) -> list[str]:
+    """Copy the tables of a bare folder, archive or file into the places of a dataset; return what was noticed."""
+    copied = into / ".copied"
+    copied.mkdir()
+    if source.is_file() and is_table_file(source.name.lower()):
+        with source.open("rb") as stream:
+            Budget(DEFAULT_LIMITS).write(stream, copied, source.name)
+    else:
+        copy_into(source, copied, DEFAULT_LIMITS)
+    children = list(copied.iterdir())
+    root = children[0] if len(children) == 1 and children[0].is_dir() else copied
+    if is_package(root):
+        raise UnreadableSubmissionError(f"{source.name} describes itself as a package; hand it in as it is")
+    package, left = Incoming(), []
+    for path in sorted(each for each in root.rglob("*") if each.is_file()):
+        if is_table_file(path.name.lower()):
+            package.tables.append(_incoming(package, path))
+        else:
+            left.append(path.relative_to(root).as_posix())
+    if not package.tables:
+        raise UnreadableSubmissionError(
+            f"{source.name} holds no CSV, TSV, Parquet or JSON Lines file; name a folder or file that does"
+        )
+    arrange(package, root)
+    notes = [f"{remark.place}: {remark.reason}" for remark in package.remarks]
+    notes += [f"{place} is no table and was left out; text goes to texts/<name>/, statements to events/<name>/"
+              for place in left]  # fmt: skip
+    (root / TABLES_FOLDER).rename(into / TABLES_FOLDER)
+    shutil.rmtree(copied)
+    return notes
+
+
+def _incoming(package: Incoming, path: Path) -> IncomingTable:
+    name = package.part_name(plain_name(path.name).rpartition(".")[0] or path.stem, path.name)
+    table = IncomingTable(name, "", "", [path])
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return table
+    table.layout = _layout(path)
+    try:
+        labels = header_of(path, table.layout)
+    except UnreadableFileError:
+        return table
+    if labels and all(NUMBER.fullmatch(label) for label in labels):
+        package.say("value_assumed", path.name, "its first row, all numbers, was taken for the names of the columns")
+    for label in labels:
+        if label not in table.labels:
+            table.labels[label] = package.column_name(label, name, table.labels.values())
+    return table
+
+
+def _layout(path: Path) -> Layout:
+    """Return how a delimited file is written: its separator by the first line, its encoding by its bytes."""
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    wide = next((name for mark, name in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+                 if head.startswith(mark)), None)  # fmt: skip
+    encoding = wide or ("utf-8" if is_utf8(path) else OTHER_ENCODING)
+    line = head.decode(encoding, errors="replace").partition("\n")[0]
+    tabbed = path.suffix.lower() == ".tsv"
+    return Layout(delimiter="\t" if tabbed else max(DELIMITERS, key=line.count), encoding=encoding)
+
+
+def _drafts(root: Path, name: str, notes: list[str], progress: Progress) -> Iterator[tuple[str, str]]:
+    yield DESCRIPTION_FILE, _dataset(name)
+    for folder in sorted((root / TABLES_FOLDER).iterdir()) if (root / TABLES_FOLDER).is_dir() else ():
+        if folder.is_dir() and not (folder / DICTIONARY_FILE).exists():
+            place = f"{TABLES_FOLDER}/{folder.name}"
+            yield f"{place}/{DICTIONARY_FILE}", "\n".join([*_dictionary(folder, place, notes, progress), ""])
+    for part, file, text in ((TEXTS_FOLDER, COLLECTION_FILE, _COLLECTION), (EVENTS_FOLDER, LOG_FILE, _LOG)):
+        for folder in sorted((root / part).iterdir()) if (root / part).is_dir() else ():
+            if folder.is_dir():
+                yield f"{part}/{folder.name}/{file}", text
+
+
+def _dictionary(folder: Path, place: str, notes: list[str], progress: Progress) -> Iterator[str]:
+    files = table_files(folder)
+    separator = next((_layout(path).delimiter for path in files if path.suffix == ".csv"), ",")
+    look, described = TableLook(), _separated(separator)
+    for path in files:
+        progress(f"{place}/{path.name}")
+        try:
+            for piece in pieces(path, described):
+                look.add(piece())
+        except (SchemaError, EncodingError) as error:
+            notes.append(f"{place}/{path.name} could not be read to its end: {error}")
+    guesses = look.guesses()
+    key = candidate_key(guesses)
+    yield _HEAD
+    yield f'description: ""  # {FILL_IN}: what the table holds'
+    yield f'grain: ""  # {FILL_IN}: what one row stands for, such as "one row per pupil and test"'
+    if key:
+        yield f"primary_key: [{_word(key)}]  # CHECK: it is complete and never repeats in these {look.rows:,} rows"
+    else:
+        yield f"# primary_key: []  # {FILL_IN}: the columns that together tell the rows apart; no single one does"
+    if separator not in (",", "\t") or (separator == "\t" and any(path.suffix == ".csv" for path in files)):
+        yield f"delimiter: {json.dumps(separator)}"
+    yield "columns:"
+    for name, guess in guesses.items():
+        yield from _column(name, guess, is_key=name == key)
+
+
+def _column(name: str, guess: Guess, *, is_key: bool) -> Iterator[str]:
+    yield f"  {_word(name)}:"
+    yield f"    type: {guess.type}{_told(guess)}"
+    yield f'    description: ""  # {FILL_IN}'
+    if guess.type in ("integer", "number") and not is_key:
+        yield f'    # unit: ""  # {FILL_IN}: such as h, EUR, points; "1" for plain counts'
+    if guess.complete:
+        yield "    required: true  # CHECK: no row lacks it here"
+    if guess.codes:
+        yield f"    missing_codes: {_listed(guess.codes)}  # CHECK: taken for missing, not for values"
+    if guess.suspect is not None:
+        yield f'    # missing_codes: ["{guess.suspect}"]  # {FILL_IN}: is {guess.suspect} a value, or none?'
+    if guess.levels:
+        yield f"    levels: {_listed(guess.levels)}  # CHECK: all there may be? Better: {{code: meaning}}"
+    for role in suspicious_name(name):
+        yield f"    # role: {role}  # {FILL_IN}: if the rows are about persons"
+
+
+def _told(guess: Guess) -> str:
+    if not guess.rows or guess.rows == guess.empty:
+        return "  # CHECK: there is no value to tell it by"
+    empty = f", {guess.empty:,} of {guess.rows:,} empty" if guess.empty else ""
+    span = f"{guess.low:g} to {guess.high:g}" if guess.low is not None else ""
+    said = f"{span}{empty}".removeprefix(", ")
+    return f"  # {said}" if said else ""
+
+
+def _word(name: str) -> str:
+    return name if slug(name, (), "") == name else json.dumps(name, ensure_ascii=True)
+
+
+def _listed(values: Iterable[str]) -> str:
+    return f"[{', '.join(json.dumps(value, ensure_ascii=True) for value in values)}]"
+
+
+def _separated(delimiter: str) -> TableDescription:
+    """Return a description of a table of which only the separator is known."""
+    column = {"type": "string", "description": "-"}
+    fields = {"name": "t", "description": "-", "grain": "-", "delimiter": delimiter, "columns": {"c": column}}
+    return TableDescription.model_validate(fields)
+
+
+_HEAD = f"# Drafted by `lakehouse describe`: {FILL_IN} marks what only a person knows, CHECK what was guessed."
+
+
+def _dataset(name: str) -> str:
+    return f"""\
+{_HEAD}
+eds_version: "1.0"
+name: {name}
+version: "1"
+title: ""  # {FILL_IN}: what a person would search for
+description: ""  # {FILL_IN}: what the data are, of whom or what, collected how and why
+accumulates: snapshots  # CHECK: snapshots, each version replaces the one before; waves, each adds to it
+# licence: CC-BY-4.0  # {FILL_IN}: an SPDX licence; without one nobody may use the data
+# creators: [{{name: "", identifier: "https://orcid.org/"}}]  # {FILL_IN}
+# contact: {{name: "", email: ""}}  # {FILL_IN}: whom to ask
+# keywords: []  # {FILL_IN}
+# language: en  # {FILL_IN}
+# temporal_coverage: {{start: "2024-09", end: "2025-07"}}  # {FILL_IN}: from when to when the data speak
+# provenance: {{how_made: ""}}  # {FILL_IN}: how the data came to be
+# subjects: {{student: {{identifiers: [table.column]}}}}  # {FILL_IN}: where the data name persons, if they do
+"""
+
+
+_COLLECTION = f"""\
+{_HEAD}
+title: ""  # {FILL_IN}
+description: ""  # {FILL_IN}: what the texts are
+"""
+_LOG = f"""\
+{_HEAD}
+title: ""  # {FILL_IN}
+description: ""  # {FILL_IN}: what was recorded
+xapi_version: "1.0.3"  # CHECK: 1.0.3 or 2.0.0
+"""

@@ -1,0 +1,182 @@
+"""Drafts of description files: what the data show is written down, what only a person knows is marked and refused."""
+
+import gzip
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from lakehouse.archive.drafting import draft_here
+from lakehouse.archive.drafting_apart import FILL_IN, Draft, draft_in_child
+from lakehouse.archive.validate import validate
+from lakehouse.errors import UnreadableSubmissionError, UnsafeArchiveError
+
+ROWS = "".join(
+    f"{n},{n / 2},{'abc'[n % 3]},2024-01-{n % 28 + 1:02},{'true' if n % 2 else 'false'},{'NA' if n == 7 else n},0{n}\n"
+    for n in range(1, 31)
+)
+MARKS = "pupil_id,points,class,held_on,passed,hours,postcode\n" + ROWS
+
+
+def drafted(source, into):
+    into.mkdir()
+    found = draft_here(str(source), str(into), progress=lambda _: None)
+    for place, text in found["files"].items():
+        (into / place).parent.mkdir(parents=True, exist_ok=True)
+        (into / place).write_text(text)
+    return into, found
+
+
+def columns(folder, table="marks"):
+    return yaml.safe_load((folder / f"tables/{table}/columns.yaml").read_text())
+
+
+@pytest.fixture
+def marks(tmp_path):
+    path = tmp_path / "marks.csv"
+    path.write_text(MARKS)
+    return path
+
+
+def test_what_the_data_show_is_written_down(marks, tmp_path):
+    folder, _found = drafted(marks, tmp_path / "new")
+    told = columns(folder)
+    types = {name: column["type"] for name, column in told["columns"].items()}
+    assert types == {
+        "pupil_id": "integer",
+        "points": "number",
+        "class": "string",
+        "held_on": "date",
+        "passed": "boolean",
+        "hours": "integer",
+        "postcode": "string",
+    }
+    assert told["primary_key"] == ["pupil_id"]
+    assert told["columns"]["class"]["levels"] == ["a", "b", "c"]
+    assert told["columns"]["hours"]["missing_codes"] == ["NA"]
+    assert "required" not in told["columns"]["hours"]
+    assert told["columns"]["points"]["required"] is True
+    assert (folder / "tables/marks/marks.csv").read_text() == MARKS
+    assert sorted(path.name for path in folder.iterdir()) == ["dataset.yaml", "tables"]
+
+
+def fill_in(folder):
+    """Do what a person would: say what is marked as theirs to say."""
+    for path in folder.rglob("*.yaml"):
+        text = path.read_text().replace('grain: ""', "grain: one row per thing").replace('title: ""', "title: Marks")
+        path.write_text(text.replace('description: ""', "description: Said.").replace("# licence:", "licence:"))
+
+
+@pytest.mark.parametrize("name", ["marks.csv", "marks.csv.gz", "marks.tsv", "marks.parquet", "marks.jsonl"])
+def test_a_draft_is_refused_until_a_person_has_filled_it_in(tmp_path, name):
+    path = tmp_path / name
+    if name.endswith(".parquet"):
+        pq.write_table(pa.table({"pupil_id": [1, 2, 3], "points": [0.5, 1.5, 2.5]}), path)
+    elif name.endswith(".jsonl"):
+        path.write_text("".join(json.dumps({"pupil_id": n, "points": n / 2}) + "\n" for n in range(3)))
+    else:
+        body = (MARKS.replace(",", "\t") if name.endswith(".tsv") else MARKS).encode()
+        path.write_bytes(gzip.compress(body) if name.endswith(".gz") else body)
+    folder, _ = drafted(path, tmp_path / "new")
+    before = validate(folder, submission="marks@1", content_sha256="0" * 64)
+    assert not before.accepted
+    assert {f.place.split(":")[0] for f in before.findings if f.level == "error"} >= {"dataset.yaml"}
+    fill_in(folder)
+    after = validate(folder, submission="marks@1", content_sha256="0" * 64)
+    assert after.accepted, after.as_text()
+
+
+def test_a_folder_of_bare_files_gets_a_table_for_each(tmp_path):
+    bare = tmp_path / "School data 2024"
+    (bare / "more").mkdir(parents=True)
+    (bare / "Pupils.csv").write_bytes("Pupil ID;Größe\n1;1,5\n2;x\n".encode("cp1252"))
+    (bare / "more" / "rooms.csv").write_text("room;size\n1;2\n")
+    (bare / "notes.docx").write_bytes(b"PK")
+    folder, found = drafted(bare, tmp_path / "new")
+    assert sorted(path.name for path in (folder / "tables").iterdir()) == ["pupils", "rooms"]
+    assert list(columns(folder, "pupils")["columns"]) == ["pupil_id", "groe"]
+    assert columns(folder, "rooms")["delimiter"] == ";"
+    assert yaml.safe_load((folder / "dataset.yaml").read_text())["name"] == "school_data_2024"
+    assert any("notes.docx" in note for note in found["notes"])
+    assert any("Pupil ID" in note for note in found["notes"])
+    fill_in(folder)
+    report = validate(folder, submission="x@1", content_sha256="0" * 64)
+    assert not [f for f in report.findings if f.level == "error"], report.as_text()
+
+
+def test_what_a_dataset_has_stays_and_only_what_lacks_is_drafted(dataset):
+    (dataset / "tables/rooms/columns.yaml").unlink()
+    (dataset / "texts/sheets/collection.yaml").unlink()
+    before = {path: path.read_bytes() for path in dataset.rglob("*") if path.is_file()}
+    draft = draft_in_child(dataset, None)
+    assert sorted(draft.files) == ["tables/rooms/columns.yaml", "texts/sheets/collection.yaml"]
+    assert {path: path.read_bytes() for path in dataset.rglob("*") if path.is_file()} == before
+    assert draft.to_fill_in()["texts/sheets/collection.yaml"] == 2
+
+
+@pytest.mark.parametrize(
+    ("cells", "type_"),
+    [
+        (["1", "2"], "integer"),
+        (["0", "1"], "integer"),
+        (["1", "2.5"], "number"),
+        (["007", "12"], "string"),
+        (["0.5", "0"], "number"),
+        (["2024-02-29", "2024-03-01"], "date"),
+        (["2024-02-29", "29.02.2024"], "string"),
+        (["2024-02-29T08:00:00Z", "2024-02-29 08:00"], "datetime"),
+        (["true", "False"], "boolean"),
+        (["", ""], "string"),
+        (["NA", "NA"], "string"),
+        (["9" * 30, "1"], "number"),
+        (["1", "x"], "string"),
+    ],
+)
+def test_types_are_told_by_all_cells(tmp_path, cells, type_):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "".join(f"{n},{cell}\n" for n, cell in enumerate(cells)))
+    folder, _ = drafted(path, tmp_path / "new")
+    assert columns(folder, "t")["columns"]["b"]["type"] == type_
+
+
+def test_a_number_that_may_stand_for_nothing_is_asked_about(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "".join(f"{n},{-99 if n == 3 else n}\n" for n in range(10)))
+    folder, _ = drafted(path, tmp_path / "new")
+    assert f'# missing_codes: ["-99"]  # {FILL_IN}' in (folder / "tables/t/columns.yaml").read_text()
+
+
+@pytest.mark.parametrize("rows", ["1,1\n1,2\n", "1,1\n,2\n2,2\n"])
+def test_no_key_is_proposed_that_repeats_or_is_empty(tmp_path, rows):
+    path = tmp_path / "t.csv"
+    path.write_text("a,a_id\n" + "".join(f"{line.split(',')[0]},1\n" for line in rows.splitlines()))
+    folder, _ = drafted(path, tmp_path / "new")
+    assert "primary_key" not in columns(folder, "t")
+
+
+def test_names_and_values_from_outside_write_no_yaml_of_their_own(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('"a: b # {x}","c\n- d"\n' + '"x"" : [y","&z"\n' * 20)
+    folder, _ = drafted(path, tmp_path / "new")
+    told = columns(folder, "t")["columns"]
+    assert list(told) == ["a_b_x", "c_d"]
+    assert told["a_b_x"]["levels"] == ['x" : [y']
+
+
+def test_there_must_be_a_table(tmp_path):
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "x.docx").write_bytes(b"x")
+    with pytest.raises(UnreadableSubmissionError, match="holds no CSV"):
+        drafted(tmp_path / "bare", tmp_path / "new")
+
+
+def test_a_place_that_is_no_description_is_not_believed(dataset, monkeypatch):
+    from lakehouse.archive import drafting_apart
+
+    for place in ("../dataset.yaml", "/etc/dataset.yaml", "tables/rooms/rooms.csv"):
+        monkeypatch.setattr(drafting_apart, "do_apart", lambda *_, place=place: {"files": {place: "x"}, "notes": []})
+        with pytest.raises(UnsafeArchiveError):
+            draft_in_child(dataset, None)
+    assert Draft({"dataset.yaml": f"{FILL_IN} {FILL_IN}"}, ()).to_fill_in() == {"dataset.yaml": 1}
