@@ -120,7 +120,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(401, "Bad credentials.")
         doi = self._doi()
         if doi not in self.registry.dois:
-            return self._refuse(404, "The resource you are looking for doesn't exist.")
+            # The real one makes what is not there yet, as its controller says (datacite/lupo, DataciteDoisController).
+            if not doi.startswith(f"{PREFIX}/"):
+                return self._refuse(403, "You are not authorized to access this resource.")
+            return self._change(doi, {"state": "draft"}, self._attributes(), 201)
         return self._change(doi, dict(self.registry.dois[doi]), self._attributes(), 200)
 
     def _change(self, doi, stored, attributes, status):

@@ -74,6 +74,14 @@ def test_the_same_again_changes_nothing(client, registry, metadata):
     assert sum(line == "POST /dois" for line in registry.asked) == 1
 
 
+def test_a_doi_that_was_never_reserved_is_made_with_its_metadata(client, registry, metadata):
+    client.describe("10.5072/new", metadata, "findable")
+    assert client.state("10.5072/new") == "findable"
+    assert registry.asked.count("PUT /dois/10.5072/new") == 1
+    with pytest.raises(LoginError):
+        client.describe("10.9999/not-ours", metadata, "findable")
+
+
 def test_new_metadata_replace_old_ones(client, registry, metadata):
     client.draft(DOI)
     client.describe(DOI, metadata, "findable")
