@@ -15,8 +15,10 @@ Kind = Literal[
     "column_retyped",
     "column_changed",
     "table_changed",
+    "part_changed",
     "rows_changed",
     "field_changed",
+    "files_changed",
 ]
 # The version always differs, and says nothing about what changed.
 UNCOMPARED = frozenset({"version"})
@@ -36,15 +38,28 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a version holds: its description and how many rows each table has."""
+    """What a version holds: its description, how many rows each table and log has, and the hash of its content."""
 
     description: Description
     table_rows: Mapping[str, int]
+    content_sha256: str = ""
 
 
 def changes(before: Held, after: Held) -> tuple[Change, ...]:
-    """Return every difference, parts and columns first, then rows, then the description's fields."""
-    return (*_parts(before, after), *_columns(before, after), *_rows(before, after), *_fields(before, after))
+    """Return every difference, parts and columns first, then rows, then the description's fields.
+
+    Values are not compared: where only they differ, the last change says that the files do.
+    """
+    found = (
+        *_parts(before, after),
+        *_columns(before, after),
+        *_collections(before, after),
+        *_rows(before, after),
+        *_fields(before, after),
+    )
+    if found or before.content_sha256 == after.content_sha256:
+        return found
+    return (Change("files_changed", "files", "content", before.content_sha256[:12], after.content_sha256[:12]),)
 
 
 def _parts(before: Held, after: Held) -> Iterator[Change]:
@@ -80,9 +95,20 @@ def _column(place: str, old: ColumnDescription, new: ColumnDescription) -> Itera
         yield from _differing(kind, place, what, getattr(old, what), getattr(new, what))
 
 
+def _collections(before: Held, after: Held) -> Iterator[Change]:
+    """Yield what is said otherwise of a text collection or an event log, its own licence among it."""
+    kept = [(before.description.texts, after.description.texts), (before.description.events, after.description.events)]
+    for folder, (old, new) in zip(("texts", "events"), kept, strict=True):
+        for name in (name for name in new if name in old):
+            was, now = old[name].model_dump(mode="json"), new[name].model_dump(mode="json")
+            for what in now:
+                yield from _differing("part_changed", f"{folder}/{name}", what, was[what], now[what])
+
+
 def _rows(before: Held, after: Held) -> Iterator[Change]:
-    for name in after.description.tables:
-        if name in before.description.tables:
+    was, now = before.description, after.description
+    for name in (*now.tables, *now.events):
+        if name in was.tables or name in was.events:
             counts = before.table_rows.get(name, 0), after.table_rows.get(name, 0)
             yield from _differing("rows_changed", name, "rows", *counts)
 

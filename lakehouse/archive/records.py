@@ -145,10 +145,13 @@ def _told(sources: Sources, names: Names, record: Record, forms: Sequence[str]) 
 def _changes(sources: Sources) -> tuple[Change, ...]:
     if sources.previous is None:
         return ()
-    before, after = sources.previous[1], sources.report
+    (version, before), after = sources.previous, sources.report
     assert before.description is not None, "only what was accepted is saved as a version"
     assert after.description is not None, "only what was accepted is saved as a version"
-    return changes(Held(before.description, before.table_rows), Held(after.description, after.table_rows))
+    return changes(
+        Held(before.description, before.table_rows, version.content_sha256),
+        Held(after.description, after.table_rows, sources.version.content_sha256),
+    )
 
 
 def _row(sources: Sources, names: Names, record: Record, sha256: str) -> dict[str, object]:

@@ -57,8 +57,10 @@ CHANGE_WORDS = {
     "column_retyped": "column retyped",
     "column_changed": "column changed",
     "table_changed": "table changed",
+    "part_changed": "collection changed",
     "rows_changed": "rows",
     "field_changed": "metadata changed",
+    "files_changed": "values changed",
 }
 
 

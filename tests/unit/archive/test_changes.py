@@ -1,9 +1,13 @@
 """The changelog names every difference between two versions, and nothing that is the same."""
 
+from dataclasses import replace
+from typing import get_args
+
 import pytest
 
-from lakehouse.archive.changes import Held, changes
+from lakehouse.archive.changes import Held, Kind, changes
 from lakehouse.archive.eds import load_description
+from lakehouse.catalogue.pages import CHANGE_WORDS
 
 ROWS = {"rooms": 2, "lessons": 3}
 
@@ -31,6 +35,28 @@ def test_the_same_under_another_label_has_no_changes(dataset, held):
     before = held()
     edit(dataset, "dataset.yaml", 'version: "1"', 'version: "2"')
     assert changes(before, held()) == ()
+
+
+def test_a_licence_that_changes_is_told_wherever_it_stands(dataset, held):
+    before = held()
+    edit(dataset, "dataset.yaml", "licence: CC-BY-4.0", "licence: CC-BY-NC-4.0")
+    edit(dataset, "texts/sheets/collection.yaml", "title: Sheets", "title: Papers\nlicence: CC0-1.0")
+    assert told(changes(before, held())) == [
+        ("part_changed", "texts/sheets", "title", "Sheets", "Papers"),
+        ("part_changed", "texts/sheets", "licence", None, "CC0-1.0"),
+        ("field_changed", "dataset.yaml", "licence", "CC-BY-4.0", "CC-BY-NC-4.0"),
+    ]
+
+
+def test_other_values_in_as_many_rows_are_told_when_nothing_else_is(held):
+    before, after = replace(held(), content_sha256="a" * 64), replace(held(), content_sha256="b" * 64)
+    assert told(changes(before, after)) == [("files_changed", "files", "content", "a" * 12, "b" * 12)]
+    more = replace(held(rooms=7), content_sha256="b" * 64)
+    assert [one.kind for one in changes(before, more)] == ["rows_changed"]
+
+
+def test_every_kind_of_change_has_its_words_in_the_catalogue():
+    assert set(CHANGE_WORDS) == set(get_args(Kind))
 
 
 def test_columns_added_removed_and_retyped(dataset, held):
