@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -60,7 +61,7 @@ class ColumnLook:
     def add(self, cells: Cells) -> None:
         """Look at the next cells, of type `string`."""
         self.rows += len(cells)
-        counted = {str(each["values"]): int(each["counts"]) for each in pc.value_counts(cells).to_pylist()}
+        counted = _counted(cells)
         for code in CODES:
             if code in counted:
                 self._codes[code] = self._codes.get(code, 0) + counted[code]
@@ -121,6 +122,12 @@ class ColumnLook:
         if low in NUMBER_CODES and (not values or min(others, default=0.0) >= 0):
             return int(low) if low is not None else None
         return None
+
+
+def _counted(cells: Cells) -> dict[str, int]:
+    coded = cells.dictionary_encode()
+    counts = np.bincount(coded.indices.to_numpy(zero_copy_only=False), minlength=len(coded.dictionary))
+    return dict(zip(map(str, coded.dictionary.to_pylist()), counts.tolist(), strict=True))
 
 
 @dataclass(slots=True)
