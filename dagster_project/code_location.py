@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from dagster_project.jobs import ASSETS, ingest, learn, look_after
-from dagster_project.schedules import health_schedule, retrain_schedule
+from dagster_project.jobs import ASSETS, ingest, learn, look_after, maintain
+from dagster_project.schedules import health_schedule, maintain_schedule, retrain_schedule
 from dagster_project.sensors import drift_sensor, inbox_sensor
 from dagster_project.settings import Settings
 from dagster_project.wiring import resources
@@ -16,9 +16,14 @@ def build(settings: Settings, **instead: object) -> dg.Definitions:
     """
     return dg.Definitions(
         assets=ASSETS,
-        jobs=[ingest, learn, look_after],
+        jobs=[ingest, learn, look_after, maintain],
         sensors=[inbox_sensor(settings.inbox_seconds), drift_sensor(settings.drift_seconds)],
-        schedules=[retrain_schedule(settings.retrain_cron), health_schedule(settings.health_cron)],
+        schedules=_schedules(settings),
         resources={**resources(settings), **instead},
         executor=dg.in_process_executor,
     )
+
+
+def _schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
+    care = [maintain_schedule(settings.maintain_cron)] if settings.maintain_cron else []
+    return [retrain_schedule(settings.retrain_cron), health_schedule(settings.health_cron), *care]

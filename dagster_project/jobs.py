@@ -1,9 +1,10 @@
-"""The jobs: `ingest` takes one submission to its tables, `learn` tables to a model, `look_after` looks at tables."""
+"""The jobs: `ingest` stores a submission, `learn` makes a model, `look_after` and `maintain` watch and tend tables."""
 
 import dagster as dg
 
 from assets.evaluate import evaluation
 from assets.ingest import submission
+from assets.maintain import maintenance
 from assets.monitor import drift, table_health
 from assets.publish import release
 from assets.retrain import retrain_decisions
@@ -26,6 +27,7 @@ ASSETS = (
     drift,
     table_health,
     retrain_decisions,
+    maintenance,
 )
 
 STORED = (submission, validation_report, dataset_version, dataset_record, bronze_tables, silver_tables)
@@ -41,6 +43,12 @@ learn = dg.define_asset_job(
     "learn",
     selection=[documents, language_model, evaluation, release, drift, retrain_decisions],
     description="From the published documents to an evaluated model, published when it is better; and what shifted.",
+)
+
+maintain = dg.define_asset_job(
+    "maintain",
+    selection=[maintenance],
+    description="Takes care of the published tables: files, snapshots, branches, orphans.",
 )
 
 

@@ -1,8 +1,8 @@
-"""What starts a run by the clock: a regular retraining, and a daily look at the tables."""
+"""What starts a run by the clock: a regular retraining, a daily look at the tables, and their care."""
 
 import dagster as dg
 
-from dagster_project.jobs import learn, learn_config, look_after
+from dagster_project.jobs import learn, learn_config, look_after, maintain
 
 
 def retrain_schedule(cron: str) -> dg.ScheduleDefinition:
@@ -32,4 +32,16 @@ def health_schedule(cron: str) -> dg.ScheduleDefinition:
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Looks at the promises of the project's own tables; the same tables on the same day are no news.",
+    )
+
+
+def maintain_schedule(cron: str) -> dg.ScheduleDefinition:
+    """Return the schedule that takes care of the tables."""
+    return dg.ScheduleDefinition(
+        name="maintain_schedule",
+        job=maintain,
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Joins small files, expires old snapshots, drops dead branches and deletes orphan files.",
     )

@@ -100,6 +100,12 @@ class Settings(BaseModel):
         "0 5 * * *", description="When the promises of the project's own tables are looked at (UTC)."
     )
     retrain_cron: str = Field("0 2 * * *", description="When the scheduled retraining runs (UTC).")
+    maintain_cron: str = Field("30 3 * * *", description="When tables are taken care of (UTC); empty for never.")
+    maintain_keep_days: float = Field(30.0, ge=0, description="How long old snapshots and releases stay readable.")
+    maintain_keep_releases: int = Field(10, ge=1, description="How many of the newest releases stay in any case.")
+    maintain_abandoned_hours: float = Field(
+        24.0, gt=0, description="Age from which a branch or file that nothing needs is taken for left over."
+    )
     inbox_seconds: int = Field(15, ge=1, description="How often the inbox is looked at.")
     drift_seconds: int = Field(30, ge=1, description="How often retraining decisions are looked at.")
 

@@ -9,6 +9,7 @@ from dagster_project.judging import fair_gate, rule_packs
 from dagster_project.settings import PROJECT, Settings, code_commit
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.datalad import DataladVersions
+from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
 from lakehouse.adapters.object_store import LocalObjects, S3Objects
 from lakehouse.archive.identifiers import Naming
 from lakehouse.archive.shelf import Shelf
@@ -16,8 +17,10 @@ from lakehouse.endpoint.reading import read
 from lakehouse.policy.audit import DeniedLog
 from lakehouse.policy.statements import StatementLog
 from lakehouse.policy.users import UsersFile
+from lakehouse.ports import TableUpkeep
 from lakehouse.publish.views import publishable_views
 from lakehouse.tables.expectations.book import Expectations, read_expectations
+from lakehouse.tables.maintenance import Upkeep
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.config import DEMO, TINY
@@ -41,6 +44,18 @@ def lakehouse(settings: Settings) -> Lakehouse:
         locks=settings.home / "run",
     )
     return Lakehouse(tables=tables, objects=objects, releases=ReleaseLog(objects, publishable_views))
+
+
+def care(settings: Settings) -> TableUpkeep:
+    """Return who takes care of the tables."""
+    tables = lakehouse(settings).tables
+    assert isinstance(tables, IcebergTables), "the only tables there are"
+    return IcebergUpkeep(tables)
+
+
+def upkeep(settings: Settings) -> Upkeep:
+    """Return how long old things are kept."""
+    return Upkeep(settings.maintain_keep_days, settings.maintain_keep_releases, settings.maintain_abandoned_hours)
 
 
 def shelf(settings: Settings) -> Shelf:
@@ -101,6 +116,8 @@ def resources(settings: Settings) -> dict[str, object]:
     return {
         "shelf": shelf(settings),
         "house": lakehouse(settings),
+        "care": care(settings),
+        "upkeep": upkeep(settings),
         "versions": versions(settings),
         "naming": naming(settings),
         "workshop": workshop(settings),

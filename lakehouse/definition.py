@@ -7,13 +7,17 @@ import pyarrow as pa
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `unit` is a UCUM-like word (``1``, ``s``, ``byte``, ``bit/byte``, ``USD``) or None for labels."""
+    """One column. `unit` is a UCUM-like word (``1``, ``s``, ``byte``, ``bit/byte``, ``USD``) or None for labels.
+
+    `formerly` are names it had: a stored column of such a name is renamed, and keeps its rows.
+    """
 
     name: str
     type: pa.DataType
     doc: str
     unit: str | None = None
     nullable: bool = True
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What the steps need from outside, as Protocols, and the values that cross those borders."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,11 +51,21 @@ class TableWrite:
 
 @dataclass(frozen=True, slots=True)
 class StagedWrite:
-    """Rows that lie on an audit branch, not yet visible on main."""
+    """Rows that lie on an audit branch, not yet visible on main. `base` is where main was when it was cut."""
 
     table: TableDefinition
     branch: str
     snapshot_id: int
+    base: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """How many rows a staged snapshot added, and how many there were and are."""
+
+    added: int
+    before: int
+    after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +98,44 @@ class Rewritten:
     masked: int
 
 
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """What a table is made of: what its current rows need, and everything that lies in its folder."""
+
+    data_files: int
+    data_bytes: int
+    snapshots: int
+    branches: int
+    stored_files: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What upkeep must leave alone in one table, besides what its main, tags and live branches need.
+
+    Snapshots younger than `snapshots_before` (UTC) stay, and those `pinned`, with the metadata files `pins`. Branches
+    and files younger than `abandoned_seconds` may belong to somebody at work. Files' ages are told by the storage's
+    own clock: how much older one is than the newest in the table.
+    """
+
+    snapshots_before: datetime
+    abandoned_seconds: float
+    pinned: frozenset[int] = frozenset()
+    pins: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Surplus:
+    """What a table could do without: files to join, dead branches, old snapshots, and files that nothing needs."""
+
+    small_files: int
+    branches: int
+    snapshots: int
+    orphan_files: int
+    orphan_bytes: int
+
+
 class ObjectStore(Protocol):
     """Whole objects by key in one bucket. Keys use ``/``; reads see the last acknowledged write."""
 
@@ -109,6 +158,12 @@ class ObjectStore(Protocol):
 class TableStore(Protocol):
     """Iceberg tables with audit branches. Errors: NoTableError, SchemaError, AncestryError, CommitConflictError."""
 
+    def turn(self) -> AbstractContextManager[None]:
+        """Hold back other writers of this machine for some seconds, so that fewer attempts are in vain.
+
+        Nothing depends on it: who waits too long goes ahead.
+        """
+
     def ensure(self, table: TableDefinition) -> None:
         """Create namespace and table when absent, with an empty first snapshot so that branches can start."""
 
@@ -117,6 +172,15 @@ class TableStore(Protocol):
 
     def read_staged(self, staged: StagedWrite) -> pa.Table:
         """Return all rows visible on the branch head."""
+
+    def prove_staged(self, staged: StagedWrite) -> RowCounts:
+        """Prove that what was staged is stored as it was written, and count; raise ChecksumError when it is not."""
+
+    def similar(self, staged: StagedWrite, keys: pa.Table) -> pa.Table:
+        """Return the columns of `keys` of all rows before the staged ones in files that could hold one of them."""
+
+    def reachable(self, staged: StagedWrite) -> bool:
+        """Say whether main is where the branch was cut from, or has the staged snapshot in its history."""
 
     def advance(self, staged: StagedWrite) -> int:
         """Fast-forward main to the staged snapshot and drop the branch; return main's snapshot id.
@@ -128,7 +192,7 @@ class TableStore(Protocol):
         """Drop a branch; an absent branch or table is no error."""
 
     def committed(self, table: str, key: str) -> int | None:
-        """Return the snapshot id in main's ancestry whose summary has ``lakehouse.key == key``, else None."""
+        """Return the snapshot of main, of whatever age, that was committed under this ``lakehouse.key``, else None."""
 
     def exists(self, table: str) -> bool:
         """Say whether the table is in the catalog."""
@@ -159,7 +223,32 @@ class TableStore(Protocol):
         """Return where the table stands now."""
 
     def summaries(self, table: str) -> list[Mapping[str, str]]:
-        """Return snapshot summaries along main's ancestry, oldest first, each with ``snapshot-id`` added."""
+        """Return summaries of main's newest snapshots, at least 16, oldest first, each with ``snapshot-id`` added."""
+
+
+class TableUpkeep(Protocol):
+    """Care of tables that are in use. Nothing here changes a row or forgets a committed key."""
+
+    def state(self, table: str) -> TableState:
+        """Return what the table is made of now."""
+
+    def surplus(self, table: str, retention: Retention) -> Surplus:
+        """Return what the table could do without now; nothing is changed."""
+
+    def drop_dead_branches(self, table: str, retention: Retention) -> int:
+        """Drop audit branches that nobody has touched for long; return how many."""
+
+    def stage_compaction(self, table: str, branch: str, summary: Mapping[str, str]) -> StagedWrite | None:
+        """Write the rows of many small files into few large ones, on a branch; None when that would not be fewer.
+
+        Raises ChecksumError when the new files do not give the very rows of the old ones.
+        """
+
+    def expire(self, table: str, retention: Retention) -> int:
+        """Let old snapshots go; return how many can no longer be read."""
+
+    def remove_orphans(self, table: str, retention: Retention) -> tuple[int, int]:
+        """Delete files that nothing needs; return how many, and their bytes."""
 
 
 @dataclass(frozen=True, slots=True)

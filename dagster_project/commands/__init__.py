@@ -9,6 +9,7 @@ from dagster_project.commands.docs import docs
 from dagster_project.commands.doi import doi
 from dagster_project.commands.dremio import provision_dremio
 from dagster_project.commands.export import export
+from dagster_project.commands.maintain import maintain
 from dagster_project.commands.policy import policy
 from dagster_project.commands.protect import protect
 from dagster_project.commands.servers import demo, down, run, status, up
@@ -32,6 +33,7 @@ COMMANDS: tuple[click.Command, ...] = (
     export,
     doi,
     withdraw,
+    maintain,
     policy,
     sql,
     settings,

@@ -15,18 +15,21 @@ import pyarrow as pa
 from pyiceberg import exceptions as vendor
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.rest import RestCatalog
-from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
-from pyiceberg.table.update import (
-    RemoveSnapshotRefUpdate,
-    TableUpdate,
-)
+from pyiceberg.table.update import RemoveSnapshotRefUpdate, RemoveSnapshotsUpdate, TableUpdate
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from lakehouse.adapters import iceberg_history, iceberg_rewrite
+from lakehouse.adapters import (
+    iceberg_branches,
+    iceberg_history,
+    iceberg_past,
+    iceberg_pins,
+    iceberg_rewrite,
+    iceberg_scan,
+)
 from lakehouse.adapters.iceberg_faults import TRANSLATIONS
 from lakehouse.adapters.iceberg_history import properties
 from lakehouse.adapters.iceberg_schema import (
@@ -37,28 +40,30 @@ from lakehouse.adapters.iceberg_schema import (
     require_owner,
     table_properties,
 )
+from lakehouse.adapters.iceberg_seal import FILE_IO, SealedSqlCatalog
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import (
     AncestryError,
     CommitConflictError,
-    LakehouseError,
     NoTableError,
     PermanentError,
     SchemaError,
+    TransientError,
     WithdrawnError,
 )
-from lakehouse.ports import Cleaned, Rewritten, StagedWrite, TablePointer, TableWrite
+from lakehouse.ports import Cleaned, Rewritten, RowCounts, StagedWrite, TablePointer, TableWrite
 from lakehouse.tables.lock import archive_lock
 
 CATALOG = "lakehouse"
 ATTEMPTS = 20
-PATIENCE = 5
 FIRST_WAIT_S = 0.02
 LONGEST_WAIT_S = 1.0
+TURN_S = 20.0
 
 
 def _s3_properties(endpoint: str, access_key: str, secret_key: str) -> dict[str, str]:
     return {
+        "py-io-impl": FILE_IO,
         "s3.endpoint": endpoint,
         "s3.access-key-id": access_key,
         "s3.secret-access-key": secret_key,
@@ -83,7 +88,12 @@ class IcebergTables:
         def connect() -> Catalog:
             folder.mkdir(parents=True, exist_ok=True)
             where = folder.resolve()
-            return SqlCatalog(CATALOG, uri=f"sqlite:///{where}/catalog.sqlite", warehouse=f"file://{where}/warehouse")
+            properties = {
+                "uri": f"sqlite:///{where}/catalog.sqlite",
+                "warehouse": f"file://{where}/warehouse",
+                "py-io-impl": FILE_IO,
+            }
+            return SealedSqlCatalog(CATALOG, **properties)
 
         return cls(str(folder), connect)
 
@@ -124,7 +134,12 @@ class IcebergTables:
     ) -> "IcebergTables":
         """Return tables whose catalog is the SQL database at `uri` (SQLAlchemy's form) and whose files lie on S3."""
         properties = {"uri": uri, "warehouse": warehouse, **_s3_properties(s3_endpoint, access_key, secret_key)}
-        return cls(uri, lambda: SqlCatalog(CATALOG, **properties), locks or Path(tempfile.gettempdir()))
+        return cls(uri, lambda: SealedSqlCatalog(CATALOG, **properties), locks or Path(tempfile.gettempdir()))
+
+    @cached_property
+    def _seen(self) -> dict[str, Table]:
+        """Tables as they were when this object last looked; a commit that starts from one too old is refused."""
+        return {}
 
     @cached_property
     def _catalog(self) -> Catalog:
@@ -143,9 +158,10 @@ class IcebergTables:
         """Create namespace and table when absent, with an empty first snapshot so that branches can start."""
         with self._translated(table.name):
             with contextlib.suppress(vendor.NoSuchTableError):
-                stored = self._catalog.load_table(table.name)
+                stored = self._seen.get(table.name) or self._catalog.load_table(table.name)
                 require_owner(stored, table)
                 if is_current(stored, table):
+                    self._seen[table.name] = stored
                     return
             # SeaweedFS 4.48 lets two creators of a table both succeed, and the second wipes out what the first has
             # written meanwhile. It runs on one machine, so a lock file there is enough; other catalogs refuse.
@@ -154,47 +170,65 @@ class IcebergTables:
                 require_owner(stored, table)
                 if not is_current(stored, table):
                     evolve(stored, table)
+                if stored.current_snapshot() is None:
+                    iceberg_branches.add_first_snapshot(self._catalog, stored)
+                self._seen.pop(table.name, None)
 
     @property
     def _lock_file(self) -> Path:
         name = hashlib.sha256(self.place.encode()).hexdigest()[:16]
         return self.locks / f"lakehouse-{os.getuid()}-{name}.lock"
 
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold back other writers of this machine for some seconds; who waits longer goes ahead."""
+        with contextlib.ExitStack() as held:
+            with contextlib.suppress(TransientError):
+                held.enter_context(archive_lock(self._lock_file.with_suffix(".turn"), timeout_s=TURN_S))
+            yield
+
     def stage(self, write: TableWrite, branch: str, summary: Mapping[str, str]) -> StagedWrite:
         """Write rows to a fresh `branch` cut from main; a left-over branch of that name is dropped first."""
         name = write.table.name
-        rows = conform(write.rows, write.table)
+        staging = iceberg_branches.Staging(self._catalog, write, conform(write.rows, write.table), branch)
+        known = self._seen.pop(name, None)
         for attempt in _attempts():
             with self._translated(name):
-                base = self._cut(name, branch)
-                stored = self._catalog.load_table(name)
-                emptied = write.mode == "replace" and _data_files(base) > 0
-                made = self._made(stored, branch, attempt)
-                if not made or not self._writes(stored, rows, branch, summary, emptied=emptied):
-                    _pause(attempt)
-                    continue
-                own = list(ancestors_of(stored.snapshot_by_name(branch), stored.metadata))[: 2 if emptied else 1]
-                # PyIceberg's retry would stack these rows on those of another run with the same branch.
-                if own[-1].parent_snapshot_id == base.snapshot_id:
-                    return StagedWrite(write.table, branch, own[0].snapshot_id)
-            _pause(attempt)
+                stored = known or self._catalog.load_table(name)
+                known = None
+                snapshot = staging.attempt(stored, summary)
+            if snapshot is not None:
+                self._seen[name] = staging.after
+                return StagedWrite(write.table, branch, snapshot.snapshot_id, snapshot.parent_snapshot_id or 0)
+            pause(attempt)
         raise CommitConflictError(f"other writers kept changing {name} for {ATTEMPTS} attempts; run the step again")
-
-    def _made(self, stored: Table, branch: str, attempt: int) -> bool:
-        """Say whether the branch just cut is there; rows staged on one that is not would land on main.
-
-        Another run of the same step may have dropped it. But some catalogs accept a branch and keep none.
-        """
-        if branch not in stored.metadata.refs and attempt >= PATIENCE:
-            raise PermanentError(
-                f"{self.place} keeps no branches of tables, so nothing can be audited before it is seen; "
-                "use a catalog that does, see docs/decisions/0201-branches-in-each-catalog.md"
-            )
-        return branch in stored.metadata.refs
 
     def read_staged(self, staged: StagedWrite) -> pa.Table:
         """Return all rows visible on the branch head."""
         return self.read(staged.table.name, snapshot_id=staged.snapshot_id)
+
+    def prove_staged(self, staged: StagedWrite) -> RowCounts:
+        """Prove that what was staged is stored as it was written, and count; raise ChecksumError when it is not."""
+        name = staged.table.name
+        stored = self._holding(name, staged.snapshot_id)
+        with self._translated(name):
+            return iceberg_scan.count_rows(
+                stored, self._snapshot(stored, staged.snapshot_id), self._snapshot(stored, staged.base)
+            )
+
+    def similar(self, staged: StagedWrite, keys: pa.Table) -> pa.Table:
+        """Return the columns of `keys` of all rows before the staged ones in files that could hold one of them."""
+        name = staged.table.name
+        stored = self._holding(name, staged.snapshot_id)
+        with self._translated(name):
+            return iceberg_scan.similar_rows(stored, self._snapshot(stored, staged.base), keys)
+
+    def reachable(self, staged: StagedWrite) -> bool:
+        """Say whether main is where the branch was cut from, or has the staged snapshot in its history."""
+        name = staged.table.name
+        with self._translated(name):
+            stored = self._seen[name] = self._catalog.load_table(name)
+            return iceberg_branches.head_of(stored) == staged.base or iceberg_past.landed(stored, staged.snapshot_id)
 
     def advance(self, staged: StagedWrite) -> int:
         """Fast-forward main to the staged snapshot and drop the branch; return main's snapshot id.
@@ -202,27 +236,32 @@ class IcebergTables:
         Doing it again is no error. Raises AncestryError when main is not an ancestor of the staged snapshot.
         """
         name = staged.table.name
+        known = self._seen.pop(name, None)
         for attempt in _attempts():
             with self._translated(name):
-                stored = self._catalog.load_table(name)
-                main = iceberg_rewrite.head_of(stored)
-                if _is_ancestor(stored, staged.snapshot_id, of=main):
-                    self._drop(stored, staged.branch, only=staged.snapshot_id)
+                stored = known or self._catalog.load_table(name)
+                known = None
+                main = iceberg_branches.head_of(stored)
+                if iceberg_past.landed(stored, staged.snapshot_id):
+                    iceberg_branches.drop_branch(self._catalog, stored, staged.branch, only=staged.snapshot_id)
                     return main
                 target = stored.snapshot_by_id(staged.snapshot_id)
                 if target is None:
                     raise NoTableError(f"{name} has no snapshot {staged.snapshot_id}; stage its rows again")
-                if not _is_ancestor(stored, main, of=staged.snapshot_id):
+                if not iceberg_branches.is_ancestor(stored, main, of=staged.snapshot_id):
                     raise AncestryError(
                         f"main of {name} moved to {main}, which is no ancestor of {staged.branch}; stage its rows again"
                     )
-                updates: list[TableUpdate] = [iceberg_rewrite.set_branch(MAIN_BRANCH, staged.snapshot_id)]
+                updates: list[TableUpdate] = [iceberg_branches.set_branch(MAIN_BRANCH, staged.snapshot_id)]
                 ref = stored.metadata.refs.get(staged.branch)
                 if ref is not None and ref.snapshot_id == staged.snapshot_id:
                     updates.append(RemoveSnapshotRefUpdate(ref_name=staged.branch))
-                if self._commits(stored, MAIN_BRANCH, main, updates):
+                if old := iceberg_past.surplus(stored, target):
+                    iceberg_past.remember(stored, old)
+                    updates.append(RemoveSnapshotsUpdate(snapshot_ids=[one.snapshot_id for one in old]))
+                if iceberg_branches.commit(self._catalog, stored, MAIN_BRANCH, main, updates):
                     return staged.snapshot_id
-            _pause(attempt)
+            pause(attempt)
         raise CommitConflictError(f"main of {name} kept moving for {ATTEMPTS} attempts; run the step again")
 
     def discard(self, table: str, branch: str) -> None:
@@ -235,18 +274,21 @@ class IcebergTables:
                     stored = self._catalog.load_table(table)
                 except vendor.NoSuchTableError:
                     return
-                if self._drop(stored, branch):
+                if iceberg_branches.drop_branch(self._catalog, stored, branch):
                     return
-            _pause(attempt)
+            pause(attempt)
         raise CommitConflictError(f"branch {branch} of {table} kept moving for {ATTEMPTS} attempts; run the step again")
 
     def committed(self, table: str, key: str) -> int | None:
-        """Return the snapshot id in main's ancestry whose summary has ``lakehouse.key == key``, else None."""
+        """Return the snapshot of main, of whatever age, that was committed under this ``lakehouse.key``, else None."""
         try:
-            snapshots = self._history(table)
+            stored = self._seen[table] = self._load(table)
         except NoTableError:
             return None
-        return next((s.snapshot_id for s in snapshots if key in iceberg_history.keys_of(properties(s))), None)
+        history = ancestors_of(stored.current_snapshot(), stored.metadata)
+        found = next((s.snapshot_id for s in history if key in iceberg_history.keys_of(properties(s))), None)
+        with self._translated(table):
+            return iceberg_past.committed(stored, key) if found is None else found
 
     def exists(self, table: str) -> bool:
         """Say whether the table is in the catalog."""
@@ -264,8 +306,8 @@ class IcebergTables:
     def read(self, table: str, *, columns: Sequence[str] | None = None, snapshot_id: int | None = None) -> pa.Table:
         """Return rows of main's head, or of `snapshot_id`."""
         stored = self._load(table)
-        if snapshot_id is not None and stored.snapshot_by_id(snapshot_id) is None:
-            raise self._gone(table, snapshot_id)
+        if snapshot_id is not None:
+            stored = iceberg_scan.with_snapshot(stored, self._snapshot(stored, snapshot_id))
         selected = tuple(columns) if columns is not None else ("*",)
         with self._translated(table):
             try:
@@ -282,24 +324,27 @@ class IcebergTables:
                 stored = self._catalog.load_table(table)
                 if iceberg_rewrite.done(stored, receipt):
                     if iceberg_rewrite.expire(self._catalog, stored):
+                        iceberg_past.forget(stored)
                         return iceberg_rewrite.done(stored, receipt)
                 elif not any(clean(rows).changed for rows in iceberg_history.file_rows(stored)):
                     return None
                 else:
                     iceberg_rewrite.move_to_copy(self._catalog, stored, clean(self.read(table)), receipt, renamed)
                     continue
-            _pause(attempt)
+            pause(attempt)
         raise CommitConflictError(f"other writers kept changing {table} for {ATTEMPTS} attempts; run the step again")
 
     def sweep(self, table: str, keep: Collection[str] = ()) -> int:
         """Delete every file that the current metadata and `keep` do not need; return how many."""
         stored = self._load(table)
         with self._translated(table):
-            return iceberg_history.sweep(stored, keep)
+            return iceberg_history.sweep(stored, keep, iceberg_past.snapshots(stored), iceberg_past.is_record)
 
     def head(self, table: str, limit: int, *, where: Mapping[str, str], snapshot_id: int | None = None) -> pa.Table:
         """Return at most `limit` rows whose columns equal `where`, of main's head or of `snapshot_id`."""
         stored = self._load(table)
+        if snapshot_id is not None:
+            stored = iceberg_scan.with_snapshot(stored, self._snapshot(stored, snapshot_id))
         chosen: BooleanExpression = AlwaysTrue()
         for name, value in where.items():
             chosen = And(chosen, EqualTo(name, value))  # type: ignore[call-arg]  # its own __init__ takes both in order
@@ -310,44 +355,54 @@ class IcebergTables:
                 raise NoTableError(f"{table} cannot give rows of snapshot {snapshot_id}: {error}") from error
 
     def pointer(self, table: str) -> TablePointer:
-        """Return where the table stands now."""
+        """Return where the table stands now, as a pin that no later commit touches."""
         stored = self._load(table)
         head = stored.current_snapshot()
-        return TablePointer(table, stored.metadata_location, head.snapshot_id if head else None)
+        if head is None:
+            return TablePointer(table, stored.metadata_location, None)
+        with self._translated(table):
+            return TablePointer(table, iceberg_pins.pin(stored, head), head.snapshot_id)
 
     def summaries(self, table: str) -> list[Mapping[str, str]]:
-        """Return snapshot summaries along main's ancestry, oldest first, each with ``snapshot-id`` added."""
+        """Return summaries of main's newest snapshots, at least 16, oldest first, each with ``snapshot-id`` added."""
         return [{**properties(s), "snapshot-id": str(s.snapshot_id)} for s in reversed(self._history(table))]
 
-    def _gone(self, table: str, snapshot_id: int) -> LakehouseError:
-        receipt = iceberg_history.forgotten(self.summaries(table), snapshot_id)
+    def _snapshot(self, stored: Table, snapshot_id: int) -> Snapshot:
+        """Return a snapshot that the metadata hold or once held.
+
+        Raises WithdrawnError or NoTableError when its rows are gone.
+        """
+        table = ".".join(stored.name())
+        found = stored.snapshot_by_id(snapshot_id)
+        with self._translated(table):
+            found = found or iceberg_past.recall(stored, snapshot_id)
+            if found is not None:
+                return found
+            history = [properties(one) for one in ancestors_of(stored.current_snapshot(), stored.metadata)]
+            receipt = iceberg_history.forgotten(history, snapshot_id) or iceberg_past.withdrawal_of(stored, snapshot_id)
         if receipt is not None:
-            return WithdrawnError(f"snapshot {snapshot_id} of {table} was removed by withdrawal {receipt}; read main")
-        return NoTableError(f"{table} has no snapshot {snapshot_id}; it may have expired")
+            raise WithdrawnError(f"snapshot {snapshot_id} of {table} was removed by withdrawal {receipt}; read main")
+        raise NoTableError(f"{table} has no snapshot {snapshot_id}; it may have expired")
+
+    @contextlib.contextmanager
+    def opened(self, table: str) -> Iterator[Table]:
+        """Give the stored table to this library's other adapters, and translate their errors."""
+        with self._translated(table):
+            yield self._catalog.load_table(table)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog, for this library's other adapters."""
+        return self._catalog
+
+    def _holding(self, table: str, snapshot_id: int) -> Table:
+        """Return the table as it was when the snapshot had just been staged, or as it is now."""
+        seen = self._seen.get(table)
+        return seen if seen is not None and seen.snapshot_by_id(snapshot_id) is not None else self._load(table)
 
     def _load(self, table: str) -> Table:
         with self._translated(table):
             return self._catalog.load_table(table)
-
-    def _writes(self, stored: Table, rows: pa.Table, branch: str, summary: Mapping[str, str], *, emptied: bool) -> bool:
-        """Commit rows to the branch; False when another writer of this table, on whatever branch, was faster.
-
-        Cutting the branch and writing to it are two commits: PyIceberg's retry of a joint one forgets the cut
-        (Transaction._rebuild_snapshot_updates) and would start an orphan branch without main's rows.
-        """
-        numbered = _last_number(stored)
-        try:
-            with stored.transaction() as transaction:
-                if emptied:
-                    transaction.delete(AlwaysTrue(), branch=branch)
-                transaction.append(rows, snapshot_properties=dict(summary), branch=branch)
-        except (ValueError, vendor.BadRequestError) as error:
-            # Snapshots of all branches share one sequence; PyIceberg and SeaweedFS refuse a number that was taken
-            # meanwhile as a bad value, not as a conflict.
-            if _last_number(self._catalog.load_table(stored.name())) > numbered:
-                return False
-            raise SchemaError(f"rows for {'.'.join(stored.name())} do not fit the stored table: {error}") from error
-        return True
 
     def _create(self, table: TableDefinition) -> Table:
         # SQLite reports a namespace that another writer has just made as a broken constraint.
@@ -356,31 +411,6 @@ class IcebergTables:
         return self._catalog.create_table_if_not_exists(
             table.name, iceberg_schema(table), properties=table_properties(table)
         )
-
-    def _cut(self, table: str, branch: str) -> Snapshot:
-        """Point `branch` at main's head, wherever it pointed before; return that head."""
-        for attempt in _attempts():
-            stored = self._catalog.load_table(table)
-            head = stored.current_snapshot()
-            if head is None:
-                raise NoTableError(f"{table} has no first snapshot; call ensure before staging")
-            ref = stored.metadata.refs.get(branch)
-            if self._commits(
-                stored, branch, ref.snapshot_id if ref else None, [iceberg_rewrite.set_branch(branch, head.snapshot_id)]
-            ):
-                return head
-            _pause(attempt)
-        raise CommitConflictError(f"branch {branch} of {table} kept moving for {ATTEMPTS} attempts; run the step again")
-
-    def _drop(self, stored: Table, branch: str, *, only: int | None = None) -> bool:
-        """Remove the branch if it is there (and at `only`, when given); False when another writer was faster."""
-        ref = stored.metadata.refs.get(branch)
-        if ref is None or (only is not None and ref.snapshot_id != only):
-            return True
-        return self._commits(stored, branch, ref.snapshot_id, [RemoveSnapshotRefUpdate(ref_name=branch)])
-
-    def _commits(self, stored: Table, ref: str, at: int | None, updates: list[TableUpdate]) -> bool:
-        return iceberg_rewrite.commits(self._catalog, stored, ref, at, updates)
 
     def _history(self, table: str) -> list[Snapshot]:
         stored = self._load(table)
@@ -396,25 +426,11 @@ class IcebergTables:
             raise kind(f"{what} in {self.place}: {advice} ({type(error).__name__}: {error})") from error
 
 
-def _is_ancestor(stored: Table, snapshot_id: int, *, of: int) -> bool:
-    """Say whether `snapshot_id` is `of` or one of its ancestors."""
-    history = ancestors_of(stored.snapshot_by_id(of), stored.metadata)
-    return any(snapshot.snapshot_id == snapshot_id for snapshot in history)
-
-
-def _last_number(stored: Table) -> int:
-    return max((snapshot.sequence_number or 0 for snapshot in stored.snapshots()), default=0)
-
-
-def _data_files(snapshot: Snapshot) -> int:
-    """Count the data files; PyIceberg warns when a delete has nothing to delete."""
-    return int(properties(snapshot).get("total-data-files", "1"))
-
-
 def _attempts() -> range:
     return range(ATTEMPTS)
 
 
-def _pause(attempt: int) -> None:
+def pause(attempt: int) -> None:
+    """Wait a little, longer each time."""
     # Full jitter, so that writers that collided once do not collide in step.
     time.sleep(random.uniform(0, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt)))  # noqa: S311 - no secret

@@ -1,7 +1,7 @@
 """What an Iceberg table's snapshots remember, which files it has, and which of them nothing needs any more."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -10,6 +10,9 @@ from pyarrow import fs
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
+
+from lakehouse.adapters.iceberg_commit import entries_of, manifests_of
+from lakehouse.adapters.iceberg_seal import require_sealed
 
 KEY = "lakehouse.key"
 KEPT_KEYS = "lakehouse.kept-keys"
@@ -39,38 +42,58 @@ def forgotten(history: Iterable[Mapping[str, str]], snapshot_id: int) -> str | N
 
 def file_rows(stored: Table) -> Iterator[pa.Table]:
     """Yield the rows of every data file that lies in the table's folder, referenced or left over, whole."""
-    files, paths = _listing(stored)
-    for path in paths:
+    files = file_system(stored)
+    for path in _paths(stored):
         if path.endswith(".parquet"):
             with files.open_input_file(path) as file:
-                yield pq.read_table(file)
+                body = file.read_buffer()
+            require_sealed(path, body)
+            yield pq.read_table(pa.BufferReader(body))
 
 
-def sweep(stored: Table, keep: Collection[str]) -> int:
-    """Delete what lies in the table's folder and is neither needed nor in `keep`; return how many files."""
-    needed = {_plain(path) for path in (*_needed(stored), *keep)}
-    files, paths = _listing(stored)
-    surplus = [path for path in paths if path not in needed]
+def sweep(stored: Table, keep: Collection[str], past: Iterable[Snapshot], spared: Callable[[str], bool]) -> int:
+    """Delete what lies in the table's folder and nothing needs; return how many files.
+
+    Needed are `keep`, what is `spared`, and all that the metadata and the snapshots of the `past` name.
+    """
+    names = needed(stored, past, keep)
+    files = file_system(stored)
+    surplus = [path for path in _paths(stored) if path not in names and not spared(path)]
     for path in surplus:
         files.delete_file(path)
     return len(surplus)
 
 
-def _needed(stored: Table) -> Iterator[str]:
+def needed(stored: Table, past: Iterable[Snapshot], keep: Collection[str] = ()) -> set[str]:
+    """Return the paths of `keep` and of all files that the metadata and the snapshots of the `past` name."""
+    return {_plain(path) for path in (*_needed(stored, past), *keep)}
+
+
+def _needed(stored: Table, past: Iterable[Snapshot]) -> Iterator[str]:
     yield stored.metadata_location
     yield from (one.statistics_path for one in stored.metadata.statistics)
-    for snapshot in stored.snapshots():
+    for snapshot in (*stored.snapshots(), *past):
         yield snapshot.manifest_list
-        for manifest in snapshot.manifests(stored.io):
+        for manifest in manifests_of(stored.io, snapshot):
             yield manifest.manifest_path
-            yield from (entry.data_file.file_path for entry in manifest.fetch_manifest_entry(stored.io))
+            yield from (entry.data_file.file_path for entry in entries_of(stored.io, manifest))
 
 
-def _listing(stored: Table) -> tuple[fs.FileSystem, list[str]]:
+def file_system(stored: Table) -> fs.FileSystem:
+    """Return the storage that the table lies in."""
     location = urlsplit(stored.location())
     files: fs.FileSystem = PyArrowFileIO(stored.io.properties).fs_by_scheme(location.scheme, location.netloc)
-    found = files.get_file_info(fs.FileSelector(_plain(stored.location()), recursive=True, allow_not_found=True))
-    return files, sorted(one.path for one in found if one.type == fs.FileType.File)
+    return files
+
+
+def file_infos(stored: Table) -> list[fs.FileInfo]:
+    """Return every file that lies in the table's folder."""
+    chosen = fs.FileSelector(_plain(stored.location()), recursive=True, allow_not_found=True)
+    return [one for one in file_system(stored).get_file_info(chosen) if one.type == fs.FileType.File]
+
+
+def _paths(stored: Table) -> list[str]:
+    return sorted(one.path for one in file_infos(stored))
 
 
 def _plain(location: str) -> str:

@@ -6,18 +6,20 @@ from collections.abc import Callable
 from pyiceberg import exceptions as vendor
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
-from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
+from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from pyiceberg.table.update import (
     AssertRefSnapshotId,
     RemoveSnapshotRefUpdate,
     RemoveSnapshotsUpdate,
-    SetSnapshotRefUpdate,
     TableUpdate,
 )
 
+from lakehouse.adapters import iceberg_past
+from lakehouse.adapters.iceberg_branches import add_snapshot, head_of, set_branch
+from lakehouse.adapters.iceberg_commit import Change, make_snapshot
+from lakehouse.adapters.iceberg_files import write_rows
 from lakehouse.adapters.iceberg_history import FORGOT, KEPT_KEYS, MASKED, RECEIPT, REMOVED, keys_of, properties
-from lakehouse.errors import NoTableError
 from lakehouse.ports import Cleaned, Rewritten
 
 
@@ -49,13 +51,11 @@ def move_to_copy(
     fresh = catalog.load_table(stored.name())
     if head_of(fresh) != head_of(stored):
         return False
-    # A branch that was not cut from anything starts without a parent.
-    fresh.append(
-        cleaned.rows.cast(fresh.schema().as_arrow()),
-        snapshot_properties=_summary(fresh, cleaned, receipt, renamed),
-        branch=branch,
-    )
-    copy = catalog.load_table(stored.name()).metadata.refs[branch].snapshot_id
+    files = write_rows(fresh, cleaned.rows)
+    snapshot = make_snapshot(fresh, None, Change(files), _summary(fresh, cleaned, receipt, renamed))
+    if add_snapshot(catalog, fresh, branch, snapshot) is None:
+        return False
+    copy = snapshot.snapshot_id
     return commits(
         catalog,
         fresh,
@@ -89,32 +89,14 @@ def commits(catalog: Catalog, stored: Table, ref: str, at: int | None, updates: 
     return True
 
 
-def head_of(stored: Table) -> int:
-    """Return main's snapshot id; raise NoTableError before the first snapshot."""
-    head = stored.current_snapshot()
-    if head is None:
-        raise NoTableError(f"{'.'.join(stored.name())} has no snapshot on main; call ensure first")
-    return int(head.snapshot_id)
-
-
-def set_branch(name: str, snapshot_id: int) -> SetSnapshotRefUpdate:
-    """Return the update that points a branch at a snapshot."""
-    return SetSnapshotRefUpdate(
-        ref_name=name,
-        type=SnapshotRefType.BRANCH,
-        snapshot_id=snapshot_id,
-        max_ref_age_ms=None,
-        max_snapshot_age_ms=None,
-        min_snapshots_to_keep=None,
-    )
-
-
 def _summary(stored: Table, cleaned: Cleaned, receipt: str, renamed: Callable[[str], str]) -> dict[str, str]:
-    keys = [key for snapshot in reversed(_history(stored)) for key in keys_of(properties(snapshot))]
+    newest = [key for snapshot in reversed(_history(stored)) for key in keys_of(properties(snapshot))]
+    keys = [*iceberg_past.keys(stored), *newest]
+    dropped = (snapshot.snapshot_id for snapshot in iceberg_past.snapshots(stored))
     return {
         RECEIPT: receipt,
         KEPT_KEYS: json.dumps(list(dict.fromkeys(form for key in keys for form in (key, renamed(key))))),
-        FORGOT: json.dumps(sorted(snapshot.snapshot_id for snapshot in stored.snapshots())),
+        FORGOT: json.dumps(sorted({*(snapshot.snapshot_id for snapshot in stored.snapshots()), *dropped})),
         REMOVED: str(cleaned.removed),
         MASKED: str(cleaned.masked),
     }

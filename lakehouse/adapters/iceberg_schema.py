@@ -14,6 +14,7 @@ from lakehouse.errors import SchemaError, TableOwnerError
 
 FIELD_ID = "PARQUET:field_id"
 DATASET = "lakehouse.dataset"
+FORMERLY = "lakehouse.formerly."
 # Iceberg widens these in place: https://iceberg.apache.org/spec/#schema-evolution
 WIDENINGS: tuple[tuple[type[IcebergType], type[IcebergType]], ...] = ((IntegerType, LongType), (FloatType, DoubleType))
 # Eight writers of one table still all succeed with these, measured on SQLite, PostgreSQL and REST catalogs.
@@ -41,6 +42,7 @@ def table_properties(table: TableDefinition) -> dict[str, str]:
         "comment": table.grain,
         "lakehouse.owner": table.owner,
         "lakehouse.key-columns": ",".join(table.key),
+        **{f"{FORMERLY}{one.name}": ",".join(one.formerly) for one in table.columns if one.formerly},
         **({DATASET: table.dataset} if table.dataset else {}),
     }
 
@@ -65,51 +67,66 @@ def is_current(stored: Table, table: TableDefinition) -> bool:
 
 
 def evolve(stored: Table, table: TableDefinition) -> None:
-    """Bring a stored table up to its definition: new columns, wider numbers, looser nullability, properties.
+    """Bring a stored table up to its definition: new columns, new names, wider numbers, looser nullability, properties.
 
     Columns the definition no longer names stay. Raises SchemaError for a difference that would break old rows.
     """
-    old = set(stored.schema().column_names)
     if changed := _changed(stored, table):
         with stored.update_schema() as update:
-            for field in changed:
-                if field.name not in old:
+            for old, field in changed:
+                if old is None:
                     update.add_column(field.name, field.field_type, doc=field.doc)
-                else:
-                    update.update_column(field.name, field_type=field.field_type, required=field.required)
+                    continue
+                if _differs(old, field):
+                    update.update_column(old.name, field_type=field.field_type, required=field.required)
+                if old.name != field.name:
+                    update.rename_column(old.name, field.name)
     if properties := _new_properties(stored, table):
         with stored.transaction() as transaction:
             transaction.set_properties(properties)
-    if stored.current_snapshot() is None:
-        # A branch needs a snapshot to point at, and PyIceberg cannot append to a branch of an empty table.
-        stored.append(table.arrow_schema().empty_table())
 
 
-def _changed(stored: Table, table: TableDefinition) -> list[NestedField]:
-    wanted = iceberg_schema(table)
-    if problems := _incompatible(stored, wanted):
+Change = tuple[NestedField | None, NestedField]
+"""A stored column, if there is one, and what the definition wants of it."""
+
+
+def _changed(stored: Table, table: TableDefinition) -> list[Change]:
+    pairs = _paired(stored, table)
+    if problems := _incompatible(stored, pairs):
         raise SchemaError(
             f"table {table.name} cannot take its new definition: {'; '.join(problems)}. "
             "Rename the changed column, or keep its type"
         )
-    old = {field.name: field for field in stored.schema().fields}
-    return [field for field in wanted.fields if field.name not in old or _differs(old[field.name], field)]
+    return [(old, new) for old, new in pairs if old is None or old.name != new.name or _differs(old, new)]
+
+
+def _paired(stored: Table, table: TableDefinition) -> list[Change]:
+    """Return the wanted columns, each with the stored one that has its name, or a name that it had."""
+    known = {field.name: field for field in stored.schema().fields}
+    return [
+        (next((known[name] for name in (column.name, *column.formerly) if name in known), None), field)
+        for column, field in zip(table.columns, iceberg_schema(table).fields, strict=True)
+    ]
 
 
 def _new_properties(stored: Table, table: TableDefinition) -> dict[str, str]:
     return {name: value for name, value in table_properties(table).items() if stored.properties.get(name) != value}
 
 
-def _incompatible(stored: Table, wanted: Schema) -> list[str]:
-    old = {field.name: field for field in stored.schema().fields}
-    return [
-        problem
-        for field in wanted.fields
-        if (problem := _problem(old.get(field.name), field, rows=stored.current_snapshot() is not None))
-    ]
+def _incompatible(stored: Table, pairs: list[Change]) -> list[str]:
+    rows = stored.current_snapshot() is not None
+    renamed = {
+        old: name.removeprefix(FORMERLY)
+        for name, olds in stored.properties.items()
+        if name.startswith(FORMERLY)
+        for old in olds.split(",")
+    }
+    return [problem for old, new in pairs if (problem := _problem(old, new, renamed, rows=rows))]
 
 
-def _problem(old: NestedField | None, new: NestedField, *, rows: bool) -> str | None:
+def _problem(old: NestedField | None, new: NestedField, renamed: Mapping[str, str], *, rows: bool) -> str | None:
+    if old is None and new.name in renamed:
+        return f"column {new.name} is called {renamed[new.name]} by now"
     if old is None:
         return f"new column {new.name} must be nullable, for rows are there already" if new.required and rows else None
     if old.field_type != new.field_type and not _widens(old.field_type, new.field_type):

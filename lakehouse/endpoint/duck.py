@@ -18,10 +18,11 @@ from sqlglot import exp
 
 from lakehouse.endpoint.channel import BATCH, Frame
 from lakehouse.endpoint.config import EndpointConfig, S3Access
-from lakehouse.endpoint.faults import BusyError, DeadlineError
+from lakehouse.endpoint.faults import BusyError, DamagedTableError, DeadlineError
 from lakehouse.endpoint.messages import ENGINE_ERRORS
 from lakehouse.endpoint.pool import PLANNING, Pool
 from lakehouse.endpoint.process import Engine, EngineDiedError, Nursery
+from lakehouse.endpoint.soundness import RECHECK_SECONDS, Soundness
 from lakehouse.endpoint.wire import unique_names
 from lakehouse.errors import LakehouseError
 from lakehouse.ports import TablePointer
@@ -34,6 +35,7 @@ MAX_DESCRIPTIONS = 1024
 UNFILLED_SECONDS = 30.0
 NAME = re.compile(r"\b[a-z]_[0-9a-f]{24}\b")
 CONTENT = pa.schema([("content", pa.string())])
+VALUES = pa.schema([("value", pa.string())])
 
 
 class Described(NamedTuple):
@@ -84,6 +86,7 @@ class Duck:
         self._cached: dict[str, int] = {}
         self._descriptions: OrderedDict[str, Described] = OrderedDict()
         self._describing = threading.Lock()
+        self._soundness = Soundness(self._values)
         self.changing = threading.RLock()
         self._nursery = Nursery([*LOCAL_EXTENSIONS[:1], *(["httpfs"] if config.s3 else []), *LOCAL_EXTENSIONS[1:]])
         self._unfilled: dict[str, float] = {}
@@ -129,6 +132,10 @@ class Duck:
         schema = self.describe(text).schema()
         return self._rows(text, schema)
 
+    def _values(self, query: exp.Query) -> list[str]:
+        """Return the one column of texts, named value, of a query about files."""
+        return [str(one) for one in self._rows(query.sql("duckdb"), VALUES).column("value").to_pylist()]
+
     def _rows(self, text: str, schema: pa.Schema) -> pa.Table:
         batches = self.stream(PLANNING, text, schema, lambda: None, lambda: None)
         return pa.Table.from_batches(list(batches), schema)
@@ -136,16 +143,22 @@ class Duck:
     def pin(self, pointer: TablePointer) -> Relation:
         """Return the relation that shows exactly this snapshot of a table; made once for each snapshot.
 
-        Raises BusyError when its files cannot be read.
+        Raises BusyError when its files cannot be read, DamagedTableError when one is not what was written.
         """
         name = "t_" + _digest(pointer.metadata_location, str(pointer.snapshot_id))
         known = self._relations.get(name)
         if known is not None:
             return known
         try:
+            self._soundness.require_metadata(pointer)
             size = self._size(pointer)
             kind = "TABLE" if self._fits(size) else "VIEW"
+            # A table held in memory is read once; of the others each statement reads the files.
+            self._soundness.require_files(pointer, remembered=0.0 if kind == "TABLE" else RECHECK_SECONDS)
             relation = self._made(kind, name, self._pin_query(pointer))
+        except DamagedTableError as error:
+            log.error("damaged table=%s file=%s: %s", pointer.name, error.path, error.how)
+            raise
         except duckdb.Error as error:
             log.warning("cannot read table=%s error=%s", pointer.name, error)
             raise BusyError(f"the files of table {pointer.name} cannot be read now; try again later") from error
@@ -219,8 +232,10 @@ class Duck:
         """Return the compressed bytes of a snapshot, from its summary; a huge number when it does not say."""
         location = exp.Anonymous(this="read_text", expressions=[exp.Literal.string(pointer.metadata_location)])
         text = exp.select("content").from_(location).sql("duckdb")
-        (content,) = self._rows(text, CONTENT).column("content").to_pylist()
-        metadata = json.loads(content or "{}")
+        found = self._rows(text, CONTENT).column("content").to_pylist()
+        if not found:  # DuckDB takes a file that is gone for a pattern that nothing fits
+            raise BusyError(f"the files of table {pointer.name} cannot be read now; try again later")
+        metadata = json.loads(found[0] or "{}")
         wanted = pointer.snapshot_id or metadata.get("current-snapshot-id")
         for snapshot in metadata.get("snapshots", []):
             if snapshot["snapshot-id"] == wanted:

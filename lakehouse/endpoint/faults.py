@@ -50,6 +50,15 @@ class BusyError(ServiceUnavailableError):
     kind: ClassVar[str] = "RESOURCE"
 
 
+class DamagedTableError(BusyError):
+    """A file of a table is not what was written. The table is refused until the file is restored; others go on."""
+
+    def __init__(self, table: str, path: str, how: str) -> None:
+        super().__init__(f"table {table} is damaged and is not read; the server's log names the file to restore")
+        self.path = path
+        self.how = how
+
+
 class UnauthenticatedError(LoginError):
     """No valid user name and password, token or session came with the call."""
 

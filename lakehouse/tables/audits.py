@@ -1,11 +1,13 @@
 """Promises that staged rows are held to before anyone can see them."""
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.definition import Column, TableDefinition
+from lakehouse.ports import RowCounts
 
 Audit = Callable[[TableDefinition, pa.Table], list[str]]
 """A promise: given the definition and all rows on the branch, return one line per way it is broken."""
@@ -23,6 +25,28 @@ def broken_promises(
     return [*_key(table, rows), *(line for audit in audits for line in audit(table, rows))]
 
 
+def broken_promises_of_new(
+    table: TableDefinition, new: pa.Table, similar: pa.Table, counts: RowCounts, *, mode: Literal["append", "replace"]
+) -> list[str]:
+    """Return every broken promise of rows that join others, without reading all of those.
+
+    `similar` are the keys of the older rows that could equal one of `new`; none for rows that replace all others.
+    """
+    expected = new.num_rows + (counts.before if mode == "append" else 0)
+    problems = [
+        *_off("rows were stored", counts.added, new.num_rows),
+        *_off("rows on the branch", counts.after, expected),
+        *_columns(table, new),
+    ]
+    return problems or _key(
+        table, pa.concat_tables([new.select(list(table.key)), similar], promote_options="permissive")
+    )
+
+
+def _off(what: str, found: int, expected: int) -> list[str]:
+    return [] if found == expected else [f"row count: {found} {what}, {expected} expected"]
+
+
 def _count(rows: pa.Table, expected_count: int) -> list[str]:
     if rows.num_rows == expected_count:
         return []
@@ -37,7 +61,7 @@ def _column(column: Column, rows: pa.Table) -> list[str]:
     if column.name not in rows.column_names:
         return [f"schema: column {column.name} is missing"]
     found = rows[column.name]
-    if _plain(found.type) != _plain(column.type):
+    if _plain(found.type) != _plain(column.type) and not pa.types.is_null(found.type):
         return [f"schema: column {column.name} is {found.type}, not {column.type}"]
     if found.null_count and not column.nullable:
         return [f"nullability: required column {column.name} has {found.null_count} nulls"]
@@ -54,6 +78,8 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 def _key(table: TableDefinition, rows: pa.Table) -> list[str]:
     if not table.key or not rows.num_rows:
         return []
+    if _plainly_unique(rows.select(list(table.key))):
+        return []
     counts = rows.group_by(list(table.key)).aggregate([([], "count_all")])
     repeated = counts.filter(pc.greater(counts["count_all"], pa.scalar(1)))
     if not repeated.num_rows:
@@ -62,6 +88,19 @@ def _key(table: TableDefinition, rows: pa.Table) -> list[str]:
     lines = [f"{row.pop('count_all')} rows with {_shown(row)}" for row in shown]
     more = f" and {repeated.num_rows - SHOWN} more" if repeated.num_rows > SHOWN else ""
     return [f"key ({', '.join(table.key)}) is not unique: {'; '.join(lines)}{more}"]
+
+
+def _plainly_unique(keys: pa.Table) -> bool:
+    """Say whether one look shows that no key repeats: they ascend, or there are as many values as rows."""
+    if keys.num_columns != 1:
+        return False
+    column = keys.column(0)
+    if (
+        column.null_count == 0
+        and pc.all(pc.less(column.slice(0, len(column) - 1), column.slice(1))).as_py() is not False
+    ):
+        return True
+    return bool(pc.count_distinct(column, mode="all").as_py() == len(column))
 
 
 def _shown(row: dict[str, object]) -> str:

@@ -205,6 +205,31 @@ MODEL_QUARANTINES = TableDefinition(
     ),
 )
 
+MAINTENANCE = TableDefinition(
+    name="gold.maintenance",
+    grain="one row per table and maintenance run that changed something in it",
+    key=("run_id", "table_name"),
+    owner="team:data",
+    columns=(
+        Column("table_name", pa.string(), "Table taken care of.", nullable=False),
+        Column("data_files_before", pa.int64(), "Files that its rows lay in.", unit="1"),
+        Column("data_files_after", pa.int64(), "Files that its rows lie in.", unit="1"),
+        Column("data_bytes", pa.int64(), "Bytes of those files.", unit="byte"),
+        Column("snapshots_before", pa.int64(), "Snapshots in its metadata.", unit="1"),
+        Column("snapshots_after", pa.int64(), "Snapshots in its metadata afterwards.", unit="1"),
+        Column("stored_files_before", pa.int64(), "All files in its folder.", unit="1"),
+        Column("stored_files_after", pa.int64(), "All files in its folder afterwards.", unit="1"),
+        Column("stored_bytes_before", pa.int64(), "Bytes of all files.", unit="byte"),
+        Column("stored_bytes_after", pa.int64(), "Bytes of all files afterwards.", unit="byte"),
+        Column("branches_dropped", pa.int64(), "Audit branches that nobody was using any more.", unit="1"),
+        Column("compactions", pa.int64(), "Groups of small files that were joined.", unit="1"),
+        Column("snapshots_expired", pa.int64(), "Old snapshots that can no longer be read.", unit="1"),
+        Column("orphan_files", pa.int64(), "Files deleted because nothing needed them.", unit="1"),
+        Column("orphan_bytes", pa.int64(), "Bytes of those files.", unit="byte"),
+        *RUN,
+    ),
+)
+
 GOLD = (
     LOADS,
     DOCUMENTS,
@@ -218,4 +243,5 @@ GOLD = (
     RETRAIN_DECISIONS,
     MODEL_QUARANTINES,
     *HEALTH,
+    MAINTENANCE,
 )

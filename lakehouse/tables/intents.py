@@ -6,13 +6,13 @@ one open carries it out first; every step of that may be repeated, by several pr
 """
 
 import contextlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from lakehouse.errors import NoObjectError, ObjectExistsError
 from lakehouse.ports import ObjectStore, Provenance
 from lakehouse.tables.release import View
+from lakehouse.tables.sealed_json import seal, unseal
 
 PREFIX = "intents/"
 OPEN = ".json"
@@ -40,13 +40,13 @@ class Intent:
     model_version: str | None = None
 
     def to_json(self) -> bytes:
-        """Return the canonical JSON form."""
-        return json.dumps(asdict(self), sort_keys=True, indent=1).encode()
+        """Return the canonical JSON form, with the hash of its content."""
+        return seal(asdict(self))
 
     @classmethod
     def from_json(cls, body: bytes) -> "Intent":
-        """Read what `to_json` wrote."""
-        raw = json.loads(body)
+        """Read what `to_json` wrote; raise ChecksumError when it is damaged."""
+        raw = unseal(body, "an intent")
         views = raw["views"]
         return cls(
             key=raw["key"],
@@ -74,12 +74,20 @@ class IntentLog:
                 return number, Intent.from_json(self.objects.get(self._key(number, OPEN)))
 
     def open(self, number: int, intent: Intent) -> bool:
-        """Create intent `number`, the one after a done newest; False when another writer was faster."""
+        """Create intent `number`, the one after a done newest; False when other writers were faster."""
         try:
             self.objects.put_new(self._key(number, OPEN), intent.to_json())
         except ObjectExistsError:
             return False
-        return True
+        # A writer that slept through several intents finds its number free again, for they were swept away. The newest
+        # never is, so whoever is not the newest now was too late; once it is, nobody opens a later one.
+        if self._numbers()[-1] == number:
+            return True
+        self.objects.delete(self._key(number, OPEN))
+        return False
+
+    def _numbers(self) -> list[int]:
+        return sorted(int(key.removeprefix(PREFIX).split(".")[0]) for key in self.objects.keys(PREFIX))
 
     def close(self, number: int) -> None:
         """Mark the intent done, carried out or given up, and sweep away all older ones."""

@@ -5,15 +5,24 @@ every view and the current model. The newest number is the current one. A writer
 create-only write, so two writers can never both win, and a crash before that write changes nothing that is visible.
 """
 
-import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
-from lakehouse.errors import CommitConflictError, NoReleaseError, NoTableError, ObjectExistsError, WithdrawnError
+from lakehouse.errors import (
+    ChecksumError,
+    CommitConflictError,
+    NoObjectError,
+    NoReleaseError,
+    NoTableError,
+    ObjectExistsError,
+    WithdrawnError,
+)
 from lakehouse.ports import ObjectStore, Provenance, TablePointer, TableStore
+from lakehouse.tables.sealed_json import seal, unseal
 
 PREFIX = "releases/"
+HINT = "newest/release"
 MAX_ATTEMPTS = 20
 
 
@@ -42,13 +51,13 @@ class Release:
     withdrawn: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
-        """Return the canonical JSON form."""
-        return json.dumps(asdict(self), sort_keys=True, indent=1).encode()
+        """Return the canonical JSON form, with the hash of its content."""
+        return seal(asdict(self))
 
     @classmethod
     def from_json(cls, body: bytes) -> "Release":
-        """Read what `to_json` wrote."""
-        raw = json.loads(body)
+        """Read what `to_json` wrote; raise ChecksumError when it is damaged."""
+        raw = unseal(body, "a release")
         return cls(
             number=raw["number"],
             created_at=raw["created_at"],
@@ -111,14 +120,41 @@ class ReleaseLog:
 
     def current(self) -> Release:
         """Return the newest release; raise NoReleaseError before the first."""
-        keys = self.objects.keys(PREFIX)
-        if not keys:
-            raise NoReleaseError("nothing is published yet; run `make demo` or `lakehouse run` first")
-        return Release.from_json(self.objects.get(keys[-1]))
+        newest = self._after(self._hinted())
+        if newest is None:
+            keys = self.objects.keys(PREFIX)
+            if not keys:
+                raise NoReleaseError("nothing is published yet; run `make demo` or `lakehouse run` first")
+            newest = self._read(keys[-1])
+        return newest
+
+    def _hinted(self) -> int:
+        """Return the number of a release that was the newest once; 0 when nobody left one behind."""
+        try:
+            body = self.objects.get(HINT)
+        except NoObjectError:
+            return 0
+        return int(body) if body.isdigit() else 0
+
+    def _after(self, number: int) -> Release | None:
+        """Return the last of the unbroken line of releases from `number` on; None when that one is not there."""
+        found = None
+        while number:
+            try:
+                found, number = self.numbered(number), number + 1
+            except NoObjectError:
+                break
+        return found
 
     def numbered(self, number: int) -> Release:
         """Return an old release; raise NoObjectError when there is none of that number."""
-        return Release.from_json(self.objects.get(f"{PREFIX}{number:010d}.json"))
+        return self._read(f"{PREFIX}{number:010d}.json")
+
+    def _read(self, key: str) -> Release:
+        release = Release.from_json(self.objects.get(key))
+        if key != f"{PREFIX}{release.number:010d}.json":
+            raise ChecksumError(f"{key} holds release {release.number}; restore it from a backup or a replica")
+        return release
 
     def publish(
         self,
@@ -164,6 +200,9 @@ class ReleaseLog:
                 self.objects.put_new(f"{PREFIX}{new.number:010d}.json", new.to_json())
             except ObjectExistsError:
                 continue
+            # All releases are found by listing them, which takes the longer the more there are. It is but a hint:
+            # it may be lost or late, and numbers are tried from there on.
+            self.objects.put(HINT, str(new.number).encode())
             return new
         raise CommitConflictError(f"another writer published {MAX_ATTEMPTS} releases meanwhile; run the step again")
 

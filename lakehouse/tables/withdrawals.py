@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from lakehouse.errors import BusyError
 from lakehouse.ports import ObjectStore
 from lakehouse.tables.release import PREFIX as RELEASES
+from lakehouse.tables.sealed_json import seal, unseal
 
 PREFIX = "withdrawals/"
 PLAN, JOURNAL, RECEIPT = ".plan.json", ".json", ".receipt.json"
@@ -41,7 +41,7 @@ def forget_in_releases(
     changed = 0
     for key in objects.keys(RELEASES):
         body = objects.get(key)
-        raw: dict[str, Any] = json.loads(body)
+        raw = unseal(body, f"release {key}")
         withdrawn = dict(raw.get("withdrawn", {}))
         for name in [name for name, pin in raw["tables"].items() if pin["snapshot_id"] in forgot.get(name, ())]:
             del raw["tables"][name]
@@ -50,7 +50,7 @@ def forget_in_releases(
             withdrawn[f"model {raw['model_version']}"] = receipt
             raw["model_version"] = None
         raw["withdrawn"] = withdrawn
-        if (new := json.dumps(raw, sort_keys=True, indent=1).encode()) != body and withdrawn:
+        if (new := seal(raw)) != body and withdrawn:
             objects.put(key, new)
             changed += 1
     return changed

@@ -22,7 +22,7 @@ from lakehouse.errors import (
     TransientError,
 )
 from lakehouse.ports import ObjectStore, Provenance, StagedWrite, TableStore, TableWrite
-from lakehouse.tables.audits import Audit, broken_promises
+from lakehouse.tables.audits import Audit, broken_promises, broken_promises_of_new
 from lakehouse.tables.intents import Intent, IntentLog, Move
 from lakehouse.tables.release import Pins, Release, ReleaseLog, View
 
@@ -68,6 +68,22 @@ def write_audit_publish(
         CommitConflictError: other writers kept moving the tables; run the step again.
     """
     _refuse_repeated_tables(writes)
+    with house.tables.turn():
+        return _write_audit_publish(
+            house, writes, key=key, provenance=provenance, audits=audits, views=views, model_version=model_version
+        )
+
+
+def _write_audit_publish(
+    house: Lakehouse,
+    writes: Sequence[TableWrite],
+    *,
+    key: str,
+    provenance: Provenance,
+    audits: Sequence[Audit],
+    views: Mapping[str, View] | None,
+    model_version: str | None,
+) -> Published:
     branch = f"audit-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     summary = {**provenance.summary(), KEY: key}
     for attempt in range(ATTEMPTS):
@@ -84,10 +100,10 @@ def write_audit_publish(
                 continue  # another run of the same key was faster: its rows are what these were found to repeat
             raise
         intent = Intent(key, tuple(moves), provenance, views, model_version)
-        if IntentLog(house.objects).open(number + 1, intent) and (release := _carry_out(house, number + 1, intent)):
+        if IntentLog(house.objects).open(number + 1, intent) and (release := carry_out(house, number + 1, intent)):
             snapshots = {**done, **{move.table: move.snapshot_id for move in moves}}
             return Published(release.number, snapshots, changed=True)
-        _pause(attempt)
+        pause(attempt)
     raise CommitConflictError(f"other writers kept moving the tables of {key!r}; run the step again")
 
 
@@ -95,7 +111,7 @@ def recover(house: Lakehouse) -> int:
     """Finish the intent a crashed writer left open, if there is one; return the number of the newest intent."""
     number, intent = IntentLog(house.objects).newest()
     if intent is not None:
-        _carry_out(house, number, intent)
+        carry_out(house, number, intent)
     return number
 
 
@@ -112,6 +128,8 @@ def _committed(house: Lakehouse, writes: Sequence[TableWrite], key: str) -> dict
 
 def _unpinned(house: Lakehouse, done: Mapping[str, int], branch: str) -> list[Move]:
     """Return moves that pin tables which hold the key but are in no release, as after losing the release log."""
+    if not done:
+        return []
     pinned = _current(house).tables
     return [Move(name, branch, snapshot_id, snapshot_id) for name, snapshot_id in done.items() if name not in pinned]
 
@@ -158,26 +176,23 @@ def _stage_and_audit(
 
 
 def _stage(tables: TableStore, write: TableWrite, branch: str, summary: Mapping[str, str]) -> Move:
-    name = write.table.name
     tables.ensure(write.table)
-    base = tables.pointer(name).snapshot_id
-    for attempt in range(ATTEMPTS):
-        staged = tables.stage(write, branch, summary)
-        before, base = base, tables.pointer(name).snapshot_id
-        # main only moves forward: equal before and after means the branch was cut from exactly there.
-        if base is not None and base == before:
-            return Move(name, branch, staged.snapshot_id, base)
-        _pause(attempt)
-    raise CommitConflictError(f"other writers kept moving {name}; run the step again")
+    staged = tables.stage(write, branch, summary)
+    return Move(write.table.name, branch, staged.snapshot_id, staged.base)
 
 
 def _audit(house: Lakehouse, write: TableWrite, move: Move, audits: Sequence[Audit]) -> list[str]:
-    rows = house.tables.read_staged(StagedWrite(write.table, move.branch, move.snapshot_id))
-    expected = write.rows.num_rows
-    if write.mode == "append":
-        first = write.table.columns[0].name
-        expected += house.tables.read(write.table.name, columns=[first], snapshot_id=move.base).num_rows
-    problems = broken_promises(write.table, rows, expected_count=expected, audits=audits)
+    staged = StagedWrite(write.table, move.branch, move.snapshot_id, move.base)
+    counts = house.tables.prove_staged(staged)
+    if audits:
+        rows = house.tables.read_staged(staged)
+        expected = write.rows.num_rows + (counts.before if write.mode == "append" else 0)
+        problems = broken_promises(write.table, rows, expected_count=expected, audits=audits)
+    else:
+        keys = write.rows.select(list(write.table.key))
+        alone = write.mode == "replace" or not write.table.key
+        before = keys.schema.empty_table() if alone else house.tables.similar(staged, keys)
+        problems = broken_promises_of_new(write.table, write.rows, before, counts, mode=write.mode)
     return [f"{write.table.name}: {line}" for line in problems]
 
 
@@ -189,13 +204,13 @@ def _discard(tables: TableStore, staged: Sequence[TableDefinition], branch: str,
         error.add_note(f"branch {branch} stays behind ({second}); the next run with this key drops it")
 
 
-def _carry_out(house: Lakehouse, number: int, intent: Intent) -> Release | None:
+def carry_out(house: Lakehouse, number: int, intent: Intent) -> Release | None:
     """Carry out an open intent; None when it was given up because main of a table moved since its branch was cut.
 
     While an intent is open nobody else moves these tables, so everyone who looks comes to the same decision.
     """
     log = IntentLog(house.objects)
-    lost = [move for move in intent.moves if not _possible(house.tables, move)]
+    lost = [move for move in intent.moves if not house.tables.reachable(_staged(move))]
     if lost:
         _refuse_half(house.tables, number, intent, lost)
         log.close(number)
@@ -208,11 +223,6 @@ def _carry_out(house: Lakehouse, number: int, intent: Intent) -> Release | None:
     )
     log.close(number)
     return release
-
-
-def _possible(tables: TableStore, move: Move) -> bool:
-    history = [int(summary["snapshot-id"]) for summary in tables.summaries(move.table)]
-    return move.snapshot_id in history or history[-1:] == [move.base]
 
 
 def _refuse_half(tables: TableStore, number: int, intent: Intent, lost: Sequence[Move]) -> None:
@@ -229,9 +239,12 @@ def _refuse_half(tables: TableStore, number: int, intent: Intent, lost: Sequence
 
 
 def _staged(move: Move) -> StagedWrite:
-    return StagedWrite(TableDefinition(move.table, grain="", columns=(), key=()), move.branch, move.snapshot_id)
+    return StagedWrite(
+        TableDefinition(move.table, grain="", columns=(), key=()), move.branch, move.snapshot_id, move.base
+    )
 
 
-def _pause(attempt: int) -> None:
+def pause(attempt: int) -> None:
+    """Wait a little before the next attempt, longer each time."""
     # Full jitter, so that writers that collided once do not collide in step.
     time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311 - no secret

@@ -16,7 +16,7 @@ from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
 ROWS = 500_000
 ROUNDS = 7
 ORIGIN = Provenance(run_id="bench", code_commit="0" * 40)
-EARLY, LATE, WIDTH = 10, 60, 2
+EARLY, LATE, OLD, WIDTH = 10, 60, 1000, 2
 
 
 class Place:
@@ -138,22 +138,19 @@ def test_one_row_joins_a_table_that_is_already_large(bench, local, made_rows):
     assert local.tables.read(large.name).num_rows == plain.scan().to_arrow().num_rows == ROWS + 1 + ROUNDS
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 def test_late_commits_lose_no_row(bench, local, made_rows):
-    tables = {"PyIceberg append": local.plain(), "`write_audit_publish`": local.ready()}
-    plain, ours = tables.values()
+    plain, ours = local.plain(), local.ready()
     runs = {
-        "PyIceberg append": lambda number: plain.append(made_rows.rows(1, first=number)),
-        "`write_audit_publish`": lambda number: local.publish(ours, made_rows.rows(1, first=number), number),
+        "PyIceberg append": (LATE, lambda number: plain.append(made_rows.rows(1, first=number))),
+        "`write_audit_publish`": (OLD, lambda number: local.publish(ours, made_rows.rows(1, first=number), number)),
     }
-    spent = {name: [] for name in runs}
-    for number in range(1, LATE + WIDTH + 1):
-        for name, run in runs.items():
-            spent[name].append(bench.clock(lambda run=run, number=number: run(number)))
-    for name, times in spent.items():
-        near = {at: times[at - 1 - WIDTH : at + WIDTH] for at in (EARLY, LATE)}
+    for name, (last, run) in runs.items():
+        times = [bench.clock(partial(run, number)) for number in range(1, last + WIDTH + 1)]
+        near = {at: times[at - 1 - WIDTH : at + WIDTH] for at in (EARLY, LATE, OLD) if at <= last}
         bench.add(
             f"append of 1 row as the table grows older, local folder, {name}",
             {f"at append {at}": some for at, some in near.items()},
         )
-    assert local.tables.read(ours.name).num_rows == plain.scan().to_arrow().num_rows == LATE + WIDTH
+    assert plain.scan().to_arrow().num_rows == LATE + WIDTH
+    assert local.tables.read(ours.name).num_rows == OLD + WIDTH

@@ -78,7 +78,7 @@ def test_a_kill_at_every_change_of_a_second_submission_is_repaired_by_the_same_r
     place = {"kind": "local", "folder": str(tmp_path), "tag": "again", "before": True}
     killed = kill_writers(place, range(14))
     assert killed == list(range(len(killed))), "the points are counted without gaps"
-    assert 10 <= len(killed) < 14, "the last writers get through, so every point was tried"
+    assert 9 <= len(killed) < 14, "the last writers get through, so every point was tried"
     decided = [point for point in killed if finish_by_a_stranger(place, point)]
     assert len(decided) >= 3, "the intent is open from its creation to its mark"
     for point in killed:

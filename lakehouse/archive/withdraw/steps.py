@@ -31,6 +31,7 @@ from lakehouse.ports import (
 from lakehouse.tables.gold import MODEL_QUARANTINES, RETRAIN_DECISIONS
 from lakehouse.tables.register import WITHDRAWALS
 from lakehouse.tables.release import Pins, Release
+from lakehouse.tables.sealed_json import resealed
 from lakehouse.tables.withdrawals import PREFIX, forget_in_releases, quarantine
 from lakehouse.tables.write_audit_publish import Lakehouse, recover, write_audit_publish
 
@@ -200,7 +201,7 @@ class Steps:
             except UnicodeDecodeError:
                 continue  # nothing here writes such objects
             if (new := self.mask.document(old)) != old:
-                objects.put(key, new.encode())
+                objects.put(key, resealed(body, new.encode()))
                 changed += 1
         return {"changed": changed}
 

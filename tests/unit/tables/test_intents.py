@@ -46,3 +46,12 @@ def test_older_intents_are_swept_and_a_late_mark_does_no_harm(log):
     log.open(4, INTENT)
     log.close(2)
     assert log.newest() == (4, INTENT)
+
+
+def test_a_writer_that_slept_through_several_intents_does_not_get_its_number_again(log):
+    for number in (1, 2, 3):
+        log.open(number, INTENT)
+        log.close(number)
+    assert not log.open(2, INTENT), "2 was swept away, so its name is free"
+    assert log.newest() == (3, None)
+    assert log.open(4, INTENT)

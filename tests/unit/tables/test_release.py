@@ -7,6 +7,7 @@ from lakehouse.adapters.object_store import LocalObjects
 from lakehouse.errors import NoReleaseError
 from lakehouse.ports import Provenance, TablePointer
 from lakehouse.tables.release import Pins, Release, ReleaseLog, View
+from lakehouse.tables.sealed_json import seal
 
 PROVENANCE = Provenance("run-1", "c0ffee")
 
@@ -88,7 +89,7 @@ def test_an_intent_carried_out_late_takes_no_view_and_no_model_back(log):
 def test_a_release_of_before_intents_were_numbered_still_loads():
     old = json.loads(Release(number=1, created_at="2026-01-01").to_json())
     del old["intent"]
-    assert Release.from_json(json.dumps(old)).intent == 0
+    assert Release.from_json(seal(old)).intent == 0
 
 
 def test_views_are_those_of_the_tables_that_are_published_not_of_those_the_writer_knew(tmp_path):

@@ -1,0 +1,217 @@
+"""How a snapshot is made: sealed manifests and a sealed list of them, few however old the table grows."""
+
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from pyiceberg.io import FileIO
+from pyiceberg.manifest import (
+    DataFile,
+    ManifestEntry,
+    ManifestEntryStatus,
+    ManifestFile,
+    write_manifest,
+    write_manifest_list,
+)
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Operation, Snapshot, SnapshotSummaryCollector, Summary, update_snapshot_summaries
+
+from lakehouse.adapters.iceberg_seal import MemoryFile, store
+
+# Eight manifests of one size become one of the next, so a table of n appends has about 4 log8(n) of them.
+TIER = 8
+CODEC: Literal["deflate"] = "deflate"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a snapshot does to its parent: files it adds, and paths of files it takes out."""
+
+    added: Sequence[DataFile] = ()
+    removed: Collection[str] = ()
+
+    @property
+    def operation(self) -> Operation:
+        """What Iceberg calls it."""
+        return Operation.OVERWRITE if self.removed else Operation.APPEND
+
+
+def live_entries(io: FileIO, snapshot: Snapshot) -> list[ManifestEntry]:
+    """Return the entries of all data files that are in a snapshot."""
+    return [entry for manifest in manifests_of(io, snapshot) for entry in entries_of(io, manifest)]
+
+
+def live_paths(io: FileIO, snapshot: Snapshot) -> list[str]:
+    """Return the paths of all data files that are in a snapshot."""
+    return [entry.data_file.file_path for entry in live_entries(io, snapshot)]
+
+
+def make_snapshot(stored: Table, parent: Snapshot | None, change: Change, summary: Mapping[str, str]) -> Snapshot:
+    """Write what a new snapshot needs and return it; no catalog knows of it yet."""
+    maker = _Maker(stored, stored.metadata.new_snapshot_id())
+    manifests = [*maker.added(change.added), *maker.carried(parent, change.removed)]
+    number = stored.metadata.next_sequence_number()
+    return Snapshot(
+        snapshot_id=maker.snapshot_id,
+        parent_snapshot_id=parent.snapshot_id if parent else None,
+        manifest_list=maker.listed(manifests, parent, number),
+        sequence_number=number,
+        summary=maker.summary(parent, change, summary),
+        schema_id=stored.metadata.current_schema_id,
+    )
+
+
+class _Maker:
+    def __init__(self, stored: Table, snapshot_id: int) -> None:
+        self.snapshot_id = snapshot_id
+        self._stored = stored
+        self._metadata = stored.metadata
+        self._folder = stored.location_provider().metadata_path
+        self._gone: list[DataFile] = []
+
+    def added(self, files: Sequence[DataFile]) -> list[ManifestFile]:
+        entries = [
+            ManifestEntry.from_args(status=ManifestEntryStatus.ADDED, snapshot_id=self.snapshot_id, data_file=one)
+            for one in files
+        ]
+        return [self._manifest(entries)] if entries else []
+
+    def carried(self, parent: Snapshot | None, removed: Collection[str]) -> list[ManifestFile]:
+        """Return the parent's manifests without the removed files, and the manifest that says they are gone."""
+        if parent is None:
+            return []
+        manifests = manifests_of(self._stored.io, parent)
+        old = [one for one in manifests if one.has_added_files() or one.has_existing_files()]
+        if not removed:
+            return self._merged(old)
+        kept: list[ManifestFile] = []
+        stay: list[ManifestEntry] = []
+        go: list[ManifestEntry] = []
+        for manifest in old:
+            entries = entries_of(self._stored.io, manifest)
+            hit = [entry for entry in entries if entry.data_file.file_path in removed]
+            if not hit:
+                kept.append(manifest)
+                continue
+            go.extend(_as(ManifestEntryStatus.DELETED, entry, self.snapshot_id) for entry in hit)
+            stay.extend(entry for entry in entries if entry.data_file.file_path not in removed)
+        self._gone = [entry.data_file for entry in go]
+        changed = [self._manifest(go)] if go else []
+        return [*changed, *([self._manifest(_existing(stay))] if stay else []), *self._merged(kept)]
+
+    def _merged(self, manifests: Sequence[ManifestFile]) -> list[ManifestFile]:
+        tiers: dict[int, list[ManifestFile]] = {}
+        for manifest in manifests:
+            tiers.setdefault(_tier(manifest), []).append(manifest)
+        kept: list[ManifestFile] = []
+        for group in tiers.values():
+            if len(group) < TIER:
+                kept.extend(group)
+            else:
+                entries = [entry for one in group for entry in entries_of(self._stored.io, one)]
+                kept.append(self._manifest(_existing(entries)))
+        return kept
+
+    def _manifest(self, entries: Sequence[ManifestEntry]) -> ManifestFile:
+        file = MemoryFile()
+        with write_manifest(
+            format_version=self._metadata.format_version,
+            spec=self._metadata.spec(),
+            schema=self._metadata.schema(),
+            output_file=file,
+            snapshot_id=self.snapshot_id,
+            avro_compression=CODEC,
+        ) as writer:
+            for entry in entries:
+                writer.add_entry(entry)
+        file.named(self._folder, "manifest", ".avro")
+        store(self._stored.io, file.location, file.body)
+        return writer.to_manifest_file()
+
+    def listed(self, manifests: Sequence[ManifestFile], parent: Snapshot | None, number: int) -> str:
+        """Write the list of manifests; return where it is."""
+        file = MemoryFile()
+        with write_manifest_list(
+            format_version=self._metadata.format_version,
+            output_file=file,
+            snapshot_id=self.snapshot_id,
+            parent_snapshot_id=parent.snapshot_id if parent else None,
+            sequence_number=number,
+            avro_compression=CODEC,
+        ) as writer:
+            writer.add_manifests(list(manifests))
+        file.named(self._folder, f"snap-{self.snapshot_id}-{uuid.uuid4().hex[:8]}", ".avro")
+        store(self._stored.io, file.location, file.body)
+        return file.location
+
+    def summary(self, parent: Snapshot | None, change: Change, given: Mapping[str, str]) -> Summary:
+        collector = SnapshotSummaryCollector()
+        schema, spec = self._metadata.schema(), self._metadata.spec()
+        for one in change.added:
+            collector.add_file(one, schema=schema, partition_spec=spec)
+        for one in self._gone:
+            collector.remove_file(one, schema=schema, partition_spec=spec)
+        own = Summary(operation=change.operation, **collector.build(), **given)
+        return update_snapshot_summaries(own, parent.summary if parent else None)
+
+
+def _tier(manifest: ManifestFile) -> int:
+    count, tier = (manifest.added_files_count or 0) + (manifest.existing_files_count or 0), 0
+    while count >= TIER:
+        count, tier = count // TIER, tier + 1
+    return tier
+
+
+def _existing(entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:
+    return [_as(ManifestEntryStatus.EXISTING, entry, entry.snapshot_id) for entry in entries]
+
+
+def _as(status: ManifestEntryStatus, entry: ManifestEntry, snapshot_id: int | None) -> ManifestEntry:
+    return ManifestEntry.from_args(
+        status=status,
+        snapshot_id=snapshot_id,
+        sequence_number=entry.sequence_number,
+        file_sequence_number=entry.file_sequence_number,
+        data_file=entry.data_file,
+    )
+
+
+Known = TypeVar("Known")
+
+
+class _Read(Generic[Known]):
+    """What was read of files that never change, by their paths. Safe among threads; the oldest go first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, Known] = OrderedDict()
+
+    def of(self, path: str, read: Callable[[], Known]) -> Known:
+        with self._lock:
+            if path in self._known:
+                self._known.move_to_end(path)
+                return self._known[path]
+        found = read()
+        with self._lock:
+            self._known[path] = found
+            if len(self._known) > self._most:
+                self._known.popitem(last=False)
+        return found
+
+
+_lists: _Read[list[ManifestFile]] = _Read(64)
+_entries: _Read[list[ManifestEntry]] = _Read(4096)
+
+
+def manifests_of(io: FileIO, snapshot: Snapshot) -> list[ManifestFile]:
+    """Return the manifests of a snapshot; nobody may change them."""
+    return _lists.of(snapshot.manifest_list, lambda: snapshot.manifests(io))
+
+
+def entries_of(io: FileIO, manifest: ManifestFile) -> list[ManifestEntry]:
+    """Return the live entries of a manifest; nobody may change them."""
+    return _entries.of(manifest.manifest_path, lambda: manifest.fetch_manifest_entry(io, discard_deleted=True))

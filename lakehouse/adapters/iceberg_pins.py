@@ -1,0 +1,46 @@
+"""Pins: sealed metadata of a snapshot and those before it, which releases name and readers open without a catalog.
+
+The catalog's own metadata files may go when they are old; a pin stays as long as a release needs it.
+"""
+
+from pyiceberg.table import Table
+from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRef, SnapshotRefType
+from pyiceberg.table.snapshots import Snapshot, ancestors_of
+
+from lakehouse.adapters.iceberg_seal import MemoryFile, metadata_bytes, store
+
+STEM = "pin"
+ENDING = ".metadata.json"
+
+
+def pin(stored: Table, snapshot: Snapshot) -> str:
+    """Write the pin of a snapshot of main if it is not there yet; return its location, the same each time."""
+    metadata = stored.metadata.model_copy(
+        update={
+            "snapshots": list(ancestors_of(snapshot, stored.metadata)),
+            "current_snapshot_id": snapshot.snapshot_id,
+            "refs": {MAIN_BRANCH: _branch(snapshot.snapshot_id)},
+            "last_sequence_number": snapshot.sequence_number,
+            "last_updated_ms": snapshot.timestamp_ms,
+            "snapshot_log": [],
+            "metadata_log": [],
+            "statistics": [],
+            "partition_statistics": [],
+        }
+    )
+    file = MemoryFile()
+    file.body = metadata_bytes(metadata)
+    file.named(stored.location_provider().metadata_path, STEM, ENDING)
+    if not stored.io.new_input(file.location).exists():
+        store(stored.io, file.location, file.body)
+    return file.location
+
+
+def _branch(snapshot_id: int) -> SnapshotRef:
+    return SnapshotRef(
+        snapshot_id=snapshot_id,
+        snapshot_ref_type=SnapshotRefType.BRANCH,
+        min_snapshots_to_keep=None,
+        max_snapshot_age_ms=None,
+        max_ref_age_ms=None,
+    )

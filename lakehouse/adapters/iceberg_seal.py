@@ -1,0 +1,148 @@
+"""Files whose names carry the hash of their bytes, and the reading that refuses whatever differs from its name.
+
+An Iceberg table is a tree of immutable files: metadata names manifest lists, those name manifests, those name data
+files. A name that is the hash of the content therefore makes the tree a hash chain without a byte of extra storage.
+"""
+
+import hashlib
+import re
+import uuid
+from io import BytesIO
+from typing import Any
+
+import pyarrow as pa
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
+from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
+from pyiceberg.table import StagedTable, Table
+from pyiceberg.table.locations import load_location_provider
+from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table.update import TableRequirement, TableUpdate
+from pyiceberg.typedef import Identifier
+
+from lakehouse.errors import ChecksumError
+
+FILE_IO = "lakehouse.adapters.iceberg_seal.SealedFileIO"
+LONG_SEAL = re.compile(r"-([0-9a-f]{64})\.(?:parquet|avro|metadata\.json)$")
+# Catalogs count metadata files by the number before the dash and want a UUID after it: version 8 is for own contents
+# (RFC 9562, section 5.8), so no file that a catalog named at random is taken for a sealed one.
+SHORT_SEAL = re.compile(r"/\d+-([0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})\.metadata\.json$")
+
+
+def sha256_of(body: bytes | memoryview | pa.Buffer) -> str:
+    """Return the hash as 64 hex digits."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def short_seal(body: bytes) -> str:
+    """Return the first 122 bits of the hash, laid out as a UUID of version 8."""
+    digest = bytearray(hashlib.sha256(body).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x80
+    digest[8] = digest[8] & 0x3F | 0x80
+    return str(uuid.UUID(bytes=bytes(digest)))
+
+
+def require_sealed(location: str, body: pa.Buffer) -> None:
+    """Raise ChecksumError when the bytes are not those that the name of their file was made from."""
+    if found := LONG_SEAL.search(location):
+        actual = sha256_of(body)
+    elif found := SHORT_SEAL.search(location):
+        actual = short_seal(body.to_pybytes())
+    else:
+        return
+    if actual != found[1]:
+        raise ChecksumError(
+            f"{location} is damaged: its {body.size} bytes hash to {actual}, its name says {found[1]}; "
+            "restore this file from a backup or a replica, nothing of it was used"
+        )
+
+
+class SealedFileIO(PyArrowFileIO):
+    """PyIceberg's own file access, except that a sealed file is read whole and judged before any of it is given."""
+
+    def new_input(self, location: str) -> PyArrowFile:
+        """Return the file, to be judged when it is opened."""
+        plain = super().new_input(location)
+        if not (LONG_SEAL.search(location) or SHORT_SEAL.search(location)):
+            return plain
+        return _SealedFile(location, plain._path, plain._filesystem, plain._buffer_size)
+
+
+class _SealedFile(PyArrowFile):
+    def open(self, seekable: bool = True) -> InputStream:  # noqa: ARG002, FBT001, FBT002 - PyIceberg's own signature
+        stream: Any = super().open()
+        with stream:
+            body = stream.read_buffer()
+        require_sealed(self.location, body)
+        return pa.BufferReader(body)
+
+
+class MemoryFile(OutputFile):
+    """Takes what PyIceberg writes, so that the file can be named once its bytes are known."""
+
+    def __init__(self) -> None:
+        super().__init__("memory")
+        self.body = b""
+
+    def __len__(self) -> int:
+        return len(self.body)
+
+    def exists(self) -> bool:
+        """Say no: nothing is stored yet."""
+        return False
+
+    def to_input_file(self) -> InputFile:
+        """Refuse: nobody reads it."""
+        raise NotImplementedError("a file in memory is only written")
+
+    def create(self, overwrite: bool = False) -> OutputStream:  # noqa: ARG002, FBT001, FBT002 - PyIceberg's signature
+        """Return a stream that leaves its bytes here when it is closed."""
+        return _Kept(self)
+
+    def named(self, folder: str, stem: str, ending: str) -> None:
+        """Give the file the name of its content."""
+        self._location = f"{folder}/{stem}-{sha256_of(self.body)}{ending}"
+
+
+class _Kept(BytesIO):
+    def __init__(self, file: MemoryFile) -> None:
+        super().__init__()
+        self._file = file
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.body = self.getvalue()
+        super().close()
+
+
+def store(io: FileIO, location: str, body: bytes | pa.Buffer) -> None:
+    """Write a file whole. Its name is its content, so writing it again is no error."""
+    with io.new_output(location).create(overwrite=True) as stream:
+        stream.write(body)  # type: ignore[arg-type]  # Arrow's streams take Arrow's buffers
+
+
+class SealedSqlCatalog(SqlCatalog):
+    """PyIceberg's SQL catalog, whose metadata files are sealed from the first commit on."""
+
+    def _update_and_stage_table(
+        self,
+        current_table: Table | None,
+        table_identifier: Identifier,
+        requirements: tuple[TableRequirement, ...],
+        updates: tuple[TableUpdate, ...],
+    ) -> StagedTable:
+        staged = super()._update_and_stage_table(current_table, table_identifier, requirements, updates)
+        number = self._parse_metadata_version(staged.metadata_location)
+        provider = load_location_provider(staged.metadata.location, staged.metadata.properties)
+        name = f"{number:05d}-{short_seal(metadata_bytes(staged.metadata))}.metadata.json"
+        staged.metadata_location = provider.new_metadata_location(name)
+        return staged
+
+    @staticmethod
+    def _write_metadata(metadata: TableMetadata, io: FileIO, metadata_path: str) -> None:
+        store(io, metadata_path, metadata_bytes(metadata))
+
+
+def metadata_bytes(metadata: TableMetadata) -> bytes:
+    """Return a table's metadata as they are stored."""
+    return metadata.model_dump_json(exclude_none=True).encode()

@@ -1,0 +1,199 @@
+"""Upkeep of Iceberg tables: small files joined, old snapshots and dead branches let go, orphans deleted."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+from pyarrow import fs
+from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.io.pyarrow import ArrowScan
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import FileScanTask, Table
+from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
+from pyiceberg.table.snapshots import Snapshot, ancestors_of
+from pyiceberg.table.update import RemoveSnapshotsUpdate
+
+from lakehouse.adapters import iceberg_branches, iceberg_history, iceberg_past
+from lakehouse.adapters.catalog import IcebergTables, pause
+from lakehouse.adapters.iceberg_commit import Change, live_entries, make_snapshot
+from lakehouse.adapters.iceberg_files import write_rows
+from lakehouse.definition import TableDefinition
+from lakehouse.errors import ChecksumError, CommitConflictError
+from lakehouse.ports import Retention, StagedWrite, Surplus, TableState
+
+SMALL_BYTES = 8 * 2**20
+FEWEST_FILES = 8
+# Rows of one group are held in memory, some ten times as large as their files.
+GROUP_BYTES = 64 * 2**20
+ATTEMPTS = 20
+
+
+class IcebergUpkeep:
+    """Care of the tables of one catalog; see `lakehouse.ports.TableUpkeep`."""
+
+    def __init__(self, tables: IcebergTables) -> None:
+        self._tables = tables
+
+    def state(self, table: str) -> TableState:
+        """Return what the table is made of now."""
+        with self._tables.opened(table) as stored:
+            head = stored.current_snapshot()
+            files = [entry.data_file for entry in live_entries(stored.io, head)] if head else []
+            found = iceberg_history.file_infos(stored)
+            return TableState(
+                data_files=len(files),
+                data_bytes=sum(one.file_size_in_bytes for one in files),
+                snapshots=len(stored.snapshots()),
+                branches=sum(name != MAIN_BRANCH for name in stored.metadata.refs),
+                stored_files=len(found),
+                stored_bytes=sum(one.size for one in found),
+            )
+
+    def surplus(self, table: str, retention: Retention) -> Surplus:
+        """Return what the table could do without now; nothing is changed."""
+        with self._tables.opened(table) as stored:
+            orphans = _orphans(stored, retention)
+            return Surplus(
+                small_files=len(_group(stored)),
+                branches=len(_dead(stored, retention)),
+                snapshots=len(_going(iceberg_past.snapshots(stored), retention)) + len(_droppable(stored, retention)),
+                orphan_files=len(orphans),
+                orphan_bytes=sum(one.size for one in orphans),
+            )
+
+    def drop_dead_branches(self, table: str, retention: Retention) -> int:
+        """Drop audit branches that nobody has touched for long; return how many."""
+        dropped = 0
+        with self._tables.opened(table) as stored:
+            for name, snapshot_id in _dead(stored, retention).items():
+                dropped += iceberg_branches.drop_branch(self._tables.catalog, stored, name, only=snapshot_id)
+        return dropped
+
+    def stage_compaction(self, table: str, branch: str, summary: Mapping[str, str]) -> StagedWrite | None:
+        """Write the rows of many small files into few large ones, on a branch; None when that would not be fewer.
+
+        Raises ChecksumError when the new files do not give the very rows of the old ones.
+        """
+        for attempt in range(ATTEMPTS):
+            with self._tables.opened(table) as stored:
+                group, head = _group(stored), stored.current_snapshot()
+                if not group or head is None:
+                    return None
+                rows = _rows(stored, group)
+                joined = write_rows(stored, rows)
+                if not _rows(stored, joined).equals(rows):
+                    raise ChecksumError(
+                        f"rows of {table} read back from their joined files differ; nothing was changed"
+                    )
+                change = Change(joined, frozenset(one.file_path for one in group))
+                snapshot = make_snapshot(stored, head, change, summary)
+                if iceberg_branches.add_snapshot(self._tables.catalog, stored, branch, snapshot) is not None:
+                    definition = TableDefinition(table, grain="", columns=(), key=())
+                    return StagedWrite(definition, branch, snapshot.snapshot_id, head.snapshot_id)
+            pause(attempt)
+        raise CommitConflictError(f"other writers kept changing {table} for {ATTEMPTS} attempts; run the step again")
+
+    def expire(self, table: str, retention: Retention) -> int:
+        """Let old snapshots go; return how many can no longer be read."""
+        for attempt in range(ATTEMPTS):
+            with self._tables.opened(table) as stored:
+                if self._shorten(stored, retention):
+                    going = _going(iceberg_past.snapshots(stored), retention)
+                    iceberg_past.expire(stored, going)
+                    return len(going)
+            pause(attempt)
+        raise CommitConflictError(f"other writers kept changing {table} for {ATTEMPTS} attempts; run the step again")
+
+    def _shorten(self, stored: Table, retention: Retention) -> bool:
+        """Move main's old snapshots out of the metadata, and drop those of branches that are gone; False when late."""
+        head = stored.current_snapshot()
+        old, left = _droppable(stored, retention), _left_over(stored, retention)
+        if head is None or not (old or left):
+            return True
+        iceberg_past.remember(stored, old)
+        update = RemoveSnapshotsUpdate(snapshot_ids=[one.snapshot_id for one in (*old, *left)])
+        after = iceberg_branches.commit(self._tables.catalog, stored, MAIN_BRANCH, head.snapshot_id, [update])
+        return after is not None
+
+    def remove_orphans(self, table: str, retention: Retention) -> tuple[int, int]:
+        """Delete files that nothing needs; return how many, and their bytes."""
+        with self._tables.opened(table) as stored:
+            orphans = _orphans(stored, retention)
+            files = iceberg_history.file_system(stored)
+            for one in orphans:
+                files.delete_file(one.path)
+        return len(orphans), sum(one.size for one in orphans)
+
+
+def _group(stored: Table) -> list[DataFile]:
+    """Return small files that are to become fewer; none when they are too few to be worth it."""
+    head = stored.current_snapshot()
+    files = [entry.data_file for entry in live_entries(stored.io, head)] if head else []
+    small = [one for one in files if one.file_size_in_bytes < SMALL_BYTES]
+    group, total = [], 0
+    for one in small:
+        if total >= GROUP_BYTES:
+            break
+        group.append(one)
+        total += one.file_size_in_bytes
+    return group if len(group) >= FEWEST_FILES else []
+
+
+def _rows(stored: Table, files: Sequence[DataFile]) -> pa.Table:
+    scan = ArrowScan(stored.metadata, stored.io, stored.schema(), AlwaysTrue())
+    return scan.to_table([FileScanTask(one) for one in files])
+
+
+def _dead(stored: Table, retention: Retention) -> dict[str, int]:
+    limit = _now_less(retention.abandoned_seconds)
+    return {
+        name: ref.snapshot_id
+        for name, ref in stored.metadata.refs.items()
+        if name != MAIN_BRANCH
+        and ref.snapshot_ref_type == SnapshotRefType.BRANCH
+        and (head := stored.snapshot_by_id(ref.snapshot_id)) is not None
+        and head.timestamp_ms < limit
+    }
+
+
+def _droppable(stored: Table, retention: Retention) -> list[Snapshot]:
+    """Return main's snapshots that are old, not among the newest, and named by no branch or tag."""
+    named = {ref.snapshot_id for ref in stored.metadata.refs.values()}
+    history = list(ancestors_of(stored.current_snapshot(), stored.metadata))[iceberg_past.NEWEST :]
+    limit = _milliseconds(retention.snapshots_before)
+    return [one for one in history if one.timestamp_ms < limit and one.snapshot_id not in named]
+
+
+def _left_over(stored: Table, retention: Retention) -> list[Snapshot]:
+    """Return the snapshots that no branch or tag leads to; young ones may be named by an intent."""
+    heads = [stored.snapshot_by_id(ref.snapshot_id) for ref in stored.metadata.refs.values()]
+    led_to = {one.snapshot_id for head in heads for one in ancestors_of(head, stored.metadata)}
+    limit = _now_less(retention.abandoned_seconds)
+    return [one for one in stored.snapshots() if one.snapshot_id not in led_to and one.timestamp_ms < limit]
+
+
+def _going(past: Sequence[Snapshot], retention: Retention) -> list[Snapshot]:
+    limit = _milliseconds(retention.snapshots_before)
+    return [one for one in past if one.timestamp_ms < limit and one.snapshot_id not in retention.pinned]
+
+
+def _orphans(stored: Table, retention: Retention) -> list[fs.FileInfo]:
+    """Return the files that nothing needs and that are older than anybody's work in progress."""
+    # Listed before what is needed is read: what comes in between is not in the list.
+    found = iceberg_history.file_infos(stored)
+    needed = iceberg_history.needed(stored, iceberg_past.snapshots(stored), retention.pins)
+    newest = max((one.mtime_ns or 0 for one in found), default=0)
+    limit = newest - retention.abandoned_seconds * 1e9
+    return [
+        one
+        for one in found
+        if one.path not in needed and not iceberg_past.is_record(one.path) and (one.mtime_ns or newest) < limit
+    ]
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _now_less(seconds: float) -> int:
+    return _milliseconds(datetime.now(UTC) - timedelta(seconds=seconds))

@@ -1,0 +1,165 @@
+"""Upkeep of every published table: what is done in which order, what must stay, and the numbers before and after."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+
+from lakehouse.errors import CommitConflictError, NoReleaseError
+from lakehouse.ports import Provenance, Retention, Surplus, TableState, TableUpkeep
+from lakehouse.tables.gold import MAINTENANCE
+from lakehouse.tables.intents import Intent, IntentLog, Move
+from lakehouse.tables.release import Release
+from lakehouse.tables.write_audit_publish import Lakehouse, carry_out, pause, recover
+
+ATTEMPTS = 20
+BRANCH = "compaction"
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """How long old things are kept: snapshots and releases for `keep_days`, but always the newest releases.
+
+    What lies about unused goes after `abandoned_hours`; that must be longer than any step takes to write its rows.
+    """
+
+    keep_days: float = 30.0
+    keep_releases: int = 10
+    abandoned_hours: float = 24.0
+
+
+@dataclass(frozen=True, slots=True)
+class Maintained:
+    """What was done to one table."""
+
+    table: str
+    before: TableState
+    after: TableState
+    branches: int
+    compactions: int
+    expired: int
+    orphan_files: int
+    orphan_bytes: int
+
+
+def maintain(
+    house: Lakehouse, care: TableUpkeep, upkeep: Upkeep, provenance: Provenance, *, now: datetime | None = None
+) -> list[Maintained]:
+    """Take care of every table of the current release; other writers may go on meanwhile.
+
+    Compaction is published like any write: on a branch, proved to hold the same rows, by an intent, in a release.
+    """
+    recover(house)
+    kept = _kept(house, upkeep, now or datetime.now(UTC))
+    done = []
+    for table in sorted(kept[0].tables) if kept else []:
+        retention = _retention(table, kept, upkeep, now or datetime.now(UTC))
+        before = care.state(table)
+        branches = care.drop_dead_branches(table, retention)
+        compactions = _compact(house, care, table, provenance)
+        expired = care.expire(table, retention)
+        files, size = care.remove_orphans(table, _with_newest(house, table, retention))
+        done.append(Maintained(table, before, care.state(table), branches, compactions, expired, files, size))
+    return done
+
+
+def survey(house: Lakehouse, care: TableUpkeep, upkeep: Upkeep) -> list[tuple[str, TableState, Surplus]]:
+    """Return what every table of the current release is made of and could do without; nothing is changed."""
+    now = datetime.now(UTC)
+    kept = _kept(house, upkeep, now)
+    tables = sorted(kept[0].tables) if kept else []
+    return [(one, care.state(one), care.surplus(one, _retention(one, kept, upkeep, now))) for one in tables]
+
+
+def maintenance_rows(done: Sequence[Maintained], provenance: Provenance) -> pa.Table:
+    """Return one row a table for `gold.maintenance`; none when nothing was done."""
+    run = {"run_id": provenance.run_id, "code_commit": provenance.code_commit, "recorded_at": datetime.now(UTC)}
+    rows = [
+        {
+            "table_name": one.table,
+            "data_files_before": one.before.data_files,
+            "data_files_after": one.after.data_files,
+            "data_bytes": one.after.data_bytes,
+            "snapshots_before": one.before.snapshots,
+            "snapshots_after": one.after.snapshots,
+            "stored_files_before": one.before.stored_files,
+            "stored_files_after": one.after.stored_files,
+            "stored_bytes_before": one.before.stored_bytes,
+            "stored_bytes_after": one.after.stored_bytes,
+            "branches_dropped": one.branches,
+            "compactions": one.compactions,
+            "snapshots_expired": one.expired,
+            "orphan_files": one.orphan_files,
+            "orphan_bytes": one.orphan_bytes,
+            **run,
+        }
+        for one in done
+        if one.branches or one.compactions or one.expired or one.orphan_files
+    ]
+    return pa.Table.from_pylist(rows, schema=MAINTENANCE.arrow_schema())
+
+
+def _kept(house: Lakehouse, upkeep: Upkeep, now: datetime) -> list[Release]:
+    """Return the releases that must stay readable, newest first; none before the first release."""
+    try:
+        newest = house.releases.current()
+    except NoReleaseError:
+        return []
+    since = now - timedelta(days=upkeep.keep_days)
+    kept = [newest]
+    for number in range(newest.number - 1, 0, -1):
+        release = house.releases.numbered(number)
+        if len(kept) >= upkeep.keep_releases and datetime.fromisoformat(release.created_at) < since:
+            break
+        kept.append(release)
+    return kept
+
+
+def _retention(table: str, kept: Sequence[Release], upkeep: Upkeep, now: datetime) -> Retention:
+    pins = [release.tables[table] for release in kept if table in release.tables]
+    return Retention(
+        snapshots_before=now - timedelta(days=upkeep.keep_days),
+        abandoned_seconds=upkeep.abandoned_hours * 3600,
+        pinned=frozenset(pin.snapshot_id for pin in pins if pin.snapshot_id is not None),
+        pins=frozenset(pin.metadata_location for pin in pins),
+    )
+
+
+def _with_newest(house: Lakehouse, table: str, retention: Retention) -> Retention:
+    """Return the retention with the pin of the release that is current by now: compaction made a new one."""
+    pin = house.releases.current().tables[table]
+    return Retention(
+        retention.snapshots_before,
+        retention.abandoned_seconds,
+        retention.pinned,
+        retention.pins | {pin.metadata_location},
+    )
+
+
+def _compact(house: Lakehouse, care: TableUpkeep, table: str, provenance: Provenance) -> int:
+    """Join small files, group by group, until they are few; return how many groups were published."""
+    count = 0
+    while count < ATTEMPTS and _compact_once(house, care, table, provenance):
+        count += 1
+    return count
+
+
+def _compact_once(house: Lakehouse, care: TableUpkeep, table: str, provenance: Provenance) -> bool:
+    summary = {**provenance.summary(), "lakehouse.maintenance": BRANCH}
+    for attempt in range(ATTEMPTS):
+        number = recover(house)
+        staged = care.stage_compaction(table, BRANCH, summary)
+        if staged is None:
+            return False
+        counts = house.tables.prove_staged(staged)
+        if counts.before != counts.after:
+            house.tables.discard(table, BRANCH)
+            raise CommitConflictError(f"compaction of {table} would leave {counts.after} of {counts.before} rows")
+        # Its own snapshot is its key: it is nothing that anybody would do again under the same name.
+        key = f"{BRANCH}:{table}:{staged.snapshot_id}"
+        intent = Intent(key, (Move(table, BRANCH, staged.snapshot_id, staged.base),), provenance)
+        if IntentLog(house.objects).open(number + 1, intent) and carry_out(house, number + 1, intent):
+            return True
+        pause(attempt)
+    raise CommitConflictError(f"other writers kept moving {table}; run maintenance again when there are fewer")

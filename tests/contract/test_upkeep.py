@@ -1,0 +1,110 @@
+"""What upkeep promises of every store: fewer files, no other rows, nothing lost that somebody may still ask for."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lakehouse.adapters import iceberg_past
+from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
+from lakehouse.errors import NoTableError
+from lakehouse.ports import TableWrite
+from lakehouse.tables.maintenance import Upkeep, maintain, maintenance_rows, survey
+from lakehouse.tables.write_audit_publish import write_audit_publish
+
+APPENDS = 9
+AT_ONCE = Upkeep(keep_days=0, keep_releases=2, abandoned_hours=1e-9)
+
+
+@pytest.fixture
+def grown(backend, new_table, marks_of, provenance, monkeypatch):
+    """A table of many small appends, and each append's release."""
+    monkeypatch.setattr(iceberg_past, "NEWEST", 3)
+    monkeypatch.setattr(iceberg_past, "MOST", 5)
+    house, table = backend.house(), new_table()
+
+    def append(number):
+        write = TableWrite(table, marks_of(f"s{number}"))
+        return write_audit_publish(house, [write], key=f"k{number}", provenance=provenance)
+
+    return house, table, [append(number) for number in range(APPENDS)], append
+
+
+def everyone(count):
+    return [f"s{one}" for one in sorted(range(count), key=str)]
+
+
+def students(house, table, snapshot_id=None):
+    return sorted(house.tables.read(table.name, snapshot_id=snapshot_id)["student"].to_pylist())
+
+
+def test_small_files_become_few_with_the_same_rows_and_old_releases_stay_readable(grown, provenance):
+    house, table, releases, append = grown
+    care = IcebergUpkeep(house.tables)
+    (done,) = maintain(house, care, Upkeep(), provenance)
+    assert (done.before.data_files, done.after.data_files, done.compactions) == (APPENDS, 1, 1)
+    assert (done.expired, done.orphan_files) == (0, 0), "all of it is young"
+    assert students(house, table) == everyone(APPENDS)
+    current = house.releases.current()
+    assert current.tables[table.name] == house.tables.pointer(table.name)
+    first = house.releases.numbered(releases[0].release_number).tables[table.name]
+    assert students(house, table, first.snapshot_id) == ["s0"]
+    (again,) = maintain(house, care, Upkeep(), provenance)
+    assert maintenance_rows([again], provenance).num_rows == 0
+    assert house.releases.current() == current, "with nothing to do nothing is published"
+    append(APPENDS)
+    assert students(house, table) == everyone(APPENDS + 1)
+
+
+def test_old_snapshots_expire_but_pinned_ones_and_every_key_stay(grown, provenance):
+    house, table, releases, append = grown
+    care, later = IcebergUpkeep(house.tables), datetime.now(UTC) + timedelta(days=1)
+    house.tables.catalog.load_table(table.name).manage_snapshots().create_tag(
+        releases[-3].snapshots[table.name], "thesis"
+    ).commit()
+    assert survey(house, care, AT_ONCE)[0][2].small_files == APPENDS
+    (done,) = maintain(house, care, AT_ONCE, provenance, now=later)
+    assert done.expired > 0
+    assert done.orphan_files > 0
+    assert done.after.stored_files < done.before.stored_files
+    assert students(house, table) == everyone(APPENDS)
+    kept = house.releases.numbered(releases[-1].release_number).tables[table.name]
+    assert students(house, table, kept.snapshot_id) == everyone(APPENDS)
+    assert students(house, table, releases[-3].snapshots[table.name]) == everyone(APPENDS - 2), (
+        "a tag keeps its snapshot"
+    )
+    with pytest.raises(NoTableError, match="expired"):
+        house.tables.read(table.name, snapshot_id=releases[0].snapshots[table.name])
+    for number, release in enumerate(releases):
+        assert house.tables.committed(table.name, f"k{number}") == release.snapshots[table.name]
+        assert not append(number).changed
+    append(APPENDS)
+    assert students(house, table) == everyone(APPENDS + 1)
+
+
+def test_dead_branches_go_and_live_ones_stay(grown, provenance, marks_of):
+    house, table, _, _ = grown
+    house.tables.stage(TableWrite(table, marks_of("dead")), "audit-dead", {})
+    care = IcebergUpkeep(house.tables)
+    (done,) = maintain(house, care, Upkeep(), provenance)
+    assert (done.branches, done.after.branches) == (0, 1)
+    (done,) = maintain(house, care, AT_ONCE, provenance)
+    assert (done.branches, done.after.branches) == (1, 0)
+    assert "dead" not in students(house, table)
+
+
+def test_a_writer_that_comes_between_loses_nothing(grown, provenance):
+    house, table, _, append = grown
+
+    class Disturbed(IcebergUpkeep):
+        def stage_compaction(self, name, branch, summary):
+            staged = super().stage_compaction(name, branch, summary)
+            if not late:
+                late.append(append(APPENDS))
+            return staged
+
+    late = []
+    (done,) = maintain(house, Disturbed(house.tables), Upkeep(), provenance)
+    assert late
+    assert late[0].changed
+    assert done.after.data_files == 1
+    assert students(house, table) == everyone(APPENDS + 1)
