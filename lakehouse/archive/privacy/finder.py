@@ -1,6 +1,5 @@
 """Finds identifiers in one piece of text: every place, its kind and its bounds, the most certain kind first."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -26,24 +25,19 @@ def matches(identifier: Identifier, text: str) -> Iterator[tuple[int, int]]:
     for pattern, where in ((identifier.pattern, Where.ELSEWHERE), (identifier.cue_pattern, Where.IN_CONTEXT)):
         if pattern is None:
             continue
-        for start, end in _spans(compiled(pattern), text):
+        reading, position = compiled(pattern), 0
+        while (match := reading.search(text, position)) is not None:
+            start, end = match.span(match.lastindex or 0)
             if _counts(identifier, text[start:end], where):
                 yield start, end
-
-
-def _spans(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
-    position = 0
-    while (match := pattern.search(text, position)) is not None:
-        start, end = next((match.span(g) for g in range(1, pattern.groups + 1) if match[g] is not None), match.span())
-        yield start, end
-        # What bounds this value may bound the next one too.
-        position = max(end, match.start() + 1)
+            # What bounds this value may bound the next one too.
+            position = max(end, match.start() + 1)
 
 
 def _counts(identifier: Identifier, value: str, where: Where) -> bool:
     if identifier.exclude is not None and compiled(identifier.exclude).search(value):
         return False
-    return confirmed(identifier.confirm, value, where)
+    return identifier.confirm == "none" or confirmed(identifier.confirm, value, where)
 
 
 def fits_context(identifier: Identifier, cell: str) -> bool:

@@ -29,7 +29,8 @@ class Identifier(_Data):
     """One kind of personal identifier: how its values look, and from how many on a column or collection is personal.
 
     `share` is of the non-missing values; the `context_` threshold holds where a word of `context` is in the name or
-    the description of the column; `shortest` is the least number of bytes a value has. A kind without a `pattern`
+    the description of the column; `shortest` is the least number of bytes a value has; `sieved` says that a
+    `pattern` holds only where the first pass's sieve does. A kind without a `pattern`
     counts only there, or after its cue. One that `covers` another and is found makes the other one superfluous.
     """
 
@@ -40,6 +41,7 @@ class Identifier(_Data):
     probe: str | None = None
     cue_pattern: str | None = None
     cue_probe: str | None = None
+    sieved: bool = False
     context_pattern: str | None = None
     exclude: str | None = None
     confirm: Confirmation = "none"
@@ -60,6 +62,11 @@ class Identifier(_Data):
     def loose(self) -> tuple[str, ...]:
         """The patterns that are looked for anywhere, each matching where a value of this kind may stand."""
         return tuple(p for p in (self.probe or self.pattern, self.cue_probe or self.cue_pattern) if p is not None)
+
+    @property
+    def shape_is_enough(self) -> bool:
+        """Whether nothing but the pattern, which is then the value itself, decides."""
+        return self.confirm == "none" and self.pattern is not None and not compiled(self.pattern).groups
 
 
 @functools.cache

@@ -6,14 +6,15 @@ Collins 2002) over what a word looks like, in which lists it stands and which wo
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.kinds import RULES_FOLDER, word_list
 
 WEIGHTS_FILE = "name_weights.txt"
 LONGEST_NAME = 60
+WORDS_REMEMBERED = 20_000
 # A word is a name when the evidence for it is that much stronger; chosen on the sentences for tuning.
 MARGIN = 0.0
 # O'Brien is one word, Brian's and I'll are two.
@@ -25,8 +26,7 @@ WORD_IN_NAME = r"[^\W\d_][^\W\d_'\u2019.-]*(?:['\u2019.-][^\W\d_]*)*"
 CELL = re.compile(rf"{WORD_IN_NAME}(?:,? ['\u2019]?{WORD_IN_NAME}){{0,6}}\.?")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One word or sign of a text with its bounds."""
 
     text: str
@@ -60,10 +60,14 @@ def _rare_names() -> tuple[frozenset[str], frozenset[str]]:
     return word_list("given_names") - common, word_list("surnames") - common
 
 
+@cache
+def _any_rare_name() -> frozenset[str]:
+    return frozenset().union(*_rare_names())
+
+
 def has_name_word(text: str) -> bool:
     """Say whether a word that is hardly anything but a name stands in the text, in any case."""
-    given, surnames = _rare_names()
-    return any(word in given or word in surnames for word in re.findall(r"[^\W\d_]+", text.lower()))
+    return not _any_rare_name().isdisjoint(re.findall(r"[^\W\d_]+", text.lower()))
 
 
 @cache
@@ -76,12 +80,19 @@ def weights() -> dict[str, float]:
 
 def find_names(text: str) -> list[tuple[int, int]]:
     """Return where names of persons stand in running text, as bounds in letters."""
+    if not _may_hold_names(text):
+        return []
     tokens = tokenise(text)
     learned = weights()
     tags: list[bool] = []
     for position, token in enumerate(tokens):
         tags.append(may_be_name(token) and _score(learned, tokens, position, tags) > MARGIN)
     return [span for span in _spans(tokens, tags) if _stands_free(text, *span)]
+
+
+def _may_hold_names(text: str) -> bool:
+    """Say whether any word of a text may be a name; most lines of everyday words need no closer look."""
+    return not text.islower() or not _any_rare_name().isdisjoint(TOKEN.findall(text))
 
 
 def _stands_free(text: str, start: int, end: int) -> bool:
@@ -101,7 +112,7 @@ def tokenise(text: str) -> list[Token]:
 
 def may_be_name(token: Token) -> bool:
     """Say whether a word is written as names are, with a capital, or is hardly anything but a name."""
-    return token.text[0].isupper() or any(token.text in names for names in _rare_names())
+    return token.text[0].isupper() or token.text in _any_rare_name()
 
 
 def features(tokens: Sequence[Token], position: int, tags: Sequence[bool]) -> Iterator[str]:
@@ -137,6 +148,7 @@ def _neighbour(tokens: Sequence[Token], position: int, step: int) -> str:
     return tokens[place].text if 0 <= place < len(tokens) else ""
 
 
+@lru_cache(WORDS_REMEMBERED)
 def _seen(word: str) -> str:
     """Return a neighbour as the tagger sees it: a capitalised word by its lists, another one as it is."""
     if word[:1].isupper() and word.lower() not in word_list("name_titles"):
@@ -149,6 +161,7 @@ def _name_sets() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     return word_list("given_names"), word_list("surnames"), word_list("common_words")
 
 
+@lru_cache(WORDS_REMEMBERED)
 def _lists(word: str) -> str:
     parts = re.split(r"['\u2019-]", word.lower())
     # Anne-Marie is a given name because Anne is one, or Marie.
@@ -156,6 +169,7 @@ def _lists(word: str) -> str:
     return "".join(mark for mark, names, how in marks if how(part in names for part in parts)) or "-"
 
 
+@lru_cache(WORDS_REMEMBERED)
 def _shape(word: str) -> str:
     if len(word) == 1:
         return "X"

@@ -90,14 +90,27 @@ class _Tally:
 
 @cache
 def anywhere(where: str, longest: int = LONGEST_OF_SHORTEST) -> Patterns:
-    """Return the patterns looked for in columns, or in texts, that may stand in so many bytes."""
-    found = [] if longest < SHORTEST_CUE else list(CODES)
+    """Return the patterns looked for in every cell of columns, or of texts, that may stand in so many bytes."""
+    return tuple(_patterns(where, longest, sieved=False))
+
+
+@cache
+def behind_sieve(where: str, longest: int = LONGEST_OF_SHORTEST) -> Patterns:
+    """Return the further patterns, looked for only in cells that pass the sieve."""
+    return tuple(_patterns(where, longest, sieved=True))
+
+
+def _patterns(where: str, longest: int, *, sieved: bool) -> Iterator[tuple[str, str]]:
+    if not sieved and longest >= SHORTEST_CUE:
+        yield from CODES
     for kind, identifier in identifiers().items():
-        if identifier.where in ("everywhere", where):
-            for pattern in identifier.loose:
-                least = identifier.shortest if pattern in (identifier.probe, identifier.pattern) else SHORTEST_CUE
-                found += [(kind, pattern)] if least <= longest else []
-    return tuple(found)
+        if identifier.where not in ("everywhere", where):
+            continue
+        for pattern in identifier.loose:
+            whole = pattern in (identifier.probe, identifier.pattern)
+            least = identifier.shortest if whole else SHORTEST_CUE
+            if least <= longest and (whole and identifier.sieved) == sieved:
+                yield kind, pattern
 
 
 def _plainly(cells: Cells) -> Cells:
@@ -107,7 +120,8 @@ def _plainly(cells: Cells) -> Cells:
 
 def _looked_for(where: str, cells: Cells, longest: int) -> dict[str, Rows]:
     """Return where something may stand, by kind or disguise."""
-    found = dict(candidates(anywhere(where, min(longest, LONGEST_OF_SHORTEST)), cells))
+    longest = min(longest, LONGEST_OF_SHORTEST)
+    found = dict(candidates(anywhere(where, longest), cells, behind_sieve(where, longest)))
     if not is_ascii(cells):
         found.update(candidates(VEILS, cells))
     return found
@@ -155,12 +169,10 @@ class ColumnScan:
         identifier, tally = identifiers()[kind], self._tally(kind)
         sample = _spread(len(rows), tally.judged + tally.unjudged, JUDGED_CELLS, JUDGED_AFTER)
         tally.unjudged += len(rows) - len(sample)
-        for row in rows[sample].tolist():
-            cell = cells[row].as_py()
-            tally.judged += 1
-            value = _value(identifier, cell, fits=kind in self._context)
-            if value is not None:
-                tally.note(first_row + row, value)
+        chosen, fits = rows[sample], kind in self._context
+        tally.judged += len(chosen)
+        for position, value in _held(identifier, cells.take(pa.array(chosen)), fits=fits):
+            tally.note(first_row + int(chosen[position]), value)
 
     def _judge_names(self, cells: Cells, first_row: int) -> None:
         sample = _spread(len(cells), self._name_cells, NAME_CELLS, NAME_CELLS_AFTER)
@@ -208,6 +220,24 @@ def _by_value(cells: Cells) -> Iterator[tuple[str, list[int]]]:
     yield from positions.items()
 
 
+def _held(identifier: Identifier, cells: Cells, *, fits: bool) -> list[tuple[int, str]]:
+    """Return which cells hold a value of the kind, and the value."""
+    found: list[tuple[int, str]] = []
+    open_: list[int] = list(range(len(cells)))
+    if identifier.shape_is_enough and not fits:
+        # One call for all cells; where the first value does not count, a later one may.
+        values = pc.struct_field(pc.extract_regex(cells, f"(?P<value>{identifier.pattern})"), [0])
+        holds = pc.is_valid(values)
+        if identifier.exclude is not None:
+            holds = pc.and_(holds, pc.invert(sure(pc.match_substring_regex(values, identifier.exclude))))
+        mask = sure(holds).to_numpy(zero_copy_only=False)
+        known = np.flatnonzero(mask).tolist()
+        found = list(zip(known, values.take(pa.array(known, pa.int64())).to_pylist(), strict=True))
+        open_ = np.flatnonzero(~mask).tolist()
+    slow = ((p, _value(identifier, cells[p].as_py(), fits=fits)) for p in open_)
+    return sorted([*found, *((p, value) for p, value in slow if value is not None)])
+
+
 def _value(identifier: Identifier, cell: str, *, fits: bool) -> str | None:
     if fits and fits_context(identifier, cell):
         return cell
@@ -236,8 +266,8 @@ class TextScan:
         self._documents += len(cells)
         found = _looked_for("texts", cells, LONGEST_OF_SHORTEST)
         kinds: dict[int, list[str]] = {}
-        for kind in identifiers():
-            for row in found.get(kind, np.empty(0, np.int64)).tolist():
+        for kind in (kind for kind in identifiers() if kind in found):
+            for row in found[kind].tolist():
                 kinds.setdefault(row, []).append(kind)
         for row, looked_for in kinds.items():
             self._judge(cells, row, looked_for, first_row)
@@ -255,7 +285,8 @@ class TextScan:
 
     def _still_judged(self, kind: str) -> bool:
         tally = self._tallies.setdefault(kind, _Tally())
-        judge = bool(len(_spread(1, tally.judged + tally.unjudged, JUDGED_TEXTS, JUDGED_AFTER)))
+        seen = tally.judged + tally.unjudged
+        judge = seen < JUDGED_TEXTS or (seen - JUDGED_TEXTS) % JUDGED_AFTER == 0
         tally.judged += judge
         tally.unjudged += not judge
         return judge
