@@ -25,8 +25,9 @@ def suggest_plan(path: Path) -> str:
             for name, texts in contents.texts.items()
             if any(identifiers()[found.kind].certainty == "direct" for found in texts.suspicions)
         ]
+        events = [name for name, log in contents.events.items() if log.seen.suspicions]
         small = {name: columns for name, (columns, scan) in groups.items() if scan.small(LEAST).rows}
-        return as_yaml(suggested(tables, small, texts))
+        return as_yaml(suggested(tables, small, texts, events))
 
 
 def protect_path(settings: Settings, path: Path, plan: Path, out: Path) -> list[str]:

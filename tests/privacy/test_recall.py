@@ -1,13 +1,17 @@
 """Recall and precision on the seeded corpus, measured with sentences and seeds the tagger never trained on."""
 
 import base64
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import yaml
 
 from lakehouse.archive.privacy import ColumnScan, TextScan
+from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.finder import find_everything
 from lakehouse.archive.privacy.kinds import identifier_classes, identifiers
+from lakehouse.archive.privacy.names import is_name_cell
 
 ROWS, SENTENCES = 600, 3_000
 PATTERN_RECALL, NAME_RECALL, NAME_PRECISION = 0.995, 0.95, 0.9
@@ -57,7 +61,7 @@ def test_a_column_of_each_kind_is_found(corpus, kind):
     assert found, "nothing was found"
     recall = max(s.count for s in found) / ROWS
     # A name is judged by lists only where the header says nothing; a column needs three in ten.
-    assert recall >= (0.9 if kind == "person_name" else PATTERN_RECALL)
+    assert recall >= (NAME_RECALL if kind == "person_name" else PATTERN_RECALL)
     if identifiers()[kind].certainty == "direct" and identifiers()[kind].context_count < 1_000:
         assert any(s.personal for s in found)
 
@@ -98,6 +102,26 @@ def test_names_in_no_list_are_found_by_the_words_around_them(corpus, score, told
     assert found.recall("person_name") >= 0.65
 
 
+# Things named with capitals, some after persons; from general knowledge, some were looked at while the lists grew.
+NOBODIES = yaml.safe_load(Path(__file__).with_name("nobodies.yaml").read_text(encoding="utf-8"))
+
+
+def test_columns_of_things_are_hardly_taken_for_names(corpus, told):
+    maker = corpus.Maker(corpus.MEASURING_SEED)
+    taken = {}
+    for name, values in NOBODIES.items():
+        taken[name] = sum(is_name_cell(value, Where.ELSEWHERE) for value in values)
+        told(f"lists of names, {name}: {taken[name]} of {len(values)} taken for persons")
+        assert not any(s.personal for s in column("x", values * 20)), name
+    things = sum(map(len, NOBODIES.values()))
+    people = [corpus.VALUES["person_name"](maker) for _ in range(ROWS)]
+    found = sum(is_name_cell(value, Where.ELSEWHERE) for value in people)
+    # As many things as people.
+    precision = found / (found + sum(taken.values()) / things * ROWS)
+    told(f"lists of names: recall {found / ROWS:.3f}, precision {precision:.3f} among as many things as people")
+    assert precision >= NAME_PRECISION
+
+
 NEGATIVES = {
     "school": lambda m: f"{m.person()[1]} {m.random.choice(['College', 'University', 'High School'])}",
     "subject": lambda m: m.random.choice(["World History", "Early Reading", "Plane Geometry", "Advanced Biology"]),
@@ -135,6 +159,8 @@ DISGUISES = {
     "zero-width spaces": lambda v: v[:3] + "\u200b" + v[3:],
     "odd dashes": lambda v: v.replace("-", "\u2011"),
     "base64": lambda v: base64.b64encode(v.encode()).decode(),
+    "base64 without filling": lambda v: base64.b64encode(v.encode()).decode().rstrip("="),
+    "base64 in a sentence": lambda v: f"see {base64.b64encode(v.encode()).decode().rstrip('=')} for more",
 }
 EXPECTED = {
     ("homoglyphs", "email"): 0.99,
@@ -142,9 +168,10 @@ EXPECTED = {
     ("zero-width spaces", "email"): 0.99,
     ("zero-width spaces", "social_security"): 0.99,
     ("odd dashes", "social_security"): 0.99,
-    # A third of all lengths needs no filling, and looks like any word then.
-    ("base64", "email"): 0.55,
+    ("base64", "email"): 0.99,
     ("base64", "social_security"): 0.99,
+    ("base64 without filling", "email"): 0.99,
+    ("base64 in a sentence", "email"): 0.99,
 }
 
 

@@ -10,7 +10,7 @@ from lakehouse.archive.strict_yaml import read_yaml
 from lakehouse.errors import ProtectionError
 
 # What is said about values that are no longer there.
-OF_VALUES = ("unit", "minimum", "maximum", "levels", "pattern", "missing_codes")
+OF_VALUES = ("unit", "minimum", "maximum", "levels", "pattern")
 
 
 def protected_dictionary(

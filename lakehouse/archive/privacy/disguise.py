@@ -27,8 +27,9 @@ VEIL = (
     "[0-9A-Za-z@][\u00ad\u200b-\u200d\u2060\ufeff\u0370-\u052f\uff00-\uff5e]|[0-9][\u2010-\u2014\u2212][0-9]"
     "|[\u0370-\u052f\uff00-\uff5e][0-9A-Za-z@]|[\uff10-\uff19]{3}"
 )
-# Base64 that ends with its filling; without one it looks like any word.
-CODE = r"[A-Za-z0-9+/]{10}={1,2}"
+# A run of base64 with its filling, or a longer one with a capital inside, where words have none. It ends where the run
+# does, so that a picture of many thousand letters is one match.
+CODE = r"[A-Za-z0-9+/]{10}={1,2}|[A-Za-z0-9+/][A-Z][A-Za-z0-9+/]{13,}(?:[^A-Za-z0-9+/]|$)"
 VEILED, ENCODED = "veiled", "encoded"
 VEILS: Patterns = ((VEILED, VEIL),)
 CODES: Patterns = ((ENCODED, CODE),)

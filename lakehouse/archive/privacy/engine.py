@@ -100,7 +100,7 @@ def _in_two_passes(patterns: Patterns, cells: Cells, sieved: Patterns) -> Mappin
     passed = found.pop(SIEVED, None)
     if passed is None:
         return found
-    for kind, rows in _scanned((sieved,), cells.take(pa.array(passed))).items():
+    for kind, rows in _scanned((sieved,), cells.take(pa.array(passed, pa.int64()))).items():
         found[kind] = np.union1d(found[kind], passed[rows]) if kind in found else passed[rows]
     return found
 

@@ -119,6 +119,8 @@ class GroupScan:
     def is_small(self, quasi: Mapping[str, Cells], least: int) -> Flags:
         """Say of each row whether fewer than `least` rows that were added share its values."""
         keys = _hashes(quasi)
+        if not len(self._keys):
+            return np.zeros(len(keys), np.bool_)
         places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         small: Flags = (self._keys[places] == keys) & (self._counts[places] < least)
         return small

@@ -5,7 +5,8 @@ Collins 2002) over what a word looks like, in which lists it stands and which wo
 """
 
 import re
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from lakehouse.archive.privacy.kinds import RULES_FOLDER, word_list
 WEIGHTS_FILE = "name_weights.txt"
 LONGEST_NAME = 60
 WORDS_REMEMBERED = 20_000
+# In shorter words the ending is most of the word.
+SHORTEST_SURNAME = 6
 # A word is a name when the evidence for it is that much stronger; chosen on the sentences for tuning.
 MARGIN = 0.0
 # O'Brien is one word, Brian's and I'll are two.
@@ -23,6 +26,12 @@ TOKEN = re.compile(
 )
 SENTENCE_ENDS = frozenset('.!?\n:"\u201c\u201d;\u2022')
 WORD_IN_NAME = r"[^\W\d_][^\W\d_'\u2019.-]*(?:['\u2019.-][^\W\d_]*)*"
+# J. R. Smith, or Smith, J. R.
+INITIALS = re.compile(rf"(?:[^\W\d_]\. ?){{1,3}}{WORD_IN_NAME}|{WORD_IN_NAME}, (?:[^\W\d_]\.[ -]?){{1,3}}")
+# Letters that Unicode does not take apart into a plain one and an accent.
+UNACCENTED = str.maketrans(
+    {"đ": "d", "ð": "d", "ø": "o", "ł": "l", "ß": "ss", "æ": "ae", "œ": "oe", "\u0131": "i", "þ": "th"}
+)
 CELL = re.compile(rf"{WORD_IN_NAME}(?:,? ['\u2019]?{WORD_IN_NAME}){{0,6}}\.?")
 
 
@@ -42,15 +51,51 @@ def is_name_cell(cell: str, where: Where) -> bool:
     """
     if len(cell) > LONGEST_NAME or not cell[:1].isupper() or CELL.fullmatch(cell) is None:
         return False
-    parts = [part.lower() for part in re.split(r"[\s,.\u2019'-]+", cell) if part]
-    if word_list("not_persons").intersection(parts):
+    words = [word for word in re.split(r"[\s,.\u2019'-]+", cell) if word]
+    if word_list("not_persons").intersection(word.lower() for word in words):
         return False
-    given, surnames, common = ([part in names for part in parts] for names in _name_sets())
+    parts = [folded(word) for word in words]
+    given, surnames, common = ([part in names for part in parts] for names in _cell_names())
+    likely = [sounds_like_surname(part) for part in parts]
     rare = [(given[i] or surnames[i]) and not common[i] for i in range(len(parts))]
     if where is Where.IN_CONTEXT:
         return any(rare)
+    if INITIALS.fullmatch(cell) is not None:
+        return any(surnames[i] and rare[i] for i in range(len(parts)))
     pairs = ((i, j) for i in range(len(parts)) for j in range(len(parts)) if i != j)
-    return any(given[i] and surnames[j] and (rare[i] or rare[j]) for i, j in pairs)
+    return any(
+        given[i] and ((surnames[j] and (rare[i] or rare[j])) or (rare[i] and likely[j] and not common[j]))
+        for i, j in pairs
+    )
+
+
+def sounds_like_surname(word: str) -> bool:
+    """Say whether a folded word that is long enough ends as surnames do in some language."""
+    return len(word) >= SHORTEST_SURNAME and word.endswith(_surname_endings())
+
+
+@cache
+def _surname_endings() -> tuple[str, ...]:
+    return tuple(sorted(word_list("surname_endings")))
+
+
+def folded(word: str) -> str:
+    """Return a word in small letters without accents, as it is written where the accents are not at hand."""
+    plain = unicodedata.normalize("NFKD", word.lower().translate(UNACCENTED))
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))
+
+
+@cache
+def _cell_names() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Given names, surnames and everyday words, folded; more names than the tagger learned with."""
+    given = word_list("given_names") | word_list("given_names_more")
+    surnames = word_list("surnames") | word_list("surnames_more")
+    return folded_all(given), folded_all(surnames), folded_all(word_list("common_words"))
+
+
+def folded_all(words: Iterable[str]) -> frozenset[str]:
+    """Return all words folded."""
+    return frozenset(map(folded, words))
 
 
 @cache

@@ -75,12 +75,13 @@ class Suppress(_Part):
 
 
 class Plan(_Part):
-    """What is done to a dataset, by table and column, by table's groups, and by text collection."""
+    """What is done to a dataset, by table and column, table's groups, text collection, and event log and path."""
 
     protect: Literal["1"]
     tables: Mapping[str, Mapping[str, Step]] = Field(default_factory=dict)
     groups: Mapping[str, Suppress] = Field(default_factory=dict)
     texts: Mapping[str, Redact] = Field(default_factory=dict)
+    events: Mapping[str, Mapping[str, Step]] = Field(default_factory=dict)
 
 
 def read_plan(path: Path) -> Plan:
@@ -105,8 +106,9 @@ def suggested(
     tables: Mapping[str, Iterable[tuple[str, Suspicion]]],
     groups: Mapping[str, tuple[str, ...]],
     texts: Iterable[str],
+    events: Iterable[str] = (),
 ) -> Plan:
-    """Return a plan for what was found: suspicions by table, columns of small groups by table, named collections."""
+    """Return a plan for what was found: suspicions by table, columns of small groups by table, collections, logs."""
     steps: dict[str, dict[str, Step]] = {}
     for table, found in tables.items():
         for column, suspicion in found:
@@ -126,6 +128,7 @@ def suggested(
         tables=steps,
         groups={table: Suppress(columns=columns) for table, columns in kept.items() if columns},
         texts={name: Redact(step="redact") for name in texts},
+        events={name: {"actor": Pseudonymise(step="pseudonymise"), "*": Redact(step="redact")} for name in events},
     )
 
 

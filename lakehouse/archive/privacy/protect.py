@@ -18,6 +18,7 @@ import yaml
 
 from lakehouse.archive import eds
 from lakehouse.archive.arrays import Cells
+from lakehouse.archive.privacy import json_lines
 from lakehouse.archive.privacy.described import protected_dictionary
 from lakehouse.archive.privacy.groups import GroupScan
 from lakehouse.archive.privacy.kinds import identifiers
@@ -54,6 +55,7 @@ class Protection:
     plan: Plan
     protector: Protector
     record: Record = field(default_factory=Record)
+    missing_codes: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
 
 def protect(source: Path, plan: Plan, target: Path, protector: Protector) -> Record:
@@ -62,7 +64,7 @@ def protect(source: Path, plan: Plan, target: Path, protector: Protector) -> Rec
     Raises:
         ProtectionError: the plan does not fit the dataset, a file cannot be read, or `target` holds something else.
     """
-    job = Protection(source, plan, protector)
+    job = Protection(source, plan, protector, missing_codes=_missing_codes(source))
     dictionaries = _fitting(job)
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".protecting-", dir=target.parent))
@@ -81,16 +83,23 @@ def protect(source: Path, plan: Plan, target: Path, protector: Protector) -> Rec
     return job.record
 
 
+def _missing_codes(source: Path) -> dict[str, dict[str, tuple[str, ...]]]:
+    tables = eds.read_description(source).tables
+    return {name: {c: one.missing_codes for c, one in table.columns.items()} for name, table in tables.items()}
+
+
 def _fitting(job: Protection) -> dict[str, dict[str, Any]]:
     """Return the new dictionaries of the tables in the plan; say what in the plan is not in the dataset."""
     reading = eds.read_description(job.source)
     for kind, named, known in (
         ("table", {*job.plan.tables, *job.plan.groups}, reading.tables),
         ("text collection", set(job.plan.texts), reading.texts),
+        ("event log", set(job.plan.events), reading.events),
     ):
         for name in sorted(named - set(known)):
             raise ProtectionError(f"the plan names a {kind} {name!r} that the dataset does not describe; correct it")
-    for redact in (s for steps in job.plan.tables.values() for s in steps.values() if isinstance(s, Redact)):
+    planned = (*job.plan.tables.values(), *job.plan.events.values())
+    for redact in (s for steps in planned for s in steps.values() if isinstance(s, Redact)):
         _known_kinds(redact)
     for redact in job.plan.texts.values():
         _known_kinds(redact)
@@ -108,8 +117,12 @@ def _file(job: Protection, dictionaries: Mapping[str, dict[str, Any]], place: Pa
     touched = folder == eds.TABLES_FOLDER and name in {*job.plan.tables, *job.plan.groups}
     if touched and place.name == eds.DICTIONARY_FILE:
         target.write_text(yaml.safe_dump(dictionaries[name], sort_keys=False, allow_unicode=True), encoding="utf-8")
+    elif touched and _plain_name(place).suffix == ".jsonl":
+        _json_table(job, name, place, target)
     elif touched:
         _table(job, name, place, target)
+    elif folder == eds.EVENTS_FOLDER and name in job.plan.events and _plain_name(place).suffix == ".jsonl":
+        _log(job, name, place, target)
     elif folder == eds.TEXTS_FOLDER and name in job.plan.texts and place.name != eds.COLLECTION_FILE:
         _text(job, name, place, target)
     else:
@@ -134,8 +147,39 @@ def _table(job: Protection, table: str, place: Path, target: Path) -> None:
         stream.close()
 
 
+def _json_table(job: Protection, table: str, place: Path, target: Path) -> None:
+    steps, suppress = job.plan.tables.get(table, {}), job.plan.groups.get(table)
+    small = _small_groups(job, table, steps, suppress) if suppress is not None else None
+    with _opened(target) as out:
+        for rows in json_lines.rows_of(job.source / place, str(place)):
+            changed = _changed(job, table, steps, json_lines.as_batch(rows, _named(job, table)))
+            if suppress is not None and small is not None:
+                changed = _suppressed(job, table, suppress, small, changed)
+            json_lines.put_back(rows, changed, steps)
+            for row in rows:
+                out.write(json_lines.as_line(row))
+
+
+def _named(job: Protection, table: str) -> list[str]:
+    """Return the columns of a table that the plan names."""
+    groups = job.plan.groups[table].columns if table in job.plan.groups else ()
+    return list(dict.fromkeys((*job.plan.tables.get(table, {}), *groups)))
+
+
+def _log(job: Protection, log: str, place: Path, target: Path) -> None:
+    steps = job.plan.events[log]
+    with _opened(target) as out:
+        for rows in json_lines.rows_of(job.source / place, str(place)):
+            for row in rows:
+                statement, counts = json_lines.protected_statement(row, steps, job.protector)
+                for path, count in counts.items():
+                    job.record.add(f"events/{log}.{path}", steps[path].step, count)
+                out.write(json_lines.as_line(statement))
+
+
 def _changed(job: Protection, table: str, steps: Mapping[str, Step], batch: pa.RecordBatch) -> pa.RecordBatch:
     columns: dict[str, Cells] = {}
+    codes = job.missing_codes.get(table, {})
     for name in batch.schema.names:
         cells, step = batch.column(name), steps.get(name)
         if step is None:
@@ -146,14 +190,14 @@ def _changed(job: Protection, table: str, steps: Mapping[str, Step], batch: pa.R
             job.record.add(place, step.step, len(cells) - cells.null_count)
             continue
         plain = cells.cast(pa.string())
-        columns[name] = job.protector.changed(step, plain)
+        columns[name] = job.protector.changed(step, plain, codes.get(name, ()))
         job.record.add(place, step.step, count_changed(plain, columns[name]))
     return pa.RecordBatch.from_pydict(columns)
 
 
 def _small_groups(job: Protection, table: str, steps: Mapping[str, Step], suppress: Suppress) -> GroupScan:
     """Look through all files of the table as they will be, and count who shares what."""
-    scan, quiet = GroupScan(), Protection(job.source, job.plan, job.protector)
+    scan, quiet = GroupScan(), Protection(job.source, job.plan, job.protector, missing_codes=job.missing_codes)
     for path in sorted((job.source / eds.TABLES_FOLDER / table).iterdir()):
         if path.name != eds.DICTIONARY_FILE:
             for batch in _batches(job, table, path.relative_to(job.source)):
@@ -193,8 +237,12 @@ def _delimiter(job: Protection, table: str, place: Path) -> str:
 
 def _batches(job: Protection, table: str, place: Path) -> Iterator[pa.RecordBatch]:
     suffix = _plain_name(place).suffix
+    if suffix == ".jsonl":
+        rows = json_lines.rows_of(job.source / place, str(place))
+        yield from (json_lines.as_batch(some, _named(job, table)) for some in rows)
+        return
     if suffix not in (".csv", ".tsv", ".parquet"):
-        raise ProtectionError(f"{place} cannot be protected, only .csv, .tsv and .parquet tables can; convert it first")
+        raise ProtectionError(f"{place} cannot be protected, only .csv, .tsv, .parquet and .jsonl tables can")
     try:
         if suffix == ".parquet":
             yield from pq.ParquetFile(job.source / place).iter_batches()
@@ -266,7 +314,15 @@ def _document(job: Protection, name: str, redact: Redact, line: bytes, place: st
         return line
     try:
         document = json.loads(line)
-        document["text"] = _redacted(job, name, redact, document["text"])
+        before = json.dumps(document)
+        document["text"] = redacted(document["text"], redact.kinds)
+        for key in document.keys() - {"id", "text"}:
+            value = document[key]
+            if isinstance(value, str | int | float) and not isinstance(value, bool):
+                said = json_lines.as_text(value) or ""
+                new = json_lines.without_persons(said, key, redact.kinds)
+                document[key] = value if new == said else new
+        job.record.add(f"texts/{name}", redact.step, int(json.dumps(document) != before))
     except (ValueError, KeyError, TypeError):
         # Not `from error`: the JSON error holds the line.
         raise ProtectionError(f"{place} is no document; `lakehouse validate` says why, mend it first") from None

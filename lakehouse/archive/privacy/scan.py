@@ -171,7 +171,7 @@ class ColumnScan:
         tally.unjudged += len(rows) - len(sample)
         chosen, fits = rows[sample], kind in self._context
         tally.judged += len(chosen)
-        for position, value in _held(identifier, cells.take(pa.array(chosen)), fits=fits):
+        for position, value in _held(identifier, cells.take(pa.array(chosen, pa.int64())), fits=fits):
             tally.note(first_row + int(chosen[position]), value)
 
     def _judge_names(self, cells: Cells, first_row: int) -> None:

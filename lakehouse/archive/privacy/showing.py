@@ -3,10 +3,11 @@
 import re
 
 from lakehouse.archive.privacy.finder import find
-from lakehouse.archive.privacy.kinds import has_context, identifiers
+from lakehouse.archive.privacy.kinds import has_context, identifiers, word_list
 from lakehouse.archive.privacy.names import has_name_word
 
 SHOWN_LETTERS = 40
+LONG_NUMBER = re.compile(r"[0-9]{7}")
 UNSAID = frozenset({"url", "date", "postcode"})
 
 
@@ -21,9 +22,16 @@ def shown(value: str | None, name: str, description: str) -> str:
     if value is None or value == "":
         return "(empty)"
     in_context = any(has_context(i, name, description) for i in identifiers().values() if i.certainty == "direct")
-    if in_context or has_name_word(value) or any(one.kind not in UNSAID for one in find(value)):
+    if in_context or _could_name(value) or any(one.kind not in UNSAID for one in find(value)):
         return shape(value)
     return repr(value[:SHOWN_LETTERS])
+
+
+def _could_name(value: str) -> bool:
+    """Say whether a name, a word with a capital that is no everyday word, or a long number stands in a value."""
+    capitals = re.findall(r"\b[^\W\d_a-z][^\W\d_A-Z]{2,}", value)
+    unusual = any(word.lower() not in word_list("common_words") for word in capitals)
+    return unusual or has_name_word(value) or LONG_NUMBER.search(value) is not None
 
 
 def shown_name(name: str) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import os
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from lakehouse.archive.privacy.plan import Drop, Generalise, Mask, Pseudonymise,
 KEY_FILE, KEY_BYTES = "pseudonyms.key", 32
 MASK = "***"
 PSEUDONYM = re.compile(r"p_[0-9a-f]{20}")
+MAIL = re.compile(r"[^\s@]+@[^\s@]+")
 YEAR = re.compile(r"(?:19|20)[0-9]{2}")
 
 
@@ -45,10 +47,11 @@ class Protector:
 
     key: bytes
 
-    def changed(self, step: Step, cells: Cells) -> Cells:
-        """Return the cells of type `string` after a step; empty ones stay empty."""
+    def changed(self, step: Step, cells: Cells, missing_codes: Container[str] = ()) -> Cells:
+        """Return the cells of type `string` after a step; empty ones and codes of missing values stay as they are."""
         values = cells.unique()
-        new = pa.array([self._value(step, value) for value in values.to_pylist()], pa.string())
+        kept = (value if value in missing_codes else self._value(step, value) for value in values.to_pylist())
+        new = pa.array(list(kept), pa.string())
         return new.take(pc.index_in(cells, value_set=values))
 
     def _value(self, step: Step, value: str | None) -> str | None:
@@ -70,7 +73,10 @@ class Protector:
         """Return the keyed hash of a value; what is a pseudonym already stays."""
         if PSEUDONYM.fullmatch(value):
             return value
-        return f"p_{hmac.new(self.key, value.strip().encode(), hashlib.sha256).hexdigest()[:20]}"
+        known = value.strip()
+        # An address of mail is one person's however it is written.
+        known = known.lower() if MAIL.fullmatch(known) else known
+        return f"p_{hmac.new(self.key, known.encode(), hashlib.sha256).hexdigest()[:20]}"
 
 
 def coarser(step: Generalise, value: str) -> str:
@@ -81,8 +87,10 @@ def coarser(step: Generalise, value: str) -> str:
         years = set(YEAR.findall(value))
         return years.pop() if len(years) == 1 else ""
     assert step.width is not None, "one of the three is said"
-    if re.fullmatch(r"-?[0-9]+-[0-9]+", value):
-        return value
+    band = re.fullmatch(r"(-?[0-9]{1,15})-(-?[0-9]{1,15})", value)
+    if band is not None:  # only a band that this step itself makes; 555-1234 is none
+        low, high = int(band[1]), int(band[2])
+        return value if low % step.width == 0 and high == low + step.width - 1 else ""
     try:
         low = int(float(value) // step.width) * step.width
     except (ValueError, OverflowError):

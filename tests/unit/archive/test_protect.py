@@ -1,3 +1,4 @@
+import csv
 import gzip
 import json
 import stat
@@ -6,7 +7,8 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from lakehouse.archive.privacy.plan import Generalise, Plan, as_yaml, read_plan
+from lakehouse.archive.privacy.json_lines import protected_statement
+from lakehouse.archive.privacy.plan import Drop, Generalise, Mask, Plan, as_yaml, read_plan
 from lakehouse.archive.privacy.protect import protect
 from lakehouse.archive.privacy.steps import Protector, coarser, pseudonym_key, redacted
 from lakehouse.errors import ProtectionError
@@ -89,6 +91,14 @@ def plan(tmp_path):
     path = tmp_path / "plan.yaml"
     path.write_text(PLAN)
     return path
+
+
+def zstd_packed(body):
+    return pa.Codec("zstd").compress(body, asbytes=True)
+
+
+def zstd_unpacked(body):
+    return pa.input_stream(pa.BufferReader(body), compression="zstd").read()
 
 
 PROTECTOR = Protector(bytes(32))
@@ -249,3 +259,131 @@ def test_a_suggested_plan_makes_the_dataset_acceptable(pupils, tmp_path, judged)
     protect(pupils, given, tmp_path / "out", PROTECTOR)
     report = judged(tmp_path / "out")
     assert [(f.code, f.message) for f in report.findings if f.level == "error"] == []
+
+
+def test_a_band_of_another_width_or_a_phone_number_is_no_band():
+    step = Generalise(step="generalise", width=10)
+    said = ("10-19", "555-1234", "10-14", "-10--1", "15-24", "17")
+    assert [coarser(step, value) for value in said] == ["10-19", "", "", "-10--1", "", "10-19"]
+
+
+def test_codes_of_missing_values_stay(pupils, tmp_path):
+    dictionary = (pupils / "tables/pupils/columns.yaml").read_text()
+    coded = dictionary.replace("description: Address}", "description: Address, missing_codes: [refused]}")
+    (pupils / "tables/pupils/columns.yaml").write_text(coded)
+    path = pupils / "tables/pupils/pupils.csv"
+    path.write_text(path.read_text().replace("zeb3@west-school.org,2009", "refused,2009"))
+    given = Plan.model_validate({"protect": "1", "tables": {"pupils": {"mail": {"step": "pseudonymise"}}}})
+    protect(pupils, given, tmp_path / "out", PROTECTOR)
+    rows = list(csv.DictReader((tmp_path / "out/tables/pupils/pupils.csv").read_text().splitlines()))
+    assert [row["mail"] for row in rows if not row["mail"].startswith("p_")] == ["refused"]
+    described = yaml.safe_load((tmp_path / "out/tables/pupils/columns.yaml").read_text())
+    assert described["columns"]["mail"]["missing_codes"] == ["refused"]
+
+
+def test_groups_of_an_empty_table_are_no_groups(pupils, tmp_path):
+    path = pupils / "tables/pupils/pupils.csv"
+    path.write_text(path.read_text().splitlines()[0] + "\nS1,,,,,,\n")
+    given = Plan.model_validate({"protect": "1", "groups": {"pupils": {"columns": ["born", "postcode"], "least": 5}}})
+    protect(pupils, given, tmp_path / "out", PROTECTOR)
+    (row,) = csv.reader((tmp_path / "out/tables/pupils/pupils.csv").read_text().splitlines()[1:])
+    assert row == ["S1", *[""] * 6]
+
+
+def test_an_address_has_one_pseudonym_however_it_is_written():
+    assert PROTECTOR.pseudonym("Ann.Lee@West-School.org ") == PROTECTOR.pseudonym("ann.lee@west-school.org")
+    assert PROTECTOR.pseudonym("S1") != PROTECTOR.pseudonym("s1")
+
+
+@pytest.mark.parametrize(
+    ("ending", "pack", "unpack"),
+    [("jsonl", bytes, bytes), ("jsonl.gz", gzip.compress, gzip.decompress),
+     ("jsonl.zst", zstd_packed, zstd_unpacked)],
+)  # fmt: skip
+def test_json_lines_are_protected_as_other_tables_are(pupils, plan, tmp_path, ending, pack, unpack):
+    path = pupils / "tables/pupils/pupils.csv"
+    names = path.read_text().splitlines()[0].split(",")
+    rows = [dict(zip(names, row.replace('"', "").split(",", 6), strict=True)) for row in ROWS]
+    lines = [json.dumps({**row, "age": int(row["age"]), "mail": row["mail"] or None}) for row in rows]
+    path.unlink()
+    (pupils / f"tables/pupils/pupils.{ending}").write_bytes(pack("\n".join(lines).encode()))
+    record = protect(pupils, read_plan(plan), tmp_path / "out", PROTECTOR)
+    text = unpack((tmp_path / f"out/tables/pupils/pupils.{ending}").read_bytes()).decode()
+    assert not any(canary in text for canary in CANARIES)
+    first = json.loads(text.splitlines()[0])
+    assert (first["age"], first["born"], first["mail"]) == ("15-19", 2009, "***")
+    assert first["pupil"] == PROTECTOR.pseudonym("S1")
+    assert "full_name" not in first
+    assert "pupils.mail: mask, 20 values" in record.sentences()
+
+
+def test_rows_of_json_lines_that_few_share_lose_what_narrows_them_down(pupils, tmp_path):
+    path = pupils / "tables/pupils/pupils.csv"
+    path.unlink()
+    rows = [{"pupil": f"S{n}", "born": "2009-01-01" if n else "2001-01-01", "age": 9} for n in range(6)]
+    path.with_name("pupils.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = Plan.model_validate({"protect": "1", "groups": {"pupils": {"columns": ["born"], "least": 5}}})
+    protect(pupils, given, tmp_path / "out", PROTECTOR)
+    written_rows = [json.loads(x) for x in (tmp_path / "out/tables/pupils/pupils.jsonl").read_text().splitlines()]
+    assert [row["born"] for row in written_rows] == [None] + ["2009-01-01"] * 5
+
+
+def test_a_line_that_is_no_object_is_named_without_its_words(pupils, plan, tmp_path):
+    path = pupils / "tables/pupils/pupils.csv"
+    path.unlink()
+    path.with_name("pupils.jsonl").write_text('{"pupil": "S1"}\n["Quagmire"]\n')
+    with pytest.raises(ProtectionError, match=r"pupils\.jsonl:2 is no JSON object") as told:
+        protect(pupils, read_plan(plan), tmp_path / "out", PROTECTOR)
+    assert "Quagmire" not in str(told.value)
+
+
+STATEMENT = {
+    "id": "6690e6c9-3ef0-4ed3-8b37-7f3964730bee",
+    "actor": {"objectType": "Agent", "name": "Zebedee Quagmire", "mbox": "mailto:Zeb1@west-school.org"},
+    "verb": {"id": "http://adlnet.gov/expapi/verbs/answered"},
+    "object": {"id": "http://west-school.org/quiz/1", "objectType": "Activity"},
+    "context": {"instructor": {"account": {"homePage": "http://moodle.west-school.org", "name": "zquagmire"}}},
+    "result": {
+        "response": "mail zeb1@west-school.org",
+        "score": {"raw": 7},
+        "extensions": {"http://west-school.org/phone": 2125550123, "phone": 2125550124},
+    },
+    "timestamp": "2020-01-01T00:00:00Z",
+}
+
+
+def test_people_in_event_logs_get_pseudonyms_and_their_words_and_numbers_are_masked(pupils, tmp_path):
+    log = pupils / "events" / "clicks"
+    log.mkdir(parents=True)
+    (log / "log.yaml").write_text('title: Clicks\ndescription: Made-up statements.\nxapi_version: "1.0.3"\n')
+    (log / "clicks.jsonl.gz").write_bytes(gzip.compress((json.dumps(STATEMENT) + "\n").encode()))
+    steps = {"actor": {"step": "pseudonymise"}, "*": {"step": "redact"}}
+    given = Plan.model_validate({"protect": "1", "events": {"clicks": steps}})
+    record = protect(pupils, given, tmp_path / "out", PROTECTOR)
+    text = gzip.decompress((tmp_path / "out/events/clicks/clicks.jsonl.gz").read_bytes()).decode()
+    for canary in ("Quagmire", "quagmire", "@west-school.org", "2125550124"):
+        assert canary not in text
+    statement = json.loads(text)
+    assert statement["actor"]["account"]["name"] == PROTECTOR.pseudonym("zeb1@west-school.org")
+    assert statement["result"]["score"] == {"raw": 7}
+    assert statement["timestamp"] == STATEMENT["timestamp"]
+    assert "events/clicks.actor: pseudonymise, 1 values" in record.sentences()
+
+
+def test_one_part_of_the_statements_is_masked_or_dropped():
+    steps = {"result.response": Mask(step="mask"), "context": Drop(step="drop")}
+    changed, counts = protected_statement(json.loads(json.dumps(STATEMENT)), steps, PROTECTOR)
+    assert changed["result"]["response"] == "***"
+    assert "context" not in changed
+    assert changed["actor"] == STATEMENT["actor"]
+    assert counts == {"result.response": 1, "context": 1}
+
+
+def test_titles_and_numbers_of_documents_are_masked_too(pupils, tmp_path):
+    path = pupils / "texts/letters/letters.jsonl"
+    document = {"id": "a", "title": "From zeb1@west-school.org", "text": "Hello.", "phone": 2125550123, "year": 2020}
+    path.write_text(json.dumps(document) + "\n")
+    given = Plan.model_validate({"protect": "1", "texts": {"letters": {"step": "redact"}}})
+    protect(pupils, given, tmp_path / "out", PROTECTOR)
+    written_one = json.loads((tmp_path / "out/texts/letters/letters.jsonl").read_text())
+    assert written_one == {**document, "title": "From <email>", "phone": "<phone>"}
