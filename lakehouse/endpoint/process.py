@@ -24,6 +24,7 @@ from lakehouse.endpoint.faults import BusyError, DeadlineError, RefusedStatement
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 0.05
+PIPE_BYTES = 4 * 1024 * 1024  # a batch; the kernel gives what it is set to give at most
 START_SECONDS = 120.0
 STOP_SECONDS = 2.0
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -212,6 +213,7 @@ class Nursery:
         if not self._ready:
             self._ready = self._pipe.recv(len(START)) == START
         data, their_data = socket.socketpair()
+        their_data.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIPE_BYTES)
         control, their_control = socket.socketpair()
         try:
             with their_data, their_control:

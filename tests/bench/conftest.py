@@ -183,7 +183,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     bench = config.stash[BENCH]
-    if not bench.lines:
+    if not bench.lines and not bench.notes:
         return
     terminalreporter.write_line("")
     terminalreporter.write(bench.text())

@@ -1,9 +1,19 @@
 """SQL through the Flight endpoint, beside DuckDB in this process on the same Parquet files."""
 
+import contextlib
+import os
+import statistics
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import duckdb
+import pyarrow.compute as pc
+import pyarrow.flight as flight
+import pyarrow.parquet as pq
 import pytest
 
 from lakehouse.adapters.catalog import IcebergTables
@@ -14,7 +24,8 @@ from lakehouse.ports import Provenance, TableWrite
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
 
-SMALL, LARGE = 20_000, 1_000_000
+SMALL, LARGE, HUGE = 20_000, 1_000_000, 5_000_000
+CALLS, CLIENTS = 200, 16
 USER, PASSWORD = "ada", "bench password 1"
 DUCK, ENDPOINT = "DuckDB in process, on the Parquet files", "the endpoint, over Flight"
 ONE_ROW = "select student, mark from {table} where enrolment = 4711"
@@ -25,11 +36,29 @@ GROUPS = (
 EVERYTHING = "select * from {table}"
 
 
+def family(pid):
+    """Return a process and all that descend from it: the endpoint's engines do its work."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+def resident_mb(pids):
+    return (
+        sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    )
+
+
 class Both:
     """The endpoint in a process of its own, and DuckDB here with as many threads, on the same files."""
 
-    def __init__(self, server, queries, duck):
-        self.server, self.queries, self.duck = server, queries, duck
+    def __init__(self, server, queries, duck, uri):
+        self.server, self.queries, self.duck, self.uri = server, queries, duck, uri
 
     def race(self, bench, measure, sql, table, *, repeat=1):
         text = {"theirs": sql.format(table=table), "ours": sql.format(table=f"lakehouse.gold.{table}")}
@@ -41,27 +70,29 @@ class Both:
             return lambda: [self.queries.fetch(text["ours"]) for _ in range(repeat)][-1]
 
         contenders = {DUCK: theirs, ENDPOINT: ours}
-        results = bench.race(measure, contenders, pids=[self.server.pid], per=repeat)
+        results = bench.race(measure, contenders, pids=family(self.server.pid), per=repeat)
         return results.values()
 
 
 @pytest.fixture
-def both(tmp_path, made_rows, here):
+def both(request, tmp_path, made_rows, here):
     tables, objects = IcebergTables.local(tmp_path / "tables"), LocalObjects(tmp_path / "objects")
     house = Lakehouse(tables, objects, ReleaseLog(objects))
-    sizes = {"small": SMALL, "large": LARGE}
+    sizes = {"small": SMALL, "large": LARGE, "huge": HUGE}
+    sizes = {name: sizes[name] for name in request.node.get_closest_marker("tables").args}
     writes = [TableWrite(made_rows.enrolments(f"gold.{name}"), made_rows.rows(count)) for name, count in sizes.items()]
     write_audit_publish(house, writes, key="bench", provenance=Provenance(run_id="bench", code_commit="0" * 40))
     command = [sys.executable, str(here / "serve_lake.py"), str(tmp_path), USER]
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     server.stdin.write(PASSWORD + "\n")
     server.stdin.flush()
-    queries = DremioQueries(server.stdout.readline().strip(), USER, PASSWORD)
+    uri = server.stdout.readline().strip()
+    queries = DremioQueries(uri, USER, PASSWORD)
     with duckdb.connect(config={"threads": EndpointConfig(users={}, roots=()).threads}) as duck:
         for name in sizes:
             files = list((tmp_path / "tables").rglob(f"{name}/data/**/*.parquet"))
             duck.from_parquet([str(file) for file in files]).create_view(name)
-        yield Both(server, queries, duck)
+        yield Both(server, queries, duck, uri)
     queries.close()
     tables.close()
     server.stdin.close()
@@ -69,7 +100,8 @@ def both(tmp_path, made_rows, here):
     server.stdout.close()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
+@pytest.mark.tables("small", "large")
 def test_the_endpoint_answers_as_duckdb_does(bench, both):
     theirs, ours = both.race(bench, f"one row of {SMALL:,} by its number", ONE_ROW, "small", repeat=10)
     assert theirs.to_pylist() == ours.to_pylist()
@@ -86,3 +118,102 @@ def test_the_endpoint_answers_as_duckdb_does(bench, both):
     bench.note(f"{fetch}: {', '.join(speeds)}")
     assert theirs.num_rows == ours.num_rows == LARGE
     assert theirs["mark"].to_pylist() == ours["mark"].to_pylist()
+
+
+def milliseconds(run):
+    begun = time.perf_counter()
+    run()
+    return (time.perf_counter() - begun) * 1000
+
+
+def quantiles(times):
+    return statistics.median(times), statistics.quantiles(times, n=100)[98]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.tables("small")
+def test_what_the_endpoint_adds_to_a_small_query(bench, both):
+    times = {"DuckDB": [], "a new text each time": [], "the same text": []}
+    asked = {
+        "DuckDB": lambda number: both.duck.execute(ONE_ROW.format(table="small")).to_arrow_table(),
+        "a new text each time": lambda number: both.queries.fetch(
+            ONE_ROW.replace("4711", str(number)).format(table="lakehouse.gold.small")
+        ),
+        "the same text": lambda _number: both.queries.fetch(ONE_ROW.format(table="lakehouse.gold.small")),
+    }
+    for number in range(-20, CALLS):
+        for name, ask in asked.items():
+            took = milliseconds(lambda ask=ask, number=number: ask(5000 + number))
+            if number >= 0:
+                times[name].append(took)
+    theirs = quantiles(times.pop("DuckDB"))
+    for name, taken in times.items():
+        p50, p99 = (mine - base for mine, base in zip(quantiles(taken), theirs, strict=True))
+        bench.note(f"small query, {name}: {p50:.1f} ms added at the median, {p99:.1f} ms at the 99th of 100 calls")
+    assert both.queries.fetch(ONE_ROW.format(table="lakehouse.gold.small")).num_rows == 1
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.tables("small")
+def test_many_clients_are_served_without_memory_growing(bench, both):
+    clients = [DremioQueries(both.uri, USER, PASSWORD) for _ in range(CLIENTS)]
+    text = GROUPS.format(table="lakehouse.gold.small")
+    expected = clients[0].fetch(text)["n"].to_pylist()
+    for count in (1, CLIENTS):
+        held = []
+        for _ in range(3):
+            begun = time.perf_counter()
+            with ThreadPoolExecutor(count) as pool:
+                answers = list(pool.map(lambda n, count=count: clients[n % count].fetch(text), range(160)))
+            seconds = time.perf_counter() - begun
+            held.append(resident_mb([both.server.pid]))
+            assert all(answer["n"].to_pylist() == expected for answer in answers)
+        bench.note(
+            f"{count} clients, group-by over {SMALL:,} rows: {160 / seconds:.0f} statements a second; the "
+            f"endpoint's own process held {held[0]:.0f}, {held[1]:.0f}, {held[2]:.0f} MB after each of three turns"
+        )
+    for client in clients:
+        client.close()
+
+
+BARE = "bare Flight, ready batches"
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.tables("huge")
+def test_everything_comes_as_fast_as_a_bare_flight_stream(bench, both, here, tmp_path):
+    ready = tmp_path / "ready.parquet"
+    pq.write_table(both.queries.fetch(EVERYTHING.format(table="lakehouse.gold.huge")), ready)
+    bare = subprocess.Popen(
+        [sys.executable, str(here / "serve_batches.py"), str(ready)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    client = flight.FlightClient(bare.stdout.readline().strip())
+    most, watching = [0.0], threading.Event()
+
+    def watch():
+        while not watching.wait(0.1):
+            most[0] = max(most[0], resident_mb([both.server.pid]))
+
+    before = resident_mb([both.server.pid])
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    measure = f"fetch of {HUGE:,} rows x 8 columns"
+    contenders = {
+        BARE: lambda _turn: lambda: client.do_get(flight.Ticket(b"")).read_all(),
+        ENDPOINT: lambda _turn: lambda: both.queries.fetch(EVERYTHING.format(table="lakehouse.gold.huge")),
+    }
+    theirs, ours = bench.race(measure, contenders, rounds=5, pids=[*family(both.server.pid), bare.pid]).values()
+    watching.set()
+    watcher.join()
+    rate = bench.walls[measure, BARE] / bench.walls[measure, ENDPOINT]
+    bench.note(
+        f"{measure}: {rate:.2f} of the rate of {BARE}; the endpoint's own process grew from {before:.0f} to at most "
+        f"{most[0]:.0f} MB"
+    )
+    assert theirs.num_rows == ours.num_rows == HUGE
+    assert pc.sum(theirs["mark"]).as_py() == pytest.approx(pc.sum(ours["mark"]).as_py())
+    client.close()
+    bare.stdin.close()
+    bare.wait(timeout=60)
+    bare.stdout.close()

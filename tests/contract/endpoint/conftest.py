@@ -36,6 +36,10 @@ VIEWS = {
 }
 
 
+def pytest_addoption(parser):
+    parser.addoption("--soak-seconds", type=float, default=5.0, help="how long the endpoint is under mixed load")
+
+
 class Client:
     """The calls a Dremio client makes, with pyarrow."""
 
