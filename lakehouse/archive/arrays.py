@@ -1,9 +1,10 @@
 """Arrow arrays under typed names, and the few operations on them that the stubs do not describe."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
 else:
     # Arrow's classes take no type arguments at run time.
     Cells, Chunks = pa.Array, pa.ChunkedArray
+
+
+# A column whose first cells hold so few values is judged value by value.
+SAMPLE, LESS = 1_024, 8
+# Of an array of `string`; one of `large_string` has twice as many.
+OFFSET_BYTES = 4
 
 
 def flat(cells: Cells | Chunks) -> Cells:
@@ -41,44 +48,65 @@ def sure(mask: Cells | Chunks) -> Cells:
     return filled
 
 
-def byte_lengths(cells: Cells) -> Cells:
-    """Return how many bytes each text has; null stays null."""
+def shortest_of(cells: Cells) -> int | None:
+    """Return how many bytes the shortest text has; None without any. Nulls are no texts."""
+    if not cells.null_count and cells.type == pa.string() and len(cells):
+        return int(np.diff(bounds_of(cells)).min())
     lengths: Cells = pc.binary_length(cells)  # type: ignore[call-overload]  # the stubs know no array of either kind
-    return lengths
+    shortest: int | None = pc.min(lengths).as_py()
+    return shortest
+
+
+def bounds_of(cells: Cells) -> npt.NDArray[np.int32]:
+    """Return where each text of an array of `string` starts in its bytes, and where the last one ends."""
+    offsets = cells.buffers()[1]
+    assert offsets is not None
+    return np.frombuffer(memoryview(offsets), np.int32)[cells.offset : cells.offset + len(cells) + 1]
 
 
 def nowhere(cells: Cells) -> Cells:
     """Return a mask that is false for every cell."""
-    return pa.array(np.zeros(len(cells), np.bool_))
+    return pa.Array.from_buffers(pa.bool_(), len(cells), [None, pa.py_buffer(bytes(len(cells) // 8 + 1))])
 
 
-def has_letter(cells: Cells, letters: bytes) -> bool:
-    """Say whether one of the ASCII letters stands in any cell."""
+def blanked(cells: Cells, mask: Cells) -> Cells:
+    """Return the texts with null where the mask, which knows every cell, is true; the bytes are shared."""
+    _, offsets, letters = cells.buffers()
+    if cells.type != pa.string() or offsets is None:
+        nulled: Cells = pc.if_else(mask, pa.scalar(None, cells.type), cells)
+        return nulled
+    there = pc.and_(pc.is_valid(cells), pc.invert(mask))
+    assert not there.offset + there.null_count, "just made of masks that know every cell"
+    bounds = offsets.slice(cells.offset * OFFSET_BYTES, (len(cells) + 1) * OFFSET_BYTES)
+    return pa.Array.from_buffers(pa.string(), len(cells), [there.buffers()[1], bounds, letters])
+
+
+def bytes_of(cells: Cells) -> npt.NDArray[np.uint8]:
+    """Return the bytes of all texts of an array of `string`, one after another, also of those that were made null."""
     if not len(cells):
-        return False
-    _, offsets, letters_of_all = cells.buffers()
-    assert offsets is not None
-    if letters_of_all is None:
-        return False
-    bounds = np.frombuffer(memoryview(offsets), np.int32)[cells.offset :]
-    text = np.frombuffer(memoryview(letters_of_all), np.uint8)[bounds[0] : bounds[len(cells)]]
-    return any(bool((text == letter).any()) for letter in letters)
+        return np.empty(0, np.uint8)
+    bounds = bounds_of(cells)
+    return np.frombuffer(memoryview(cells.buffers()[2] or b""), np.uint8)[bounds[0] : bounds[-1]]
 
 
-def positions(mask: Cells) -> list[int]:
-    """Return the positions where the mask is true."""
-    found: list[int] = pc.indices_nonzero(mask).to_pylist()  # type: ignore[assignment]  # never null
+def where(mask: Cells) -> npt.NDArray[np.int64]:
+    """Return the positions where the mask is true, in order."""
+    found: npt.NDArray[np.int64] = pc.indices_nonzero(mask).to_numpy().astype(np.int64)
     return found
-
-
-def at_positions(found: Sequence[int], count: int) -> Cells:
-    """Return a mask of `count` values, true at the given positions."""
-    return pc.is_in(pa.array(range(count), pa.int64()), value_set=pa.array(found, pa.int64()))
 
 
 def count_true(mask: Cells) -> int:
     """Return how many values are true."""
     return mask.true_count if isinstance(mask, pa.BooleanArray) else 0
+
+
+def by_distinct(cells: Cells, judge: Callable[[Cells], Cells]) -> Cells:
+    """Return what is judged of each cell on its own; each value is judged once where few come again and again."""
+    if len(cells) < SAMPLE * LESS or len(cells[:SAMPLE].unique()) > SAMPLE // LESS:
+        return judge(cells)
+    coded = cells.dictionary_encode()
+    assert isinstance(coded, pa.DictionaryArray), "as asked for"
+    return judge(coded.dictionary).take(coded.indices)
 
 
 def outside(values: Cells, low: float | None, high: float | None) -> Cells:

@@ -1,6 +1,6 @@
 """What the rows of one batch break: each declared column judged against its description, without memory of others."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.archive.arrays import Cells, count_true, outside, sure
+from lakehouse.archive.arrays import Cells, by_distinct, count_true, outside, where
 from lakehouse.archive.batches import Batch, Rows
 from lakehouse.archive.eds import ColumnDescription
 from lakehouse.archive.keys import Keys, keys_of
@@ -116,13 +116,20 @@ def _limits(values: Cells, column: ColumnPlan) -> Iterator[tuple[Fault, Cells]]:
     if levels:
         yield "not_a_level", _unknown(values, pa.array(levels, pa.string()))
     if column.pattern is not None:
-        yield "not_matching", pc.invert(pc.match_substring_regex(values, column.pattern))
+        yield "not_matching", pc.invert(by_distinct(values, _fitting(column.pattern)))
     if column.known is not None:
         yield "broken", _unknown(values, column.known)
 
 
+def _fitting(pattern: str) -> Callable[[Cells], Cells]:
+    def fit(cells: Cells) -> Cells:
+        return pc.match_substring_regex(cells, pattern)
+
+    return fit
+
+
 def _inside(values: Cells, described: ColumnDescription) -> bool:
-    low, high = pc.min(values).as_py(), pc.max(values).as_py()
+    low, high = (bound.as_py() for bound in pc.min_max(values).values())
     return low is None or (
         (described.minimum is None or low >= described.minimum)
         and (described.maximum is None or high <= described.maximum)
@@ -136,7 +143,7 @@ def _unknown(values: Cells, known: Cells) -> Cells:
 
 
 def _broken(batch: Batch, column: ColumnPlan, fault: Fault, mask: Cells, cells: Cells) -> Broken:
-    at = np.flatnonzero(sure(mask).to_numpy(zero_copy_only=False))
+    at = where(mask)
     example = cells[int(at[0])].as_py()
     values = frozenset(str(text) for text in cells.take(at).unique().to_pylist()) if fault == "broken" else frozenset()
     return Broken(column.name, fault, batch.numbers[at], example, values)

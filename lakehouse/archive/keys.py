@@ -18,6 +18,8 @@ PARTITIONS = 64
 # Two 64-bit hashes with seeds nobody can know: two keys of a billion rows fall together once in 10^20 runs.
 SEEDS = (secrets.randbits(63), secrets.randbits(63))
 KEY = np.dtype([("first", np.uint64), ("second", np.uint64), ("address", np.int64)])
+# One whole number is its own key; times an odd number nobody can know it lies in a partition nobody can choose.
+FACTOR = np.uint64(secrets.randbits(63) * 2 + 1)
 SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 Keys = npt.NDArray[np.void]
@@ -27,13 +29,14 @@ Keys = npt.NDArray[np.void]
 def keys_of(columns: Sequence[Cells], rows: Rows) -> Keys:
     """Return the keys of rows, one column or several; the rows are their addresses."""
     keys = np.empty(len(rows), KEY)
+    keys["address"] = rows
+    if len(columns) == 1 and columns[0].type == pa.int64():
+        numbers = columns[0].to_numpy(zero_copy_only=False).view(np.uint64)
+        keys["first"], keys["second"] = numbers * FACTOR, numbers
+        return keys
     frame = pl.DataFrame(pa.table(list(columns), names=[str(at) for at in range(len(columns))]))
     keys["first"] = frame.hash_rows(SEEDS[0]).to_numpy()
-    single = columns[0].type == pa.int64() and len(columns) == 1
-    keys["second"] = (
-        columns[0].to_numpy(zero_copy_only=False) if single else frame.hash_rows(SEEDS[1]).to_numpy()
-    ).view(np.uint64)
-    keys["address"] = rows
+    keys["second"] = frame.hash_rows(SEEDS[1]).to_numpy()
     return keys
 
 
@@ -61,7 +64,7 @@ class KeyStore:
     def finish(self) -> None:
         """Tell the repeated rows among all keys, and remove what is on disk."""
         for part in self.parts(divided=self.on_disk):
-            self._told_apart(part)
+            self._tell(part, _again(part))
         self.close()
 
     @property
@@ -92,7 +95,9 @@ class KeyStore:
             self._folder = tempfile.TemporaryDirectory(prefix="lakehouse-keys-")
         keys = self._all_held()
         if self._repeated is not None:
-            keys = self._told_apart(keys)
+            again = _again(keys)
+            self._tell(keys, again)
+            keys = np.delete(keys, again) if len(again) else keys
         owners = _partition(keys)
         order = np.argsort(owners, kind="stable")
         bounds = np.searchsorted(owners[order], np.arange(PARTITIONS + 1))
@@ -101,20 +106,9 @@ class KeyStore:
                 file.write(keys[order[bounds[number] : bounds[number + 1]]].tobytes())
         self._held, self._count = [], 0
 
-    def _told_apart(self, keys: Keys) -> Keys:
-        """Return the first row of each key; tell the addresses of the others in order."""
-        firsts = pl.Series(np.ascontiguousarray(keys["first"]))
-        if firsts.n_unique() == len(keys):
-            return keys
-        alike = np.flatnonzero(firsts.is_duplicated().to_numpy())
-        among = keys[alike]
-        order = np.lexsort((among["address"], among["second"], among["first"]))
-        ranked = among[order]
-        same = (ranked["first"][1:] == ranked["first"][:-1]) & (ranked["second"][1:] == ranked["second"][:-1])
-        again = alike[order[1:][same]]
+    def _tell(self, keys: Keys, again: Rows) -> None:
         if self._repeated is not None and len(again):
             self._repeated(np.sort(keys["address"][again]))
-        return np.delete(keys, again)
 
     def _all_held(self) -> Keys:
         return np.concatenate(self._held) if self._held else np.empty(0, KEY)
@@ -122,6 +116,22 @@ class KeyStore:
     def _file(self, number: int) -> Path:
         assert self._folder is not None
         return Path(self._folder.name) / str(number)
+
+
+def _again(keys: Keys) -> Rows:
+    """Return the positions of the keys that came before, in the order of their addresses."""
+    firsts = np.ascontiguousarray(keys["first"])
+    rising = np.sort(firsts)
+    twice = rising[1:][rising[1:] == rising[:-1]]
+    if not len(twice):
+        return np.empty(0, np.int64)
+    alike = np.flatnonzero(pl.Series(firsts).is_in(pl.Series(np.unique(twice)).implode()).to_numpy())
+    among = keys[alike]
+    order = np.lexsort((among["address"], among["second"], among["first"]))
+    ranked = among[order]
+    same = (ranked["first"][1:] == ranked["first"][:-1]) & (ranked["second"][1:] == ranked["second"][:-1])
+    repeated: Rows = alike[order[1:][same]]
+    return repeated
 
 
 def _partition(keys: Keys) -> npt.NDArray[np.uint8]:

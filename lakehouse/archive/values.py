@@ -1,15 +1,17 @@
 """How a cell's text becomes a value: one parser per column type, over whole columns."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.archive.arrays import Cells, Chunks, byte_lengths, flat, has_letter, nowhere
+from lakehouse.archive.arrays import Cells, Chunks, blanked, bounds_of, bytes_of, flat, joined, nowhere, shortest_of
+from lakehouse.archive.batches import Rows
 from lakehouse.archive.eds import ColumnDescription, ColumnType
 
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -20,6 +22,17 @@ DATETIME = re.compile(
 FIRST_DAY = (date.min - date(1970, 1, 1)).days
 MICROSECONDS_A_DAY = 86_400_000_000
 SHORTEST_DATETIME = 16
+NINE, HEXADECIMAL = ord("9"), np.frombuffer(b"xX", np.uint8)
+# Where a cast fails it is tried on so many parts, and theirs, down to so few cells, while most of them can be cast.
+PARTS, FEW_CELLS = 16, 512
+# What all cells of a type are mostly made of; one in so many may have other bytes and be looked at on its own.
+USUAL: dict[ColumnType, bytes] = {
+    "integer": b"0123456789-",
+    "number": b"0123456789-.eE",
+    "date": b"0123456789-",
+    "datetime": b"0123456789-:.T Z",
+}
+FEW_ODD_ONES = 8
 TRUE, FALSE = ("true", "1"), ("false", "0")
 
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
@@ -44,25 +57,65 @@ class Parsed:
 def parse(cells: Cells | Chunks, column: ColumnDescription) -> Parsed:
     """Turn text cells into the column's type; empty cells and missing codes become null, wrong cells too.
 
-    Whole columns are cast at once where every cell fits; only where one does not is each cell looked at.
+    Whole columns are cast at once where every cell fits; where one does not, only it and the few cells around it are
+    looked at one by one.
     """
     flattened = flat(cells)
     missing = _missing(flattened, column.missing_codes)
-    present = flattened if missing is None else pc.if_else(missing, pa.scalar(None, pa.string()), flattened)
+    present = flattened if missing is None else blanked(flattened, missing)
     values = _at_once(present, column.type)
-    wrong = None
+    wrong = nowhere(flattened)
     if values is None:
-        values = _PARSERS[column.type](present)
+        values = _but_for_odd_ones(present, column.type)
+        if values is None:
+            values = joined(list(_piecemeal(present, column.type)), ARROW_TYPES[column.type])
         wrong = pc.and_(pc.is_valid(present), pc.is_null(values))
-    return Parsed(
-        values, nowhere(flattened) if missing is None else missing, nowhere(flattened) if wrong is None else wrong
-    )
+    return Parsed(values, nowhere(flattened) if missing is None else missing, wrong)
+
+
+def _but_for_odd_ones(cells: Cells, type_: ColumnType) -> Cells | None:
+    """Return the values where all cells can be cast but a few with bytes that the type has no use for."""
+    odd = _odd_ones(cells, type_) if type_ in USUAL else np.empty(0, np.int64)
+    if not 0 < len(odd) <= len(cells) // FEW_ODD_ONES:
+        return None
+    flags = np.zeros(len(cells), np.bool_)
+    flags[odd] = True
+    mask = pa.array(flags)
+    values = _at_once(blanked(cells, mask), type_)
+    if values is None:
+        return None
+    theirs = _PARSERS[type_](cells.take(odd))
+    return values if theirs.null_count == len(theirs) else pc.replace_with_mask(values, mask, theirs)
+
+
+def _odd_ones(cells: Cells, type_: ColumnType) -> Rows:
+    unusual = np.ones(256, np.bool_)
+    unusual[list(USUAL[type_])] = False
+    bounds = bounds_of(cells)
+    where_odd = np.flatnonzero(unusual[bytes_of(cells)]) + bounds[0]
+    odd = np.unique(np.searchsorted(bounds, where_odd, side="right") - 1)
+    return odd[pc.is_valid(cells).to_numpy(zero_copy_only=False)[odd]] if cells.null_count else odd
+
+
+def _piecemeal(cells: Cells, type_: ColumnType) -> Iterator[Cells]:
+    """Yield the values of cells that cannot be cast at once: of each part that can, and cell by cell of the others."""
+    size = len(cells) // PARTS + 1
+    parts = [cells.slice(start, size) for start in range(0, len(cells), size)] if len(cells) > FEW_CELLS else []
+    cast = [_at_once(part, type_) for part in parts]
+    if not parts or sum(values is None for values in cast) > PARTS // 4:
+        yield _PARSERS[type_](cells)
+        return
+    for part, values in zip(parts, cast, strict=True):
+        if values is None:
+            yield from _piecemeal(part, type_)
+        else:
+            yield values
 
 
 def _missing(cells: Cells, codes: tuple[str, ...]) -> Cells | None:
     if codes:
         return pc.is_in(cells, value_set=pa.array(["", *codes], pa.string()))
-    shortest = pc.min(byte_lengths(cells)).as_py()
+    shortest = shortest_of(cells)
     return pc.equal(cells, pa.scalar("")) if shortest == 0 else None
 
 
@@ -75,9 +128,10 @@ def _at_once(cells: Cells, type_: ColumnType) -> Cells | None:
 
 
 def _cast_integers(cells: Cells) -> Cells | None:
-    # Arrow also takes hexadecimal.
     values = cells.cast(pa.int64())
-    return None if has_letter(cells, b"xX") else values
+    # Arrow also takes hexadecimal; missing codes may be words.
+    letters = bytes_of(cells)
+    return None if len(letters) and letters.max() > NINE and np.isin(letters, HEXADECIMAL).any() else values
 
 
 def _cast_numbers(cells: Cells) -> Cells | None:
@@ -96,10 +150,15 @@ def _cast_dates(cells: Cells) -> Cells | None:
 
 
 def _cast_datetimes(cells: Cells) -> Cells | None:
-    shortest = pc.min(byte_lengths(cells)).as_py()
-    values = cells.cast(pa.timestamp("us")).cast(pa.timestamp("us", tz="UTC"))
-    first = pc.min(values.cast(pa.int64())).as_py()
-    sound = first is None or (first >= FIRST_DAY * MICROSECONDS_A_DAY and shortest >= SHORTEST_DATETIME)
+    try:
+        values, shortest = cells.cast(pa.timestamp("us")).cast(ARROW_TYPES["datetime"]), SHORTEST_DATETIME
+    except pa.ArrowInvalid:
+        # With other zones Arrow takes ones that the grammar does not, such as +02.
+        if not pc.all(pc.ends_with(cells, "Z")).as_py():
+            return None
+        values, shortest = cells.cast(ARROW_TYPES["datetime"]), SHORTEST_DATETIME + len("Z")
+    first, least = pc.min(values.cast(pa.int64())).as_py(), shortest_of(cells)
+    sound = first is None or (first >= FIRST_DAY * MICROSECONDS_A_DAY and (least or 0) >= shortest)
     return values if sound else None
 
 
