@@ -5,6 +5,8 @@ import dagster as dg
 from assets.house import failures, submissions
 from lakehouse.archive.shelf import Shelf
 from lakehouse.ports import DatasetVersions
+from lakehouse.tables.withdrawals import require_none_open
+from lakehouse.tables.write_audit_publish import Lakehouse
 
 
 @dg.asset(
@@ -17,9 +19,11 @@ def submission(
     context: dg.AssetExecutionContext,
     shelf: dg.ResourceParam[Shelf],
     versions: dg.ResourceParam[DatasetVersions],
+    house: dg.ResourceParam[Lakehouse],
 ) -> dg.MaterializeResult[None]:
     """A submitted folder or archive, copied out of the inbox unchanged and named by its content."""
     with failures():
+        require_none_open(house.objects)
         landed = shelf.take(context.partition_key, versions)
     return dg.MaterializeResult(
         metadata={

@@ -12,6 +12,7 @@ from assets.model_card import write_card
 from assets.store import documents
 from assets.workshop import Workshop
 from lakehouse.tables.gold import DOCUMENTS
+from lakehouse.tables.withdrawals import require_none_open
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.progress import Progress
 
@@ -40,6 +41,7 @@ def language_model(
 ) -> dg.MaterializeResult[None]:
     """A small GPT with its byte-level tokenizer; unchanged documents and recipe give the version there already is."""
     with failures():
+        require_none_open(house.objects)
         policy = permission.policy(house)
         require_learnable(read_released(house, DOCUMENTS, columns=["document_id"]), policy, permission)
         corpus = workshop.corpus(house)

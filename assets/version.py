@@ -1,5 +1,7 @@
 """Makes an accepted submission a version, a DataLad commit with a tag that nothing changes, and keeps its record."""
 
+from collections.abc import Callable
+
 import dagster as dg
 import pyarrow as pa
 
@@ -11,6 +13,7 @@ from lakehouse.archive.shelf import Shelf
 from lakehouse.errors import RefusedError
 from lakehouse.ports import DatasetVersion, DatasetVersions, Provenance, TableWrite
 from lakehouse.tables.records import IDENTIFIERS, RECORDS
+from lakehouse.tables.withdrawals import require_none_open, require_not_retracted
 from lakehouse.tables.write_audit_publish import Lakehouse
 
 
@@ -25,9 +28,12 @@ def dataset_version(
     context: dg.AssetExecutionContext,
     shelf: dg.ResourceParam[Shelf],
     versions: dg.ResourceParam[DatasetVersions],
+    house: dg.ResourceParam[Lakehouse],
 ) -> dg.MaterializeResult[None]:
     """One DataLad commit and tag per accepted content; the same content twice is the same version."""
     with failures():
+        require_none_open(house.objects)
+        require_not_retracted(house.objects, shelf.landed(context.partition_key).content_sha256)
         version = saved_version(shelf, versions, context.partition_key)
     return dg.MaterializeResult(
         metadata={
@@ -81,8 +87,12 @@ def recorded(
     naming: Naming,
     version: DatasetVersion,
     provenance: Provenance,
+    publish: Callable[..., object] = commit,
 ) -> VersionRecord:
-    """Mint the identifiers of a saved version, write its record and publish both; the same again changes nothing."""
+    """Mint the identifiers of a saved version, write its record and publish both; the same again changes nothing.
+
+    `publish` makes rows visible as `commit` does.
+    """
     known = read_released(house, IDENTIFIERS).to_pylist()
     others = [
         row["identifier"]
@@ -105,10 +115,10 @@ def recorded(
             "dataset_version": minted[identifier],
         }
         rows = with_run(pa.Table.from_pylist([row]), provenance, IDENTIFIERS)
-        commit(house, [TableWrite(IDENTIFIERS, rows)], key=f"identifier:{identifier}", provenance=provenance)
+        publish(house, [TableWrite(IDENTIFIERS, rows)], key=f"identifier:{identifier}", provenance=provenance)
     rows = with_run(pa.Table.from_pylist([dict(record.row)]), provenance, RECORDS)
     key = f"record:{version.dataset}@{version.version}:{record.sha256}"
-    commit(house, [TableWrite(RECORDS, rows)], key=key, provenance=provenance)
+    publish(house, [TableWrite(RECORDS, rows)], key=key, provenance=provenance)
     return record
 
 

@@ -2,12 +2,13 @@
 
 import sys
 
-from assets.house import commit
+from assets.house import commit, read_released
 from dagster_project.settings import Settings, code_commit
 from dagster_project.wiring import lakehouse, shelf
 from lakehouse.archive.acceptances import Acceptance, acceptance_rows
 from lakehouse.ports import Provenance, TableWrite
 from lakehouse.tables.register import ACCEPTANCES
+from lakehouse.tables.withdrawals import require_none_open
 from lakehouse.tables.write_audit_publish import Lakehouse
 
 
@@ -16,10 +17,12 @@ def accept_finding(settings: Settings, key: str, code: str, *, place: str, by: s
 
     Raises:
         AcceptanceError: there is no such open finding, it cannot be accepted, or name or reason is missing.
+        BusyError: a withdrawal is not finished.
     """
     from dagster_project.loop import open_loop
     from dagster_project.services import prepare_dagster_home
 
+    require_none_open(lakehouse(settings).objects)
     own = shelf(settings)
     said = own.accept(key, code, place, by=by, reason=reason)
     register(lakehouse(settings), own.accepted_findings(key))
@@ -39,6 +42,9 @@ def accept_finding(settings: Settings, key: str, code: str, *, place: str, by: s
 
 def register(house: Lakehouse, given: list[Acceptance]) -> None:
     """Write acceptances into their table; those that are there already change nothing."""
-    for one in given:
+    # Content that was rewritten has other keys, and rows that were renamed with it.
+    columns = ("content_sha256", "code", "place")
+    known = {tuple(row[name] for name in columns) for row in read_released(house, ACCEPTANCES).to_pylist()}
+    for one in [one for one in given if (one.content_sha256, one.code, one.place) not in known]:
         write = TableWrite(ACCEPTANCES, acceptance_rows([one]))
         commit(house, [write], key=one.key, provenance=Provenance(run_id="accept", code_commit=code_commit()))

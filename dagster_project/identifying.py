@@ -1,20 +1,23 @@
-"""Registers a DOI for a stored version, and records versions again whose content was rewritten."""
+"""Registers a DOI for a stored version, and keeps the books of versions whose content was rewritten or removed."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import dagster as dg
 import pyarrow as pa
 
 from assets.house import commit, read_released, with_run
 from assets.version import recorded
+from dagster_project.previews import forget_runs
+from dagster_project.services import prepare_dagster_home
 from dagster_project.settings import Settings, code_commit
 from dagster_project.wiring import lakehouse, naming, shelf, versions
 from lakehouse.adapters.datacite import DataCite, State
 from lakehouse.archive.records import metadata_for_doi
-from lakehouse.errors import NoVersionError, UnknownSettingError
+from lakehouse.errors import NoVersionError, RetractedError, UnknownSettingError
 from lakehouse.ports import DatasetVersion, Provenance, TableWrite
-from lakehouse.tables.records import IDENTIFIERS, RECORDS
-from lakehouse.tables.write_audit_publish import Lakehouse
+from lakehouse.tables.records import IDENTIFIERS, RECORDS, TOMBSTONES
+from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
 
 BY_HAND = "by hand"
 
@@ -34,9 +37,11 @@ def register_doi(settings: Settings, key: str, state: State) -> Registered:
     Raises:
         UnknownSettingError: there is no account, or no address that others can reach.
         NoVersionError: no such version is stored.
+        RetractedError: its data were removed, so that it must not be found.
     """
     client = _client(settings, state)
     house = lakehouse(settings)
+    _require_data(house, key, state)
     version = _stored(settings, key)
     doi = f"{settings.datacite_prefix}/{_suffix(house, version)}"
     client.draft(doi)
@@ -49,12 +54,46 @@ def register_doi(settings: Settings, key: str, state: State) -> Registered:
     return Registered(doi, state, naming(settings).landing_url(version.dataset, version.version))
 
 
-def record_again(settings: Settings, keys: Iterable[str], *, run_id: str) -> None:
-    """Write the records of versions anew, as after a withdrawal changed their files and rows."""
-    provenance = Provenance(run_id=run_id, code_commit=code_commit())
-    for key in keys:
-        version = _stored(settings, key)
-        recorded(lakehouse(settings), shelf(settings), versions(settings), naming(settings), version, provenance)
+@dataclass(frozen=True, slots=True)
+class KeptBooks:
+    """The records, identifiers and previews of this machine; see `lakehouse.archive.withdraw.archive.Books`."""
+
+    settings: Settings
+
+    def record(self, keys: Sequence[str], receipt: str) -> int:
+        """Write the records of versions anew, as after a withdrawal changed their files and rows."""
+        house, provenance = lakehouse(self.settings), Provenance(f"withdrawal {receipt}", code_commit())
+        recorded_before = {
+            (row["dataset"], row["dataset_version"]) for row in read_released(house, RECORDS).to_pylist()
+        }
+        stored = [_stored(self.settings, key) for key in keys]
+        known = [one for one in stored if (one.dataset, one.version) in recorded_before]
+        own, kept, names = shelf(self.settings), versions(self.settings), naming(self.settings)
+        for version in known:
+            # The withdrawal itself is what keeps everybody else from writing.
+            recorded(house, own, kept, names, version, provenance, publish=write_audit_publish)
+        return len(known)
+
+    def hide(self, key: str) -> Mapping[str, str]:
+        """Take the DOIs of a version out of searches; without an account say that it has to be done by hand."""
+        dataset, _, label = key.partition("@")
+        rows = read_released(lakehouse(self.settings), IDENTIFIERS).to_pylist()
+        mine = [row for row in rows if (row["dataset"], row["dataset_version"]) == (dataset, label)]
+        dois = [str(row["identifier"]) for row in mine if row["scheme"] == "DOI"]
+        try:
+            client = _client(self.settings, "draft")
+        except UnknownSettingError:
+            return dict.fromkeys(dois, "no account is set: hide it by hand")
+        found: dict[str, str] = {}
+        for doi in dois:
+            client.hide(doi)
+            found[doi] = client.state(doi) or "unknown to DataCite"
+        return found
+
+    def forget_previews(self, key: str) -> int:
+        """Delete the runs of a version, whose events quote its first rows, and those that quote documents of all."""
+        with dg.DagsterInstance.from_config(str(prepare_dagster_home(self.settings))) as instance:
+            return forget_runs(instance, key)
 
 
 def _client(settings: Settings, state: State) -> DataCite:
@@ -65,6 +104,12 @@ def _client(settings: Settings, state: State) -> DataCite:
         raise UnknownSettingError(f"set {', '.join(empty)} before a DOI can be {state}; see docs/flow/identifiers.md")
     password = settings.datacite_password.get_secret_value()
     return DataCite(settings.datacite_url, settings.datacite_repository, password)
+
+
+def _require_data(house: Lakehouse, key: str, state: State) -> None:
+    gone = {f"{row['dataset']}@{row['dataset_version']}" for row in read_released(house, TOMBSTONES).to_pylist()}
+    if key in gone and state == "findable":
+        raise RetractedError(f"the data of {key} were removed, so its DOI resolves and is not findable; leave it so")
 
 
 def _plain(value: object) -> object:

@@ -40,6 +40,10 @@ class Settings(BaseModel):
     s3_secure: bool = Field(default=False, description="Whether the S3 API speaks TLS.")
     s3_access_key: SecretStr = Field(SecretStr(""), description="S3 access key.")
     s3_secret_key: SecretStr = Field(SecretStr(""), description="S3 secret key.")
+    s3_steward_access_key: SecretStr = Field(
+        SecretStr(""), description="S3 access key of who may delete object versions and break locks; for withdrawals."
+    )
+    s3_steward_secret_key: SecretStr = Field(SecretStr(""), description="Its secret key.")
     s3_bucket: str = Field("lake", description="Bucket for releases.")
     catalog_uri: str = Field("", description="Address of the Iceberg REST catalog.")
     catalog_warehouse: str = Field("s3://icewh", description="Warehouse name in that catalog.")

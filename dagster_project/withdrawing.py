@@ -10,18 +10,21 @@ from pathlib import Path
 import dagster as dg
 
 from dagster_project.dead_runs import end_dead_runs
-from dagster_project.identifying import record_again
+from dagster_project.identifying import KeptBooks
 from dagster_project.sensors import UNFINISHED
 from dagster_project.services import prepare_dagster_home
 from dagster_project.settings import Settings, code_commit
 from dagster_project.wiring import lakehouse, shelf, versions, workshop
+from lakehouse.adapters.object_versions import VersionedBuckets
 from lakehouse.adapters.seaweedfs import PlainDisk, SeaweedDisk, SeaweedPorts
 from lakehouse.adapters.traces import FileTraces
+from lakehouse.archive.withdraw.archive import Archive
+from lakehouse.archive.withdraw.plan import Followed, PlannedVersion
 from lakehouse.archive.withdraw.receipt import PUBLIC_KEY, Signer, verify
-from lakehouse.archive.withdraw.run import Outcome, withdraw
+from lakehouse.archive.withdraw.retract import Order
+from lakehouse.archive.withdraw.run import Outcome, finish, retract, withdraw
 from lakehouse.archive.withdraw.search import Request
-from lakehouse.archive.withdraw.steps import Archive
-from lakehouse.errors import BusyError, ReceiptError
+from lakehouse.errors import BusyError, ReceiptError, RetainedError
 from lakehouse.ports import Storage
 from lakehouse.tables.lock import archive_lock
 
@@ -33,13 +36,42 @@ def withdraw_subject(settings: Settings, request: Request, *, dry_run: bool) -> 
 
     Raises:
         BusyError: runs are active.
+        RetainedError: a lock of the storage keeps older versions of objects; the message tells what was done.
     """
     with _alone(settings):
         outcome = withdraw(archive(settings), request, dry_run=dry_run)
-        if outcome.carried_out and outcome.plan is not None:
-            rewritten = [f"{one.dataset}@{one.version}" for one in outcome.plan.versions]
-            record_again(settings, rewritten, run_id=f"withdrawal {outcome.receipt}")
-    return told(outcome)
+    return or_retained(outcome, told(outcome))
+
+
+def retract_version(settings: Settings, order: Order, *, dry_run: bool) -> str:
+    """Remove the data of a version; return what to tell.
+
+    Raises:
+        BusyError: runs are active.
+        RetainedError: a lock of the storage keeps older versions of objects; the message tells what was done.
+    """
+    with _alone(settings):
+        outcome = retract(archive(settings), order, dry_run=dry_run)
+    return or_retained(outcome, told_of_version(outcome, order.key))
+
+
+def finish_open(settings: Settings) -> str:
+    """Finish the withdrawal or retraction that a killed call left; return what to tell."""
+    with _alone(settings):
+        plan = finish(archive(settings))
+    return "nothing was left unfinished" if plan is None else f"finished {plan.act} {plan.receipt}"
+
+
+def or_retained(outcome: Outcome, words: str) -> str:
+    """Return the words for an outcome, or raise RetainedError with them when a lock keeps older versions."""
+    if not outcome.retained:
+        return words
+    kept = [
+        f"s3://{one.bucket}/{one.key} version {one.version}: not removed until {one.until}" for one in outcome.retained
+    ]
+    raise RetainedError(
+        "\n".join([words, *kept, "a lock of the storage keeps these; run `lakehouse withdraw --finish` after that"])
+    )
 
 
 def verify_receipt(settings: Settings, path: Path, public_key: Path | None) -> str:
@@ -68,6 +100,7 @@ def archive(settings: Settings) -> Archive:
         signer=signer,
         receipts=home / "archive" / "withdrawals",
         code_commit=code_commit(),
+        books=KeptBooks(settings),
     )
 
 
@@ -77,10 +110,21 @@ def keys(settings: Settings) -> Path:
 
 
 def storage(settings: Settings) -> Storage:
-    """Return what stands under objects and tables: SeaweedFS when it is ours, else nothing that we could compact."""
+    """Return what stands under objects and tables: folders, our own SeaweedFS, or buckets that may keep versions."""
+    if settings.storage == "folder":
+        return PlainDisk()
     if settings.storage == "bundled" and settings.storage_ports:
         return SeaweedDisk(SeaweedPorts(**json.loads(settings.storage_ports)))
-    return PlainDisk()
+    steward = settings.s3_steward_access_key.get_secret_value()
+    named = (settings.s3_steward_access_key, settings.s3_steward_secret_key)
+    access_key, secret_key = named if steward else (settings.s3_access_key, settings.s3_secret_key)
+    return VersionedBuckets(
+        settings.s3_endpoint,
+        access_key.get_secret_value(),
+        secret_key.get_secret_value(),
+        settings.s3_bucket,
+        secure=settings.s3_secure,
+    )
 
 
 def user_name() -> str:
@@ -92,21 +136,44 @@ def user_name() -> str:
 
 
 def told(outcome: Outcome) -> str:
-    """Return an outcome in words."""
+    """Return an outcome in words; the values of a person only before anything is done."""
     plan = outcome.plan
     if plan is None:
         return f"nothing found; withdrawn before, receipt {outcome.receipt}: {outcome.file}"
-    lines = [
-        f"{one.dataset}@{one.version}: {_counts(one.removal.rows) or 'no rows'}"
-        + (f"; mentions masked: {_counts(one.removal.mentions)}" if one.removal.mentions else "")
-        for one in plan.versions
-    ]
+    lines = [_of_version(one) for one in plan.versions]
+    lines += [f"{key}: refused submission, removed as a whole" for key in plan.refused]
+    lines += [f"{key}: its report, masked" for key in plan.reported]
     lines += [
         f"{place}: {count} mentions left, for it names no such subject" for place, count in plan.elsewhere.items()
     ]
     if not outcome.carried_out:
+        lines += [_of_identifier(one) for one in plan.followed]
         return "\n".join([f"would remove a {plan.kind} and rewrite:", *lines])
     return "\n".join([f"removed a {plan.kind} from:", *lines, f"receipt {outcome.receipt}: {outcome.file}"])
+
+
+def told_of_version(outcome: Outcome, key: str) -> str:
+    """Return in words what became of a version."""
+    plan = outcome.plan
+    if plan is None:
+        return f"{key} was removed before, receipt {outcome.receipt}: {outcome.file}"
+    rows = next(_counts(one.removal.rows) for one in plan.versions if one.removal.whole)
+    if not outcome.carried_out:
+        return f"would remove the data of {key} ({rows}) and keep its metadata and a tombstone"
+    return f"removed the data of {key} ({rows})\nreceipt {outcome.receipt}: {outcome.file}"
+
+
+def _of_version(one: PlannedVersion) -> str:
+    said = [_counts(one.removal.rows) or "no rows"]
+    if one.removal.blanked:
+        said.append(f"cells emptied in rows of others: {_counts(one.removal.blanked)}")
+    if one.removal.mentions:
+        said.append(f"mentions masked: {_counts(one.removal.mentions)}")
+    return f"{one.dataset}@{one.version}: {'; '.join(said)}"
+
+
+def _of_identifier(one: Followed) -> str:
+    return f"{'followed' if one.followed else 'not followed'}: {one.value!r} ({one.place} of {one.seen}) {one.why}"
 
 
 def _counts(counts: object) -> str:

@@ -217,6 +217,24 @@ class BusyError(TransientError):
     exit_code = 84
 
 
+class CascadeError(PermanentError):
+    """A withdrawal would have to remove rows about other people, which nobody has asked for."""
+
+    exit_code = 85
+
+
+class RetainedError(PermanentError):
+    """Everything was removed but object versions that a lock of the storage keeps until a date."""
+
+    exit_code = 86
+
+
+class RetractedError(PermanentError):
+    """Content that was removed as a whole is handed in again, or its version is asked for."""
+
+    exit_code = 87
+
+
 class AcceptanceError(PermanentError):
     """A finding cannot be accepted: it is not there, is not about personal data, or nobody answers for it."""
 

@@ -52,6 +52,37 @@ class Mask:
             case _:
                 return value
 
+    def data(self, text: str) -> str:
+        """Return a text of a dataset masked; in JSON, numbers that are the person's become null as well.
+
+        Scores stay: what somebody reached equals somebody's number by chance only.
+        """
+        if text[:1] not in ("{", "["):
+            return self.text(text)
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return self.text(text)
+        masked = self._without_numbers(self.structure(value))
+        return text if masked == value else json.dumps(masked, ensure_ascii=False)
+
+    def _without_numbers(self, value: Any) -> Any:  # noqa: ANN401 - JSON
+        match value:
+            case bool():
+                return value
+            case int() | float():
+                return None if _plain_number(value) in self._numbers else value
+            case list():
+                return [self._without_numbers(one) for one in value]
+            case dict():
+                return {key: one if key == "score" else self._without_numbers(one) for key, one in value.items()}
+            case _:
+                return value
+
+    @cached_property
+    def _numbers(self) -> frozenset[str]:
+        return frozenset(value for value in self.values if value.isdigit() and len(value) >= SHORTEST)
+
     def document(self, text: str) -> str:
         """Return a text masked; JSON stays JSON, so that a number in it is never replaced by words."""
         if text[:1] in ("{", "["):
@@ -87,11 +118,16 @@ def _forms(value: str) -> set[str]:
 
 def _bounded(form: str) -> str:
     letters = re.escape(form)
-    if "@" in form or "%40" in form:
+    # Capitals tell a name from a word, and nothing about an address or a number.
+    if "@" in form or "%40" in form or len(form) >= TELLING or any(letter.isdigit() for letter in form):
         letters = f"(?i:{letters})"
     if len(form) >= TELLING and not form.isdigit():
         return letters
     return rf"(?<![\w.-]){letters}(?![\w-]|\.\d)"
+
+
+def _plain_number(number: float) -> str:
+    return str(int(number)) if isinstance(number, int) or number.is_integer() else str(number)
 
 
 def _bytes(text: str) -> bytes:

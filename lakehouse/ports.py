@@ -136,6 +136,24 @@ class Surplus:
     orphan_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """An older version of an object that the storage keeps; `until` is a UTC time in ISO 8601, or why it is kept."""
+
+    bucket: str
+    key: str
+    version: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearedTraces:
+    """How many places changed, by file, and the files that could not be looked into or changed, with the reason."""
+
+    changed: Mapping[str, int]
+    skipped: Mapping[str, str]
+
+
 class ObjectStore(Protocol):
     """Whole objects by key in one bucket. Keys use ``/``; reads see the last acknowledged write."""
 
@@ -328,8 +346,11 @@ class ModelVersions(Protocol):
 class Traces(Protocol):
     """Files beside the archive that may have quoted a value: logs, databases of other programs, left-over copies."""
 
-    def clear(self, mask: Mask) -> Mapping[str, int]:
-        """Mask the person everywhere; return how many places changed, by file. Again is no error."""
+    def clear(self, mask: Mask) -> ClearedTraces:
+        """Mask the person everywhere this account may write; again is no error."""
+
+    def drop_copies(self) -> int:
+        """Delete the copies that can be made again, whatever they hold; return how many."""
 
 
 class Storage(Protocol):
@@ -337,6 +358,16 @@ class Storage(Protocol):
 
     def reclaim(self) -> None:
         """Give deleted bytes back to the disk, so that nobody finds them in the storage's own files."""
+
+    def purge(self, tables: Collection[str], names: Callable[[str, bytes], bool]) -> Sequence[Retained]:
+        """Delete versions of objects that are no longer current, where the storage keeps any; return what it kept.
+
+        Those go that lie below one of the locations `tables` (``s3://bucket/folder``), and of the other objects those
+        whose key and bytes `names` knows. Again is no error.
+        """
+
+    def destroy(self, retained: Sequence[Retained]) -> Sequence[Retained]:
+        """Delete what an earlier `purge` could not, where that is possible now; return what is still kept."""
 
 
 class QueryEngine(Protocol):

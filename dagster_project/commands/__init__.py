@@ -12,6 +12,7 @@ from dagster_project.commands.export import export
 from dagster_project.commands.maintain import maintain
 from dagster_project.commands.policy import policy
 from dagster_project.commands.protect import protect
+from dagster_project.commands.retract import retract
 from dagster_project.commands.servers import demo, down, run, status, up
 from dagster_project.commands.settings import settings
 from dagster_project.commands.sql import serve_sql, sql
@@ -34,6 +35,7 @@ COMMANDS: tuple[click.Command, ...] = (
     doi,
     withdraw,
     maintain,
+    retract,
     policy,
     sql,
     settings,

@@ -329,7 +329,7 @@ class IcebergTables:
                 elif not any(clean(rows).changed for rows in iceberg_history.file_rows(stored)):
                     return None
                 else:
-                    iceberg_rewrite.move_to_copy(self._catalog, stored, clean(self.read(table)), receipt, renamed)
+                    iceberg_rewrite.move_to_copy(self._catalog, stored, clean, receipt, renamed)
                     continue
             pause(attempt)
         raise CommitConflictError(f"other writers kept changing {table} for {ATTEMPTS} attempts; run the step again")

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
-from pyiceberg.io.pyarrow import PyArrowFileIO
+from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.io.pyarrow import ArrowScan, PyArrowFileIO
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
@@ -20,6 +21,8 @@ RECEIPT = "lakehouse.withdrawal"
 FORGOT = "lakehouse.withdrawal-forgot"
 REMOVED = "lakehouse.withdrawal-removed"
 MASKED = "lakehouse.withdrawal-masked"
+BATCH_ROWS = 1 << 16
+ALWAYS_TRUE = AlwaysTrue()
 
 
 def properties(snapshot: Snapshot) -> dict[str, str]:
@@ -41,14 +44,41 @@ def forgotten(history: Iterable[Mapping[str, str]], snapshot_id: int) -> str | N
 
 
 def file_rows(stored: Table) -> Iterator[pa.Table]:
-    """Yield the rows of every data file that lies in the table's folder, referenced or left over, whole."""
+    """Yield the rows of every data file in the table's folder, referenced or left over, some at a time of one file."""
     files = file_system(stored)
     for path in _paths(stored):
         if path.endswith(".parquet"):
             with files.open_input_file(path) as file:
                 body = file.read_buffer()
             require_sealed(path, body)
-            yield pq.read_table(pa.BufferReader(body))
+            for batch in pq.ParquetFile(pa.BufferReader(body)).iter_batches(BATCH_ROWS, use_threads=False):
+                yield pa.Table.from_batches([batch])
+
+
+def main_rows(stored: Table) -> Iterator[pa.Table]:
+    """Yield the rows of main in its schema, some at a time: PyIceberg's own readers hold whole files, and several."""
+    head, schema = stored.current_snapshot(), stored.schema().as_arrow()
+    for task in stored.scan(snapshot_id=head.snapshot_id if head else None).plan_files():
+        path = _plain(task.file.file_path)
+        with file_system(stored).open_input_file(path) as stream:
+            body = stream.read_buffer()
+        require_sealed(path, body)
+        file = pq.ParquetFile(pa.BufferReader(body))
+        if task.delete_files or not set(file.schema_arrow.names) <= set(schema.names):
+            whole = ArrowScan(stored.metadata, stored.io, stored.schema(), ALWAYS_TRUE).to_table([task])
+            yield whole.cast(schema)
+            continue
+        for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
+            yield _in_schema(pa.Table.from_batches([batch]), schema)
+
+
+def _in_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows of a file in the table's schema; a column that came later is null."""
+    columns = [
+        rows.column(field.name) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, names=schema.names).cast(schema)
 
 
 def sweep(stored: Table, keep: Collection[str], past: Iterable[Snapshot], spared: Callable[[str], bool]) -> int:

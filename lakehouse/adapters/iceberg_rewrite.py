@@ -1,8 +1,10 @@
 """Moves main of an Iceberg table to a copy of its rows that has no past, and drops the past."""
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 
+import pyarrow as pa
 from pyiceberg import exceptions as vendor
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
@@ -19,8 +21,20 @@ from lakehouse.adapters import iceberg_past
 from lakehouse.adapters.iceberg_branches import add_snapshot, head_of, set_branch
 from lakehouse.adapters.iceberg_commit import Change, make_snapshot
 from lakehouse.adapters.iceberg_files import write_rows
-from lakehouse.adapters.iceberg_history import FORGOT, KEPT_KEYS, MASKED, RECEIPT, REMOVED, keys_of, properties
+from lakehouse.adapters.iceberg_history import (
+    FORGOT,
+    KEPT_KEYS,
+    MASKED,
+    RECEIPT,
+    REMOVED,
+    keys_of,
+    main_rows,
+    properties,
+)
 from lakehouse.ports import Cleaned, Rewritten
+
+PIECE_BYTES = 32 << 20
+"""Bytes in memory of the rows of one data file; as many are held at a time."""
 
 
 def done(stored: Table, receipt: str) -> Rewritten | None:
@@ -39,9 +53,16 @@ def done(stored: Table, receipt: str) -> Rewritten | None:
 
 
 def move_to_copy(
-    catalog: Catalog, stored: Table, cleaned: Cleaned, receipt: str, renamed: Callable[[str], str]
+    catalog: Catalog,
+    stored: Table,
+    clean: Callable[[pa.Table], Cleaned],
+    receipt: str,
+    renamed: Callable[[str], str],
 ) -> bool:
-    """Write the rows to a branch without a past, and point main at it; False when another writer was faster."""
+    """Write what is left of main to a branch without a past, and point main at it; False when another was faster.
+
+    Rows are read, cleaned and written some at a time, so that a table of any size takes the same memory.
+    """
     branch = f"withdrawal-{receipt}"
     left = stored.metadata.refs.get(branch)
     if left is not None:
@@ -51,8 +72,9 @@ def move_to_copy(
     fresh = catalog.load_table(stored.name())
     if head_of(fresh) != head_of(stored):
         return False
-    files = write_rows(fresh, cleaned.rows)
-    snapshot = make_snapshot(fresh, None, Change(files), _summary(fresh, cleaned, receipt, renamed))
+    counted = Counter({REMOVED: 0, MASKED: 0})
+    files = [file for rows in _pieces(fresh, clean, counted) for file in write_rows(fresh, rows)]
+    snapshot = make_snapshot(fresh, None, Change(files), _summary(fresh, counted, receipt, renamed))
     if add_snapshot(catalog, fresh, branch, snapshot) is None:
         return False
     copy = snapshot.snapshot_id
@@ -89,7 +111,23 @@ def commits(catalog: Catalog, stored: Table, ref: str, at: int | None, updates: 
     return True
 
 
-def _summary(stored: Table, cleaned: Cleaned, receipt: str, renamed: Callable[[str], str]) -> dict[str, str]:
+def _pieces(stored: Table, clean: Callable[[pa.Table], Cleaned], counted: Counter[str]) -> Iterator[pa.Table]:
+    """Yield what is left of main in pieces of one file each, and count what is gone."""
+    schema = stored.schema().as_arrow()
+    waiting: list[pa.Table] = []
+    for rows in main_rows(stored):
+        cleaned = clean(rows)
+        counted.update({REMOVED: cleaned.removed, MASKED: cleaned.masked})
+        if cleaned.rows.num_rows:
+            waiting.append(cleaned.rows.cast(schema))
+        if sum(piece.nbytes for piece in waiting) >= PIECE_BYTES:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _summary(stored: Table, counted: Counter[str], receipt: str, renamed: Callable[[str], str]) -> dict[str, str]:
     newest = [key for snapshot in reversed(_history(stored)) for key in keys_of(properties(snapshot))]
     keys = [*iceberg_past.keys(stored), *newest]
     dropped = (snapshot.snapshot_id for snapshot in iceberg_past.snapshots(stored))
@@ -97,8 +135,8 @@ def _summary(stored: Table, cleaned: Cleaned, receipt: str, renamed: Callable[[s
         RECEIPT: receipt,
         KEPT_KEYS: json.dumps(list(dict.fromkeys(form for key in keys for form in (key, renamed(key))))),
         FORGOT: json.dumps(sorted({*(snapshot.snapshot_id for snapshot in stored.snapshots()), *dropped})),
-        REMOVED: str(cleaned.removed),
-        MASKED: str(cleaned.masked),
+        REMOVED: str(counted[REMOVED]),
+        MASKED: str(counted[MASKED]),
     }
 
 

@@ -5,7 +5,7 @@ import random
 import socket
 import sysconfig
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from urllib3 import PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
 from lakehouse.errors import ServiceUnavailableError
+from lakehouse.ports import Retained
 
 HOST = "127.0.0.1"
 BUCKET = "lake"
@@ -194,6 +195,14 @@ class SeaweedDisk:
             time.sleep(RECLAIM_PAUSE_S)
             self._compact()
 
+    def purge(self, tables: Collection[str], names: Callable[[str, bytes], bool]) -> Sequence[Retained]:  # noqa: ARG002
+        """Do nothing: its buckets here keep no older versions."""
+        return ()
+
+    def destroy(self, retained: Sequence[Retained]) -> Sequence[Retained]:
+        """Do nothing: nothing was ever kept."""
+        return retained
+
     def _compact(self) -> None:
         connection = http.client.HTTPConnection(HOST, self.ports.master, timeout=600.0)
         try:
@@ -209,10 +218,18 @@ class SeaweedDisk:
 
 @dataclass(frozen=True, slots=True)
 class PlainDisk:
-    """Storage that needs nothing done: folders here, or a server elsewhere that looks after its own disk."""
+    """Storage that needs nothing done: folders here."""
 
     def reclaim(self) -> None:
         """Do nothing."""
+
+    def purge(self, tables: Collection[str], names: Callable[[str, bytes], bool]) -> Sequence[Retained]:  # noqa: ARG002
+        """Do nothing: a folder keeps no older versions."""
+        return ()
+
+    def destroy(self, retained: Sequence[Retained]) -> Sequence[Retained]:
+        """Do nothing: nothing was ever kept."""
+        return retained
 
 
 def _has_bucket(ports: SeaweedPorts, access_key: str, secret_key: str) -> bool:

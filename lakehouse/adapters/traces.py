@@ -1,9 +1,10 @@
 """Masks a withdrawn person in the files beside the archive: logs, databases of other programs, left-over copies."""
 
+import errno
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from sqlalchemy.exc import OperationalError
 
 from lakehouse.errors import ServiceUnavailableError
 from lakehouse.masking import Mask
+from lakehouse.ports import ClearedTraces
 
 SQLITE = b"SQLite format 3\0"
 WAIT_SECONDS = 30.0
 WINDOW_BYTES = 1 << 24
 OVERLAP_BYTES = 1 << 12
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 NO_TEXT = (sa.Integer, sa.Numeric, sa.Boolean, sa.DateTime, sa.Date, sa.Time)
 
 
@@ -31,24 +34,45 @@ class FileTraces:
     owned: Sequence[Path] = ()
     drop: Sequence[Path] = ()
 
-    def clear(self, mask: Mask) -> Mapping[str, int]:
-        """Mask the person everywhere; return how many places changed, by file. Again is no error."""
-        counts = {self._name(folder): 1 for folder in self._dropped(mask)}
-        for path in self._files(self.root):
-            changed = _clear_database(path, mask) if _is_sqlite(path) else _clear_file(path, mask)
+    def clear(self, mask: Mask) -> ClearedTraces:
+        """Mask the person in every file that this account may read and write; the others are told, not touched."""
+        skipped: dict[str, str] = {}
+        counts = {self._name(folder): 1 for folder in self._dropped(mask, skipped)}
+        for path in self._files(self.root, skipped):
+            try:
+                changed = _cleared_file(path, mask)
+            except OSError as error:
+                if error.errno not in CLOSED:
+                    raise
+                if why := _why(path, mask):
+                    skipped[self._name(path)] = why
+                continue
             if changed:
                 counts[self._name(path)] = changed
-        return counts
+        return ClearedTraces(counts, skipped)
 
-    def _dropped(self, mask: Mask) -> Iterator[Path]:
+    def drop_copies(self) -> int:
+        """Delete everything in the folders of copies that can be made again; return how many files and folders."""
+        copies = [copy for parent in self.drop if parent.is_dir() for copy in sorted(parent.iterdir())]
+        for copy in copies:
+            shutil.rmtree(copy) if copy.is_dir() else copy.unlink()
+        return len(copies)
+
+    def _dropped(self, mask: Mask, skipped: dict[str, str]) -> Iterator[Path]:
         for parent in self.drop:
             for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
-                if any(mask.holds(_text(path)) for path in self._files(folder)):
-                    shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
-                    yield folder
+                try:
+                    if any(mask.holds(_text(path)) for path in self._files(folder, skipped)):
+                        shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+                        yield folder
+                except PermissionError as error:
+                    skipped[self._name(folder)] = f"cannot be removed: {error.strerror}"
 
-    def _files(self, folder: Path) -> Iterator[Path]:
-        for parent, names, files in os.walk(folder):
+    def _files(self, folder: Path, skipped: dict[str, str]) -> Iterator[Path]:
+        def closed(error: OSError) -> None:
+            skipped[self._name(Path(error.filename))] = f"is a folder that cannot be looked into: {error.strerror}"
+
+        for parent, names, files in os.walk(folder, onerror=closed):
             here = Path(parent)
             names[:] = sorted(name for name in names if here / name not in self.owned)
             paths = (here / name for name in sorted(files))
@@ -56,6 +80,24 @@ class FileTraces:
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
+
+
+def _cleared_file(path: Path, mask: Mask) -> int:
+    if not _is_sqlite(path):
+        return _clear_file(path, mask)
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, "is not ours to write", str(path))
+    return _clear_database(path, mask)
+
+
+def _why(path: Path, mask: Mask) -> str:
+    """Say why a file that cannot be changed may hold the person; empty when it can be read and does not."""
+    owner = f"belongs to user {path.stat().st_uid}"
+    try:
+        holds = mask.holds(_text(path))
+    except PermissionError:
+        return f"{owner} and cannot be read to tell whether it holds the person"
+    return f"{owner} and holds the person; ask its owner to delete it" if holds else ""
 
 
 def _is_sqlite(path: Path) -> bool:

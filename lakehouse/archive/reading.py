@@ -43,10 +43,14 @@ def raw_tables(folder: Path, description: Description) -> Iterator[tuple[str, pa
         EncodingError: a file is not UTF-8.
     """
     for name, table in description.tables.items():
-        batches = [
-            batch for path in table_files(folder / TABLES_FOLDER / name) for batch in _raw_file(path, folder, table)
-        ]
+        batches = list(raw_batches(folder, table))
         yield name, pa.concat_tables(batches) if batches else _no_rows(table)
+
+
+def raw_batches(folder: Path, table: TableDescription) -> Iterator[pa.Table]:
+    """Yield a table's rows as `raw_tables` does, some at a time, whatever the size of its files."""
+    for path in table_files(folder / TABLES_FOLDER / table.name):
+        yield from _raw_file(path, folder, table)
 
 
 def _raw_file(path: Path, folder: Path, table: TableDescription) -> Iterator[pa.Table]:

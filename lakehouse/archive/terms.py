@@ -38,7 +38,7 @@ def subject_columns(description: Description) -> dict[str, tuple[str, ...]]:
     kinds = (set(kind.identifiers) for kind in description.subjects.values())
     places = {own}.union(*(named for named in kinds if own in named))
     found: dict[str, tuple[str, ...]] = {}
-    for place in sorted(_joined(places, description)):
+    for place in sorted(joined(places, description)):
         part, _, column = place.rpartition(".")
         found[part] = (*found.get(part, ()), column)
     return found
@@ -53,7 +53,7 @@ def person_columns(description: Description) -> dict[str, tuple[str, ...]]:
     if description.consent is not None and description.consent.table is not None:
         places.add(f"{description.consent.table}.{description.consent.subject}")
     found: dict[str, tuple[str, ...]] = {}
-    for place in sorted(_joined(places, description)):
+    for place in sorted(joined(places, description)):
         part, _, column = place.rpartition(".")
         part = part.removeprefix(f"{EVENTS_FOLDER}/")
         named = SUBJECT_NAMES.get(column, column) if part in description.texts else column
@@ -70,14 +70,15 @@ def personal_columns(description: Description) -> dict[str, frozenset[str]]:
     for name, table in description.tables.items():
         places.update(f"{name}.{column}" for column, about in table.columns.items() if about.role in HIDDEN_ROLES)
     found: dict[str, set[str]] = {}
-    for place in _joined(places, description):
+    for place in joined(places, description):
         part, _, column = place.rpartition(".")
         found.setdefault(part, set()).add(SUBJECT_NAMES.get(column, column) if part in description.texts else column)
     found |= {name: set(EVENT_COLUMNS) for name in description.events}
     return {part: frozenset(columns) for part, columns in found.items()}
 
 
-def _joined(places: set[str], description: Description) -> set[str]:
+def joined(places: set[str], description: Description) -> set[str]:
+    """Return the places and every column that a chain of references joins with one of them."""
     pairs = [
         {f"{name}.{column}", about.references}
         for name, table in description.tables.items()

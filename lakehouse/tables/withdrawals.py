@@ -3,22 +3,42 @@
 import json
 from collections.abc import Collection, Mapping
 
-from lakehouse.errors import BusyError
+from lakehouse.errors import BusyError, RetractedError
 from lakehouse.ports import ObjectStore
 from lakehouse.tables.release import PREFIX as RELEASES
 from lakehouse.tables.sealed_json import seal, unseal
 
 PREFIX = "withdrawals/"
 PLAN, JOURNAL, RECEIPT = ".plan.json", ".json", ".receipt.json"
+# After the plan is deleted: its bytes are still to leave the disk, and object versions that a lock keeps.
+CLOSING, RETAINED = ".closing.json", ".retained.json"
 QUARANTINE = "quarantine/"
+RETRACTED = "retracted/"
 
 
 def require_none_open(objects: ObjectStore) -> None:
-    """Raise BusyError while a withdrawal is not finished: what is written meanwhile could bring the person back."""
+    """Raise BusyError while a withdrawal or retraction is not finished: what is written meanwhile could undo it."""
     for key in objects.keys(PREFIX):
         if key.endswith(PLAN):
             receipt = key.removeprefix(PREFIX).removesuffix(PLAN)
-            raise BusyError(f"withdrawal {receipt} is not finished; run `lakehouse withdraw` again, then this")
+            again = "`lakehouse withdraw --finish`"
+            raise BusyError(f"withdrawal {receipt} is not finished; run {again}, then this")
+
+
+def require_not_retracted(objects: ObjectStore, content_sha256: str) -> None:
+    """Raise RetractedError for content that was removed as a whole: handed in again it would be back."""
+    key = f"{RETRACTED}{content_sha256}.json"
+    if key in objects.keys(key):
+        told = json.loads(objects.get(key))
+        raise RetractedError(
+            f"this content was {told['version']}, which was removed (receipt {told['receipt']}): {told['reason']}; "
+            "hand in content without what led to that"
+        )
+
+
+def retracted(objects: ObjectStore, content_sha256: str, told: Mapping[str, str]) -> None:
+    """Note that a content was removed as a whole; `told` has its version, receipt and reason. Again is no error."""
+    objects.put(f"{RETRACTED}{content_sha256}.json", json.dumps(dict(told)).encode())
 
 
 def quarantined(objects: ObjectStore) -> set[str]:

@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from lakehouse.archive.withdraw import run, steps
 from lakehouse.archive.withdraw.journal import Journal
 from lakehouse.archive.withdraw.run import withdraw
 from lakehouse.archive.withdraw.search import Request
@@ -70,6 +71,21 @@ def arm_ends() -> None:
         setattr(Journal, name, change)
 
 
+def arm_closing() -> None:
+    """Let this process die before and after the bytes of a closed withdrawal are given back."""
+    plain = steps.finish_closing
+
+    def closing(*arguments: Any) -> None:
+        if first_time("before closing"):
+            die()
+        plain(*arguments)
+        if first_time("after closing"):
+            die()
+
+    steps.finish_closing = closing
+    run.finish_closing = closing
+
+
 def arm_renames() -> None:
     """Let this process die before and after each rename that brings the rewritten repository to its place."""
     plain = Path.rename
@@ -93,7 +109,7 @@ def attempt(home: Path, module: Any) -> bool:
     if child == 0:
         status = 1
         try:
-            for arm in (arm_steps, arm_ends, arm_renames):
+            for arm in (arm_steps, arm_ends, arm_closing, arm_renames):
                 arm()
             withdraw(module.folder_archive(home), Request(module.NEEDLE, reason="asked by letter", by="owner"))
             status = 0

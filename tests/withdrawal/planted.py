@@ -49,7 +49,7 @@ accumulates: waves
 subjects:
   member:
     description: A member.
-    identifiers: [members.number, members.login]
+    identifiers: [members.number, members.login, loans.member]
   shelf:
     description: A shelf, which is no person but has a number too.
     identifiers: [loans.shelf]

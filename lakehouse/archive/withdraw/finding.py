@@ -1,174 +1,248 @@
-"""Finds a subject in one version: rows, rows that hang on those by foreign keys, statements, and mentions."""
+"""Finds what leaves one version: rows, documents, statements, cells in rows of other people, and mentions."""
 
-import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.archive.arrays import flat
-from lakehouse.archive.eds import EVENTS_FOLDER, TEXTS_FOLDER, Description, TableDescription
-from lakehouse.archive.reading import raw_tables
-from lakehouse.archive.withdraw.files import lines_of, words_about
-from lakehouse.archive.withdraw.matching import actor_values, canonical, is_free_text, names_actor, rows_to_remove
-from lakehouse.archive.withdraw.plan import Removal
+from lakehouse.archive.eds import EVENTS_FOLDER, TEXTS_FOLDER, TableDescription
+from lakehouse.archive.withdraw.files import document_goes, file_goes, lines_of, words_about
+from lakehouse.archive.withdraw.matching import canonical, folded, is_free_text
+from lakehouse.archive.withdraw.places import Places
+from lakehouse.archive.withdraw.plan import Others, Removal
+from lakehouse.archive.withdraw.sightings import Content, Sightings, read_content, sight
+from lakehouse.archive.withdraw.statements import actor_values, data_without
+from lakehouse.archive.withdraw.whose import Rule
 from lakehouse.masking import Mask
 
-Columns = dict[str, dict[str, set[str]]]
+__all__ = ["Content", "Found", "find", "mentions", "read_content", "removal_of"]
+
+Values = dict[str, set[str]]
 
 
 @dataclass(frozen=True)
-class Content:
-    """One version read: its description, and its tables as submitted, cells as text."""
+class Found:
+    """What leaves a version, without its mentions, and by `table.column` how many rows could only go as a whole.
 
-    folder: Path
-    about: Description
-    tables: Mapping[str, pa.Table]
+    Those rows are about other people, and their column may not be empty.
+    """
 
-
-def read_content(folder: Path, about: Description) -> Content:
-    """Read the tables of an exported version."""
-    return Content(folder, about, dict(raw_tables(folder, about)))
-
-
-def kinds_with(content: Content, subject: str) -> set[str]:
-    """Return the kinds of subject that the value names in this version."""
-    return {kind for kind in content.about.subjects if find(content, kind, subject)[0].found}
+    removal: Removal
+    needs: Mapping[str, int] = field(default_factory=dict)
 
 
 def find(content: Content, kind: str, subject: str) -> tuple[Removal, frozenset[str]]:
-    """Return what leaves this version, without its mentions, and every value that names the person."""
-    places = content.about.subjects[kind].identifiers if kind in content.about.subjects else ()
-    identifiers = _identifiers(places)
-    values = {subject.strip()}
-    while True:
-        columns = _named(content, identifiers, values)
-        aliases = _aliases(content, identifiers, columns)
-        if aliases <= values:
-            break
-        values |= aliases
-    _follow_keys(content, columns)
-    logs = [
-        place.removeprefix(f"{EVENTS_FOLDER}/").partition(".")[0] for place in places if place.startswith("events/")
-    ]
-    actors = tuple(sorted(values)) if logs else ()
-    rows = {name: _count(content, name, columns.get(name, {})) for name in content.tables}
-    rows |= {log: _statements(content, log, actors) for log in logs}
-    frozen = {
-        table: {column: tuple(sorted(found)) for column, found in sorted(each.items())}
-        for table, each in sorted(columns.items())
+    """Return what leaves a content that holds the value, without following it, and every spelling of it."""
+    places = Places(content.about, kind)
+    seen = sight(content, places, {folded(subject), subject.strip()})
+    found = removal_of(content, places, seen)
+    return found.removal, frozenset(seen.spellings()) | {subject.strip()}
+
+
+def removal_of(content: Content, places: Places, seen: Sightings, cascade: Collection[str] = ()) -> Found:
+    """Return what leaves a version in which the person's values were seen.
+
+    `cascade` names columns, as ``table.column``, whose rows go even where they are about other people.
+    """
+    rules = _Rules(content, places, cascade)
+    for name, columns in seen.spelled.items():
+        if name in content.about.tables:
+            for column, values in columns.items():
+                rules.name(name, column, values)
+    rules.follow_keys()
+    documents = {
+        name: {one: tuple(sorted(values)) for one, values in columns.items()}
+        for name, columns in seen.spelled.items()
+        if name in content.about.texts
     }
-    return Removal(frozen, actors, {name: count for name, count in rows.items() if count}), frozenset(values)
+    logs = {name: columns["actor"] for name, columns in seen.spelled.items() if name in content.about.events}
+    actors = tuple(sorted({value for values in logs.values() for value in values}))
+    removal = rules.removal()
+    removal = replace(removal, documents=documents, actors=actors)
+    rows, blanked, needs = rules.counts()
+    rows |= {name: _documents(content, name, fields) for name, fields in documents.items()}
+    for log in places.logs if actors else ():
+        rows[log], blanked[log] = _statements(content, log, actors)
+    return Found(
+        replace(removal, rows={n: c for n, c in rows.items() if c}, blanked={n: c for n, c in blanked.items() if c}),
+        needs,
+    )
+
+
+class _Rules:
+    """The rule of each table, while they are found."""
+
+    def __init__(self, content: Content, places: Places, cascade: Collection[str]) -> None:
+        self._content, self._places, self._cascade = content, places, cascade
+        self._goes: dict[str, Values] = {}
+        self._yields: dict[str, Values] = {}
+        self._keeps: dict[str, Values] = {}
+
+    def name(self, table: str, column: str, values: Iterable[str]) -> None:
+        """Add cells that name the person."""
+        about = self._content.about.tables[table]
+        key_people = self._places.key_people(about)
+        if column in key_people or f"{table}.{column}" in self._cascade:
+            kind = self._goes
+        elif key_people:
+            kind = self._yields
+        elif f"{table}.{column}" in self._places.declared:
+            kind = self._goes
+        else:
+            kind = self._shared(about, column)
+        kind.setdefault(table, {}).setdefault(column, set()).update(values)
+
+    def follow_keys(self) -> None:
+        """Add rows that refer to rows which go, until no key is left dangling."""
+        grew = True
+        while grew:
+            grew = False
+            for name, table in self._content.about.tables.items():
+                for column, about in table.columns.items():
+                    gone = self._gone_keys(about.references) if about.references else set()
+                    new = {canonical(key, about.type) for key in gone} - self._known(name, column)
+                    if new and self._stands(table, column, new):
+                        self._hang(table, column, new)
+                        grew = True
+
+    def removal(self) -> Removal:
+        """Return the rules as a removal without counts."""
+        tables = sorted({*self._goes, *self._yields, *self._keeps})
+        columns = {name: _frozen(self._goes[name]) for name in tables if name in self._goes}
+        others = {
+            name: Others(_frozen(self._yields.get(name, {})), _frozen(self._keeps.get(name, {})), self._people(name))
+            for name in tables
+            if name in self._yields or name in self._keeps
+        }
+        return Removal(columns=columns, others=others)
+
+    def counts(self) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+        """Return by table the rows that go and the cells emptied, and by column those that may not be empty."""
+        removal = self.removal()
+        rows: dict[str, int] = {}
+        blanked: dict[str, int] = {}
+        needs: dict[str, int] = {}
+        for name, table in self._content.about.tables.items():
+            rule = Rule.of(table, removal)
+            if rule.idle:
+                continue
+            for batch in self._content.batches(name):
+                goes = rule.rows_that_go(batch)
+                rows[name] = rows.get(name, 0) + int(pc.sum(goes).as_py() or 0)
+                for column, mask in rule.cells_to_empty(batch.filter(pc.invert(goes))).items():
+                    count = int(pc.sum(mask).as_py() or 0)
+                    blanked[name] = blanked.get(name, 0) + count
+                    if not _may_be_empty(table, column):
+                        place = f"{name}.{column}"
+                        needs[place] = needs.get(place, 0) + count
+        return rows, blanked, needs
+
+    def _hang(self, table: TableDescription, column: str, values: set[str]) -> None:
+        """Add cells that refer to rows which go."""
+        people = set(self._places.people.get(table.name, ())) - {column}
+        if f"{table.name}.{column}" in self._cascade:
+            kind = self._goes
+        elif people:
+            kind = self._yields
+        else:
+            kind = self._shared(table, column, alone=self._goes)
+        kind.setdefault(table.name, {}).setdefault(column, set()).update(values)
+
+    def _shared(
+        self, table: TableDescription, column: str, alone: dict[str, Values] | None = None
+    ) -> dict[str, Values]:
+        """Choose for rows that only refer to the person: kept if other people's rows hang on them and they can be."""
+        if self._places.is_held(table.name) and _may_be_empty(table, column):
+            return self._keeps
+        return self._yields if alone is None else alone
+
+    def _people(self, name: str) -> dict[str, tuple[str, ...]]:
+        """Return the columns that say whom a row is about, with the person's own values in them."""
+        table = self._content.about.tables[name]
+        columns = self._places.key_people(table) or self._places.people.get(name, ())
+        return {column: tuple(sorted(self._known(name, column))) for column in columns}
+
+    def _known(self, name: str, column: str) -> set[str]:
+        kinds = (self._goes, self._yields, self._keeps)
+        return {value for kind in kinds for value in kind.get(name, {}).get(column, ())}
+
+    def _stands(self, table: TableDescription, column: str, values: set[str]) -> bool:
+        rule = Rule(table, {column: values})
+        return any(pc.any(rule.rows_that_go(rows)).as_py() for rows in self._content.batches(table.name))
+
+    def _gone_keys(self, reference: str) -> set[str]:
+        """Return the values of a referenced column that no row which stays has."""
+        name, _, column = reference.partition(".")
+        table = self._content.about.tables.get(name)
+        if table is None or column not in table.columns or not (name in self._goes or name in self._yields):
+            return set()
+        rule = Rule.of(table, self.removal())
+        gone: set[str] = set()
+        for rows in self._content.batches(name):
+            gone |= {key for key in rows.filter(rule.rows_that_go(rows)).column(column).to_pylist() if key}
+        for rows in self._content.batches(name) if gone else ():
+            stay = flat(rows.filter(pc.invert(rule.rows_that_go(rows))).column(column))
+            gone -= set(stay.unique().to_pylist())
+        return gone
+
+
+def _may_be_empty(table: TableDescription, column: str) -> bool:
+    return not table.columns[column].required and column not in table.primary_key
+
+
+def _frozen(values: Values) -> dict[str, tuple[str, ...]]:
+    return {column: tuple(sorted(found)) for column, found in sorted(values.items())}
+
+
+def _documents(content: Content, name: str, fields: Mapping[str, Collection[str]]) -> int:
+    count = 0
+    for path in _data_files(content, TEXTS_FOLDER, name):
+        count += int(file_goes(path, fields)) or sum(1 for line in lines_of(path) if document_goes(line, fields))
+    return count
+
+
+def _statements(content: Content, log: str, values: Collection[str]) -> tuple[int, int]:
+    """Return how many statements go, and how many of other people's lose the person."""
+    actors, gone, changed = actor_values(values), 0, 0
+    for path in _data_files(content, EVENTS_FOLDER, log):
+        for line in lines_of(path):
+            if line.strip():
+                left = data_without(line, actors)
+                gone += left is None
+                changed += left is not None and left is not line
+    return gone, changed
 
 
 def mentions(content: Content, removal: Removal, mask: Mask) -> dict[str, int]:
     """Count the cells, documents and statements that stay and name the person in running text."""
-    counts = {name: _mentions_in_table(content, name, removal, mask) for name in content.tables}
-    for folder, names in ((TEXTS_FOLDER, content.about.texts), (EVENTS_FOLDER, content.about.events)):
-        for name in names:
-            counts[name] = _mentions_in_files(content.folder / folder / name, removal, mask)
+    counts = {name: _mentions_in_table(content, name, removal, mask) for name in content.about.tables}
+    actors = actor_values(removal.actors)
+    for name in content.about.texts:
+        fields = removal.documents.get(name, {})
+        files = [path for path in _data_files(content, TEXTS_FOLDER, name) if not file_goes(path, fields)]
+        named = (line for path in files for line in lines_of(path))
+        counts[name] = sum(1 for line in named if mask.holds(line) and not document_goes(line, fields))
+    for name in content.about.events:
+        lines = (line for path in _data_files(content, EVENTS_FOLDER, name) for line in lines_of(path))
+        left = (data_without(line, actors) if line.strip() else None for line in lines if mask.holds(line))
+        counts[name] = sum(1 for line in left if line is not None and mask.holds(line))
     counts["descriptions"] = sum(mask.holds(line) for path in words_about(content.folder) for line in lines_of(path))
     return {name: count for name, count in counts.items() if count}
 
 
-def _identifiers(places: Iterable[str]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for place in places:
-        table, _, column = place.partition(".")
-        if not place.startswith(f"{EVENTS_FOLDER}/"):
-            found.setdefault(table, set()).add(column)
-    return found
-
-
-def _named(content: Content, identifiers: Mapping[str, set[str]], values: set[str]) -> Columns:
-    """Return the identifier columns in which a value stands, with the value as its column would write it."""
-    columns: Columns = {}
-    for name, names in identifiers.items():
-        table = content.about.tables.get(name)
-        for column in sorted(names) if table is not None else ():
-            kind = table.columns[column].type if table is not None and column in table.columns else ""
-            wanted = {canonical(value, kind) for value in values}
-            if kind and _count(content, name, {column: wanted}):
-                columns.setdefault(name, {})[column] = wanted
-    return columns
-
-
-def _aliases(content: Content, identifiers: Mapping[str, set[str]], columns: Columns) -> set[str]:
-    """Return the person's other identifiers, from tables that have one row a person: an identifier is their key."""
-    found: set[str] = set()
-    for name in columns:
-        table = content.about.tables[name]
-        if len(table.primary_key) == 1 and table.primary_key[0] in identifiers[name]:
-            rows = content.tables[name].filter(rows_to_remove(content.tables[name], table, columns[name]))
-            for column in identifiers[name]:
-                cells = rows.column(column).unique().to_pylist()
-                found |= {canonical(cell, table.columns[column].type) for cell in cells if cell}
-    return found
-
-
-def _follow_keys(content: Content, columns: Columns) -> None:
-    """Add the rows that reference rows which go, until no key is left dangling."""
-    grew = True
-    while grew:
-        grew = False
-        for name, table in content.about.tables.items():
-            for column, about in table.columns.items():
-                gone = _gone_keys(content, about.references, columns) if about.references else set()
-                gone = {canonical(key, about.type) for key in gone}
-                known = columns.get(name, {}).get(column, set())
-                if gone - known and _count(content, name, {column: gone - known}):
-                    columns.setdefault(name, {})[column] = known | gone
-                    grew = True
-
-
-def _gone_keys(content: Content, reference: str, columns: Columns) -> set[str]:
-    """Return the values of a referenced column that no row which stays has."""
-    name, _, column = reference.partition(".")
-    table = content.about.tables.get(name)
-    if table is None or name not in columns or column not in table.columns:
-        return set()
-    rows = content.tables[name]
-    goes = rows_to_remove(rows, table, columns[name])
-    gone = set(rows.filter(goes).column(column).to_pylist())
-    return {key for key in gone - set(rows.filter(pc.invert(goes)).column(column).to_pylist()) if key}
-
-
-def _count(content: Content, name: str, columns: Mapping[str, Iterable[str]]) -> int:
-    table = content.about.tables.get(name)
-    if table is None or not columns or name not in content.tables:
-        return 0
-    wanted = {column: set(values) for column, values in columns.items()}
-    return int(pc.sum(rows_to_remove(content.tables[name], table, wanted)).as_py() or 0)
-
-
-def _statements(content: Content, log: str, values: Iterable[str]) -> int:
-    actors = actor_values(tuple(values))
-    files = sorted((content.folder / EVENTS_FOLDER / log).glob("*.jsonl*"))
-    lines = (line for path in files for line in lines_of(path) if line.strip())
-    return sum(1 for line in lines if names_actor(json.loads(line), actors))
-
-
 def _mentions_in_table(content: Content, name: str, removal: Removal, mask: Mask) -> int:
-    table: TableDescription = content.about.tables[name]
-    columns = removal.columns.get(name, {})
-    rows = content.tables[name]
-    rows = rows.filter(pc.invert(rows_to_remove(rows, table, columns)))
-    free = [column for column, about in table.columns.items() if column not in columns and is_free_text(about)]
-    return sum(sum(1 for cell in flat(rows.column(column)).to_pylist() if cell and mask.holds(cell)) for column in free)
+    table = content.about.tables[name]
+    rule = Rule.of(table, removal)
+    free = [column for column, about in table.columns.items() if column not in rule.named and is_free_text(about)]
+    count = 0
+    for rows in content.batches(name) if free else ():
+        left = rows.filter(pc.invert(rule.rows_that_go(rows))) if not rule.idle else rows
+        for column in free:
+            count += sum(1 for cell in flat(left.column(column)).to_pylist() if cell and mask.holds(cell))
+    return count
 
 
-def _mentions_in_files(folder: Path, removal: Removal, mask: Mask) -> int:
-    actors = actor_values(removal.actors)
-    files = [path for path in sorted(folder.iterdir()) if path.suffix != ".yaml"]
-    named = (line for path in files for line in lines_of(path) if mask.holds(line))
-    return sum(1 for line in named if not _is_by(line, actors))
-
-
-def _is_by(line: str, actors: Collection[str]) -> bool:
-    """Say whether a line is a statement of the person's; running text may begin like one."""
-    try:
-        return line[:1] == "{" and names_actor(json.loads(line), actors)
-    except ValueError:
-        return False
+def _data_files(content: Content, folder: str, name: str) -> list[Path]:
+    return [path for path in sorted((content.folder / folder / name).iterdir()) if path.suffix != ".yaml"]

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from lakehouse.archive.withdraw.plan import Plan
 from lakehouse.errors import NoObjectError
-from lakehouse.ports import ObjectStore
-from lakehouse.tables.withdrawals import JOURNAL, PLAN, PREFIX, RECEIPT
+from lakehouse.ports import ObjectStore, Storage
+from lakehouse.tables.withdrawals import CLOSING, JOURNAL, PLAN, PREFIX, RECEIPT, RETAINED
 
 Result = dict[str, Any]
 
@@ -45,8 +45,11 @@ class Journal:
         """Keep the signed receipt."""
         self.objects.put(self._key(RECEIPT), document)
 
-    def close(self) -> None:
-        """Delete the plan, which names the person."""
+    def close(self, retained: list[Result]) -> None:
+        """Delete the plan, which names the person; what is left to do then needs no plan."""
+        if retained:
+            self.objects.put(self._key(RETAINED), json.dumps({"retained": retained}).encode())
+        self.objects.put(self._key(CLOSING), json.dumps({"receipt": self.receipt}).encode())
         self.objects.delete(self._key(PLAN))
 
     def _key(self, ending: str) -> str:
@@ -57,6 +60,20 @@ def open_plan(objects: ObjectStore) -> Plan | None:
     """Return the plan of the withdrawal that is not finished, or None."""
     keys = [key for key in objects.keys(PREFIX) if key.endswith(PLAN)]
     return Plan.from_json(objects.get(keys[0])) if keys else None
+
+
+def finish_closing(objects: ObjectStore, storage: Storage) -> None:
+    """Give the bytes of closed withdrawals back to the disk, their plans' too; killed, the next call does it again."""
+    for key in [key for key in objects.keys(PREFIX) if key.endswith(CLOSING)]:
+        kept = storage.purge((), lambda name, _: name.endswith(PLAN))
+        if kept:
+            retained = key.removesuffix(CLOSING) + RETAINED
+            body = objects.get(retained) if retained in objects.keys(retained) else b'{"retained": []}'
+            known = json.loads(body)["retained"]
+            more = [one for each in kept if (one := asdict(each)) not in known]
+            objects.put(retained, json.dumps({"retained": [*known, *more]}).encode())
+        storage.reclaim()
+        objects.delete(key)
 
 
 def receipts(objects: ObjectStore) -> list[dict[str, Any]]:

@@ -8,47 +8,70 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lakehouse.archive.eds import load_description
 from lakehouse.archive.inbox import arrivals
 from lakehouse.archive.shelf import Shelf
-from lakehouse.archive.withdraw.files import hash_of, lines_of
-from lakehouse.archive.withdraw.finding import find, read_content
+from lakehouse.archive.withdraw.files import hash_of
+from lakehouse.archive.withdraw.matching import folded
 from lakehouse.archive.withdraw.plan import Plan
-from lakehouse.errors import BusyError, PermanentError
+from lakehouse.archive.withdraw.refused import remove_path, require_none_waiting
 from lakehouse.masking import Mask
 from lakehouse.ports import DatasetVersion, DatasetVersions
 
 DIGITS = 12
 
 
-def require_none_waiting(shelf: Shelf, datasets: list[str]) -> None:
-    """Raise BusyError while a submission of one of the datasets waits in the inbox, for nobody has looked into it."""
-    waiting = [arrival.key for arrival in shelf.waiting() if arrival.key.partition("@")[0] in datasets]
-    if waiting:
-        raise BusyError(f"{', '.join(waiting)} waits in the inbox; let it be taken in, or remove it, then withdraw")
-
-
 def renew_landed(shelf: Shelf, versions: DatasetVersions, plan: Plan, mask: Mask) -> dict[str, int]:
     """Put the rewritten content in the place of what had landed; return how many folders, reports and copies changed.
 
-    Again is no error: what is done already counts again where it can be seen, and is left alone.
+    Copies in the inbox go when what they are copies of was taken in; arrivals nobody has read stay. Again is no error:
+    what is done already counts again where it can be seen, and is left alone.
     """
+    if plan.act == "withdrawal":
+        require_none_waiting(shelf, plan.datasets, plan.kind, {*plan.values, *map(folded, plan.values)})
     new = {one.content_sha256: _now(versions, one.dataset, one.version) for one in plan.versions}
+    finished = [one for one in arrivals(shelf.inbox) if shelf.finished(one)]
+    copies = [one.path for one in finished if _is_copy(one.key, plan)]
     folders = [_renew_record(shelf, versions, path, new) for path in _files(shelf.root / "arrivals")]
     reports = [_renew_report(path, plan, new, mask) for path in _files(shelf.root / "reports")]
+    _renew_acceptances(shelf, new, mask)
     old = {digest[:DIGITS] for digest in new} - {version.content_sha256[:DIGITS] for version in new.values()}
     for name in sorted(old):
-        _remove(shelf.root / "submissions" / name)
-    refused = [folder for folder in _refused(shelf, versions, plan) if _holds(folder, plan, mask)]
-    copies = [one.path for one in arrivals(shelf.inbox) if one.key.partition("@")[0] in plan.datasets]
+        remove_path(shelf.root / "submissions" / name)
+    refused = [folder for key in plan.refused for folder in _forget(shelf, key)]
     for path in (*refused, *copies):
-        _remove(path)
+        remove_path(path)
     return {
         "landed folders": sum(folders),
         "reports": sum(reports),
         "refused submissions removed": len(refused),
         "inbox copies removed": len(copies),
     }
+
+
+def _renew_acceptances(shelf: Shelf, new: Mapping[str, DatasetVersion], mask: Mask) -> None:
+    """Let what somebody answers for hold for the content that is left, which has less of what was found."""
+    for old, version in new.items():
+        path = shelf.root / "acceptances" / f"{old}.json"
+        if path.is_file() and old != version.content_sha256:
+            _write(path.with_name(f"{version.content_sha256}.json"), mask.document(path.read_text(encoding="utf-8")))
+            path.unlink()
+
+
+def _is_copy(key: str, plan: Plan) -> bool:
+    """Say whether a finished arrival is a copy of what goes or was rewritten."""
+    if plan.act == "retraction":
+        return key == plan.subject
+    return key in plan.refused or key.partition("@")[0] in plan.datasets
+
+
+def _forget(shelf: Shelf, key: str) -> list[Path]:
+    """Forget that a refused submission landed; return its folder, if no other key has the same content."""
+    record = shelf.root / "arrivals" / f"{key}.json"
+    if not record.is_file():
+        return []
+    folder = shelf.landed(key).folder
+    record.unlink()
+    return [] if any(shelf.landed(other).folder == folder for other in shelf.landed_keys()) else [folder]
 
 
 def _now(versions: DatasetVersions, dataset: str, label: str) -> DatasetVersion:
@@ -85,6 +108,8 @@ def _renew_report(path: Path, plan: Plan, new: Mapping[str, DatasetVersion], mas
     counts = {one.content_sha256: one.removal.rows for one in plan.versions}.get(old, {})
     changed = mask.structure(raw)
     changed["table_rows"] = {name: rows - counts.get(name, 0) for name, rows in raw["table_rows"].items()}
+    texts = {name for one in plan.versions for name in one.removal.documents}
+    changed["document_count"] = raw["document_count"] - sum(counts.get(name, 0) for name in texts)
     if changed == raw:
         return False
     name = path.name
@@ -94,28 +119,6 @@ def _renew_report(path: Path, plan: Plan, new: Mapping[str, DatasetVersion], mas
     if name != path.name:
         path.unlink()
     return True
-
-
-def _refused(shelf: Shelf, versions: DatasetVersions, plan: Plan) -> list[Path]:
-    """Return landed folders of the plan's datasets that never became a version."""
-    folders = []
-    for path in _files(shelf.root / "arrivals"):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        dataset, folder = path.stem.partition("@")[0], shelf.root / "submissions" / str(record["folder"])
-        if dataset in plan.datasets and versions.find_content(dataset, record["content_sha256"]) is None:
-            folders.append(folder)
-    return [folder for folder in folders if folder.is_dir()]
-
-
-def _holds(folder: Path, plan: Plan, mask: Mask) -> bool:
-    """Say whether a refused folder holds the person, or cannot be read to tell."""
-    try:
-        content = read_content(folder, load_description(folder))
-        if any(find(content, plan.kind, value)[0].found for value in plan.values):
-            return True
-        return any(mask.holds(line) for path in folder.rglob("*") if path.is_file() for line in lines_of(path))
-    except (PermanentError, OSError, ValueError):
-        return True
 
 
 def _files(folder: Path) -> list[Path]:
@@ -128,10 +131,3 @@ def _write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     Path(file.name).replace(path)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -1,9 +1,8 @@
-"""Says which cells, statements and texts name a person."""
+"""Says which cells and texts name a person."""
 
-import hashlib
-import json
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -13,13 +12,16 @@ from lakehouse.archive.arrays import Cells, flat
 from lakehouse.archive.eds import ColumnDescription, TableDescription
 from lakehouse.masking import Mask
 
-AGENT_FIELDS = ("mbox", "mbox_sha1sum", "openid", "account")
+NUMBERS = ("integer", "number")
+Change = Callable[[str], str]
+# A number as people write it: with a sign, and with gaps between groups of digits.
+GROUPED = re.compile(r"\+?[0-9](?:\s?[0-9])*")
 
 
 def canonical(value: object, kind: str) -> str:
     """Return a cell as it is compared: numbers by value, everything else by its text without outer white space."""
     text = str(value).strip()
-    if kind in ("integer", "number"):
+    if kind in NUMBERS:
         try:
             number = float(text)
         except ValueError:
@@ -27,6 +29,35 @@ def canonical(value: object, kind: str) -> str:
         # A float holds no id of more than 15 digits; those are compared as they are written.
         return str(int(number)) if number.is_integer() and abs(number) < 1e15 else text
     return text
+
+
+def folded(value: object, kind: str = "string") -> str:
+    """Return a value as it is looked for: numbers by value, text in Unicode's compatible form and without case.
+
+    A text of digits loses its plus sign and gaps, and keeps leading zeros: +49 30 123 is 4930123, and 007 is not 7.
+    """
+    text = str(value).strip()
+    if kind in NUMBERS:
+        return canonical(_ungrouped(text), kind)
+    if not text.isascii():
+        # Folding may leave the compatible form, so it is made twice (Unicode 3.13, D146).
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
+        return _ungrouped(text)
+    return _ungrouped(text.lower())
+
+
+def spellings(cells: Cells, kind: str, wanted: Collection[str], skip: Iterable[str] = ()) -> dict[str, str]:
+    """Return the distinct cells that are among the `wanted` folded values: folded by their canonical spelling."""
+    left_out = {code.strip() for code in skip} | {""}
+    found: dict[str, str] = {}
+    for cell in cells.unique().to_pylist():
+        if cell is not None and str(cell).strip() not in left_out and (form := folded(cell, kind)) in wanted:
+            found[canonical(cell, kind)] = form
+    return found
+
+
+def _ungrouped(text: str) -> str:
+    return "".join(text.removeprefix("+").split()) if GROUPED.fullmatch(text) else text
 
 
 def matches(column: Cells, kind: str, values: Collection[str]) -> Cells:
@@ -49,11 +80,11 @@ def is_free_text(column: ColumnDescription) -> bool:
     return column.type == "string" and column.levels is None
 
 
-def masked(column: Cells, mask: Mask) -> tuple[Cells, int]:
-    """Return a text column masked, and how many of its cells named the person."""
+def masked(column: Cells, mask: Mask, change: Change | None = None) -> tuple[Cells, int]:
+    """Return a text column masked, and how many of its cells named the person; `change` masks one text."""
     if not mask.renamed and not any(pc.any(_contains(column, form)).as_py() for form in mask.forms):
         return column, 0
-    new = {text: mask.document(text) for text in column.unique().to_pylist() if text is not None}
+    new = {text: (change or mask.document)(text) for text in column.unique().to_pylist() if text is not None}
     if all(old == text for old, text in new.items()):
         return column, 0
     cells = column.to_pylist()
@@ -62,45 +93,4 @@ def masked(column: Cells, mask: Mask) -> tuple[Cells, int]:
 
 
 def _contains(column: Cells, value: str) -> Cells:
-    return pc.match_substring(column, value, ignore_case="@" in value)
-
-
-def actor_values(values: Collection[str]) -> frozenset[str]:
-    """Return every form in which an xAPI agent may carry one of the values."""
-    forms: set[str] = set()
-    for value in values:
-        forms |= {value, f"mailto:{value}", hashlib.sha1(f"mailto:{value}".encode(), usedforsecurity=False).hexdigest()}
-    return frozenset(forms)
-
-
-def names_actor(statement: object, actors: Collection[str]) -> bool:
-    """Say whether an agent anywhere in an xAPI statement, its groups and sub-statements included, is the person."""
-    return any(value in actors for value in _agent_values(statement))
-
-
-def _agent_values(value: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
-    if isinstance(value, list):
-        for one in value:
-            yield from _agent_values(one)
-    elif isinstance(value, dict):
-        for name, one in value.items():
-            if name == "account" and isinstance(one, dict):
-                yield str(one.get("name"))
-            elif name in AGENT_FIELDS:
-                yield str(one)
-            else:
-                yield from _agent_values(one)
-
-
-def cell_names_actor(cell: object, actors: Collection[str]) -> bool:
-    """Say whether a cell of an event table is the person, or JSON that has the person as an agent."""
-    if not isinstance(cell, str):
-        return False
-    if cell in actors:
-        return True
-    if cell[:1] in ("{", "["):
-        try:
-            return names_actor(json.loads(cell), actors)
-        except ValueError:
-            return False
-    return False
+    return pc.match_substring(column, value, ignore_case=True)

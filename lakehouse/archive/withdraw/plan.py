@@ -1,4 +1,4 @@
-"""What a withdrawal will remove: by dataset, version, table and column. Deleted when the withdrawal is done."""
+"""What a withdrawal or retraction will remove: by dataset, version, table and column. Deleted when it is done."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,25 +8,50 @@ from typing import Any, Literal
 from lakehouse.archive.eds import Description
 
 PartKind = Literal["table", "text", "log"]
+Act = Literal["withdrawal", "retraction"]
+Values = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """How one table names the person in rows that may be about somebody else; all values by column.
+
+    A row with one of `yields` goes unless it names another subject in one of the columns of `people`, which are given
+    with the person's own values. In rows that stay, the cells of `yields` and `keeps` become empty.
+    """
+
+    yields: Values = field(default_factory=dict)
+    keeps: Values = field(default_factory=dict)
+    people: Values = field(default_factory=dict)
+
+
+NOBODY = Others()
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
     """What leaves one version.
 
-    `columns` holds, by table and column, the values whose rows go. `actors` are the values whose statements go from
-    the event logs. `rows` and `mentions` count both and the places in running text, by table, collection or log.
+    `columns` holds, by table and column, the values whose rows go, and `others` what is to be done by table where rows
+    may be about other people. `documents` holds by text collection and field (id or title) the values whose documents
+    go. `actors` are the values whose statements go from the event logs. `rows`, `blanked` and `mentions` count what
+    goes, the cells emptied in rows that stay, and the places in running text, by table, collection or log. `whole`
+    says that nothing but the descriptions stays.
     """
 
-    columns: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    columns: Mapping[str, Values] = field(default_factory=dict)
     actors: tuple[str, ...] = ()
     rows: Mapping[str, int] = field(default_factory=dict)
     mentions: Mapping[str, int] = field(default_factory=dict)
+    others: Mapping[str, Others] = field(default_factory=dict)
+    blanked: Mapping[str, int] = field(default_factory=dict)
+    documents: Mapping[str, Values] = field(default_factory=dict)
+    whole: bool = False
 
     @property
     def found(self) -> bool:
-        """Whether rows or statements of the subject are there."""
-        return any(self.rows.values())
+        """Whether rows, documents or statements of the subject are there, or cells that name it."""
+        return self.whole or any(self.rows.values()) or any(self.blanked.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +67,23 @@ class PlannedVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class Followed:
+    """Another identifier that stood in a row of the person: where, whether it was followed, and why or why not."""
+
+    place: str
+    seen: str
+    value: str
+    followed: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """A withdrawal: whose, why, and every version of the datasets that hold the person. `values` name the person."""
+    """A withdrawal: whose, why, and every version of the datasets that hold the person. `values` name the person.
+
+    `refused` are the keys of submissions that never became a version and hold the person, `reported` those whose report
+    alone does. In a retraction `subject` is ``dataset@version`` and `values` are empty.
+    """
 
     receipt: str
     subject: str
@@ -54,11 +94,21 @@ class Plan:
     values: tuple[str, ...]
     versions: tuple[PlannedVersion, ...]
     elsewhere: Mapping[str, int] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
+    reported: tuple[str, ...] = ()
+    followed: tuple[Followed, ...] = ()
+    act: Act = "withdrawal"
 
     @property
     def datasets(self) -> list[str]:
-        """The datasets that hold the person, sorted."""
+        """The datasets whose versions hold the person, sorted."""
         return sorted({version.dataset for version in self.versions})
+
+    @property
+    def told_of(self) -> list[str]:
+        """The datasets of which the house's own tables may tell the person's values, sorted."""
+        keys = (*self.refused, *self.reported)
+        return sorted({*self.datasets, *(key.partition("@")[0] for key in keys)})
 
     def of(self, dataset: str) -> list[PlannedVersion]:
         """Return a dataset's versions, oldest first."""
@@ -76,7 +126,7 @@ class Plan:
 
     def to_json(self) -> bytes:
         """Return what `from_json` reads. It names the person: keep it no longer than the withdrawal takes."""
-        raw = {name: getattr(self, name) for name in self.__slots__ if name != "versions"}
+        raw = {name: getattr(self, name) for name in self.__slots__ if name not in ("versions", "followed")}
         versions = [
             {
                 **{name: getattr(one, name) for name in ("dataset", "version", "commit", "content_sha256")},
@@ -85,7 +135,8 @@ class Plan:
             }
             for one in self.versions
         ]
-        return json.dumps({**raw, "versions": versions}, sort_keys=True).encode()
+        followed = [asdict(one) for one in self.followed]
+        return json.dumps({**raw, "versions": versions, "followed": followed}, sort_keys=True).encode()
 
     @classmethod
     def from_json(cls, body: bytes) -> "Plan":
@@ -101,11 +152,26 @@ class Plan:
             )
             for one in raw["versions"]
         )
-        return cls(**{**raw, "values": tuple(raw["values"]), "versions": versions})
+        lists = {name: tuple(raw[name]) for name in ("values", "refused", "reported")}
+        followed = tuple(Followed(**one) for one in raw["followed"])
+        return cls(**{**raw, **lists, "versions": versions, "followed": followed})
 
 
 def _removal(raw: Mapping[str, Any]) -> Removal:
-    columns = {
-        table: {column: tuple(values) for column, values in each.items()} for table, each in raw["columns"].items()
-    }
-    return Removal(columns, tuple(raw["actors"]), raw["rows"], raw["mentions"])
+    return Removal(
+        columns={table: _values(each) for table, each in raw["columns"].items()},
+        actors=tuple(raw["actors"]),
+        rows=raw["rows"],
+        mentions=raw["mentions"],
+        others={
+            table: Others(**{name: _values(each) for name, each in others.items()})
+            for table, others in raw["others"].items()
+        },
+        blanked=raw["blanked"],
+        documents={name: _values(each) for name, each in raw["documents"].items()},
+        whole=raw["whole"],
+    )
+
+
+def _values(raw: Mapping[str, Any]) -> Values:
+    return {column: tuple(values) for column, values in raw.items()}

@@ -1,28 +1,27 @@
 """What a withdrawal leaves of the rows of an Iceberg table, whichever snapshot or file they come from."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.archive.arrays import Cells, flat
+from lakehouse.archive.arrays import Cells, flat, sure
 from lakehouse.archive.eds import TableDescription
-from lakehouse.archive.withdraw.matching import (
-    actor_values,
-    cell_names_actor,
-    is_free_text,
-    masked,
-    rows_to_remove,
-)
-from lakehouse.archive.withdraw.plan import Plan
+from lakehouse.archive.withdraw.matching import Change, is_free_text, masked
+from lakehouse.archive.withdraw.plan import PartKind, Plan, PlannedVersion
+from lakehouse.archive.withdraw.statements import actor_values, data_without
+from lakehouse.archive.withdraw.whose import Rule
 from lakehouse.masking import Mask
 from lakehouse.ports import Cleaned
 from lakehouse.tables.documents import split_of
 from lakehouse.tables.gold import DOCUMENTS, LOADS, PREDICTIONS
+from lakehouse.tables.health import ROWS_ASIDE
 from lakehouse.tables.register import WITHDRAWALS
 
+OF_DATA = (LOADS.name, DOCUMENTS.name, ROWS_ASIDE.name)
+"""Tables of the house whose rows are made of the data of one version."""
 LAYERS = ("bronze", "silver")
 HOUSE = ("archive", "gold")
 
@@ -43,23 +42,38 @@ class Cleaning:
                 return lambda rows: self._of_dataset(rows, dataset, name, kind)
         return lambda rows: self._of_house(rows, table)
 
-    def _of_dataset(self, rows: pa.Table, dataset: str, name: str, kind: str) -> Cleaned:
-        goes = pa.array(np.zeros(rows.num_rows, dtype=bool))
+    def _of_dataset(self, rows: pa.Table, dataset: str, name: str, kind: PartKind) -> Cleaned:
+        """Clean the rows of each version by what leaves it; rows of other versions come last and stay."""
         label = "_dataset_version" if "_dataset_version" in rows.column_names else "dataset_version"
+        removed = emptied = 0
         for planned in self.plan.of(dataset):
             here = pc.equal(flat(rows.column(label)), pa.scalar(planned.version))
-            removal, about = planned.removal, planned.description.tables.get(name)
-            if about is not None:
-                here = pc.and_(here, rows_to_remove(rows, about, removal.columns.get(name, {})))
-            elif kind == "log" and removal.actors:
-                here = pc.and_(here, _of_actor(rows, removal.actors))
-            else:
+            if not pc.any(here).as_py():
                 continue
-            goes = pc.or_(goes, here)
-        kept = rows.filter(pc.invert(goes))
+            mine, others = rows.filter(here), rows.filter(pc.invert(here))
+            kept, count = self._of_version(mine, planned, name, kind)
+            removed, emptied = removed + mine.num_rows - kept.num_rows, emptied + count
+            if count or kept.num_rows != mine.num_rows:
+                rows = pa.concat_tables([kept, others])
         structured = self._structured(dataset, name)
-        free = [column for column in _texts(kept) if column not in structured]
-        return self._masked(kept, free, removed=rows.num_rows - kept.num_rows)
+        free = [column for column in _texts(rows) if column not in structured]
+        cleaned = self._masked(rows, free, removed=removed, change=self.mask.data)
+        return replace(cleaned, masked=cleaned.masked + emptied, changed=cleaned.changed or emptied > 0)
+
+    def _of_version(self, rows: pa.Table, planned: PlannedVersion, name: str, kind: PartKind) -> tuple[pa.Table, int]:
+        """Return what stays of one version's rows, and how many cells were emptied or lost the person."""
+        removal, about = planned.removal, planned.description.tables.get(name)
+        if removal.whole:
+            return rows.slice(0, 0), 0
+        if about is not None:
+            rule = Rule.of(about, removal)
+            if rule.idle:
+                return rows, 0
+            blank = "" if "_dataset_version" in rows.column_names else None
+            return rule.emptied_rows(rows.filter(pc.invert(rule.rows_that_go(rows))), blank)
+        if kind == "text":
+            return _without_documents(rows, removal.documents.get(name, {})), 0
+        return _without_actor(rows, actor_values(removal.actors)) if removal.actors else (rows, 0)
 
     def _structured(self, dataset: str, name: str) -> set[str]:
         """Return the columns that hold no running text: numbers, levels, and those whose rows went."""
@@ -68,11 +82,13 @@ class Cleaning:
             about: TableDescription | None = planned.description.tables.get(name)
             if about is not None:
                 found |= {column for column, each in about.columns.items() if not is_free_text(each)}
-                found |= set(planned.removal.columns.get(name, {}))
+                found |= Rule.of(about, planned.removal).named
         return found
 
     def _of_house(self, rows: pa.Table, table: str) -> Cleaned:
-        kept = self._recounted(rows) if table == LOADS.name else rows
+        kept = self._recounted(rows) if table == LOADS.name else self._without_whole(rows, table)
+        if table == DOCUMENTS.name:
+            kept = self._without_documents(kept)
         if table == PREDICTIONS.name and self.quarantined:
             of_them = pc.is_in(rows.column("model_version"), value_set=pa.array(sorted(self.quarantined), pa.string()))
             kept = rows.filter(pc.invert(of_them))
@@ -80,13 +96,15 @@ class Cleaning:
         if table == WITHDRAWALS.name:
             return Cleaned(rows)  # old tombstones name the commits of their day, and nobody
         cleaned = self._masked(kept, _texts(kept), removed=removed, only=self._ours(kept))
+        if table == LOADS.name and not kept.equals(rows):
+            cleaned = replace(cleaned, changed=True)
         if table == DOCUMENTS.name and cleaned.masked:
             return Cleaned(_measured(cleaned.rows), cleaned.removed, cleaned.masked, changed=True)
         return cleaned
 
     def _ours(self, rows: pa.Table) -> Cells:
         """Return which rows of the house's own tables speak of the datasets that held the person."""
-        datasets = pa.array(self.plan.datasets, pa.string())
+        datasets = pa.array(self.plan.told_of, pa.string())
         if "dataset" in rows.column_names:
             return pc.is_in(flat(rows.column("dataset")).cast(pa.string()), value_set=datasets)
         if "submission" in rows.column_names:
@@ -94,13 +112,22 @@ class Cleaning:
             return pc.is_in(names, value_set=datasets)
         return pa.array(np.zeros(rows.num_rows, dtype=bool))
 
-    def _masked(self, rows: pa.Table, columns: list[str], *, removed: int, only: Cells | None = None) -> Cleaned:
+    def _masked(
+        self,
+        rows: pa.Table,
+        columns: list[str],
+        *,
+        removed: int,
+        only: Cells | None = None,
+        change: Change | None = None,
+    ) -> Cleaned:
         """Mask the person in `columns` (of the rows `only`), and rename hashes in every text."""
         renaming = Mask((), self.mask.renamed)
         new, count, changed = rows, 0, removed > 0
         for name in _texts(rows):
             old = flat(rows.column(name))
-            column, named = masked(old, self.mask if name in columns else renaming)
+            mask, how = (self.mask, change) if name in columns else (renaming, None)
+            column, named = masked(old, mask, how)
             if only is not None:
                 column = pc.if_else(only, column, masked(old, renaming)[0])
                 named = masked(old.filter(only), self.mask)[1] if named else 0
@@ -110,18 +137,48 @@ class Cleaning:
         return Cleaned(new, removed, count, changed=changed)
 
     def _recounted(self, rows: pa.Table) -> pa.Table:
-        """Bring the counts of loaded rows down to the rows that are left."""
+        """Bring the counts of loaded rows down to the rows that are left; what was loaded of a removed version goes."""
         gone = {
             (f"{layer}.{one.dataset}_{name}", one.commit): count
             for one in self.plan.versions
             for name, count in one.removal.rows.items()
             for layer in LAYERS
+            if not one.removal.whole
         }
+        rows = self._without_whole(rows, LOADS.name)
         counts = [
             row["row_count"] - gone.get((row["table_name"], row["dataset_commit"]), 0) for row in rows.to_pylist()
         ]
         place = rows.column_names.index("row_count")
         return rows.set_column(place, rows.field("row_count"), pa.array(counts, pa.int64()))
+
+    def _without_whole(self, rows: pa.Table, table: str) -> pa.Table:
+        """Leave out what was made of the data of versions that go as a whole."""
+        if table in OF_DATA:
+            for one in self.plan.versions:
+                if one.removal.whole:
+                    rows = rows.filter(pc.invert(_of_version(rows, one)))
+        return rows
+
+    def _without_documents(self, rows: pa.Table) -> pa.Table:
+        """Leave out the documents that go; their ids are ``dataset/collection/id@version``."""
+        for one in self.plan.versions:
+            for name, fields in one.removal.documents.items():
+                here = _of_version(rows, one)
+                prefix = f"{one.dataset}/{name}/"
+                ids = pa.array([f"{prefix}{value}@{one.version}" for value in fields.get("id", ())], pa.string())
+                goes = pc.is_in(flat(rows.column("document_id")), value_set=ids)
+                titles = pa.array(list(fields.get("title", ())), pa.string())
+                of_collection = pc.starts_with(flat(rows.column("document_id")), prefix)
+                titled = pc.and_(of_collection, pc.is_in(flat(rows.column("title")), value_set=titles))
+                rows = rows.filter(pc.invert(pc.and_(here, pc.or_(goes, titled))))
+        return rows
+
+
+def _of_version(rows: pa.Table, planned: PlannedVersion) -> Cells:
+    names = (("dataset", planned.dataset), ("dataset_version", planned.version))
+    masks = [pc.equal(flat(rows.column(name)).cast(pa.string()), pa.scalar(value)) for name, value in names]
+    return sure(pc.and_(*masks))
 
 
 def _measured(documents: pa.Table) -> pa.Table:
@@ -134,12 +191,23 @@ def _measured(documents: pa.Table) -> pa.Table:
     return documents
 
 
-def _of_actor(rows: pa.Table, values: Collection[str]) -> Cells:
-    actors = actor_values(values)
-    found = np.zeros(rows.num_rows, dtype=bool)
-    for name in _texts(rows):
-        found |= np.fromiter((cell_names_actor(cell, actors) for cell in rows.column(name).to_pylist()), dtype=bool)
-    return pa.array(found)
+def _without_documents(rows: pa.Table, fields: Mapping[str, Collection[str]]) -> pa.Table:
+    for name, column in (("id", "document_id"), ("title", "title")):
+        goes = pc.is_in(flat(rows.column(column)), value_set=pa.array(list(fields.get(name, ())), pa.string()))
+        rows = rows.filter(pc.invert(goes))
+    return rows
+
+
+def _without_actor(rows: pa.Table, actors: Collection[str]) -> tuple[pa.Table, int]:
+    """Leave out the person's statements, and take the person out of those of others; return how many those were."""
+    old = rows.column("statement").to_pylist()
+    new = [data_without(str(text), actors) for text in old]
+    done_by = rows.column("actor").to_pylist() if "actor" in rows.column_names else [None] * len(old)
+    stays = [text is not None and actor not in actors for text, actor in zip(new, done_by, strict=True)]
+    changed = sum(1 for text, was, stay in zip(new, old, stays, strict=True) if stay and text != was)
+    place = rows.column_names.index("statement")
+    left = rows.set_column(place, rows.field("statement"), pa.array(new, rows.field("statement").type))
+    return left.filter(pa.array(stays, pa.bool_())), changed
 
 
 def _texts(rows: pa.Table) -> list[str]:

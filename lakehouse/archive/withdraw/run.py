@@ -1,28 +1,38 @@
-"""One call that withdraws a subject: looks, plans, carries out, and finishes what a killed call left."""
+"""The calls that withdraw a subject or retract a version: look, plan, carry out, and finish what a killed call left."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from lakehouse.archive.withdraw.journal import Journal, open_plan, receipts
-from lakehouse.archive.withdraw.landed import require_none_waiting
+from lakehouse.archive.withdraw.archive import Archive
+from lakehouse.archive.withdraw.journal import Journal, finish_closing, open_plan, receipts
+from lakehouse.archive.withdraw.matching import folded
 from lakehouse.archive.withdraw.plan import Plan
-from lakehouse.archive.withdraw.search import Request, search
-from lakehouse.archive.withdraw.steps import Archive, Steps
+from lakehouse.archive.withdraw.refused import require_none_waiting
+from lakehouse.archive.withdraw.retract import Order, retraction
+from lakehouse.archive.withdraw.search import Request, later_versions, search
+from lakehouse.archive.withdraw.steps import Steps
 from lakehouse.errors import UnknownSettingError, UnknownSubjectError
 from lakehouse.masking import Mask
+from lakehouse.ports import Retained
+from lakehouse.tables.withdrawals import PREFIX, RECEIPT, RETAINED
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a call ended: the plan when there was something to find, and the receipt that tells of it.
 
-    `carried_out` is False after a dry run, and when the subject had been withdrawn before.
+    `carried_out` is False after a dry run, and when it had been done before. `retained` are older versions of objects
+    that the storage has not given up.
     """
 
     plan: Plan | None
     receipt: str | None
     file: Path | None
     carried_out: bool
+    retained: tuple[Retained, ...] = ()
 
 
 def withdraw(archive: Archive, request: Request, *, dry_run: bool = False) -> Outcome:
@@ -32,44 +42,123 @@ def withdraw(archive: Archive, request: Request, *, dry_run: bool = False) -> Ou
 
     Raises:
         UnknownSubjectError: nothing names this subject, and no receipt tells of it.
-        AmbiguousSubjectError: subjects of several kinds have this value.
-        BusyError: a submission that may hold the subject waits in the inbox.
+        AmbiguousSubjectError: subjects of several kinds have this value, or it is not one person's.
+        CascadeError: rows of other people would have to go, which nobody has asked for.
+        BusyError: a submission that holds the subject waits in the inbox.
     """
     if request.subject.strip() and Mask((request.subject.strip(),)).holds(request.reason):
         raise UnknownSettingError("the reason names the subject, and receipts are kept for good; leave the value out")
-    finished = None if dry_run else _finish_open(archive)
-    if finished is not None and finished.subject == request.subject.strip():
+    finished = None if dry_run else finish(archive)
+    if finished is not None and finished.subject == request.subject.strip() and finished.act == "withdrawal":
         return _outcome(archive, finished)
-    plan = search(archive.versions, archive.scratch, request)
+    plan = search(archive.versions, archive.shelf, request)
     if plan is None:
         return _already(archive, request)
     if dry_run:
         return Outcome(plan, None, None, carried_out=False)
-    require_none_waiting(archive.shelf, plan.datasets)
+    require_none_waiting(archive.shelf, plan.datasets, plan.kind, {*plan.values, *map(folded, plan.values)})
+    return _carry_out(archive, plan)
+
+
+def retract(archive: Archive, order: Order, *, dry_run: bool = False) -> Outcome:
+    """Remove the data of one version from everywhere; its metadata and a tombstone stay. Again changes nothing.
+
+    Raises:
+        NoVersionError: no such version is stored.
+        UnknownSettingError: nobody is named who decided it, or no reason.
+    """
+    finished = None if dry_run else finish(archive)
+    if finished is not None and finished.act == "retraction" and finished.subject == order.key:
+        return _outcome(archive, finished)
+    known = [one for one in receipts(archive.house.objects) if one.get("version") == order.key]
+    if known:
+        return _known(archive, str(known[-1]["receipt"]))
+    plan = retraction(archive.versions, archive.scratch, order)
+    return Outcome(plan, None, None, carried_out=False) if dry_run else _carry_out(archive, plan)
+
+
+def finish(archive: Archive) -> Plan | None:
+    """Finish what a killed call left, and try again what the storage had kept; return the plan that was open."""
+    plan = open_plan(archive.house.objects)
+    if plan is not None:
+        journal = Journal(archive.house.objects, plan.receipt)
+        if more := later_versions(archive.versions, archive.scratch, plan, journal.steps()):
+            plan = more
+            journal.open(plan)
+        Steps(archive, plan, journal).run()
+    finish_closing(archive.house.objects, archive.storage)
+    _destroy_retained(archive)
+    return plan
+
+
+def retained(archive: Archive, receipt: str) -> tuple[Retained, ...]:
+    """Return what the storage still keeps of what a receipt tells of."""
+    key = f"{PREFIX}{receipt}{RETAINED}"
+    objects = archive.house.objects
+    if key not in objects.keys(key):
+        return ()
+    return tuple(Retained(**one) for one in json.loads(objects.get(key))["retained"])
+
+
+def _destroy_retained(archive: Archive) -> None:
+    """Delete what a lock kept, now that its time may be over; a second signed document tells of it."""
+    objects = archive.house.objects
+    for key in [key for key in objects.keys(PREFIX) if key.endswith(RETAINED)]:
+        receipt = key.removeprefix(PREFIX).removesuffix(RETAINED)
+        before = retained(archive, receipt)
+        left = archive.storage.destroy(before)
+        if len(left) == len(before):
+            continue
+        gone = [asdict(one) for one in before if one not in left]
+        _hand_out_later(archive, receipt, gone, left)
+        if left:
+            objects.put(key, json.dumps({"retained": [asdict(one) for one in left]}).encode())
+        else:
+            objects.delete(key)
+
+
+def _hand_out_later(archive: Archive, receipt: str, gone: Sequence[dict[str, str]], left: Sequence[Retained]) -> None:
+    now = datetime.now(UTC)
+    told = {
+        "format": "supplement to a receipt 1",
+        "receipt": receipt,
+        "removed_later": list(gone),
+        "not_removed": [asdict(one) for one in left],
+        "finished_at": now.isoformat(timespec="seconds"),
+        "code_commit": archive.code_commit,
+    }
+    document = archive.signer.sign(told)
+    archive.receipts.mkdir(parents=True, exist_ok=True)
+    (archive.receipts / f"{receipt}.later-{now:%Y%m%dT%H%M%S}.json").write_bytes(document)
+
+
+def _carry_out(archive: Archive, plan: Plan) -> Outcome:
     journal = Journal(archive.house.objects, plan.receipt)
     journal.open(plan)
     Steps(archive, plan, journal).run()
     return _outcome(archive, plan)
 
 
-def _finish_open(archive: Archive) -> Plan | None:
-    plan = open_plan(archive.house.objects)
-    if plan is not None:
-        Steps(archive, plan, Journal(archive.house.objects, plan.receipt)).run()
-    return plan
-
-
 def _already(archive: Archive, request: Request) -> Outcome:
     known = archive.signer.fingerprint(request.subject)
-    found = [one for one in receipts(archive.house.objects) if one["subject"]["keyed_hash"] == known]
+    found = [one for one in receipts(archive.house.objects) if one.get("subject", {}).get("keyed_hash") == known]
     if not found:
         raise UnknownSubjectError(
-            "no version of any dataset names this subject in the columns its `subjects` declare; "
-            "check the value, --kind and --dataset"
+            "no version of any dataset, no refused submission and no report names this subject where its `subjects` "
+            "declare it; check the value, --kind and --dataset"
         )
-    receipt = str(found[-1]["receipt"])
-    return Outcome(None, receipt, archive.receipts / f"{receipt}.json", carried_out=False)
+    return _known(archive, str(found[-1]["receipt"]))
+
+
+def _known(archive: Archive, receipt: str) -> Outcome:
+    file = archive.receipts / f"{receipt}.json"
+    if not file.is_file():
+        # Killed between keeping the receipt and handing it out.
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(archive.house.objects.get(f"{PREFIX}{receipt}{RECEIPT}"))
+    return Outcome(None, receipt, file, carried_out=False, retained=retained(archive, receipt))
 
 
 def _outcome(archive: Archive, plan: Plan) -> Outcome:
-    return Outcome(plan, plan.receipt, archive.receipts / f"{plan.receipt}.json", carried_out=True)
+    file = archive.receipts / f"{plan.receipt}.json"
+    return Outcome(plan, plan.receipt, file, carried_out=True, retained=retained(archive, plan.receipt))

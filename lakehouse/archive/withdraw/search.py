@@ -1,66 +1,137 @@
-"""Looks for a subject in every version of every dataset and plans what to remove."""
+"""Looks for a subject in every version of every dataset and in what was refused, and plans what to remove."""
 
 import secrets
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lakehouse.archive.eds import load_description
-from lakehouse.archive.withdraw.finding import Content, find, mentions, read_content
+from lakehouse.archive.shelf import Shelf
+from lakehouse.archive.withdraw.exports import Exports
+from lakehouse.archive.withdraw.finding import Found, mentions, removal_of
+from lakehouse.archive.withdraw.identities import Identity, Sighted, follow
+from lakehouse.archive.withdraw.matching import folded
+from lakehouse.archive.withdraw.places import Places
 from lakehouse.archive.withdraw.plan import Plan, PlannedVersion, Removal
-from lakehouse.errors import AmbiguousSubjectError, UnknownSubjectError
+from lakehouse.archive.withdraw.refused import kinds_refused, refused_with, reported_with
+from lakehouse.archive.withdraw.sightings import Sightings, sight
+from lakehouse.errors import AmbiguousSubjectError, CascadeError, UnknownSubjectError
 from lakehouse.masking import Mask
 from lakehouse.ports import DatasetVersion, DatasetVersions
+
+PERSON = "person"
+"""The kind of somebody who stands only in a submission that says of no column what it names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Whom to withdraw: an identifier's value; `kind` and `dataset` narrow the search; why, and who asked."""
+    """Whom to withdraw: an identifier's value; `kind` and `dataset` narrow the search; why, and who asked.
+
+    `cascade` names columns, as ``table.column``, whose rows shall go although they are about other people.
+    """
 
     subject: str
     kind: str | None = None
     dataset: str | None = None
     reason: str = ""
     by: str = ""
+    cascade: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What one version holds: by kind what would leave it, and the mentions when no kind does."""
+@dataclass
+class _Search:
+    """One search: what is asked, the versions it looks through, and where they are written out."""
 
-    version: DatasetVersion
-    found: Mapping[str, tuple[PlannedVersion, frozenset[str]]]
-    mentioned: int
+    request: Request
+    exports: Exports
+    known: list[DatasetVersion] = field(default_factory=list)
+
+    def kinds(self) -> dict[str, list[Sighted]]:
+        """Return by kind where the value itself was seen."""
+        wanted = {folded(self.request.subject), self.request.subject.strip()}
+        found: dict[str, list[Sighted]] = {}
+        for version in self.known:
+            with self.exports.content(version) as content:
+                for kind in content.about.subjects:
+                    if self.request.kind in (None, kind):
+                        places = Places(content.about, kind)
+                        seen = sight(content, places, wanted)
+                        found.setdefault(kind, []).append(_sighted(version, places, seen))
+        return found
+
+    def look(self, kind: str, wanted: Collection[str]) -> list[Sighted]:
+        """Return what every version that has the kind says of some values."""
+        found = []
+        for version in self.known:
+            with self.exports.content(version) as content:
+                if kind in content.about.subjects:
+                    places = Places(content.about, kind)
+                    found.append(_sighted(version, places, sight(content, places, wanted)))
+        return found
+
+    def removals(self, kind: str, wanted: Collection[str]) -> list[tuple[PlannedVersion, set[str], Mapping[str, int]]]:
+        """Return what leaves each version, without mentions, the spellings seen there, and what would need more."""
+        found = []
+        for version in self.known:
+            with self.exports.content(version) as content:
+                places = Places(content.about, kind)
+                seen = sight(content, places, wanted) if kind in content.about.subjects else Sightings()
+                leaves = removal_of(content, places, seen, self.request.cascade) if seen.found else Found(Removal())
+                planned = PlannedVersion(
+                    version.dataset,
+                    version.version,
+                    version.commit,
+                    version.content_sha256,
+                    leaves.removal,
+                    content.about,
+                )
+                found.append((planned, seen.spellings(), leaves.needs))
+        return found
+
+    def counted(self, planned: PlannedVersion, mask: Mask) -> PlannedVersion:
+        """Count the mentions in what stays of a version."""
+        version = next(one for one in self.known if (one.dataset, one.commit) == (planned.dataset, planned.commit))
+        with self.exports.content(version) as content:
+            removal = replace(planned.removal, mentions=mentions(content, planned.removal, mask))
+        return replace(planned, removal=removal)
 
 
-def search(versions: DatasetVersions, scratch: Path, request: Request) -> Plan | None:
-    """Return the plan of the withdrawal, or None when no version names the subject in its identifiers.
+def search(versions: DatasetVersions, shelf: Shelf, request: Request) -> Plan | None:
+    """Return the plan of the withdrawal, or None when nothing names the subject.
 
     Raises:
-        AmbiguousSubjectError: subjects of several kinds have this value.
+        AmbiguousSubjectError: subjects of several kinds have this value, or it is not one person's.
         UnknownSubjectError: the named dataset is unknown.
+        CascadeError: rows of other people would have to go, which nobody has asked for.
     """
     names = versions.datasets() if request.dataset is None else [request.dataset]
-    known = {name: versions.versions(name) for name in names}
-    if request.dataset is not None and not known[request.dataset]:
+    known = [version for name in names for version in versions.versions(name)]
+    if request.dataset is not None and not known:
         raise UnknownSubjectError(f"no dataset {request.dataset!r} in the archive; it has {versions.datasets()}")
-    seen = [_look(versions, version, scratch, request) for each in known.values() for version in each]
-    kind = _kind_of(seen)
+    with Exports.below(versions, shelf.root / ".withdrawing") as exports:
+        return _plan(_Search(request, exports, known), versions, shelf)
+
+
+def _plan(looking: _Search, versions: DatasetVersions, shelf: Shelf) -> Plan | None:
+    request = looking.request
+    seen = looking.kinds()
+    kind = _kind_of({name for name, each in seen.items() if any(one.sightings.found for one in each)})
     if kind is None:
+        kind = _kind_of(kinds_refused(shelf, versions, request)) or request.kind or PERSON
+        identity = Identity({folded(request.subject)})
+    else:
+        identity = follow(folded(request.subject), seen[kind], lambda wanted: looking.look(kind, wanted))
+    wanted = {*identity.known, request.subject.strip()}
+    removals = looking.removals(kind, wanted)
+    holding = {planned.dataset for planned, _, _ in removals if planned.removal.found}
+    _require_asked(removals)
+    spelled = {request.subject.strip()}.union(*(spellings for _, spellings, _ in removals))
+    mask = Mask(tuple(sorted(spelled)))
+    planned = [looking.counted(one, mask) for one, _, _ in removals]
+    refused = refused_with(shelf, versions, kind, wanted, mask, request.dataset)
+    reported = reported_with(shelf, mask, request.dataset)
+    if not holding and not refused and not reported:
         return None
-    holding = {one.version.dataset for one in seen if kind in one.found and one.found[kind][0].removal.found}
-    values = frozenset[str]().union(*(one.found[kind][1] for one in seen if one.version.dataset in holding))
-    planned = [one.found[kind][0] for one in seen if one.version.dataset in holding]
-    if values != {request.subject.strip()}:
-        planned = [_counted(versions, one, scratch, Mask(tuple(sorted(values)))) for one in planned]
-    elsewhere = {
-        f"{one.version.dataset}@{one.version.version}": one.mentioned
-        for one in seen
-        if one.version.dataset not in holding and one.mentioned
-    }
     now = datetime.now(UTC)
     return Plan(
         receipt=f"w{now:%Y%m%d}-{secrets.token_hex(4)}",
@@ -69,52 +140,65 @@ def search(versions: DatasetVersions, scratch: Path, request: Request) -> Plan |
         reason=request.reason,
         by=request.by,
         started_at=now.isoformat(timespec="seconds"),
-        values=tuple(sorted(values)),
-        versions=tuple(planned),
-        elsewhere=elsewhere,
+        values=mask.values,
+        versions=tuple(one for one in planned if one.dataset in holding),
+        elsewhere={
+            f"{one.dataset}@{one.version}": sum(one.removal.mentions.values())
+            for one in planned
+            if one.dataset not in holding and one.removal.mentions
+        },
+        refused=tuple(refused),
+        reported=tuple(reported),
+        followed=tuple(identity.followed),
     )
 
 
-def _look(versions: DatasetVersions, version: DatasetVersion, scratch: Path, request: Request) -> _Seen:
-    mask = Mask((request.subject.strip(),))
-    with _exported(versions, version, scratch) as content:
-        kinds = [kind for kind in content.about.subjects if request.kind in (None, kind)]
-        found = {}
-        for kind in kinds:
-            removal, values = find(content, kind, request.subject)
-            removal = replace(removal, mentions=mentions(content, removal, mask))
-            found[kind] = (_planned(version, content, removal), values)
-        return _Seen(version, found, sum(mentions(content, Removal(), mask).values()))
+def later_versions(versions: DatasetVersions, scratch: Path, plan: Plan, done: Collection[str]) -> Plan | None:
+    """Return the plan with the versions that were saved while it was not finished; None when there are none.
+
+    What writes is refused meanwhile, but a writer of before may have been on its way.
+    """
+    labels = {(one.dataset, one.version) for one in plan.versions}
+    late = [
+        version
+        for dataset in plan.datasets
+        if f"versions {dataset}" not in done
+        for version in versions.versions(dataset)
+        if (dataset, version.version) not in labels
+    ]
+    if not late:
+        return None
+    request = Request(plan.subject, plan.kind)
+    wanted = {*plan.values, *(folded(value) for value in plan.values)}
+    with Exports.below(versions, scratch) as exports:
+        looking = _Search(request, exports, late)
+        found = [one for one, _, _ in looking.removals(plan.kind, wanted)]
+        planned = [looking.counted(one, Mask(plan.values)) for one in found]
+    return replace(plan, versions=(*plan.versions, *planned))
 
 
-def _kind_of(seen: list[_Seen]) -> str | None:
-    kinds = sorted({kind for one in seen for kind, (planned, _) in one.found.items() if planned.removal.found})
+def _sighted(version: DatasetVersion, places: Places, seen: Sightings) -> Sighted:
+    return Sighted(version.dataset, f"{version.dataset}@{version.version}", places, seen)
+
+
+def _kind_of(kinds: set[str]) -> str | None:
     if len(kinds) > 1:
-        raise AmbiguousSubjectError(f"the value names subjects of the kinds {', '.join(kinds)}; say which with --kind")
-    return kinds[0] if kinds else None
+        listed = ", ".join(sorted(kinds))
+        raise AmbiguousSubjectError(f"the value names subjects of the kinds {listed}; say which with --kind")
+    return next(iter(kinds), None)
 
 
-def _planned(version: DatasetVersion, content: Content, removal: Removal) -> PlannedVersion:
-    return PlannedVersion(
-        version.dataset, version.version, version.commit, version.content_sha256, removal, content.about
-    )
-
-
-def _counted(versions: DatasetVersions, planned: PlannedVersion, scratch: Path, mask: Mask) -> PlannedVersion:
-    """Count the mentions again, now that the person's other identifiers are known."""
-    version = versions.find(planned.dataset, planned.version)
-    assert version is not None, "it was found a moment ago"
-    with _exported(versions, version, scratch) as content:
-        removal = replace(planned.removal, mentions=mentions(content, planned.removal, mask))
-    return replace(planned, removal=removal)
-
-
-@contextmanager
-def _exported(versions: DatasetVersions, version: DatasetVersion, scratch: Path) -> Iterator[Content]:
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        versions.export(version, scratch)
-        yield read_content(scratch, load_description(scratch))
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+def _require_asked(removals: list[tuple[PlannedVersion, set[str], Mapping[str, int]]]) -> None:
+    """Raise CascadeError when rows of other people refer to the person's by a column that may not be empty."""
+    needed = [
+        (column, f"{column} in {count} rows of {planned.dataset}@{planned.version}")
+        for planned, _, needs in removals
+        for column, count in needs.items()
+    ]
+    if needed:
+        asked = " ".join(f"--cascade {column}" for column in sorted({column for column, _ in needed}))
+        raise CascadeError(
+            f"rows about other people name the person where no cell may be empty: "
+            f"{'; '.join(told for _, told in needed)}; say {asked} if those rows shall go as well, or let the data "
+            "owner hand in a version in which the column is not required"
+        )

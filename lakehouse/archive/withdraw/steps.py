@@ -1,64 +1,34 @@
-"""The steps of a withdrawal, in the order that never shows a reader half of it. Each may be repeated."""
+"""The steps of a withdrawal or retraction, in the order that never shows a reader half of it. Each may be repeated."""
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-
-from lakehouse.archive.shelf import Shelf
-from lakehouse.archive.withdraw.files import remove_from_folder
-from lakehouse.archive.withdraw.journal import Journal, Result
+from lakehouse.archive.withdraw.archive import Archive
+from lakehouse.archive.withdraw.contents import remove_data, remove_from_folder
+from lakehouse.archive.withdraw.journal import Journal, Result, finish_closing
 from lakehouse.archive.withdraw.landed import renew_landed
-from lakehouse.archive.withdraw.plan import Plan
-from lakehouse.archive.withdraw.receipt import Signer
+from lakehouse.archive.withdraw.plan import Plan, PlannedVersion
+from lakehouse.archive.withdraw.register import register_writes
 from lakehouse.archive.withdraw.rows import HOUSE, LAYERS, Cleaning
+from lakehouse.archive.withdraw.telling import receipt_of
 from lakehouse.errors import NoReleaseError
 from lakehouse.masking import Mask
-from lakehouse.ports import (
-    DatasetVersion,
-    DatasetVersions,
-    ModelVersions,
-    Provenance,
-    Storage,
-    TableWrite,
-    Traces,
-)
-from lakehouse.tables.gold import MODEL_QUARANTINES, RETRAIN_DECISIONS
-from lakehouse.tables.register import WITHDRAWALS
+from lakehouse.ports import DatasetVersion, Provenance
 from lakehouse.tables.release import Pins, Release
 from lakehouse.tables.sealed_json import resealed
-from lakehouse.tables.withdrawals import PREFIX, forget_in_releases, quarantine
-from lakehouse.tables.write_audit_publish import Lakehouse, recover, write_audit_publish
+from lakehouse.tables.withdrawals import PREFIX, forget_in_releases, quarantine, retracted
+from lakehouse.tables.write_audit_publish import recover, write_audit_publish
 
-
-@dataclass(frozen=True)
-class Archive:
-    """Everything a person may be found in, and what signs the receipt. `receipts` is the folder people read them in."""
-
-    house: Lakehouse
-    versions: DatasetVersions
-    shelf: Shelf
-    models: ModelVersions
-    traces: Traces
-    storage: Storage
-    signer: Signer
-    receipts: Path
-    code_commit: str
-
-    @property
-    def scratch(self) -> Path:
-        """Where versions are exported to be searched; removed afterwards."""
-        return self.shelf.root / ".withdrawing"
+__all__ = ["Archive", "Steps"]
 
 
 @dataclass(frozen=True)
 class Steps:
-    """One withdrawal being carried out."""
+    """One withdrawal or retraction being carried out."""
 
     archive: Archive
     plan: Plan
@@ -74,37 +44,50 @@ class Steps:
         # Tables that come to be later, as the tombstones do, have nothing to forget.
         for table in self.journal.once("tables", self._tables)["tables"]:
             self.journal.once(f"table {table}", lambda table=table: self._clean(table))  # type: ignore[misc]
-        after: tuple[tuple[str, Callable[[], Result]], ...] = (
+        for name, action in self._after():
+            self.journal.once(name, action)
+        document = self.archive.signer.sign(self._receipt())
+        self.journal.keep(document)
+        self._hand_out(document)
+        self.journal.close(self.journal.steps()["object versions"]["retained"])
+        finish_closing(self.archive.house.objects, self.archive.storage)
+        shutil.rmtree(self.archive.scratch, ignore_errors=True)
+        return document
+
+    def _after(self) -> tuple[tuple[str, Callable[[], Result]], ...]:
+        """Return what follows once the tables are clean, in order."""
+        steps: tuple[tuple[str, Callable[[], Result]], ...] = (
             ("release", self._publish),
             ("old releases", self._forget),
             ("files", self._sweep),
             ("objects", self._objects),
             ("register", self._register),
+            ("records", self._records),
             ("work files", self._work_files),
-            ("traces", lambda: {"files": dict(self.archive.traces.clear(self.mask))}),
         )
-        for name, action in after:
-            self.journal.once(name, action)
-        document = self.archive.signer.sign(self._receipt())
-        self.journal.keep(document)
-        self._hand_out(document)
-        self.journal.close()
-        self.archive.storage.reclaim()
-        shutil.rmtree(self.archive.scratch, ignore_errors=True)
-        return document
+        if self.plan.act == "retraction":
+            steps += (
+                ("identifiers", lambda: dict(self.archive.books.hide(self.plan.subject))),
+                ("copies", lambda: {"deleted": self.archive.traces.drop_copies()}),
+                ("previews", lambda: {"runs": self.archive.books.forget_previews(self.plan.subject)}),
+            )
+        return (*steps, ("traces", self._traces), ("object versions", self._purge))
 
     @cached_property
     def mask(self) -> Mask:
         """The person's values, and new commits and hashes by the old ones; known once the versions are rewritten."""
         renamed: dict[str, str] = {}
         for planned in self.plan.versions:
-            version = self._now[planned.dataset, planned.version]
+            version = self._version(planned.dataset, planned.version)
             renamed |= {planned.commit: version.commit, planned.content_sha256: version.content_sha256}
         return Mask(self.plan.values, renamed)
 
     @cached_property
     def _now(self) -> dict[tuple[str, str], DatasetVersion]:
         return {(name, one.version): one for name in self.plan.datasets for one in self.archive.versions.versions(name)}
+
+    def _version(self, dataset: str, label: str) -> DatasetVersion:
+        return self._now[dataset, label]
 
     def _tables(self) -> Result:
         return {"tables": [name for space in (*LAYERS, *HOUSE) for name in self.archive.house.tables.tables(space)]}
@@ -123,9 +106,21 @@ class Steps:
         planned = {one.version: one for one in self.plan.of(dataset)}
         values = Mask(self.plan.values)
         versions = self.archive.versions
+
+        def change(one: DatasetVersion, folder: Path) -> str:
+            return self._changed(planned[one.version], one, folder, values)
+
         if any(one.commit == planned[one.version].commit for one in versions.versions(dataset)):
-            versions.rewrite(dataset, lambda one, folder: remove_from_folder(folder, planned[one.version], values))
+            versions.rewrite(dataset, change)
         return {"copies_elsewhere": versions.copies(dataset)}
+
+    def _changed(self, planned: PlannedVersion, one: DatasetVersion, folder: Path, values: Mask) -> str:
+        if planned.removal.whole:
+            told = f"The data of {self.plan.subject} were removed: {self.plan.reason}\n"
+            return remove_data(folder, told=f"{told}Decided by {self.plan.by}; receipt {self.plan.receipt}.\n")
+        if self.plan.act == "retraction":
+            return one.content_sha256
+        return remove_from_folder(folder, planned, values)
 
     def _landed(self) -> Result:
         return dict(renew_landed(self.archive.shelf, self.archive.versions, self.plan, self.mask))
@@ -207,95 +202,61 @@ class Steps:
 
     def _register(self) -> Result:
         """Write the tombstones, the quarantines, and the decision that asks for a retraining."""
-        now, quarantined = datetime.now(UTC), self._quarantined
-        run = {"run_id": f"withdrawal {self.plan.receipt}", "code_commit": self.archive.code_commit, "recorded_at": now}
-        tombstones = [{**facts, "withdrawn_at": now} for facts in self._tombstones()]
-        writes = [TableWrite(WITHDRAWALS, pa.Table.from_pylist(tombstones, schema=WITHDRAWALS.arrow_schema()))]
-        if quarantined:
-            reason = f"withdrawal {self.plan.receipt} removed a {self.plan.kind} these models learned from"
-            rows = [
-                {"model_version": name, "receipt": self.plan.receipt, "reason": reason, **run} for name in quarantined
-            ]
-            asked = {"cause_key": f"withdrawal:{self.plan.receipt}", "cause": "request", "decision": "retrain"}
-            asked |= {"reason": f"{', '.join(quarantined)}: {reason}"}
-            decision = pa.Table.from_pylist([{**asked, **run}], schema=RETRAIN_DECISIONS.arrow_schema())
-            writes += [
-                TableWrite(MODEL_QUARANTINES, pa.Table.from_pylist(rows, schema=MODEL_QUARANTINES.arrow_schema())),
-                TableWrite(RETRAIN_DECISIONS, decision),
-            ]
-        key = f"withdrawal:{self.plan.receipt}"
+        writes = register_writes(
+            self.plan,
+            self._quarantined,
+            now=self._version,
+            signer=self.archive.signer,
+            code_commit=self.archive.code_commit,
+            at=datetime.now(UTC),
+        )
+        key = f"{self.plan.act}:{self.plan.receipt}"
+        for one in self.plan.versions:
+            if one.removal.whole:
+                told = {"version": self.plan.subject, "receipt": self.plan.receipt, "reason": self.plan.reason}
+                for content in (one.content_sha256, self._version(one.dataset, one.version).content_sha256):
+                    retracted(self.archive.house.objects, content, told)
         published = write_audit_publish(self.archive.house, writes, key=key, provenance=self._provenance)
         return {"release": published.release_number}
 
+    def _records(self) -> Result:
+        keys = [f"{one.dataset}@{one.version}" for one in self.plan.versions if not one.removal.whole]
+        return {"written": self.archive.books.record(keys, self.plan.receipt)}
+
     def _work_files(self) -> Result:
-        mentioned = any(one.removal.mentions for one in self.plan.versions)
+        mentioned = any(one.removal.mentions or one.removal.whole for one in self.plan.versions)
         return {"deleted": self.archive.models.forget_work() if mentioned or self._quarantined else 0}
 
-    def _tombstones(self) -> list[Result]:
-        return [
-            {
-                "receipt": self.plan.receipt,
-                "dataset": one.dataset,
-                "dataset_version": one.version,
-                "subject_kind": self.plan.kind,
-                "subject_hash": self.archive.signer.fingerprint(self.plan.subject),
-                "commit_before": one.commit,
-                "commit_after": self._now[one.dataset, one.version].commit,
-                "content_before": one.content_sha256,
-                "content_after": self._now[one.dataset, one.version].content_sha256,
-                "rows_removed": sum(one.removal.rows.values()),
-                "mentions_masked": sum(one.removal.mentions.values()),
-                "withdrawn_by": self.plan.by,
-                "reason": self.plan.reason,
-            }
-            for one in self.plan.versions
-        ]
+    def _traces(self) -> Result:
+        cleared = self.archive.traces.clear(self.mask)
+        return {"files": dict(cleared.changed), "skipped": dict(cleared.skipped)}
 
-    def _receipt(self) -> dict[str, Any]:
-        steps, tables = self.journal.steps(), self._cleaned()
-        places = [
-            {
-                "place": f"dataset {one.dataset}@{one.version}",
-                "rows_removed": dict(one.removal.rows),
-                "mentions_masked": dict(one.removal.mentions),
-                "keys_followed": {name: sorted(columns) for name, columns in one.removal.columns.items()},
-                "commit_before": one.commit,
-                "commit_after": self._now[one.dataset, one.version].commit,
-                "content_before": one.content_sha256,
-                "content_after": self._now[one.dataset, one.version].content_sha256,
-            }
-            for one in self.plan.versions
-        ]
-        places += [
-            {
-                "place": f"table {name}",
-                "rows_removed": step["rows"],
-                "cells_masked": step["cells"],
-                "snapshot_after": str(step["snapshot"]),
-                "snapshots_removed": [str(snapshot) for snapshot in step["forgot"]],
-                "files_deleted": steps["files"]["deleted"][name],
-            }
-            for name, step in sorted(tables.items())
-        ]
-        others = ("landed", "models", "old releases", "objects", "work files", "traces", "release")
-        copies = {name: steps[f"versions {name}"]["copies_elsewhere"] for name in self.plan.datasets}
-        return {
-            "format": "withdrawal receipt 1",
-            "receipt": self.plan.receipt,
-            "subject": {
-                "kind": self.plan.kind,
-                "keyed_hash": self.archive.signer.fingerprint(self.plan.subject),
-            },
-            "reason": self.plan.reason,
-            "by": self.plan.by,
-            "started_at": self.plan.started_at,
-            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "code_commit": self.archive.code_commit,
-            "places": places,
-            "also": {name: steps[name] for name in others},
-            "mentions_elsewhere": dict(self.plan.elsewhere),
-            "copies_elsewhere": {name: found for name, found in copies.items() if found},
-        }
+    def _purge(self) -> Result:
+        """Delete the older versions that the storage keeps of whatever was rewritten or removed."""
+        tables = self.archive.house.tables
+        places = [tables.pointer(name).metadata_location.rpartition("/metadata/")[0] for name in self._cleaned()]
+        retained = self.archive.storage.purge(places, self._names)
+        return {"retained": [asdict(one) for one in retained]}
+
+    def _names(self, key: str, body: bytes) -> bool:
+        """Say whether an older version of an object tells of the person, or of hashes that are gone."""
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            return False  # nothing of ours: all objects here are texts
+        return self.mask.document(text) != text or self.mask.holds(key)
+
+    def _receipt(self) -> Result:
+        steps = self.journal.steps()
+        return dict(
+            receipt_of(
+                self.plan,
+                steps,
+                now=self._version,
+                signer=self.archive.signer,
+                code_commit=self.archive.code_commit,
+            )
+        )
 
     def _hand_out(self, document: bytes) -> None:
         self.archive.receipts.mkdir(parents=True, exist_ok=True)
@@ -303,4 +264,4 @@ class Steps:
 
     @property
     def _provenance(self) -> Provenance:
-        return Provenance(run_id=f"withdrawal {self.plan.receipt}", code_commit=self.archive.code_commit)
+        return Provenance(run_id=f"{self.plan.act} {self.plan.receipt}", code_commit=self.archive.code_commit)

@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from lakehouse.archive.eds import load_description
-from lakehouse.archive.withdraw.files import remove_from_folder
+from lakehouse.archive.withdraw.contents import remove_from_folder
 from lakehouse.archive.withdraw.finding import find, read_content
 from lakehouse.archive.withdraw.plan import Plan, PlannedVersion, Removal
 from lakehouse.archive.withdraw.rows import Cleaning
@@ -107,23 +107,34 @@ def test_what_does_not_hold_the_person_is_not_touched(folder):
     assert clean(folder, ROWS) == old
 
 
-def test_statements_of_the_person_go_wherever_the_person_is_an_agent(folder):
+def test_statements_of_the_person_go_and_those_of_others_lose_the_person(folder):
     path = folder / "events" / "log" / "log.jsonl"
-    group = {"actor": {"objectType": "Group", "member": [{"account": {"homePage": "http://x", "name": PERSON}}]}}
+    me = {"mbox": f"mailto:{PERSON}"}
+    alone = {"actor": {"objectType": "Group", "member": [{"account": {"homePage": "http://x", "name": PERSON}}]}}
+    together = {"actor": {"objectType": "Group", "member": [me, {"mbox": "mailto:di@x.org"}]}}
     lines = [
         statement("ann@x.org"),
-        statement(PERSON),
-        statement("bo@x.org", context={"instructor": {"mbox": f"mailto:{PERSON}"}}),
+        statement(PERSON.upper()),
+        statement("bo@x.org", context={"instructor": me, "team": {"objectType": "Group", "member": [me]}}),
+        {**statement("x"), **alone},
+        {**statement("x"), **together},
+        {**statement("ed@x.org"), "object": {"objectType": "Agent", **me}},
+        statement("cy@x.org", result={"response": f"ask {PERSON}"}),
+        statement("fo@x.org", context={"extensions": {"http://x/seen-by": [me]}}),
     ]
-    lines += [{**statement("x"), **group}, statement("cy@x.org", result={"response": f"ask {PERSON}"})]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "tables" / "a" / "a.csv").write_text("who,note\nann,x\n")
     removal, values = find(read_content(folder, load_description(folder)), "student", PERSON)
-    assert (removal.rows, values) == ({"log": 3}, {PERSON})
+    assert (removal.rows, removal.blanked) == ({"log": 3}, {"log": 3})
+    assert values == {PERSON, PERSON.upper()}
     clean(folder, removal)
+    assert PERSON not in path.read_text().lower()
     left = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [line["actor"]["mbox"] for line in left] == ["mailto:ann@x.org", "mailto:cy@x.org"]
-    assert left[1]["result"]["response"] == "ask [withdrawn]"
+    ann, bo, di, cy, fo = left
+    assert (ann, bo["context"]) == (lines[0], {})
+    assert di["actor"]["member"] == [{"mbox": "mailto:di@x.org"}]
+    assert cy["result"]["response"] == "ask [withdrawn]"
+    assert fo["context"]["extensions"] == {"http://x/seen-by": [{"mbox": "[withdrawn]"}]}
 
 
 def test_rows_of_an_event_table_go_by_actor_and_by_statement(folder):
@@ -139,6 +150,7 @@ def test_rows_of_an_event_table_go_by_actor_and_by_statement(folder):
     )
     cleaned = cleaning.of("bronze.d_log")(rows)
     assert (cleaned.removed, cleaned.rows["actor"].to_pylist()) == (2, ["mailto:bo@x.org"])
+    assert cleaned.rows["statement"].to_pylist() == [json.dumps(statement("bo@x.org"))]
     assert not cleaning.of("silver.other")(rows).removed
 
 

@@ -1,0 +1,156 @@
+"""Takes a person, or everything, out of the content of one version."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lakehouse.archive.arrays import flat
+from lakehouse.archive.csv_blocks import LARGEST_ROW_BYTES
+from lakehouse.archive.eds import DICTIONARY_FILE, EVENTS_FOLDER, TABLES_FOLDER, TEXTS_FOLDER
+from lakehouse.archive.packed import plain_name
+from lakehouse.archive.withdraw.files import (
+    change_documents,
+    change_lines,
+    change_statements,
+    hash_of,
+    lines_of,
+    mask_words,
+    rewrite,
+    words_about,
+)
+from lakehouse.archive.withdraw.matching import is_free_text, masked
+from lakehouse.archive.withdraw.plan import PlannedVersion
+from lakehouse.archive.withdraw.statements import actor_values
+from lakehouse.archive.withdraw.whose import Row, Rule
+from lakehouse.masking import Mask
+
+PARQUET_ROWS = 65_536
+REMOVED_FILE = "REMOVED.md"
+
+
+def remove_from_folder(folder: Path, planned: PlannedVersion, mask: Mask) -> str:
+    """Take the person out of a version's content; return the hash of what is left."""
+    about, removal = planned.description, planned.removal
+    for path in sorted(folder.glob(f"{TABLES_FOLDER}/*/*")):
+        table = about.tables.get(path.parent.name)
+        if table is not None and path.name != DICTIONARY_FILE:
+            _change_table_file(path, Rule.of(table, removal), mask)
+    actors = actor_values(removal.actors)
+    for path in sorted(folder.glob(f"{EVENTS_FOLDER}/*/*.jsonl*")):
+        change_statements(path, actors, mask)
+    for path in sorted(folder.glob(f"{TEXTS_FOLDER}/*/*")):
+        if path.suffix != ".yaml":
+            change_documents(path, removal.documents.get(path.parent.name, {}), mask)
+    for path in words_about(folder):
+        mask_words(path, mask)
+    return hash_of(folder)[0]
+
+
+def remove_data(folder: Path, *, told: str) -> str:
+    """Leave the descriptions of a version only, and a file that tells what became of the rest; return the new hash."""
+    descriptions = {folder / "dataset.yaml", *folder.glob("*/*/*.yaml")}
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path not in descriptions:
+            path.unlink()
+    (folder / REMOVED_FILE).write_text(told, encoding="utf-8")
+    return hash_of(folder)[0]
+
+
+def _change_table_file(path: Path, rule: Rule, mask: Mask) -> None:
+    name = plain_name(path.name)
+    if name.endswith(".parquet"):
+        _change_parquet(path, rule, mask)
+    elif name.endswith(".jsonl"):
+        change_lines(path, lambda line: _json_row(line, rule, mask))
+    elif name.endswith((".csv", ".tsv")):
+        delimiter = "\t" if name.endswith(".tsv") else rule.table.delimiter
+        rewrite(path, _csv_lines(lines_of(path), delimiter, rule, mask))
+
+
+def _change_parquet(path: Path, rule: Rule, mask: Mask) -> None:
+    """Write a Parquet file again, some rows at a time, and keep the old one where nothing changed."""
+    partial, changed = path.with_name(f"{path.name}.part"), False
+    with pq.ParquetFile(path) as old, pq.ParquetWriter(partial, old.schema_arrow, compression="zstd") as new:
+        for batch in old.iter_batches(batch_size=PARQUET_ROWS, use_threads=False):
+            rows = pa.Table.from_batches([batch])
+            kept, count = rule.emptied_rows(rows.filter(pc.invert(rule.rows_that_go(rows))), blank=None)
+            for name in _free(rule):
+                if name in kept.column_names:
+                    column, named = masked(flat(kept.column(name)), mask, mask.data)
+                    kept = kept.set_column(kept.column_names.index(name), kept.field(name), column)
+                    count += named
+            changed = changed or count > 0 or kept.num_rows != rows.num_rows
+            new.write_table(kept)
+    if changed:
+        partial.replace(path)
+    else:
+        partial.unlink()
+
+
+def _csv_lines(lines: Iterator[str], delimiter: str, rule: Rule, mask: Mask) -> Iterator[str | None]:
+    """Yield every record that stays as it stood in the file, or written anew where a cell was changed."""
+    csv.field_size_limit(LARGEST_ROW_BYTES)  # what validation takes, this must be able to read
+    seen: list[str] = []
+
+    def remembered() -> Iterator[str]:
+        for line in lines:
+            seen.append(line)
+            yield line
+
+    header: list[str] | None = None
+    for record in csv.reader(remembered(), delimiter=delimiter):
+        raw, ending = "".join(seen), "\r\n" if seen[-1].endswith("\r\n") else "\n"
+        seen.clear()
+        if header is None:
+            header = [name.removeprefix("\ufeff") for name in record]
+            yield raw
+            continue
+        cells = dict(zip(header, record, strict=False))
+        if rule.row_goes(cells):
+            continue
+        new = _changed_cells(cells, rule, mask)
+        yield raw if new is None else _csv_record([new[name] or "" for name in header], delimiter, ending)
+
+
+def _csv_record(cells: list[str], delimiter: str, ending: str) -> str:
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter, lineterminator=ending).writerow(cells)
+    return out.getvalue()
+
+
+def _json_row(line: str, rule: Rule, mask: Mask) -> str | None:
+    if not line.strip():
+        return line
+    row: dict[str, Any] = json.loads(line)
+    cells = {name: None if value is None else str(value) for name, value in row.items()}
+    if rule.row_goes(cells):
+        return None
+    new = _changed_cells(cells, rule, mask)
+    if new is None:
+        return line
+    row |= {name: new[name] for name in _free(rule) if isinstance(row.get(name), str)}
+    row = {name: value for name, value in row.items() if value is None or new[name] is not None}
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _free(rule: Rule) -> list[str]:
+    return [name for name, column in rule.table.columns.items() if name not in rule.named and is_free_text(column)]
+
+
+def _changed_cells(cells: Row, rule: Rule, mask: Mask) -> dict[str, str | None] | None:
+    """Return the cells with mentions masked and the person's emptied, or None when there are none."""
+    named = {
+        name: mask.data(cell) for name in _free(rule) if (cell := cells.get(name)) is not None and mask.holds(cell)
+    }
+    emptied = dict.fromkeys(rule.emptied_row(cells))
+    return {**cells, **named, **emptied} if named or emptied else None

@@ -1,0 +1,165 @@
+"""Finds a person in what never became a version: refused submissions, their reports, and arrivals nobody has read."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from lakehouse.archive.eds import read_description
+from lakehouse.archive.landing import land
+from lakehouse.archive.shelf import Shelf
+from lakehouse.archive.withdraw.files import lines_of
+from lakehouse.archive.withdraw.matching import folded
+from lakehouse.archive.withdraw.places import Places
+from lakehouse.archive.withdraw.sightings import Content, sight
+from lakehouse.errors import BusyError, LakehouseError
+from lakehouse.masking import TELLING, Mask
+from lakehouse.ports import DatasetVersions
+
+
+class Asked(Protocol):
+    """What of a request is looked at here."""
+
+    @property
+    def subject(self) -> str:
+        """The value."""
+
+    @property
+    def kind(self) -> str | None:
+        """The kind, when it was said."""
+
+    @property
+    def dataset(self) -> str | None:
+        """The dataset, when it was said."""
+
+
+class Holds(Enum):
+    """What a folder says of the person: named in an identifier's place, only mentioned, neither, or not readable."""
+
+    NAMED = "named"
+    MENTIONED = "mentioned"
+    NOTHING = "nothing"
+    UNREADABLE = "unreadable"
+
+
+def kinds_refused(shelf: Shelf, versions: DatasetVersions, asked: Asked) -> set[str]:
+    """Return the kinds of which refused submissions name the value."""
+    wanted = {folded(asked.subject), asked.subject.strip()}
+    found: set[str] = set()
+    for _, folder in _refused(shelf, versions, asked.dataset):
+        about = read_description(folder).description()
+        for kind in about.subjects if about is not None else ():
+            if asked.kind in (None, kind) and look(folder, kind, wanted, Mask(())) is Holds.NAMED:
+                found.add(kind)
+    return found
+
+
+def refused_with(
+    shelf: Shelf,
+    versions: DatasetVersions,
+    kind: str,
+    wanted: Collection[str],
+    mask: Mask,
+    dataset: str | None,
+) -> list[str]:
+    """Return the keys of refused submissions that name the person, or mention somebody so that it is no chance."""
+    telling = Mask(tuple(value for value in mask.values if len(value) >= TELLING and not value.isdigit()))
+    return [
+        key
+        for key, folder in _refused(shelf, versions, dataset)
+        if look(folder, kind, wanted, telling) in (Holds.NAMED, Holds.MENTIONED)
+    ]
+
+
+def reported_with(shelf: Shelf, mask: Mask, dataset: str | None) -> list[str]:
+    """Return the keys of submissions whose report quotes the person."""
+    keys = set()
+    for path in sorted((shelf.root / "reports").glob("*.json")):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        key = str(report["submission"])
+        if dataset in (None, key.partition("@")[0]) and mask.structure(report) != report:
+            keys.add(key)
+    return sorted(keys)
+
+
+def require_none_waiting(shelf: Shelf, datasets: Collection[str], kind: str, wanted: Collection[str]) -> None:
+    """Raise BusyError while an arrival that nobody has taken in holds the person, or belongs to one of the datasets and
+    cannot be read to tell; other arrivals stay where they are.
+    """  # noqa: D205 - one sentence
+    for arrival in shelf.waiting():
+        ours = arrival.key.partition("@")[0] in datasets
+        with _landed(arrival.path, shelf.root) as folder:
+            holds = look(folder, kind, wanted, Mask(())) if folder is not None else Holds.UNREADABLE
+        if holds is Holds.NAMED or (ours and holds is Holds.UNREADABLE):
+            what = (
+                "holds the subject" if holds is Holds.NAMED else "cannot be read to tell whether it holds the subject"
+            )
+            raise BusyError(
+                f"{arrival.key} waits in the inbox ({arrival.path.name}) and {what}; "
+                "remove it, or let it be taken in where no withdrawal is unfinished, then withdraw"
+            )
+
+
+def look(folder: Path, kind: str, wanted: Collection[str], mask: Mask) -> Holds:
+    """Say what a folder that nobody has judged, or that was refused, says of the person."""
+    try:
+        about = read_description(folder).description()
+        if about is not None and kind in about.subjects and _named(folder, Places(about, kind), wanted):
+            return Holds.NAMED
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        if mask.values and any(mask.holds(line) for path in files for line in _text_of(path)):
+            return Holds.MENTIONED
+    except (LakehouseError, OSError, ValueError, RecursionError, KeyError):
+        return Holds.UNREADABLE
+    return Holds.NOTHING if about is not None else Holds.UNREADABLE
+
+
+def remove_path(path: Path) -> None:
+    """Remove a file or folder; an absent one is no error."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _named(folder: Path, places: Places, wanted: Collection[str]) -> bool:
+    return sight(Content(folder, places.about), places, wanted).found
+
+
+def _text_of(path: Path) -> Iterator[str]:
+    try:
+        yield from lines_of(path)
+    except UnicodeDecodeError:
+        yield path.read_bytes().decode("utf-8", errors="replace")
+
+
+def _refused(shelf: Shelf, versions: DatasetVersions, dataset: str | None) -> list[tuple[str, Path]]:
+    """Return key and folder of everything that landed and never became a version."""
+    found = []
+    for key in shelf.landed_keys():
+        name = key.partition("@")[0]
+        landed = shelf.landed(key)
+        if dataset in (None, name) and landed.folder.is_dir():
+            known = [*versions.versions(name)] if name in versions.datasets() else []
+            if all(one.content_sha256 != landed.content_sha256 for one in known):
+                found.append((key, landed.folder))
+    return found
+
+
+@contextmanager
+def _landed(path: Path, root: Path) -> Iterator[Path | None]:
+    """Give an arrival's folder, unpacked where it is an archive; None when it cannot be."""
+    root.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".looking-", dir=root))
+    try:
+        try:
+            folder: Path | None = land(path, work).folder
+        except LakehouseError:
+            folder = None
+        yield folder
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

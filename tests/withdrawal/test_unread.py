@@ -1,0 +1,162 @@
+"""People in what never became a version, and what a withdrawal does to files that are not the archive's."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lakehouse.adapters.traces import FileTraces
+from lakehouse.archive.withdraw.journal import Journal
+from lakehouse.archive.withdraw.run import finish, withdraw
+from lakehouse.archive.withdraw.search import Request
+from lakehouse.archive.withdraw.steps import Steps
+from lakehouse.errors import BusyError, UnknownSubjectError
+from lakehouse.masking import Mask
+from lakehouse.tables.withdrawals import CLOSING, PLAN, PREFIX, require_none_open
+
+pytestmark = pytest.mark.timeout(1200)
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def club(planted, tmp_path):
+    made = planted.folder_archive(tmp_path / "home")
+    yield made
+    made.house.tables.close()
+
+
+def refuse(planted, club, folder):
+    """Hand in a folder that lacks a required cell, and have it refused."""
+    members = folder / "tables" / "members" / "members.csv"
+    members.write_text(members.read_text() + '"","x","2000"\n')
+    key = planted.inbox.submit(folder, club.shelf.inbox).key
+    club.shelf.take(key, club.versions)
+    assert not club.shelf.judge(key).accepted
+    club.shelf.done(key)
+    return key
+
+
+def test_somebody_who_stands_only_in_a_refused_submission_is_withdrawn(planted, club, tmp_path):
+    key = refuse(planted, club, planted.submission("2001", tmp_path / "given"))
+    other = refuse(planted, club, planted.submission("2002", tmp_path / "given", person=False))
+    home = club.shelf.root.parent
+    assert planted.places_with(home)
+    dry = withdraw(club, Request(planted.NEEDLE), dry_run=True)
+    assert (dry.plan.kind, dry.plan.refused, dry.plan.versions) == ("member", (key,), ())
+    done = withdraw(club, Request(planted.NEEDLE))
+    assert done.carried_out
+    assert planted.places_with(home, (planted.NEEDLE,)) == []
+    assert club.shelf.landed_keys() == [other], "nobody else's submission went"
+    assert [arrival.key for arrival in planted.inbox.arrivals(club.shelf.inbox)] == [other]
+    receipt = json.loads(done.file.read_bytes())["receipt"]
+    assert receipt["submissions"] == [key]
+    assert not withdraw(club, Request(planted.NEEDLE)).carried_out
+
+
+def test_somebody_whom_only_a_report_quotes_is_withdrawn(planted, club, tmp_path):
+    refuse(planted, club, planted.submission("2002", tmp_path / "given", person=False))
+    (report,) = (club.shelf.root / "reports").glob("*.json")
+    told = json.loads(report.read_text())
+    told["findings"][0]["message"] += f" See {planted.NEEDLE}."
+    report.write_text(json.dumps(told))
+    assert withdraw(club, Request(planted.NEEDLE)).plan.reported == ("club@2002",)
+    assert "See [withdrawn]." in report.read_text()
+    with pytest.raises(UnknownSubjectError):
+        withdraw(club, Request("ZQX0000NOBODY"))
+
+
+def test_unread_arrivals_stay_when_they_do_not_hold_the_person_and_hold_up_when_they_do(planted, club, tmp_path):
+    given = tmp_path / "given"
+    refuse(planted, club, planted.submission("2001", given))
+    innocent = planted.inbox.submit(planted.submission("2004", given, person=False), club.shelf.inbox)
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", planted.submission("2005", given))
+    guilty = planted.inbox.submit(Path(packed), club.shelf.inbox)
+    before = planted.places_with(club.shelf.root.parent)
+    with pytest.raises(BusyError, match=r"club@2005 waits in the inbox \(club@2005.zip\) and holds the subject"):
+        withdraw(club, Request(planted.NEEDLE))
+    assert planted.places_with(club.shelf.root.parent) == before, "nothing has changed"
+    guilty.path.unlink()
+    assert withdraw(club, Request(planted.NEEDLE)).carried_out
+    assert innocent in planted.inbox.arrivals(club.shelf.inbox)
+
+
+def test_a_version_saved_while_a_withdrawal_is_unfinished_is_cleaned_as_well(planted, club, tmp_path, monkeypatch):
+    planted.load(club, planted.submission("2001", tmp_path / "given"))
+    with monkeypatch.context() as patched:
+        patched.setattr(Steps, "run", lambda steps: None)
+        withdraw(club, Request(planted.NEEDLE))
+    with pytest.raises(BusyError, match="lakehouse withdraw --finish"):
+        require_none_open(club.house.objects)
+    late = planted.submission("2003", tmp_path / "given")
+    club.versions.save(late, "club", "2003", "f" * 64)
+    done = withdraw(club, Request(planted.NEEDLE))
+    assert [one.version for one in done.plan.versions] == ["2001", "2003"]
+    assert done.plan.versions[1].removal.rows == {"fees": 1, "loans": 1, "members": 1}
+    assert planted.places_with(club.shelf.root.parent) == []
+    require_none_open(club.house.objects)
+
+
+def test_a_kill_after_the_plan_is_gone_leaves_the_disk_to_the_next_call(planted, club, tmp_path, monkeypatch):
+    refuse(planted, club, planted.submission("2001", tmp_path / "given"))
+    calls = []
+
+    def killed(objects, storage):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lakehouse.archive.withdraw.steps.finish_closing", killed)
+        with pytest.raises(KeyboardInterrupt):
+            withdraw(club, Request(planted.NEEDLE))
+    endings = [key for key in club.house.objects.keys(PREFIX) if key.endswith((PLAN, CLOSING))]
+    assert [key.endswith(CLOSING) for key in endings] == [True]
+    monkeypatch.setattr(type(club.storage), "reclaim", lambda storage: calls.append("reclaimed"))
+    assert finish(club) is None
+    assert calls == ["reclaimed"]
+    assert not withdraw(club, Request(planted.NEEDLE)).carried_out
+    assert calls == ["reclaimed"]
+
+
+def test_records_are_written_again_before_the_plan_is_gone(planted, club, tmp_path, monkeypatch):
+    refuse(planted, club, planted.submission("2001", tmp_path / "given"))
+    order = []
+    plain_close, plain_once = Journal.close, Journal.once
+    monkeypatch.setattr(Journal, "close", lambda self, kept: (order.append("close"), plain_close(self, kept))[1])
+    monkeypatch.setattr(Journal, "once", lambda self, step, do: (order.append(step), plain_once(self, step, do))[1])
+    withdraw(club, Request(planted.NEEDLE))
+    assert {"records", "object versions"} <= set(order[: order.index("close")])
+
+
+@pytest.fixture
+def theirs(tmp_path):
+    """A state folder with files that are not ours, and what we see of it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make files of two owners")
+    home = tmp_path / "home"
+    (home / "closed").mkdir(parents=True)
+    for name, mode in (("ours.log", 0o644), ("shown.log", 0o644), ("hidden.log", 0o600), ("clean.log", 0o644)):
+        (home / name).write_text("nobody here\n" if name == "clean.log" else "ZQX7731PLANTED was here\n")
+        (home / name).chmod(mode)
+    os.chown(home / "ours.log", NOBODY, NOBODY)
+    (home / "closed").chmod(0o700)
+    for parent in (home, *home.parents):
+        if parent.is_relative_to(Path("/tmp")) and parent != Path("/tmp"):
+            parent.chmod(0o755)
+    return home
+
+
+def test_files_of_others_are_told_and_do_not_stop_the_rest(theirs):
+    os.seteuid(NOBODY)
+    try:
+        done = FileTraces(theirs).clear(Mask(("ZQX7731PLANTED",)))
+    finally:
+        os.seteuid(0)
+    changed, skipped = dict(done.changed), dict(done.skipped)
+    assert changed == {"ours.log": 1}
+    assert set(skipped) == {"shown.log", "hidden.log", "closed"}
+    assert skipped["shown.log"] == "belongs to user 0 and holds the person; ask its owner to delete it"
+    assert "cannot be read to tell" in skipped["hidden.log"]
+    assert "cannot be looked into" in skipped["closed"]
+    assert (theirs / "ours.log").read_text() == f"{'#' * 14} was here\n"
