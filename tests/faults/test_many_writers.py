@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
+import pytest
 
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
@@ -18,6 +19,7 @@ WRITERS = 32
 APPENDS = 2
 
 
+@pytest.mark.timeout(900)
 def test_of_32_writers_each_acknowledged_row_is_there_once_while_the_table_is_compacted(
     tmp_path, new_table, provenance
 ):
