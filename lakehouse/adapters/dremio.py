@@ -69,6 +69,7 @@ class DremioQueries:
         self._client: flight.FlightClient | None = None
         self._token: Any = None
         self._lock = threading.Lock()
+        self._reading: flight.FlightStreamReader | None = None
 
     def fetch(self, sql: str) -> pa.Table:
         """Run one statement and return all its rows.
@@ -76,6 +77,16 @@ class DremioQueries:
         Raises QueryError with the server's message, PurposeError, LoginError, or ServiceUnavailableError.
         """
         return self._fetch(sql, self._statement_seconds)
+
+    def cancel(self) -> None:
+        """Stop the statement that another thread fetches; nothing happens where none runs.
+
+        A statement that is still being planned cannot be told to stop; the connection is given up instead.
+        """
+        reading = self._reading
+        if reading is not None:
+            reading.cancel()
+        self.close()
 
     def ping(self) -> None:
         """Return when the server answers this user; raise LoginError or ServiceUnavailableError otherwise."""
@@ -92,12 +103,22 @@ class DremioQueries:
         with self._translated():
             client, token = self._connection(seconds)
             try:
-                return _rows(client, token, sql, seconds)
+                return self._rows(client, token, sql, seconds)
             except flight.FlightUnauthenticatedError:
                 # Tokens and sessions end by time or by a restart of the server: log in once more.
                 self.close()
                 client, token = self._connection(seconds)
-                return _rows(client, token, sql, seconds)
+                return self._rows(client, token, sql, seconds)
+
+    def _rows(self, client: flight.FlightClient, token: Any, sql: str, seconds: float) -> pa.Table:  # noqa: ANN401
+        options = flight.FlightCallOptions(timeout=seconds, headers=[token])
+        info = client.get_flight_info(flight.FlightDescriptor.for_command(sql.encode()), options)
+        reader = client.do_get(info.endpoints[0].ticket, options)
+        self._reading = reader
+        try:
+            return reader.read_all()
+        finally:
+            self._reading = None
 
     def _connection(self, seconds: float) -> tuple[flight.FlightClient, Any]:
         with self._lock:
@@ -138,12 +159,6 @@ class DremioQueries:
             ) from error
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, flight.FlightError, pa.ArrowException) as error:
             raise QueryError(_message(error)) from error
-
-
-def _rows(client: flight.FlightClient, token: Any, sql: str, seconds: float) -> pa.Table:  # noqa: ANN401
-    options = flight.FlightCallOptions(timeout=seconds, headers=[token])
-    info = client.get_flight_info(flight.FlightDescriptor.for_command(sql.encode()), options)
-    return client.do_get(info.endpoints[0].ticket, options).read_all()
 
 
 def _message(error: Exception) -> str:

@@ -1,13 +1,80 @@
-"""What `lakehouse sql` draws."""
+"""What `lakehouse sql` writes, and how it reads a text of statements."""
+
+import csv
+import io
+import json
 
 import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 
-from dagster_project.asking import _as_table
+from dagster_project.sql_asking import is_complete, statements
+from dagster_project.sql_output import as_bytes, as_text, drawn, save
+from lakehouse.errors import OutputExistsError
+
+ROWS = pa.table({"name": ["ann", "=1+1", None], "mark": [1, 22, 333], "note": ["x" * 30, "é\n", "z"]})
 
 
 def test_a_table_shows_cells_as_they_stand():
-    drawn = _as_table(pa.table({"[b]name": ["seen [withdrawn] there", "a [/b] c", "red \x1b[31m letters"]}))
-    assert "seen [withdrawn] there" in drawn
-    assert "a [/b] c" in drawn
-    assert "[b]name" in drawn
-    assert "\x1b" not in drawn
+    rows = pa.table({"[b]name": ["seen [withdrawn] there", "a [/b] c", "red \x1b[31m letters"]})
+    for width in (100, 20):
+        text = drawn(rows, width)
+        assert all(said in text for said in ("seen [withdrawn] there", "a [/b] c", "[b]name")) or width == 20
+        assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 79, 200])
+def test_a_drawing_never_is_wider_than_its_terminal(width):
+    wide = pa.table({f"column_{number}": ["a" * number] for number in range(12)})
+    for rows in (ROWS, pa.table({"a": pa.array([], pa.int64())})):
+        assert all(len(line) <= max(width, 40) for line in drawn(rows, width).splitlines())
+    text = drawn(wide, width)
+    assert text.startswith("-- row 1 --") == (width < 200)
+    assert text.endswith("1 row")
+
+
+def test_what_stands_in_one_form_stands_in_all():
+    expected = ROWS.to_pylist()
+    assert json.loads(as_text(ROWS, "json", width=80)) == expected
+    assert [json.loads(line) for line in as_text(ROWS, "jsonl", width=80).splitlines()] == expected
+    assert pa.ipc.open_stream(as_bytes(ROWS, "arrow")).read_all().equals(ROWS)
+    assert pq.read_table(io.BytesIO(as_bytes(ROWS, "parquet"))).to_pylist() == expected
+    read = list(csv.reader(io.StringIO(as_text(ROWS, "csv", width=80), newline="")))
+    assert read == [["name", "mark", "note"], ["ann", "1", "x" * 30], ["=1+1", "22", "é\n"], ["", "333", "z"]]
+
+
+def test_formulas_are_kept_from_running_where_that_is_asked_for():
+    read = list(csv.reader(io.StringIO(as_text(ROWS, "csv", width=80, spreadsheet=True), newline="")))
+    assert [row[0] for row in read[1:]] == ["ann", "'=1+1", ""]
+
+
+def test_a_file_is_never_overwritten(tmp_path):
+    path = tmp_path / "rows.csv"
+    save(path, b"first")
+    with pytest.raises(OutputExistsError, match=r"rows\.csv is there already"):
+        save(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("select 1", ["select 1"]),
+        ("select 1;\nselect ';' as a; -- no; more\n", ["select 1", "select ';' as a"]),
+        ("show tables; select 2", ["show tables", "select 2"]),
+        (";; -- nothing\n", []),
+        ("select 'open; select 2", ["select 'open; select 2"]),
+    ],
+)
+def test_statements_are_apart_by_semicolons_outside_quotes_and_comments(text, found):
+    assert statements(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "complete"),
+    [("select 1", False), ("select 1;", True), ("select ';", False), ("select 1; -- done", True),
+     ("show tables;", True), ("select 1; select 2", False), ("-- only a comment;", False)],
+)  # fmt: skip
+def test_a_statement_is_complete_at_its_semicolon(text, complete):
+    assert is_complete(text) is complete

@@ -4,7 +4,7 @@ import io
 import pyarrow as pa
 import pytest
 
-from dagster_project.asking import _as_csv, _as_json
+from dagster_project.sql_output import as_text
 from lakehouse.publish.spreadsheet import as_csv, neutral
 
 FORMULAS = [
@@ -34,13 +34,14 @@ def test_everything_else_is_written_as_it_is(value):
 def test_the_rows_themselves_are_left_as_they_are():
     rows = pa.table({"=a": FORMULAS, "n": list(range(len(FORMULAS)))})
     before = rows.to_pylist()
-    written = list(csv.reader(io.StringIO(_as_csv(rows) + "\r\n", newline="")))
+    written = list(csv.reader(io.StringIO(as_text(rows, "csv", width=80, spreadsheet=True), newline="")))
     assert rows.to_pylist() == before
     assert written[0] == ["'=a", "n"]
     assert [row[0] for row in written[1:]] == [f"'{text}" for text in FORMULAS]
-    assert "'" not in _as_json(pa.table({"a": ["=1+1"]})), "JSON gives the exact values"
+    assert "'" not in as_text(pa.table({"a": ["=1+1"]}), "json", width=80), "JSON gives the exact values"
 
 
 def test_columns_of_one_name_are_all_written():
     assert as_csv(["a", "a"], [(1, 2)]) == "a,a\r\n1,2\r\n"
-    assert _as_csv(pa.table([pa.array([1]), pa.array(["=2"])], names=["a", "a"])) == "a,a\r\n1,'=2"
+    rows = pa.table([pa.array([1]), pa.array(["=2"])], names=["a", "a"])
+    assert as_text(rows, "csv", width=80, spreadsheet=True) == "a,a\n1,'=2\n"

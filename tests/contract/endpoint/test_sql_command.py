@@ -1,0 +1,186 @@
+"""`lakehouse sql` as people use it: in a real terminal (a pty), in pipes and with files."""
+
+import contextlib
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from dagster_project.settings import machine_environment
+
+PROJECT = Path(__file__).parents[3]
+PATIENCE_SECONDS = 120
+ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>])|\r")
+
+
+@pytest.fixture
+def environment(server, tmp_path):
+    own = {
+        "LAKEHOUSE_HOME": str(tmp_path / "state"),
+        "LAKEHOUSE_STORAGE": "folder",
+        "LAKEHOUSE_SQL_URI": server.uri,
+        "LAKEHOUSE_SQL_USER": "ada",
+        "LAKEHOUSE_SQL_PASSWORD": "correct horse 1",
+    }
+    return {**machine_environment(), **own, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "PYTHONPATH": str(PROJECT)}
+
+
+def run(environment, *arguments, stdin=""):
+    return subprocess.run(
+        [sys.executable, "-m", "dagster_project.cli", "sql", *arguments],
+        env=environment,
+        input=stdin.encode(),
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
+def test_statements_come_from_arguments_pipes_and_files_and_rows_go_to_files(environment, tmp_path):
+    done = run(environment, "--format", "jsonl", stdin="select 1 as a; -- first\nselect ';' as b;")
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [{"a": 1}, {"b": ";"}]
+    (tmp_path / "asked.sql").write_text("select 7 as n")
+    written = tmp_path / "rows.arrow"
+    done = run(environment, "--file", str(tmp_path / "asked.sql"), "--format", "arrow", "--output", str(written))
+    assert done.returncode == 0, done.stderr
+    assert pa.ipc.open_stream(written.read_bytes()).read_all().to_pydict() == {"n": [7]}
+    done = run(environment, "--format", "csv", "--output", str(written), "select 1")
+    assert (done.returncode, b"is there already" in done.stderr) == (34, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "code", "told"),
+    [
+        ({}, ["select nothing"], 30, "nothing"),
+        ({"LAKEHOUSE_SQL_PASSWORD": "wrong"}, ["select 1"], 31, "refused user 'ada'"),
+        ({"LAKEHOUSE_SQL_URI": "grpc://127.0.0.1:9"}, ["select 1"], 50, "start it with `lakehouse up`"),
+        ({}, ["--as", "nobody", "select 1"], 31, "user nobody has no password in policy.yaml"),
+        ({}, ["--engine", "dremio", "select 1"], 16, "set LAKEHOUSE_DREMIO_URL"),
+        ({}, ["--format", "parquet", "select 1; select 2"], 2, "takes one statement"),
+        ({}, [" -- nothing"], 2, "there is no statement"),
+    ],
+)
+def test_each_kind_of_error_has_its_exit_code(environment, change, arguments, code, told):
+    done = run({**environment, **change}, *arguments)
+    assert done.returncode == code
+    assert told in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
+
+
+class Terminal:
+    """A program in a terminal of its own, typed into and read from."""
+
+    def __init__(self, environment, *arguments, columns=100):
+        command = [sys.executable, "-m", "dagster_project.cli", "sql", *arguments]
+        mine, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (30, columns))
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            preexec_fn=lambda: _own_terminal(theirs),
+        )  # fmt: skip
+        os.close(theirs)
+        self.mine = mine
+        self.text = ""
+
+    def type(self, keys):
+        os.write(self.mine, keys.encode())
+
+    def read_until(self, expected):
+        """Return what came up to some text, which is taken away; fail when it does not come."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while expected not in self.text:
+            assert time.monotonic() < until, f"{expected!r} did not come in {self.text[-2000:]!r}"
+            ready, _, _ = select.select([self.mine], [], [], 1.0)
+            if ready:
+                try:
+                    self.text += ESCAPES.sub("", os.read(self.mine, 65536).decode(errors="replace"))
+                except OSError as error:
+                    raise AssertionError(f"it ended before {expected!r}: {self.text[-2000:]!r}") from error
+        before, _, self.text = self.text.partition(expected)
+        return before
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        with contextlib.suppress(OSError):
+            os.close(self.mine)
+
+
+def _own_terminal(fd):
+    import fcntl
+
+    fcntl.ioctl(fd, termios.TIOCSCTTY, 0)
+
+
+@pytest.fixture
+def terminal(environment):
+    started = []
+
+    def start(*arguments, **options):
+        started.append(Terminal(environment, *arguments, **options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+SLOW = "select count(*) from " + ", ".join(f"lakehouse.gold.loads l{n}" for n in range(7))
+
+
+def test_a_shell_answers_over_lines_completes_cancels_and_remembers(terminal, environment):
+    shell = terminal()
+    shell.read_until("lakehouse> ")
+    shell.type("select 40 + 2\r")
+    shell.read_until("...>")
+    shell.type("as answer;\r")
+    shell.read_until("│     42 │")
+    shell.read_until("lakehouse> ")
+    shell.type("select nothing from lakehouse.gold.loads;\r")
+    shell.read_until("error: ")
+    shell.read_until("lakehouse> ")
+    shell.type("select table_na\tfrom lakehouse.gold.loads limit 1;")
+    shell.type("\x03")
+    shell.read_until("lakehouse> ")
+    shell.type(f"{SLOW};\r")
+    time.sleep(2)
+    shell.type("\x03")
+    shell.read_until("cancelled")
+    shell.read_until("lakehouse> ")
+    shell.type("select 'still here' as said;\r")
+    shell.read_until("│ still here │")
+    shell.read_until("lakehouse> ")
+    shell.type("\\d lakehouse.gold.loads\r")
+    shell.read_until("CHARACTER VARYING")
+    shell.read_until("lakehouse> ")
+    shell.type("\x04")
+    assert shell.process.wait(PATIENCE_SECONDS) == 0
+    history = Path(environment["LAKEHOUSE_HOME"]) / "sql_history"
+    assert history.stat().st_mode & 0o777 == 0o600
+    assert "+as answer;" in history.read_text()
+
+
+def test_names_are_completed_from_what_is_published(terminal):
+    shell = terminal()
+    shell.read_until("lakehouse> ")
+    shell.type("describe lakehouse.gold.token_s\t")
+    shell.read_until("lakehouse.gold.token_shares")
+    shell.type(";\r")
+    shell.read_until("token_count")
+
+
+def test_rows_are_drawn_as_records_where_the_terminal_is_narrow(terminal):
+    shell = terminal("select * from kpi.outcomes_by_year limit 1", columns=20)
+    said = shell.read_until("1 row")
+    assert "-- row 1 --" in said
+    assert re.search(r"year +\| \d{4}", said)
