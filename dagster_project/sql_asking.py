@@ -1,13 +1,12 @@
 """Whom `lakehouse sql` asks, as whom, and which statements a text holds."""
 
 import threading
-from collections.abc import Sequence
 from typing import Literal
 from urllib.parse import urlsplit
 
 import pyarrow as pa
 from sqlglot.errors import SqlglotError
-from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from dagster_project.settings import Settings
 from dagster_project.wiring import users_file
@@ -80,7 +79,7 @@ def _says_something(text: str) -> bool:
         return True  # the engine says what is wrong with it
 
 
-def _tokens(text: str) -> Sequence[object]:
+def _tokens(text: str) -> list[Token]:
     try:
         return list(EndpointDialect().tokenize(text))
     except SqlglotError:

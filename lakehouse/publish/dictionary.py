@@ -12,7 +12,8 @@ import yaml
 
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import QueryError
-from lakehouse.publish.views import all_required_tables, load_views, parse_view, required_views
+from lakehouse.publish.columns import columns_of
+from lakehouse.publish.views import all_required_tables, load_views, required_views
 from lakehouse.tables.gold import GOLD
 from lakehouse.tables.register import REGISTER
 from lakehouse.tables.release import View
@@ -73,7 +74,9 @@ def _view(view: View) -> Iterator[str]:
     yield ""
     yield f"Reads {', '.join(f'`{name}`' for name in sources)}."
     yield ""
-    yield f"Columns: {', '.join(f'`{name}`' for name in parse_view(view.sql).named_selects)}."
+    yield "| column | meaning |"
+    yield "| --- | --- |"
+    yield from (f"| `{name}` | {_cell(meaning)} |" for name, meaning in columns_of(view).items())
     yield ""
     yield from _figures(view)
 

@@ -1,6 +1,10 @@
 -- grain: one row per dataset and table, text collection or event log of its newest stored version
 -- owner: team:archive
 -- unit: hidden_column_count 1
+-- column licence: SPDX licence expression of the part, or none given.
+-- column purposes: Codes of permitted purposes, apart by blanks, or as the licence allows.
+-- column consent_basis: Why personal data may be held, or not stated.
+-- column hidden_column_count: Columns that are empty for users without the right to identifiers.
 select
     dataset,
     dataset_version,

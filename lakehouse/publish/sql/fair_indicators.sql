@@ -1,6 +1,10 @@
 -- grain: one row per FAIR indicator of a submission
 -- owner: team:archive
 -- unit: points and max_points 1; the score of any group is sum(points) / sum(max_points)
+-- column dataset: Dataset name.
+-- column dataset_version: Version label.
+-- column verdict: accepted or refused, of the submission.
+-- column principle_name: Findable, Accessible, Interoperable or Reusable.
 select
     i.submission,
     s.dataset,

@@ -1,6 +1,10 @@
 -- grain: one row per finding code and place of a submission
 -- owner: team:archive
 -- unit: occurrences rows or files; level_order 1 is worst
+-- column dataset: Dataset name.
+-- column dataset_version: Version label.
+-- column verdict: accepted or refused, of the submission.
+-- column level_order: 1 for errors, 2 for warnings, 3 for notes.
 select
     f.submission,
     s.dataset,

@@ -1,6 +1,12 @@
 -- grain: one row per trained language model
 -- owner: team:models
 -- unit: parameter_count, train_tokens 1; train_seconds s; version_number counts from 1 in order of publishing; is_current 1 for the version that was promoted last and is not in quarantine; is_quarantined 1 for one that learned from a person who withdrew
+-- column version_number: Number of the model version, from 1 in order of publishing.
+-- column is_newest: 1 for the version published last, 0 for others.
+-- column is_current: 1 for the version that is served now: promoted last and not in quarantine; 0 for others.
+-- column is_quarantined: 1 for a version that learned from a person who withdrew, 0 for others.
+-- column run_short: First 8 characters of the run's id.
+-- column code_commit_short: First 8 characters of the code's commit.
 select
     m.model_version,
     row_number() over (order by m.recorded_at, m.model_version) as version_number,

@@ -1,6 +1,15 @@
 -- grain: one row per state and wave (calendar year of measurement)
 -- owner: team:data
 -- unit: earnings USD a year; shares 0 to 1; students 1. Shares are sums over sums, never averages of shares
+-- column state: Postal abbreviation of the state.
+-- column wave_date: First day of the year of measurement.
+-- column institutions: Institutions in the state.
+-- column institutions_with_earnings: Those of them whose earnings are known.
+-- column median_earnings: Median over institutions of their median earnings.
+-- column mean_earnings: Mean over institutions of their median earnings.
+-- column students_working: Former students who work.
+-- column students_not_working: Former students who do not.
+-- column working_share: Those who work, of all whose work is known.
 select
     state_abbr as state,
     cast(cast("year" as varchar) || '-01-01' as date) as wave_date,

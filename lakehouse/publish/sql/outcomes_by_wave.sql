@@ -1,6 +1,18 @@
 -- grain: one row per wave (calendar year of measurement) and predominant degree of the institutions
 -- owner: team:data
 -- unit: earnings USD a year; shares 0 to 1; students 1. Shares are sums over sums, never averages of shares
+-- column wave_date: First day of the year of measurement.
+-- column degree: Predominant degree that the institutions award.
+-- column institutions: Institutions of that kind.
+-- column institutions_with_earnings: Those of them whose earnings are known.
+-- column median_earnings: Median over institutions of their median earnings.
+-- column mean_earnings: Mean over institutions of their median earnings.
+-- column sum_earnings: Sum of those earnings; over institutions_with_earnings it gives the mean of any group.
+-- column students_working: Former students who work.
+-- column students_not_working: Former students who do not.
+-- column working_share: Those who work, of all whose work is known.
+-- column institutions_without_earnings: Institutions whose earnings are not known.
+-- column missing_share: Those, of all institutions.
 select
     cast(cast("year" as varchar) || '-01-01' as date) as wave_date,
     pred_degree_awarded_ipeds as degree,

@@ -1,6 +1,10 @@
 -- grain: one row per promise of a table and dataset version, as it was judged last
 -- owner: team:data
 -- unit: observed is a share of rows, or the measure that the promise names; is_broken, is_newest and is_blocked 1 or 0
+-- column severity_order: 1 for errors, 2 for quarantine, 3 for warnings.
+-- column is_broken: 1 where the promise was not kept, 0 elsewhere.
+-- column is_blocked: 1 where the write was stopped, 0 elsewhere.
+-- column is_newest: 1 for the version judged last, 0 for others.
 select
     table_name,
     dataset,

@@ -1,6 +1,10 @@
 -- grain: one row per model version and evaluation snapshot it was judged on
 -- owner: team:models
 -- unit: difference, standard_error bit/byte; difference is candidate minus the version it was compared with, below 0 is better; standing is current, replaced or rejected
+-- column version_number: Number of the model version, from 1 in order of publishing.
+-- column is_current: 1 for the version that is served now: promoted last and not in quarantine; 0 for others.
+-- column standing: current, replaced or rejected.
+-- column is_promoted: 1 where the version was promoted, 0 where not.
 select
     p.model_version,
     m.version_number,

@@ -1,6 +1,9 @@
 -- grain: one row per dataset version, table, run and commit of the code
 -- owner: team:data
 -- unit: row_count rows
+-- column dataset_commit_short: First 8 characters of the dataset's commit.
+-- column run_short: First 8 characters of the run's id.
+-- column code_commit_short: First 8 characters of the code's commit.
 select
     dataset,
     dataset_version,

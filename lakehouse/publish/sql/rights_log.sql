@@ -1,6 +1,13 @@
 -- grain: one row per thing that was done about personal data: a refusal, an acceptance, a withdrawal, a quarantine
 -- owner: team:archive
 -- unit: amount values, rows or versions, as the event says
+-- column event: refused, accepted, withdrawn or model in quarantine.
+-- column dataset: Dataset name; empty for a model.
+-- column dataset_version: Version label, or the model version.
+-- column who: Who did it; empty where the archive did.
+-- column what: What happened, in words.
+-- column amount: Values, rows or versions it is about, as the event says.
+-- column happened_at: When (UTC).
 select
     'refused' as event,
     s.dataset,

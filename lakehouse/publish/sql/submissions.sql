@@ -1,6 +1,7 @@
 -- grain: one row per submitted content, by its newest verdict
 -- owner: team:archive
 -- unit: fair_score 0 to 1; size_bytes byte; counts 1
+-- column is_accepted: 1 where the verdict is accepted, 0 elsewhere.
 select
     submission,
     dataset,

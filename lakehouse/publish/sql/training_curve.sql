@@ -1,6 +1,10 @@
 -- grain: one row per model version and recorded training step
 -- owner: team:models
 -- unit: bits per byte bit/byte; tokens_per_second 1/s
+-- column version_number: Number of the model version, from 1 in order of publishing.
+-- column is_newest: 1 for the version published last, 0 for others.
+-- column is_current: 1 for the version that is served now: promoted last and not in quarantine; 0 for others.
+-- column published_at: When the model version was published (UTC).
 select
     c.model_version,
     m.version_number,
