@@ -1,5 +1,6 @@
 """Whom `lakehouse sql` asks, as whom, and which statements a text holds."""
 
+import signal
 import threading
 from typing import Literal
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from lakehouse.errors import LoginError, UnknownSettingError
 Engine = Literal["embedded", "dremio"]
 ENGINES: tuple[Engine, ...] = ("embedded", "dremio")
 DREMIO_PORT = 32010
-GIVE_UP_SECONDS = 3.0
+GIVE_UP_SECONDS = 10.0
 
 
 def client(settings: Settings, *, engine: Engine | None, user: str, purpose: str) -> DremioQueries:
@@ -103,14 +104,22 @@ class Asking:
         except BaseException as error:  # noqa: BLE001 (handed to the thread that waits)
             self._error = error
 
+    def _stop(self) -> None:
+        """Cancel, and wait a while for the fetch to end. Further interrupts do nothing meanwhile."""
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self._queries.cancel()
+            self._thread.join(GIVE_UP_SECONDS)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
     def wait(self) -> pa.Table:
         """Return the rows; a KeyboardInterrupt cancels the statement at the server and goes on."""
         try:
             while self._thread.is_alive():
                 self._thread.join(0.1)
         except KeyboardInterrupt:
-            self._queries.cancel()
-            self._thread.join(GIVE_UP_SECONDS)
+            self._stop()
             raise
         if self._error is not None:
             raise self._error

@@ -26,6 +26,7 @@ from lakehouse.errors import LakehouseError
 
 PROMPT, MORE = "lakehouse> ", "      ...> "
 MOST_ROWS = 1000
+MOST_INTERRUPTS = 5
 KEYWORDS = re.findall(
     r"\w+",
     """SELECT FROM WHERE GROUP BY HAVING ORDER LIMIT OFFSET JOIN LEFT RIGHT FULL INNER CROSS ON USING AS AND OR NOT IN
@@ -150,7 +151,7 @@ class Shell:
         try:
             act()
         except KeyboardInterrupt:
-            click.echo("cancelled", err=True)
+            _tell_cancelled()
             return False
         except LakehouseError as error:
             click.echo(f"error: {error}", err=True)
@@ -206,6 +207,16 @@ class Shell:
     def _columns(self) -> Iterable[tuple[str, str, str]]:
         rows = self._queries.fetch(COLUMNS)
         return zip(*(column.to_pylist() for column in rows.columns), strict=True)
+
+
+def _tell_cancelled() -> None:
+    """Say so, whatever else of the interrupt is still on its way: a fetch that is cancelled may raise it once more."""
+    for _ in range(MOST_INTERRUPTS):
+        try:
+            click.echo("cancelled", err=True)
+        except KeyboardInterrupt:
+            continue
+        return
 
 
 def _keys() -> KeyBindings:

@@ -1,0 +1,98 @@
+"""The views that no other file checks, by value; and that every view is checked somewhere."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lakehouse.publish.views import load_views
+
+MORNING = datetime(2026, 1, 2, 8, tzinfo=UTC)
+LATER = MORNING + timedelta(hours=1)
+COMMIT, RUN, CODE = "c0ffee" * 6 + "c0ff", "12345678-run", "deadbeef-code"
+LOAD = {
+    "table_name": "silver.marks_pupils", "layer": "silver", "dataset": "marks", "dataset_version": "1",
+    "dataset_commit": COMMIT, "row_count": 7, "run_id": RUN, "code_commit": CODE, "recorded_at": MORNING,
+}  # fmt: skip
+MODEL = {"model_version": "lm-1", "recorded_at": MORNING, "cause": "first", "run_id": RUN, "code_commit": CODE}
+SUBMISSION = {
+    "submission": "marks@1", "content_sha256": "aa", "rules_version": "r1", "dataset": "marks", "dataset_version": "1",
+    "verdict": "refused", "personal_count": 3, "validated_at": MORNING,
+}  # fmt: skip
+FAIR = {
+    "submission": "marks@1", "content_sha256": "aa", "rules_version": "r1", "principle": "I", "indicator": "RDA-I1-01M",
+    "points": 1.0, "max_points": 2.0,
+}  # fmt: skip
+TERMS = {"dataset": "marks", "part": "pupils", "part_kind": "table", "access": "open", "hidden_columns": "name mark"}
+PROMISE = {
+    "table_name": "silver.marks_pupils", "dataset": "marks", "dataset_version": "1", "code": "KEY_UNIQUE",
+    "severity": "error", "kept": False, "blocked": True, "recorded_at": MORNING,
+}  # fmt: skip
+EXAMPLES = [
+    ("loads", {"gold.loads": [LOAD]}, {"table_name": "silver.marks_pupils", "row_count": 7, "dataset_commit": COMMIT}),
+    (
+        "provenance",
+        {"gold.loads": [LOAD]},
+        {"dataset_commit_short": COMMIT[:8], "run_short": "12345678", "code_commit_short": "deadbeef", "row_count": 7},
+    ),
+    (
+        "training_curve",
+        {
+            "gold.model_versions": [MODEL],
+            "gold.training_curve": [{"model_version": "lm-1", "step": 5, "train_bits_per_byte": 2.5}],
+        },
+        {"version_number": 1, "is_newest": 1, "is_current": 0, "step": 5, "train_bits_per_byte": 2.5},
+    ),
+    (
+        "model_licences",
+        {
+            "gold.model_versions": [MODEL],
+            "gold.token_shares": [{"model_version": "lm-1", "dataset": "marks", "token_count": 5, "token_share": 1.0}],
+        },
+        {"version_number": 1, "licence": "none given", "token_count": 5, "token_share": 1.0},
+    ),
+    (
+        "retrain_decisions",
+        {"gold.retrain_decisions": [{"cause_key": "k", "cause": "drift", "decision": "wait", "recorded_at": MORNING}]},
+        {"cause_key": "k", "cause": "drift", "decision": "wait"},
+    ),
+    (
+        "fair_indicators",
+        {"archive.submissions": [SUBMISSION], "archive.fair_indicators": [FAIR]},
+        {"dataset": "marks", "verdict": "refused", "principle_name": "Interoperable", "points": 1.0, "max_points": 2.0},
+    ),
+    (
+        "data_terms",
+        {
+            "archive.terms": [
+                {**TERMS, "dataset_version": "1", "saved_at": MORNING, "purposes": "research"},
+                {**TERMS, "dataset_version": "2", "saved_at": LATER, "licence": "CC0-1.0", "purposes": ""},
+            ]
+        },
+        {"dataset_version": "2", "licence": "CC0-1.0", "purposes": "as the licence allows", "hidden_column_count": 2},
+    ),
+    (
+        "promises",
+        {"gold.expectation_results": [PROMISE, {**PROMISE, "kept": True, "blocked": False, "recorded_at": LATER}]},
+        {"code": "KEY_UNIQUE", "severity_order": 1, "is_broken": 0, "is_blocked": 0, "is_newest": 1},
+    ),
+    (
+        "rights_log",
+        {"archive.submissions": [SUBMISSION]},
+        {"event": "refused", "dataset": "marks", "who": None, "what": "personal data were found", "amount": 3},
+    ),
+]
+
+
+@pytest.mark.parametrize(("view", "rows", "expected"), EXAMPLES, ids=[one[0] for one in EXAMPLES])
+def test_a_view_shows_what_was_worked_out_by_hand(published, view, rows, expected):
+    (shown,) = published(rows).execute(f"select * from kpi.{view}").to_arrow_table().to_pylist()
+    assert {name: shown[name] for name in expected} == expected
+
+
+def test_every_view_is_checked_by_value_in_this_folder():
+    texts = "".join(file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("test_*.py"))
+    named = {f"kpi.{view}" for view, *_ in EXAMPLES}
+    assert not [
+        name for name in load_views() if name not in named and f"{name} " not in texts and f'{name}"' not in texts
+    ]
