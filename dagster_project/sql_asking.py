@@ -28,11 +28,13 @@ def client(settings: Settings, *, engine: Engine | None, user: str, purpose: str
         LoginError: another user has no password of its own here.
         UnknownSettingError: no Dremio is named in the settings.
     """
-    uri = {None: settings.sql_uri, "embedded": f"grpc://{settings.host}:{settings.sql_port}"}.get(engine, "")
+    scheme = "grpc+tls" if settings.sql_tls_certificate else "grpc"
+    uri = {None: settings.sql_uri, "embedded": f"{scheme}://{settings.host}:{settings.sql_port}"}.get(engine, "")
     if engine == "dremio":
         uri = _dremio(settings)
     name = user or settings.sql_user
-    return DremioQueries(uri, name, _password(settings, name), purpose=purpose)
+    roots = None if settings.sql_tls_roots is None else settings.sql_tls_roots.read_bytes()
+    return DremioQueries(uri, name, _password(settings, name), root_certificates=roots, purpose=purpose)
 
 
 def _dremio(settings: Settings) -> str:
