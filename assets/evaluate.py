@@ -1,6 +1,6 @@
 """Measures the newest model on held-out documents, beside baselines and beside the model that is current."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -12,6 +12,7 @@ from lakehouse.tables.write_audit_publish import Lakehouse
 from models.errors import CheckpointError
 from models.requests import EvaluateResult
 from models.scores import ALL
+from models.trials import TrialResult
 
 BASELINES = ("unigram", "trigram")
 BEATS = dg.AssetCheckSpec(
@@ -21,13 +22,19 @@ BEATS = dg.AssetCheckSpec(
     description="Fewer bits per byte on held-out documents than a unigram and a smoothed trigram.",
 )
 
+TESTS = dg.AssetCheckSpec(
+    "tests_of_the_model",
+    asset="evaluation",
+    description="Every test of the model that stops training or promotion keeps its threshold.",
+)
+
 
 @dg.asset(
     deps=[language_model],
     group_name="evaluate",
     owners=["team:models"],
     kinds={"pytorch"},
-    check_specs=[BEATS],
+    check_specs=[BEATS, TESTS],
 )
 def evaluation(
     house: dg.ResourceParam[Lakehouse], workshop: dg.ResourceParam[Workshop]
@@ -50,6 +57,12 @@ def evaluation(
     yield dg.AssetCheckResult(
         check_name=BEATS.name, passed=scores["gpt"] < best, metadata={"gpt": scores["gpt"], "best_baseline": best}
     )
+    taken = workshop.trial_results(version, result)
+    yield dg.AssetCheckResult(
+        check_name=TESTS.name,
+        passed=all(each.passed or each.stops == "nothing" for each in taken),
+        metadata={"tests": _tests_as_markdown(taken)},
+    )
 
 
 def newest_version(workshop: Workshop) -> str:
@@ -69,6 +82,16 @@ def best_baseline(result: EvaluateResult) -> float:
     """Return the fewest bits per byte that a baseline needs."""
     scores = bits_per_byte(result)
     return min(scores[name] for name in BASELINES)
+
+
+def _tests_as_markdown(taken: Sequence[TrialResult]) -> dg.MarkdownMetadataValue:
+    lines = ["| test | value | threshold | passed | stops | owner | detail |", "|---|---|---|---|---|---|---|"]
+    for each in taken:
+        limit = f"{each.comparison.replace('_', ' ')} {each.threshold:g}"
+        verdict = "yes" if each.passed else "no"
+        cells = (each.trial, f"{each.value:.4g}", limit, verdict, each.stops, each.owner, each.detail)
+        lines.append(f"| {' | '.join(cells)} |")
+    return dg.MetadataValue.md("\n".join(lines))
 
 
 def _as_markdown(result: EvaluateResult) -> dg.MarkdownMetadataValue:

@@ -5,14 +5,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.evaluate import best_baseline, bits_per_byte, evaluation, newest_version
+from assets.gate import Case, Gate, Verdict, judge
 from assets.house import Origin, commit, current_model, failures, preview, read_released
 from assets.model_card import read_shares
-from assets.results import evaluation_writes, model_writes, promotion_write
+from assets.results import evaluation_writes, measure_writes, model_writes, promotion_write, trial_writes
 from assets.workshop import Workshop
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import UnfitModelError
 from lakehouse.ports import Provenance, TableWrite
-from lakehouse.tables.gold import EVALUATIONS, MODEL_VERSIONS, PREDICTIONS, PROMOTIONS
+from lakehouse.tables.gold import EVALUATIONS, MODEL_MEASURES, MODEL_TESTS, MODEL_VERSIONS, PREDICTIONS, PROMOTIONS
+from lakehouse.tables.stages import released_stages
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.requests import EvaluateResult
 from models.scores import Comparison, better, read_scores
@@ -29,6 +31,7 @@ def release(
     house: dg.ResourceParam[Lakehouse],
     workshop: dg.ResourceParam[Workshop],
     origin: dg.ResourceParam[Origin],
+    gate: dg.ResourceParam[Gate],
 ) -> dg.MaterializeResult[None]:
     """One release with the model's numbers and predictions; a better model becomes current in the same moment."""
     with failures(), workshop.publishing():
@@ -36,22 +39,22 @@ def release(
         corpus = workshop.corpus(house)
         results = {name: workshop.evaluate(name, corpus) for name in {version, current or version}}
         require_fit(version, results[version])
-        comparison = compared(version, current, results)
-        promoted = current is None or (comparison is not None and comparison.wins)
+        case = case_of(house, workshop, version, current, results)
+        verdict = judge(case, gate)
         provenance = origin.provenance(context, model_version=version)
         published = commit(
             house,
-            _writes(house, workshop, version, current, results, comparison, provenance),
+            _writes(house, workshop, case, results, verdict, provenance),
             key=f"release:{version}:{results[version].evaluation_snapshot}:{current}",
             provenance=provenance,
-            model_version=version if promoted else None,
+            model_version=version if verdict.promoted else None,
         )
     return dg.MaterializeResult(
         metadata={
             "release": published.release_number,
             "changed": published.changed,
-            "current_model": (version if promoted else current) or "none",
-            "decision": comparison.reason if comparison else "nothing newer to compare",
+            "current_model": (version if verdict.promoted else current) or "none",
+            "decision": verdict.reason,
             **{f"{name}_bits_per_byte": value for name, value in bits_per_byte(results[version]).items()},
             "predictions": preview(_predictions(house, version), limit=5),
         },
@@ -75,16 +78,30 @@ def compared(version: str, current: str | None, results: dict[str, EvaluateResul
     return better(read_scores(results[version].scores), read_scores(results[current].scores))
 
 
+def case_of(
+    house: Lakehouse, workshop: Workshop, version: str, current: str | None, results: dict[str, EvaluateResult]
+) -> Case:
+    """Return a candidate as the gate judges it."""
+    taken = workshop.trial_results(version, results[version])
+    return Case(
+        version=version,
+        current=current,
+        comparison=compared(version, current, results),
+        failed_tests=[each.trial for each in taken if not each.passed and each.stops != "nothing"],
+        stages=released_stages(house),
+    )
+
+
 def _writes(
     house: Lakehouse,
     workshop: Workshop,
-    version: str,
-    current: str | None,
+    case: Case,
     results: dict[str, EvaluateResult],
-    comparison: Comparison | None,
+    verdict: Verdict,
     provenance: Provenance,
 ) -> list[TableWrite]:
     """Return what is not recorded yet: the version, the evaluations of both models, and the decision."""
+    version = case.version
     described = set(read_released(house, MODEL_VERSIONS, columns=["model_version"])["model_version"].to_pylist())
     measured = _recorded(house, EVALUATIONS)
     writes: list[TableWrite] = []
@@ -98,8 +115,14 @@ def _writes(
     ]
     writes.extend(_joined(evaluations))
     snapshot = results[version].evaluation_snapshot
-    if version != current and (version, snapshot) not in _recorded(house, PROMOTIONS):
-        writes.append(promotion_write(version, snapshot, current, comparison, provenance))
+    known = read_released(house, MODEL_MEASURES, columns=["model_version", "measured_on"]).to_pylist()
+    if {"model_version": version, "measured_on": snapshot} not in known:
+        writes.extend(measure_writes(version, results[version].measures, provenance))
+    if (version, snapshot) not in _recorded(house, MODEL_TESTS):
+        taken = workshop.trial_results(version, results[version])
+        writes.extend(trial_writes(version, snapshot, taken, provenance))
+    if version != case.current and (version, snapshot) not in _recorded(house, PROMOTIONS):
+        writes.append(promotion_write(version, snapshot, case.current, case.comparison, verdict, provenance))
     return writes
 
 

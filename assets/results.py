@@ -1,20 +1,34 @@
 """Turns what the model library gives back into rows of the gold tables."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from assets.gate import Verdict
 from assets.house import with_run
 from lakehouse.definition import TableDefinition
 from lakehouse.ports import Provenance, TableWrite
-from lakehouse.tables.gold import EVALUATIONS, MODEL_VERSIONS, PREDICTIONS, PROMOTIONS, TOKEN_SHARES, TRAINING_CURVE
+from lakehouse.tables.gold import (
+    EVALUATIONS,
+    MODEL_MEASURES,
+    MODEL_STAGES,
+    MODEL_TESTS,
+    MODEL_VERSIONS,
+    PREDICTIONS,
+    PROMOTIONS,
+    TOKEN_SHARES,
+    TRAINING_CURVE,
+)
+from lakehouse.tables.stages import Stage
 from models.requests import EvaluateResult
-from models.scores import Comparison
+from models.scores import Comparison, Measure
 from models.shares import TokenShare
+from models.trials import TrialResult
 
 
 def model_writes(
@@ -39,6 +53,7 @@ def model_writes(
             "train_bits_per_byte": point["train_bits_per_byte"],
             "validation_bits_per_byte": point["validation_bits_per_byte"],
             "tokens_per_second": point["tokens_per_second"],
+            "utilisation": point["utilisation"],
         }
         for point in training["curve"]
     ]
@@ -55,20 +70,69 @@ def evaluation_writes(version: str, result: EvaluateResult, provenance: Provenan
     return [_write(EVALUATIONS, rows, provenance), _write(PREDICTIONS, predictions, provenance)]
 
 
+def trial_writes(version: str, snapshot: str, taken: Sequence[TrialResult], provenance: Provenance) -> list[TableWrite]:
+    """Return the rows of a version's tests, those before its training and those after it."""
+    known = {"model_version": version, "evaluation_snapshot": snapshot}
+    rows = [
+        {**known, **asdict(each), "test": each.trial, "value": each.value if math.isfinite(each.value) else None}
+        for each in taken
+    ]
+    return [_write(MODEL_TESTS, rows, provenance)] if rows else []
+
+
+def measure_writes(version: str, measures: Sequence[Measure], provenance: Provenance) -> list[TableWrite]:
+    """Return the rows of a version's figures."""
+    rows = [{"model_version": version, **asdict(each)} for each in measures]
+    return [_write(MODEL_MEASURES, rows, provenance)] if rows else []
+
+
 def promotion_write(
-    version: str, snapshot: str, current: str | None, comparison: Comparison | None, provenance: Provenance
+    version: str,
+    snapshot: str,
+    current: str | None,
+    comparison: Comparison | None,
+    verdict: Verdict,
+    provenance: Provenance,
 ) -> TableWrite:
     """Return the row that says whether a version became the current one, and why."""
     row = {
         "model_version": version,
         "evaluation_snapshot": snapshot,
         "compared_with": current,
-        "promoted": comparison is None or comparison.wins,
+        "promoted": verdict.promoted,
+        "waits": verdict.waits,
         "difference": comparison.difference if comparison else None,
         "standard_error": comparison.standard_error if comparison else None,
-        "reason": comparison.reason if comparison else "the first model that beats the baselines",
+        "reason": verdict.reason,
     }
     return _write(PROMOTIONS, [row], provenance)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided about a version, and why."""
+
+    version: str
+    stage: Stage
+    by: str
+    reason: str
+    snapshot: str | None = None
+
+
+def stage_write(decisions: Sequence[Decision], release: int, provenance: Provenance) -> TableWrite:
+    """Return the rows of decisions taken while `release` was the current one."""
+    rows = [
+        {
+            "event_key": f"{release:010d}:{at}:{one.stage}:{one.version}",
+            "model_version": one.version,
+            "stage": one.stage,
+            "evaluation_snapshot": one.snapshot,
+            "decided_by": one.by,
+            "reason": one.reason,
+        }
+        for at, one in enumerate(decisions)
+    ]
+    return _write(MODEL_STAGES, rows, provenance)
 
 
 def _write(table: TableDefinition, rows: list[dict[str, Any]], provenance: Provenance) -> TableWrite:

@@ -7,6 +7,7 @@ import dagster as dg
 import pyarrow.compute as pc
 
 from assets.house import Origin, commit, failures, preview, read_released, submissions, with_run
+from assets.leaks import without_leaks
 from assets.learning import Permission, document_parts
 from assets.promises import KEPT, inspection, records, require_kept, verdict
 from assets.version import dataset_record, dataset_version, saved_version
@@ -108,7 +109,7 @@ def documents(
     """All documents the language model may learn from or be measured on, split by a hash of their text."""
     with failures():
         parts, left_out = document_parts(house, shelf, versions, permission)
-        rows = assemble(parts)
+        rows, leaks = without_leaks(assemble(parts))
         digest = documents_sha256(rows)
         # Named after what they replace too: the same documents can come back when terms or consent change twice.
         before = documents_sha256(read_released(house, DOCUMENTS))
@@ -120,6 +121,7 @@ def documents(
             "documents": rows.num_rows,
             "bytes": pc.sum(rows["byte_count"]).as_py() or 0,
             "left_out": left_out,
+            "held_out_twins_left_out": [f"{each.held} says {each.learned} ({each.share:.0%})" for each in leaks],
             **{f"{split}_documents": count for split, count in sorted(counts.items())},
             "preview": preview(rows.select(["document_id", "split", "text"])),
         },

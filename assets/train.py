@@ -88,9 +88,10 @@ def loss_curve(curve: Sequence[Progress]) -> dg.MarkdownMetadataValue:
 def _told(log: Callable[[str], None]) -> Callable[[Progress], None]:
     def tell(progress: Progress) -> None:
         if progress.step % LOG_EVERY_STEPS == 0 or progress.step == progress.steps:
+            used = "" if progress.utilisation is None else f", {progress.utilisation:.0%} of the matmul rate"
             log(
                 f"step {progress.step}/{progress.steps} train {progress.train_bits_per_byte:.3f} bits per byte, "
-                f"{progress.tokens_per_second:.0f} tokens/s, {progress.seconds_left:.0f} s left"
+                f"{progress.tokens_per_second:.0f} tokens/s{used}, {progress.seconds_left:.0f} s left"
             )
 
     return tell

@@ -22,6 +22,7 @@ from models.config import Recipe
 from models.documents import evaluation_snapshot, of_split, read_documents
 from models.progress import Progress
 from models.requests import RESULT, EvaluateRequest, EvaluateResult, TrainRequest, TrainResult, evaluate_result
+from models.trials import SHIPPED, TrialResult, file_hash, from_values
 
 LONGEST_WAIT_SECONDS = 3600.0
 
@@ -42,6 +43,7 @@ class Workshop:
     root: Path
     recipe: Recipe
     listen: Callable[[Progress], None] = lambda _: None
+    trials: Path = SHIPPED
 
     @property
     def checkpoints(self) -> CheckpointStore:
@@ -87,6 +89,7 @@ class Workshop:
             dataset_commits=corpus.dataset_commits,
             code_commit=code_commit,
             cause=cause,
+            trials=self.trials,
         )
 
         def tell(progress: Progress) -> None:
@@ -99,13 +102,18 @@ class Workshop:
     def evaluate(self, version: str, corpus: Corpus) -> EvaluateResult:
         """Measure a version on a corpus's held-out documents, once per version and documents."""
         snapshot = self.evaluation_snapshot(corpus)
-        work = self.root / "evaluations" / f"{version}-{snapshot[:16]}"
+        work = self.root / "evaluations" / f"{version}-{snapshot[:16]}-{file_hash(self.trials)}"
         with self.alone():
             known = _kept(work / RESULT)
             if known is not None:
                 return known
-            request = EvaluateRequest(documents=corpus.file, checkpoint=self.checkpoints.folder(version), work=work)
+            folder = self.checkpoints.folder(version)
+            request = EvaluateRequest(documents=corpus.file, checkpoint=folder, work=work, trials=self.trials)
             return run_evaluate(request)
+
+    def trial_results(self, version: str, result: EvaluateResult) -> list[TrialResult]:
+        """Return what a version showed in the tests before its training and in those after it."""
+        return [*from_values(self.checkpoints.training(version)["trials"]), *result.trials]
 
     def evaluation_snapshot(self, corpus: Corpus) -> str:
         """Return the hash of a corpus's held-out documents."""

@@ -7,6 +7,7 @@ import click
 
 from dagster_project.commands import COMMANDS
 from lakehouse.errors import LakehouseError
+from models.errors import ModelError
 
 EXIT_INTERRUPTED = 130
 
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a known error prints one message and ends with its exit code."""
     try:
         lakehouse.main(args=list(arguments) if arguments is not None else None, prog_name="lakehouse")
-    except LakehouseError as error:
+    except (LakehouseError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:

@@ -96,6 +96,10 @@ class Settings(BaseModel):
     training_forbidden: Literal["fail", "leave_out"] = Field(
         "fail", description="What training does with a dataset whose terms forbid it: fail naming it, or do without."
     )
+    promotion_approval: Literal["none", "person"] = Field(
+        "none", description="Whether a better model becomes current by itself or waits for `lakehouse models approve`."
+    )
+    model_trials: str = Field("", description="YAML file of tests of the model, instead of models/trials.yaml.")
     rule_packs: str = Field("", description="Folder of rule packs of others, besides those the archive ships.")
     expectations: str = Field(
         "", description="Folder of YAML files that say what tables promise, besides those shipped."

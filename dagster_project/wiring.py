@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from assets.gate import Gate
 from assets.house import Origin
 from assets.learning import Permission
 from assets.workshop import Workshop
@@ -24,6 +25,7 @@ from lakehouse.tables.maintenance import Upkeep
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.config import DEMO, TINY
+from models.trials import SHIPPED
 
 
 def lakehouse(settings: Settings) -> Lakehouse:
@@ -71,7 +73,8 @@ def shelf(settings: Settings) -> Shelf:
 def workshop(settings: Settings) -> Workshop:
     """Return where models are made."""
     recipe = {"demo": DEMO, "tiny": TINY}[settings.model_recipe]
-    return Workshop(root=settings.home / "models", recipe=recipe)
+    trials = Path(settings.model_trials).resolve() if settings.model_trials else SHIPPED
+    return Workshop(root=settings.home / "models", recipe=recipe, trials=trials)
 
 
 def versions(settings: Settings) -> DataladVersions:
@@ -111,6 +114,11 @@ def expectations(settings: Settings) -> Expectations:
     return read_expectations([PROJECT / settings.expectations] if settings.expectations else [])
 
 
+def gate(settings: Settings) -> Gate:
+    """Return what a candidate needs besides its numbers before it becomes the current model."""
+    return Gate(approval=settings.promotion_approval == "person")
+
+
 def resources(settings: Settings) -> dict[str, object]:
     """Return everything assets ask for, by the name they ask with."""
     return {
@@ -124,6 +132,7 @@ def resources(settings: Settings) -> dict[str, object]:
         "origin": Origin(code_commit=code_commit()),
         "permission": permission(settings),
         "expectations": expectations(settings),
+        "gate": gate(settings),
     }
 
 

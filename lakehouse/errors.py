@@ -259,6 +259,18 @@ class ExpectationFileError(PermanentError):
     exit_code = 93
 
 
+class StageError(PermanentError):
+    """A model version cannot be made current, rolled back to or retired as asked."""
+
+    exit_code = 95
+
+
+class ApprovalError(PermanentError):
+    """An approval is not valid: nobody that is known agreed, or the candidate must not become current."""
+
+    exit_code = 96
+
+
 class ServiceUnavailableError(TransientError):
     """A server does not answer, or not in time."""
 

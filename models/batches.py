@@ -3,8 +3,9 @@
 Shapes: B sequences, T tokens.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,11 +39,20 @@ class Packed:
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs, the tokens that follow them, and where they come from."""
+    """Inputs, the tokens that follow them, and the windows of text they are."""
 
     inputs_BT: Tokens
     targets_BT: Tokens
-    epoch: int
+    windows: "tuple[tuple[_Epoch, int], ...]"
+
+    @property
+    def epoch(self) -> int:
+        """The pass over all documents, from 0, that the last window belongs to."""
+        return self.windows[-1][0].number
+
+    def document_names(self) -> list[str]:
+        """Documents with a token in the batch, each once, in the batch's order."""
+        return list(dict.fromkeys(name for epoch, at in self.windows for name in epoch.names_in(at)))
 
 
 def pack(documents: list[Document], tokenizer: Tokenizer) -> Packed:
@@ -55,35 +65,77 @@ def pack(documents: list[Document], tokenizer: Tokenizer) -> Packed:
     )
 
 
-def windows(packed: Packed, *, context: int, random: np.random.Generator) -> Iterator[tuple[int, Tokens]]:
-    """Endless windows of context + 1 tokens: documents shuffled anew each epoch, joined, cut, and shuffled again.
+class _Epoch:
+    """One pass: documents shuffled, joined, cut into windows of context + 1 tokens, and the windows shuffled."""
 
-    Raises:
-        NoDocumentsError: all documents together are shorter than one window.
-    """
-    if packed.token_count < context + 1:
-        raise NoDocumentsError(
-            f"{packed.token_count} training tokens do not fill one window of {context + 1}; "
-            "load more documents or shorten the recipe's context"
-        )
-    epoch = 0
-    while True:
-        stream = np.concatenate([packed.documents[at] for at in random.permutation(len(packed.documents))])
+    def __init__(self, packed: Packed, *, context: int, number: int, random: np.random.Generator) -> None:
+        self.number, self._context, self._names = number, context, packed.names
+        self.opened_with = dict(random.bit_generator.state)
+        self._documents = random.permutation(len(packed.documents))
+        stream = np.concatenate([packed.documents[at] for at in self._documents])
         # Cuts fall elsewhere in every epoch.
-        spare = (len(stream) - 1) % context
-        stream = stream[int(random.integers(spare + 1)) :]
-        for at in random.permutation((len(stream) - 1) // context):
-            yield epoch, stream[at * context : (at + 1) * context + 1]
-        epoch += 1
+        self._cut = int(random.integers((len(stream) - 1) % context + 1))
+        self._stream = stream[self._cut :]
+        self._lengths = [len(packed.documents[at]) for at in self._documents]
+        self.order = random.permutation((len(self._stream) - 1) // context)
+
+    def window(self, at: int) -> Tokens:
+        """The tokens of one window."""
+        part: Tokens = self._stream[at * self._context : (at + 1) * self._context + 1]
+        return part
+
+    def names_in(self, at: int) -> list[str]:
+        """Documents with a token in one window."""
+        ends = np.cumsum(self._lengths) - self._cut
+        first, last = np.searchsorted(ends, [at * self._context, (at + 1) * self._context], side="right")
+        return [self._names[document] for document in self._documents[first : last + 1]]
 
 
-def batches(packed: Packed, recipe: Recipe) -> Iterator[Batch]:
-    """Endless batches in an order fixed by the recipe's seed."""
-    source = windows(packed, context=recipe.context, random=np.random.default_rng(recipe.seed))
-    while True:
-        drawn = [next(source) for _ in range(recipe.batch)]
-        stacked = np.stack([window for _, window in drawn])
-        yield Batch(inputs_BT=stacked[:, :-1], targets_BT=stacked[:, 1:], epoch=drawn[-1][0])
+class Loader:
+    """Endless batches in an order fixed by the seed, which can be taken up again at any batch."""
+
+    def __init__(self, packed: Packed, *, context: int, batch: int, seed: int) -> None:
+        """Open the first pass; raise NoDocumentsError when all documents together are shorter than one window."""
+        if packed.token_count < context + 1:
+            raise NoDocumentsError(
+                f"{packed.token_count} training tokens do not fill one window of {context + 1}; "
+                "load more documents or shorten the recipe's context"
+            )
+        self._packed, self._context, self._batch = packed, context, batch
+        self._random = np.random.default_rng(seed)
+        self._epoch, self._drawn = self._open(0), 0
+
+    def _open(self, number: int) -> _Epoch:
+        return _Epoch(self._packed, context=self._context, number=number, random=self._random)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        drawn = tuple(self._draw() for _ in range(self._batch))
+        stacked = np.stack([epoch.window(at) for epoch, at in drawn])
+        return Batch(inputs_BT=stacked[:, :-1], targets_BT=stacked[:, 1:], windows=drawn)
+
+    def _draw(self) -> tuple[_Epoch, int]:
+        if self._drawn == len(self._epoch.order):
+            self._epoch, self._drawn = self._open(self._epoch.number + 1), 0
+        at = int(self._epoch.order[self._drawn])
+        self._drawn += 1
+        return self._epoch, at
+
+    def state(self) -> dict[str, Any]:
+        """Where the order stands, as JSON values."""
+        return {"epoch": self._epoch.number, "drawn": self._drawn, "random": self._epoch.opened_with}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on exactly after the batch at which `state` was taken from a loader of the same documents."""
+        self._random.bit_generator.state = state["random"]
+        self._epoch, self._drawn = self._open(state["epoch"]), state["drawn"]
+
+
+def batches(packed: Packed, recipe: Recipe) -> Loader:
+    """Endless batches as a recipe asks for them."""
+    return Loader(packed, context=recipe.context, batch=recipe.batch, seed=recipe.seed)
 
 
 def fixed_windows(packed: Packed, *, context: int, count: int) -> Tokens | None:

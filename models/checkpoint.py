@@ -7,22 +7,23 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.config import Recipe, file_sha256, recipe_from_json
+from models.config import Recipe, recipe_from_json
+from models.durable import WRITING, read_json, remove_unfinished, seal, sync, verify, write_json
 from models.errors import CheckpointError
 from models.progress import Progress
+from models.trials import TrialResult, as_values
 
 if TYPE_CHECKING:
     from models.device import Device
     from models.lm import LanguageModel
     from models.tokenizer import Tokenizer
 
-SUMS = "SHA256SUMS"
 WEIGHTS = "model.safetensors"
 TRAINING = "training.json"
 FILES = (WEIGHTS, "config.json", "tokenizer.json", "tokenizer_config.json", "recipe.json", TRAINING)
@@ -57,6 +58,8 @@ class Trained:
     bytes_per_token: float
     train_seconds: float
     curve: list[Progress]
+    resumed_at: int = 0
+    trials: list[TrialResult] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,11 @@ class CheckpointStore:
         names = (path.name for path in self.root.iterdir() if path.is_dir())
         return sorted((name for name in names if _VERSION.fullmatch(name)), key=_number)
 
+    def whole(self, version: str) -> Path:
+        """Folder of a version whose files are those that were written; raise CheckpointError when they are not."""
+        verify(self.folder(version), FILES)
+        return self.folder(version)
+
     def usable(self) -> list[str]:
         """Versions that are not in quarantine, oldest first."""
         return [version for version in self.versions() if not (self.root / version / QUARANTINE).is_file()]
@@ -92,13 +100,13 @@ class CheckpointStore:
         They are when one of its texts `tells` what must be forgotten; the record of its training stays.
         """
         folder = self.folder(version)
-        _write_json(folder / QUARANTINE, reason)
+        write_json(folder / QUARANTINE, reason)
         present = [folder / name for name in TEXTS if (folder / name).is_file()]
         destroyed = len(present) < len(TEXTS) or any(tells(path.read_text(encoding="utf-8")) for path in present)
         if destroyed:
             for name in (WEIGHTS, *TEXTS):
                 (folder / name).unlink(missing_ok=True)
-        _sync(folder)
+        sync(folder)
         return destroyed
 
     def folder(self, version: str) -> Path:
@@ -114,33 +122,26 @@ class CheckpointStore:
 
     def training(self, version: str) -> dict[str, Any]:
         """What is recorded about a version's training."""
-        return _read_json(self.folder(version) / TRAINING)
+        return read_json(self.folder(version) / TRAINING)
 
     def find(self, training_key: str) -> str | None:
         """The version with this training key whose files are whole, or None; none in quarantine."""
         for version in reversed(self.usable()):
             if self.training(version).get("training_key") == training_key:
-                verify(self.folder(version))
+                verify(self.folder(version), FILES)
                 return version
         return None
 
     def add(self, trained: Trained, origin: Origin) -> str:
         """Write a model as the next version; a reader sees all of it or nothing."""
         self.root.mkdir(parents=True, exist_ok=True)
-        self.remove_unfinished()
-        working = Path(tempfile.mkdtemp(prefix=f".writing-{os.getpid()}-", dir=self.root))
+        remove_unfinished(self.root)
+        working = Path(tempfile.mkdtemp(prefix=f"{WRITING}{os.getpid()}-", dir=self.root))
         try:
             write_folder(working, trained, origin)
             return self._claim(working)
         finally:
             shutil.rmtree(working, ignore_errors=True)
-
-    def remove_unfinished(self) -> int:
-        """Delete what killed runs left half-written, told by the process id in the name. Returns how many."""
-        left = [path for path in self.root.glob(".writing-*") if not _alive(int(path.name.split("-")[1]))]
-        for path in left:
-            shutil.rmtree(path)
-        return len(left)
 
     def _claim(self, working: Path) -> str:
         working.chmod(0o755)
@@ -152,18 +153,8 @@ class CheckpointStore:
                 if not (self.root / version).exists():
                     raise
                 continue
-            _sync(self.root)
+            sync(self.root)
             return version
-
-
-def _alive(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _number(version: str) -> int:
@@ -182,8 +173,8 @@ def write_folder(folder: Path, trained: Trained, origin: Origin) -> None:
     save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
     trained.tokenizer.save(folder)
     config = transformers_config(recipe, end_of_text=trained.tokenizer.end_of_text, versions=versions)
-    _write_json(folder / "config.json", config)
-    _write_json(
+    write_json(folder / "config.json", config)
+    write_json(
         folder / "tokenizer_config.json",
         {
             "tokenizer_class": "PreTrainedTokenizerFast",
@@ -194,13 +185,8 @@ def write_folder(folder: Path, trained: Trained, origin: Origin) -> None:
         },
     )
     (folder / "recipe.json").write_text(recipe.canonical_json() + "\n", encoding="utf-8")
-    _write_json(folder / TRAINING, _training(trained, origin, versions))
-    sums = "".join(f"{file_sha256(folder / name)}  {name}\n" for name in FILES)
-    (folder / SUMS).write_text(sums, encoding="utf-8")
-    for name in (*FILES, SUMS):
-        (folder / name).chmod(0o444)
-        _sync(folder / name)
-    _sync(folder)
+    write_json(folder / TRAINING, _training(trained, origin, versions))
+    seal(folder, FILES)
 
 
 def _training(trained: Trained, origin: Origin, versions: Mapping[str, str]) -> dict[str, object]:
@@ -210,6 +196,8 @@ def _training(trained: Trained, origin: Origin, versions: Mapping[str, str]) -> 
         "recipe": json.loads(trained.model.recipe.canonical_json()),
         "seed": trained.model.recipe.seed,
         "versions": dict(versions),
+        "platform": platform.platform(),
+        "packages": _packages(),
         "device": trained.device.name,
         "dtype": str(trained.device.dtype).removeprefix("torch."),
         "threads": trained.device.threads,
@@ -218,6 +206,8 @@ def _training(trained: Trained, origin: Origin, versions: Mapping[str, str]) -> 
         "distinct_tokens": trained.distinct_tokens,
         "bytes_per_token": trained.bytes_per_token,
         "train_seconds": trained.train_seconds,
+        "resumed_at_step": trained.resumed_at,
+        "trials": as_values(trained.trials),
         "final_train_bits_per_byte": last.train_bits_per_byte,
         "final_validation_bits_per_byte": last.validation_bits_per_byte,
         "curve": [asdict(progress) for progress in trained.curve],
@@ -225,30 +215,15 @@ def _training(trained: Trained, origin: Origin, versions: Mapping[str, str]) -> 
     }
 
 
+def _packages() -> dict[str, str]:
+    """Every installed distribution with its version: the environment that the weights depend on."""
+    found = {str(each.metadata["Name"]): each.version for each in metadata.distributions()}
+    return dict(sorted(found.items()))
+
+
 def _versions() -> dict[str, str]:
     names = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
-
-
-def verify(folder: Path) -> None:
-    """Compare every file with its recorded checksum before anything is read from it.
-
-    Raises:
-        CheckpointError: a file is missing, or its bytes are not those that were written.
-    """
-    try:
-        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"no readable {SUMS} in {folder}: {error}; train the model again") from error
-    recorded = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    if sorted(recorded) != sorted(FILES):
-        raise CheckpointError(f"{folder / SUMS} lists {sorted(recorded)}, not {sorted(FILES)}; train the model again")
-    for name, digest in recorded.items():
-        path = folder / name
-        if not path.is_file():
-            raise CheckpointError(f"{path} is missing; restore the folder from the object store or train again")
-        if file_sha256(path) != digest:
-            raise CheckpointError(f"{path} is not what was written (SHA-256 differs); restore it or train again")
 
 
 def load(folder: Path) -> Loaded:
@@ -259,7 +234,7 @@ def load(folder: Path) -> Loaded:
     """
     if not folder.is_dir():
         raise CheckpointError(f"no checkpoint folder {folder}; train a model first")
-    verify(folder)
+    verify(folder, FILES)
     return load_unverified(folder)
 
 
@@ -284,26 +259,4 @@ def load_unverified(folder: Path) -> Loaded:
         model.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(f"{folder / WEIGHTS} does not fit recipe.json: {error}") from error
-    return Loaded(model.eval(), tokenizer, recipe, _read_json(folder / TRAINING))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}; restore it or train again") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path} holds no JSON object; restore it or train again")
-    return value
-
-
-def _write_json(path: Path, value: Mapping[str, object]) -> None:
-    path.write_text(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return Loaded(model.eval(), tokenizer, recipe, read_json(folder / TRAINING))

@@ -1,4 +1,4 @@
-"""Every error the model library raises, each with its own exit code from 40 to 49."""
+"""Every error the model library raises, each with its own exit code: 40 to 49, and from 52 on."""
 
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ class CheckpointError(ModelError):
 
 
 class NaNLossError(ModelError):
-    """The loss is not a finite number; nothing was kept."""
+    """The loss or a gradient is not a finite number; the last good state of the run stays."""
 
     exit_code = 43
 
@@ -63,6 +63,18 @@ class RequestError(ModelError):
     exit_code = 49
 
 
+class TooLargeError(ModelError):
+    """A recipe needs more memory than there is; said before training, with the nearest one that fits."""
+
+    exit_code = 52
+
+
+class TrialError(ModelError):
+    """A test of the model that stops training fails, or the file of tests cannot be read."""
+
+    exit_code = 53
+
+
 BY_NAME: dict[str, type[ModelError]] = {
     kind.__name__: kind
     for kind in (
@@ -76,5 +88,7 @@ BY_NAME: dict[str, type[ModelError]] = {
         ComparisonError,
         StoppedError,
         RequestError,
+        TooLargeError,
+        TrialError,
     )
 }

@@ -193,6 +193,11 @@ class LanguageModel(nn.Module):
         """Trainable parameters."""
         return sum(weight.numel() for weight in self.parameters())
 
+    def operations_per_token(self) -> int:
+        """Floating point operations of learning from one token, PaLM's count: https://arxiv.org/abs/2204.02311, B."""
+        multiplied = self.parameter_count() - self.model.embed_tokens.weight.numel()
+        return 6 * multiplied + 12 * self.recipe.layers * self.recipe.width * self.recipe.context
+
 
 def transformers_config(recipe: Recipe, *, end_of_text: int, versions: Mapping[str, str]) -> dict[str, object]:
     """The config.json with which `AutoModelForCausalLM.from_pretrained` builds the same model."""

@@ -13,3 +13,5 @@ class Progress:
     validation_bits_per_byte: float | None
     tokens_per_second: float
     seconds_left: float
+    utilisation: float | None = None
+    """Share of the machine's measured rate of products of matrices that went into the model's own (MFU)."""

@@ -9,7 +9,8 @@ from typing import Any
 from models.config import Recipe, recipe_from_json
 from models.errors import RequestError
 from models.progress import Progress
-from models.scores import EvaluationRow
+from models.scores import EvaluationRow, Measure
+from models.trials import SHIPPED, TrialResult, as_values, from_values
 
 RESULT = "result.json"
 SCORES = "scores.parquet"
@@ -29,11 +30,16 @@ class TrainRequest:
     code_commit: str = "unknown"
     cause: str = "request"
     threads: int | None = None
+    trials: Path = SHIPPED
 
     def absolute(self) -> "TrainRequest":
         """Paths that mean the same in the child, whose working folder differs."""
         return replace(
-            self, documents=self.documents.resolve(), checkpoints=self.checkpoints.resolve(), work=self.work.resolve()
+            self,
+            documents=self.documents.resolve(),
+            checkpoints=self.checkpoints.resolve(),
+            work=self.work.resolve(),
+            trials=self.trials.resolve(),
         )
 
 
@@ -61,11 +67,16 @@ class EvaluateRequest:
     work: Path
     passages: int = 64
     threads: int | None = None
+    trials: Path = SHIPPED
 
     def absolute(self) -> "EvaluateRequest":
         """Paths that mean the same in the child, whose working folder differs."""
         return replace(
-            self, documents=self.documents.resolve(), checkpoint=self.checkpoint.resolve(), work=self.work.resolve()
+            self,
+            documents=self.documents.resolve(),
+            checkpoint=self.checkpoint.resolve(),
+            work=self.work.resolve(),
+            trials=self.trials.resolve(),
         )
 
 
@@ -78,6 +89,8 @@ class EvaluateResult:
     scores: Path
     predictions: Path
     seconds: float
+    trials: list[TrialResult] = field(default_factory=list)
+    measures: list[Measure] = field(default_factory=list)
 
 
 def write_request(path: Path, request: TrainRequest | EvaluateRequest) -> None:
@@ -92,7 +105,7 @@ def read_train_request(path: Path) -> TrainRequest:
     """Read a request to train."""
     values = _values(path)
     try:
-        values |= {name: Path(values[name]) for name in ("documents", "checkpoints", "work")}
+        values |= {name: Path(values[name]) for name in ("documents", "checkpoints", "work", "trials")}
         values["recipe"] = recipe_from_json(values["recipe"])
         return TrainRequest(**values)
     except (KeyError, TypeError) as error:
@@ -103,7 +116,7 @@ def read_evaluate_request(path: Path) -> EvaluateRequest:
     """Read a request to evaluate."""
     values = _values(path)
     try:
-        values |= {name: Path(values[name]) for name in ("documents", "checkpoint", "work")}
+        values |= {name: Path(values[name]) for name in ("documents", "checkpoint", "work", "trials")}
         return EvaluateRequest(**values)
     except (KeyError, TypeError) as error:
         raise RequestError(f"{path} is no request to evaluate: {error}") from error
@@ -124,6 +137,8 @@ def evaluate_values(result: EvaluateResult) -> dict[str, object]:
         "scores": str(result.scores),
         "predictions": str(result.predictions),
         "seconds": result.seconds,
+        "trials": as_values(result.trials),
+        "measures": [asdict(each) for each in result.measures],
     }
 
 
@@ -135,6 +150,8 @@ def evaluate_result(values: Mapping[str, Any]) -> EvaluateResult:
         scores=Path(values["scores"]),
         predictions=Path(values["predictions"]),
         seconds=values["seconds"],
+        trials=from_values(values["trials"]),
+        measures=[Measure(**each) for each in values["measures"]],
     )
 
 

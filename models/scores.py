@@ -73,6 +73,19 @@ class Comparison:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure on one slice, its 95 % interval (None where it has none), and on how many things it rests."""
+
+    measure: str
+    slice: str
+    value: float
+    low: float | None
+    high: float | None
+    count: int
+    measured_on: str
+
+
 def summarise(scores: Sequence[DocumentScore]) -> list[EvaluationRow]:
     """One row per evaluator and slice: all documents, then each dataset."""
     rows = []

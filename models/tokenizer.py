@@ -1,5 +1,6 @@
 """The tokenizer: byte-level BPE learned from training documents only; every text comes back byte for byte."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -59,6 +60,10 @@ class Tokenizer:
     def byte_counts(self) -> list[int]:
         """Bytes behind each token id."""
         return [len(token) for token in self._bytes]
+
+    def sha256(self) -> str:
+        """Hash of what `save` writes."""
+        return hashlib.sha256(self._inner.to_str().encode("utf-8")).hexdigest()
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.json."""

@@ -1,9 +1,9 @@
-"""Training: documents and a recipe in, a model with its tokenizer and its curve out; keeps nothing on disk."""
+"""Training: documents and a recipe in, a model with its tokenizer and its curve out."""
 
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -15,12 +15,19 @@ from models.device import Device, choose_device
 from models.documents import Document, of_split
 from models.errors import NaNLossError
 from models.lm import LanguageModel
-from models.optimizer import optimizers, schedule
+from models.memory import require_fits
+from models.optimizer import schedule
 from models.progress import Progress
+from models.resume import ResumeStore
+from models.run import Before, Run, made_by
 from models.tokenizer import train_tokenizer
+from models.trials import Trial
+from models.trials_before import before_training
 from models.workers import Workers
 
 log = logging.getLogger(__name__)
+
+_NAMES_SHOWN = 5
 
 
 def train(
@@ -29,101 +36,122 @@ def train(
     *,
     on_progress: Callable[[Progress], None] = lambda _: None,
     threads: int | None = None,
+    resume: ResumeStore | None = None,
+    trials: Sequence[Trial] = (),
 ) -> Trained:
     """Learn a tokenizer and a model from the documents of split 'train'; split 'test' is never read.
 
+    With `resume`, the run's state is kept each time validation is measured, and a run that finds one goes on from
+    there: on the CPU to the same weights, bit for bit.
+
     Raises:
         NoDocumentsError: there is too little training text.
-        NaNLossError: the loss left the finite numbers.
+        TooLargeError: the recipe does not fit into memory.
+        TrialError: one of `trials` that stops training fails.
+        NaNLossError: the loss or a gradient left the finite numbers.
     """
     learned = of_split(documents, "train")
     held = [document for document in documents if document.split == "validation" and document.text]
-    device = choose_device(recipe.precision, threads=threads)
+    state = resume.newest() if resume else None
+    device = choose_device(recipe.precision, threads=int(state.made_by["threads"]) if state else threads)
     started = time.monotonic()
     tokenizer = train_tokenizer((each.text for each in learned), vocabulary_size=recipe.vocabulary_size)
     packed = pack(learned, tokenizer)
+    require_fits(recipe, device, tokens=packed.token_count)
+    taken = before_training(trials, recipe, device, packed, documents) if trials else []
     model = LanguageModel(recipe).to(device.torch_device)
     log.info(
         "training device=%s dtype=%s threads=%d seed=%d parameters=%d tokens=%d",
         device.name, device.dtype, device.threads, recipe.seed, model.parameter_count(), packed.token_count,
     )  # fmt: skip
-    loop = _Loop(model, recipe, device, packed, pack(held, tokenizer), on_progress)
-    curve = loop.run()
+    run = Run(model, recipe, device, batches(packed, recipe), made_by(device, tokenizer), resume)
+    before = run.take_up(state)
+    loop = _Loop(run, packed, pack(held, tokenizer), on_progress)
+    curve = loop.run(before, started=started)
     return Trained(
         model=model.eval(),
         tokenizer=tokenizer,
         device=device,
         train_tokens=recipe.steps * recipe.tokens_per_step,
-        train_seconds=time.monotonic() - started,
+        train_seconds=before.seconds + time.monotonic() - started,
         curve=curve,
         distinct_tokens=packed.token_count,
         bytes_per_token=packed.bytes_per_token,
+        resumed_at=before.step,
+        trials=taken,
     )
 
 
 class _Loop:
     """The steps of one run."""
 
-    def __init__(
-        self,
-        model: LanguageModel,
-        recipe: Recipe,
-        device: Device,
-        packed: Packed,
-        validation: Packed,
-        on_progress: Callable[[Progress], None],
-    ) -> None:
-        self._model, self._recipe, self._device = model, recipe, device
-        self._packed, self._on_progress = packed, on_progress
-        self._optimizers = optimizers(model, recipe)
-        self._full_rates = [[group["lr"] for group in each.param_groups] for each in self._optimizers]
-        self._held = fixed_windows(validation, context=recipe.context, count=recipe.validation_windows)
+    def __init__(self, run: Run, packed: Packed, validation: Packed, on_progress: Callable[[Progress], None]) -> None:
+        self._work, self._on_progress = run, on_progress
+        self._model, self._recipe, self._device = run.model, run.recipe, run.device
+        self._full_rates = [[group["initial_lr"] for group in each.param_groups] for each in run.optimizers]
+        self._held = fixed_windows(validation, context=run.recipe.context, count=run.recipe.validation_windows)
         self._bits_per_byte = 1.0 / (math.log(2) * packed.bytes_per_token)
         self._held_bits_per_byte = 1.0 / (math.log(2) * validation.bytes_per_token) if self._held is not None else 0.0
 
-    def run(self) -> list[Progress]:
-        """All steps; the curve has the first, every recorded and the last step."""
+    def run(self, before: Before, *, started: float) -> list[Progress]:
+        """The steps after `before`; the whole run's curve has the first, every recorded and the last step."""
         with Workers(self._device, seed=self._recipe.seed) as workers:
-            return self._run(workers)
+            if before.noise:
+                workers.set_noise(before.noise)
+            return self._run(before, workers, started)
 
-    def _run(self, workers: Workers) -> list[Progress]:
-        recipe, curve = self._recipe, list[Progress]()
-        source = batches(self._packed, recipe)
+    def _run(self, before: Before, workers: Workers, started: float) -> list[Progress]:
+        recipe, curve = self._recipe, list(before.curve)
+        rate = workers.matmul_rate()
         clock = _Clock()
-        for step in range(1, recipe.steps + 1):
-            loss = self._step(step, next(source), workers)
+        for step in range(before.step + 1, recipe.steps + 1):
+            loss = self._step(step, next(self._work.loader), workers)
             last = step == recipe.steps
+            measured = last or step % recipe.validate_every == 0
             if step == 1 or step % recipe.record_every == 0 or last:
-                speed = clock.steps_per_second(step)
-                measured = last or step % recipe.validate_every == 0
+                speed = clock.steps_per_second(step - before.step)
+                tokens_per_second = speed * recipe.tokens_per_step
                 progress = Progress(
                     step=step,
                     steps=recipe.steps,
                     train_bits_per_byte=loss * self._bits_per_byte,
                     validation_bits_per_byte=self._validate(clock) if measured else None,
-                    tokens_per_second=speed * recipe.tokens_per_step,
+                    tokens_per_second=tokens_per_second,
                     seconds_left=(recipe.steps - step) / speed,
+                    utilisation=tokens_per_second * self._model.operations_per_token() / rate,
                 )
                 curve.append(progress)
                 self._on_progress(progress)
+            if measured and not last:
+                with clock.paused():
+                    seconds = before.seconds + time.monotonic() - started
+                    self._work.keep(step, curve=curve, noise=workers.noise(), seconds=seconds)
         return curve
 
     def _step(self, step: int, batch: Batch, workers: Workers) -> float:
         inputs_BT = torch.from_numpy(np.ascontiguousarray(batch.inputs_BT)).to(self._device.torch_device)
         targets_BT = torch.from_numpy(np.ascontiguousarray(batch.targets_BT)).to(self._device.torch_device)
         value = workers.learn(self._model, inputs_BT, targets_BT)
-        if not math.isfinite(value):
-            raise NaNLossError(
-                f"the loss is {value} at step {step} of {self._recipe.steps} (epoch {batch.epoch}, first tokens "
-                f"{batch.inputs_BT[0, :8].tolist()}); nothing was kept, lower the recipe's learning rates"
-            )
-        torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.clip_norm)
+        # Asked before anything moves: weights spoilt by this batch would blame the next one.
+        length = torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.clip_norm).item()
+        if not (math.isfinite(value) and math.isfinite(length)):
+            raise self._lost(step, batch, value, length)
         share = schedule(step - 1, self._recipe)
-        for each, rates in zip(self._optimizers, self._full_rates, strict=True):
+        for each, rates in zip(self._work.optimizers, self._full_rates, strict=True):
             for group, rate in zip(each.param_groups, rates, strict=True):
                 group["lr"] = rate * share
-        workers.all([each.step for each in self._optimizers])
+        workers.all([each.step for each in self._work.optimizers])
         return value
+
+    def _lost(self, step: int, batch: Batch, loss: float, gradient: float) -> NaNLossError:
+        names = batch.document_names()
+        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+        return NaNLossError(
+            f"the loss is {loss} and the gradient's length {gradient} at step {step} of {self._recipe.steps} (epoch "
+            f"{batch.epoch}, first tokens {batch.inputs_BT[0, :8].tolist()}, documents "
+            f"{', '.join(names[:_NAMES_SHOWN])}{more}); {self._work.kept()}, lower the recipe's learning rates or look "
+            "at these documents"
+        )
 
     def _validate(self, clock: "_Clock") -> float | None:
         if self._held is None:

@@ -10,9 +10,11 @@ import pyarrow.parquet as pq
 from models import train as training
 from models.checkpoint import CheckpointStore, Origin, load
 from models.config import training_key
+from models.device import choose_device
 from models.documents import read_documents, snapshot_hash
 from models.evaluate import evaluate
 from models.interchange import require_same_logits
+from models.measures import own_measures
 from models.predict import predict
 from models.progress import Progress
 from models.requests import (
@@ -25,7 +27,10 @@ from models.requests import (
     read_train_request,
     write_result,
 )
+from models.resume import ResumeStore
 from models.scores import write_scores
+from models.trials import read_trials
+from models.trials_after import Subject, after_training
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +41,15 @@ def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> No
     documents = read_documents(request.documents)
     learned_from = snapshot_hash(documents, splits=("train", "validation"))
     key = training_key(request.recipe, learned_from)
-    trained = training.train(documents, request.recipe, on_progress=on_progress, threads=request.threads)
+    resume = ResumeStore(request.work / "resume", key)
+    trained = training.train(
+        documents,
+        request.recipe,
+        on_progress=on_progress,
+        threads=request.threads,
+        resume=resume,
+        trials=read_trials(request.trials),
+    )
     origin = Origin(
         training_key=key,
         documents_snapshot=request.documents_snapshot,
@@ -46,6 +59,7 @@ def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> No
         cause=request.cause,
     )
     version = CheckpointStore(request.checkpoints).add(trained, origin)
+    resume.clear()
     write_result(request.work / RESULT, {"model_version": version})
 
 
@@ -59,6 +73,10 @@ def run_evaluate(request_path: Path) -> None:
     log.info("transformers opens checkpoint=%s largest_difference=%.2g", request.checkpoint.name, difference)
     evaluation = evaluate(loaded, documents, threads=request.threads)
     predictions = predict(loaded, documents, count=request.passages, threads=request.threads)
+    device = choose_device(loaded.recipe.precision, threads=request.threads)
+    subject = Subject(loaded=loaded, documents=documents, rows=evaluation.rows, device=device)
+    trials = after_training(read_trials(request.trials), subject)
+    measures = own_measures(loaded, documents, evaluation.scores, evaluation.evaluation_snapshot, device)
     write_scores(request.work / SCORES, evaluation.scores)
     pq.write_table(predictions, request.work / PREDICTIONS)
     result = EvaluateResult(
@@ -67,5 +85,7 @@ def run_evaluate(request_path: Path) -> None:
         scores=request.work / SCORES,
         predictions=request.work / PREDICTIONS,
         seconds=time.monotonic() - started,
+        trials=trials,
+        measures=measures,
     )
     write_result(request.work / RESULT, evaluate_values(result))

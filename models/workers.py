@@ -3,6 +3,7 @@
 Shapes: B sequences, T tokens.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -12,6 +13,9 @@ from torch import Tensor
 
 from models.device import Device
 from models.lm import LanguageModel
+
+# Large enough to run at the machine's full rate, small enough to be over in a tenth of a second.
+_PRODUCTS, _SIDE_CPU, _SIDE_CUDA = 10, 512, 8192
 
 
 class Workers:
@@ -32,6 +36,32 @@ class Workers:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
         torch.set_num_threads(self._device.threads)
+
+    def noise(self) -> list[Tensor]:
+        """Where each thread's random numbers stand."""
+        return [each.get_state() for each in self._noise]
+
+    def set_noise(self, states: Sequence[Tensor]) -> None:
+        """Take every thread's random numbers up again."""
+        for each, state in zip(self._noise, states, strict=True):
+            each.set_state(state.cpu())
+
+    def matmul_rate(self) -> float:
+        """Operations a second of plain products of matrices in this device's type, all threads at once, now."""
+        on_cpu = self._device.torch_device.type == "cpu"
+        side = _SIDE_CPU if on_cpu else _SIDE_CUDA
+        one = torch.ones(side, side, dtype=self._device.dtype, device=self._device.torch_device)
+
+        def multiply() -> None:
+            for _ in range(_PRODUCTS):
+                torch.mm(one, one)
+            if not on_cpu:
+                torch.cuda.synchronize()
+
+        self.all([multiply] * self._count)  # the first products also load the kernels
+        began = time.perf_counter()
+        self.all([multiply] * self._count)
+        return self._count * _PRODUCTS * 2.0 * side**3 / (time.perf_counter() - began)
 
     def all(self, jobs: Sequence[Callable[[], None]]) -> None:
         """Do all jobs, in any order."""

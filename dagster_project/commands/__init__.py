@@ -10,6 +10,9 @@ from dagster_project.commands.doi import doi
 from dagster_project.commands.dremio import provision_dremio
 from dagster_project.commands.export import export
 from dagster_project.commands.maintain import maintain
+from dagster_project.commands.finetune import finetune
+from dagster_project.commands.measure import measure
+from dagster_project.commands.models import models
 from dagster_project.commands.policy import policy
 from dagster_project.commands.protect import protect
 from dagster_project.commands.retract import retract
@@ -37,6 +40,9 @@ COMMANDS: tuple[click.Command, ...] = (
     maintain,
     retract,
     policy,
+    models,
+    measure,
+    finetune,
     sql,
     settings,
     docs,

@@ -83,6 +83,7 @@ TRAINING_CURVE = TableDefinition(
             "validation_bits_per_byte", pa.float64(), "Loss on validation documents; null between.", unit="bit/byte"
         ),
         Column("tokens_per_second", pa.float64(), "Training speed.", unit="1/s"),
+        Column("utilisation", pa.float64(), "Share of the measured matmul rate that the model used (MFU).", unit="1"),
         *RUN,
     ),
 )
@@ -151,10 +152,75 @@ PROMOTIONS = TableDefinition(
     columns=(
         *MODEL,
         Column("compared_with", pa.string(), "Version that was current; null for the first model."),
-        Column("promoted", pa.bool_(), "Whether it became the current version.", nullable=False),
+        Column("promoted", pa.bool_(), "Whether it became the current version then.", nullable=False),
+        Column("waits", pa.bool_(), "Whether it only waited for a person to agree."),
         Column("difference", pa.float64(), "Candidate minus current; negative is better.", unit="bit/byte"),
         Column("standard_error", pa.float64(), "Of the difference, over documents.", unit="bit/byte"),
         Column("reason", pa.string(), "The numbers behind the decision.", nullable=False),
+        *RUN,
+    ),
+)
+
+MODEL_MEASURES = TableDefinition(
+    name="gold.model_measures",
+    grain="one row per model version, measure, slice and what it was measured on",
+    key=("model_version", "measure", "slice", "measured_on"),
+    owner="team:models",
+    columns=(
+        Column("model_version", pa.string(), "Version of the language model.", nullable=False),
+        Column(
+            "measure",
+            pa.string(),
+            "bits_per_byte, calibration_error, blimp_accuracy, arc_accuracy (1); cpu_milliseconds_per_token (ms); "
+            "peak_memory_bytes (byte).",
+            nullable=False,
+        ),
+        Column(
+            "slice", pa.string(), "all, or the part that was measured: a source, a length, a paradigm.", nullable=False
+        ),
+        Column("measured_on", pa.string(), "Evaluation snapshot, or the published test and its size.", nullable=False),
+        Column("value", pa.float64(), "The figure.", nullable=False),
+        Column("low", pa.float64(), "Lower end of its 95 % interval; of a latency, the least."),
+        Column("high", pa.float64(), "Upper end of its 95 % interval; of a latency, the most."),
+        Column("count", pa.int64(), "Documents, tokens, pairs or questions it rests on.", unit="1"),
+        *RUN,
+    ),
+)
+
+MODEL_TESTS = TableDefinition(
+    name="gold.model_tests",
+    grain="one row per model version, evaluation snapshot and test of models/trials.yaml, or of the file set instead",
+    key=("model_version", "evaluation_snapshot", "test"),
+    owner="team:models",
+    columns=(
+        *MODEL,
+        Column("test", pa.string(), "Name of the test.", nullable=False),
+        Column("measure", pa.string(), "What was measured.", nullable=False),
+        Column("value", pa.float64(), "The measure; null when it was no number, which never passes.", unit="1"),
+        Column("threshold", pa.float64(), "What the value must keep.", nullable=False, unit="1"),
+        Column("comparison", pa.string(), "at_most or at_least.", nullable=False),
+        Column("passed", pa.bool_(), "Whether the value keeps the threshold.", nullable=False),
+        Column("stops", pa.string(), "What a failure stops: training, promotion or nothing.", nullable=False),
+        Column("owner", pa.string(), "Who answers for the threshold.", nullable=False),
+        Column("detail", pa.string(), "The worst cases.", nullable=False),
+        *RUN,
+    ),
+)
+
+MODEL_STAGES = TableDefinition(
+    name="gold.model_stages",
+    grain="one row per decision of a person on a model version; the gate's own decisions are in gold.promotions",
+    key=("event_key",),
+    owner="team:models",
+    columns=(
+        Column(
+            "event_key", pa.string(), "Release it followed and what happened; sorts in order of time.", nullable=False
+        ),
+        Column("model_version", pa.string(), "Version of the language model.", nullable=False),
+        Column("stage", pa.string(), "current, rolled_back or retired.", nullable=False),
+        Column("evaluation_snapshot", pa.string(), "Held-out documents an approval rests on; null otherwise."),
+        Column("decided_by", pa.string(), "User of policy.yaml who decided.", nullable=False),
+        Column("reason", pa.string(), "Why, in that person's words.", nullable=False),
         *RUN,
     ),
 )
@@ -239,6 +305,9 @@ GOLD = (
     EVALUATIONS,
     PREDICTIONS,
     PROMOTIONS,
+    MODEL_MEASURES,
+    MODEL_TESTS,
+    MODEL_STAGES,
     DRIFT,
     RETRAIN_DECISIONS,
     MODEL_QUARANTINES,

@@ -20,6 +20,7 @@ from lakehouse.masking import Mask
 from lakehouse.ports import DatasetVersion, Provenance
 from lakehouse.tables.release import Pins, Release
 from lakehouse.tables.sealed_json import resealed
+from lakehouse.tables.stages import released_stages, withheld
 from lakehouse.tables.withdrawals import PREFIX, forget_in_releases, quarantine, retracted
 from lakehouse.tables.write_audit_publish import recover, write_audit_publish
 
@@ -164,11 +165,12 @@ class Steps:
             return None
 
     def _fallback(self, current: Release) -> str | None:
-        """Return the newest model that an earlier release had as current and that is not in quarantine."""
+        """Return the newest model that an earlier release had as current and that nothing keeps back."""
         releases = self.archive.house.releases
+        kept_back = {*self._quarantined, *withheld(released_stages(self.archive.house))}
         for number in range(current.number, 0, -1):
             model = releases.numbered(number).model_version
-            if model is not None and model not in self._quarantined:
+            if model is not None and model not in kept_back:
                 return model
         return None
 

@@ -3,7 +3,7 @@
 -- unit: bits_per_byte, standard_error bit/byte (lower is better); total_bits bit; byte_count byte; document_count 1; train_seconds s
 -- column version_number: Number of the model version, from 1 in order of publishing.
 -- column is_newest: 1 for the version published last, 0 for others.
--- column is_current: 1 for the version that is served now: promoted last and not in quarantine; 0 for others.
+-- column is_current: 1 for the version that is served now: promoted last, by the gate or by a person, and neither rolled back, retired nor in quarantine; 0 for others.
 -- column is_newest_snapshot: 1 for the test set that was measured last, 0 for older ones.
 -- column total_bits: Bits for the whole slice: bits per byte times bytes; sums of it over sums of bytes stay right.
 -- column cause: Why the model was trained.

@@ -3,7 +3,7 @@
 -- unit: bits_per_byte bit/byte; next_token_probability 0 to 1; hit_top_5 0 or 1, so a hit rate is sum(hit_top_5) / count(*)
 -- column version_number: Number of the model version, from 1 in order of publishing.
 -- column is_newest: 1 for the version published last, 0 for others.
--- column is_current: 1 for the version that is served now: promoted last and not in quarantine; 0 for others.
+-- column is_current: 1 for the version that is served now: promoted last, by the gate or by a person, and neither rolled back, retired nor in quarantine; 0 for others.
 -- column is_newest_snapshot: 1 for the test set that was measured last, 0 for older ones.
 -- column hit_top_5: 1 where the next token was among the five most likely, 0 elsewhere.
 -- column published_at: When the model version was published (UTC).

@@ -1,9 +1,9 @@
 -- grain: one row per model version and evaluation snapshot it was judged on
 -- owner: team:models
--- unit: difference, standard_error bit/byte; difference is candidate minus the version it was compared with, below 0 is better; standing is current, replaced or rejected
+-- unit: difference, standard_error bit/byte; difference is candidate minus the version it was compared with, below 0 is better; standing is current, replaced, rejected, waits for approval, rolled back or retired
 -- column version_number: Number of the model version, from 1 in order of publishing.
--- column is_current: 1 for the version that is served now: promoted last and not in quarantine; 0 for others.
--- column standing: current, replaced or rejected.
+-- column is_current: 1 for the version that is served now: promoted last, by the gate or by a person, and neither rolled back, retired nor in quarantine; 0 for others.
+-- column standing: current, replaced, rejected, waits for approval, rolled back or retired.
 -- column is_promoted: 1 where the version was promoted, 0 where not.
 select
     p.model_version,
@@ -11,7 +11,10 @@ select
     m.is_current,
     case
         when m.is_current = 1 then 'current'
-        when p.promoted then 'replaced'
+        when m.stage = 'rolled_back' then 'rolled back'
+        when m.stage is not null and m.stage <> 'current' then m.stage
+        when p.promoted or m.stage = 'current' then 'replaced'
+        when p.waits then 'waits for approval'
         else 'rejected'
     end as standing,
     case when p.promoted then 1 else 0 end as is_promoted,

@@ -4,7 +4,7 @@
 -- column version_number: Number of the model version, from 1 in order of publishing.
 -- column model_version: Model version.
 -- column is_newest: 1 for the version published last, 0 for others.
--- column is_current: 1 for the version that is served now: promoted last and not in quarantine; 0 for others.
+-- column is_current: 1 for the version that is served now: promoted last, by the gate or by a person, and neither rolled back, retired nor in quarantine; 0 for others.
 -- column evaluation_snapshot: Test set that was measured on.
 -- column is_newest_snapshot: 1 for the test set that was measured last, 0 for older ones.
 -- column dataset: Dataset whose held-out documents were scored.

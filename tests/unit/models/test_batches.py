@@ -1,11 +1,12 @@
 """Promises of packing and sampling."""
 
+import json
 from itertools import islice
 
 import numpy as np
 import pytest
 
-from models.batches import batches, fixed_windows, pack, windows
+from models.batches import Loader, batches, fixed_windows, pack
 from models.config import TINY
 from models.documents import of_split
 from models.errors import NoDocumentsError
@@ -34,9 +35,9 @@ def test_bytes_per_token_counts_every_byte(documents, packed):
 
 
 def test_an_epoch_shows_each_token_at_most_once_and_nearly_all(packed):
-    drawn = windows(packed, context=16, random=np.random.default_rng(0))
-    first = [window for epoch, window in islice(drawn, packed.token_count) if epoch == 0]
-    shown = np.bincount(np.concatenate([window[:-1] for window in first]), minlength=400)
+    drawn = Loader(packed, context=16, batch=1, seed=0)
+    first = [batch.inputs_BT[0] for batch in islice(drawn, packed.token_count) if batch.epoch == 0]
+    shown = np.bincount(np.concatenate(first), minlength=400)
     there = np.bincount(np.concatenate(packed.documents), minlength=400)
     assert np.all(shown <= there)
     assert there.sum() - shown.sum() <= 17
@@ -58,7 +59,29 @@ def test_the_seed_fixes_the_order(packed):
 
 def test_too_little_text_is_an_error(packed):
     with pytest.raises(NoDocumentsError, match="do not fill one window"):
-        next(windows(packed, context=10**6, random=np.random.default_rng(0)))
+        Loader(packed, context=10**6, batch=1, seed=0)
+
+
+@pytest.mark.parametrize("done", [0, 1, 7, 40])
+def test_a_loader_taken_up_again_goes_on_as_if_it_had_never_stopped(packed, done):
+    whole, other = batches(packed, TINY), batches(packed, TINY)
+    for _ in range(done):
+        next(whole)
+    other.resume(json.loads(json.dumps(whole.state())))
+    for one, two in islice(zip(whole, other, strict=True), 40):  # more than one pass
+        assert np.array_equal(one.inputs_BT, two.inputs_BT)
+        assert one.epoch == two.epoch
+
+
+def test_a_batch_names_the_documents_it_shows(packed, tokenizer, documents):
+    texts = {each.document_id: each.text for each in documents}
+    for batch in islice(batches(packed, TINY), 30):
+        named = batch.document_names()
+        assert len(named) == len(set(named))
+        for epoch, at in batch.windows:
+            shown = tokenizer.decode(epoch.window(at).tolist())
+            joined = "".join(texts[name] for name in epoch.names_in(at))
+            assert shown.strip("\ufffd") in joined
 
 
 def test_validation_windows_are_fixed_and_absent_when_there_is_no_text(packed):

@@ -5,14 +5,16 @@ import json
 import os
 import pickle
 import shutil
+import struct
 import subprocess
 import sys
 
 import pytest
 import torch
 
-from models.checkpoint import FILES, SUMS, CheckpointStore, load, load_unverified
+from models.checkpoint import FILES, CheckpointStore, load, load_unverified
 from models.config import TINY
+from models.durable import SUMS
 from models.errors import CheckpointError
 from models.lm import LanguageModel
 from tests.unit.models.conftest import ORIGIN
@@ -84,6 +86,24 @@ def test_a_pickle_named_safetensors_is_refused_and_not_executed(copy, monkeypatc
     with pytest.raises(CheckpointError, match="is no safetensors file"):
         load_unverified(copy)
     assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x02", struct.pack("<Q", 2**62) + b"{}", struct.pack("<Q", 2**63 - 1), b"PK\x03\x04" + bytes(100)],
+    ids=["empty", "one byte", "a header of 2^62 bytes", "a header and nothing else", "a zip archive as torch saves it"],
+)
+def test_what_is_no_safetensors_file_is_refused(copy, content):
+    (copy / "model.safetensors").write_bytes(content)
+    with pytest.raises(CheckpointError, match="is no safetensors file"):
+        load_unverified(copy)
+
+
+def test_weights_cut_short_are_refused_though_nobody_compares_checksums(copy):
+    content = (copy / "model.safetensors").read_bytes()
+    (copy / "model.safetensors").write_bytes(content[:-100])
+    with pytest.raises(CheckpointError, match="is no safetensors file"):
+        load_unverified(copy)
 
 
 def test_weights_of_another_shape_are_refused(copy):

@@ -46,6 +46,28 @@ def test_a_newer_rejected_version_is_not_current(published):
     assert standing == [("a", "replaced"), ("b", "current"), ("c", "rejected")]
 
 
+def stage(name, number, word, minutes):
+    key = {"event_key": f"{number:010d}:{word}:{name}", "model_version": name, "stage": word}
+    return {**key, "decided_by": "ada", "reason": "words", **run(minutes)}
+
+
+def test_a_persons_decisions_move_what_is_current(published):
+    promoted = [promotion("a", 0, promoted=True), promotion("b", 10, promoted=True)]
+    versions = {"gold.model_versions": [version("a", 0), version("b", 10)], "gold.promotions": promoted}
+    back = [stage("b", 5, "rolled_back", 20), stage("a", 5, "current", 20)]
+    steps = {
+        "rolled back": (back, [("a", "current"), ("b", "rolled back")]),
+        "forward again": (
+            [*back, stage("a", 6, "rolled_back", 30), stage("b", 6, "current", 30)],
+            [("a", "rolled back"), ("b", "current")],
+        ),
+        "retired": ([*back, stage("b", 7, "retired", 30)], [("a", "current"), ("b", "retired")]),
+    }
+    for rows, wanted in steps.values():
+        connection = published(versions | {"gold.model_stages": rows})
+        assert fetch(connection, "select model_version, standing from kpi.promotions order by 1") == wanted
+
+
 def test_no_version_is_current_before_one_is_promoted(published):
     connection = published(
         {"gold.model_versions": [version("a", 0)], "gold.promotions": [promotion("a", 0, promoted=False)]}

@@ -99,7 +99,7 @@ def test_a_view_over_a_view_needs_the_tables_of_both():
     names = set(publishable_views(["gold.predictions"]))
     assert "kpi.predictions" not in names
     assert "kpi.predictions" in publishable_views(
-        ["gold.predictions", "gold.model_versions", "gold.promotions", "gold.model_quarantines"]
+        ["gold.predictions", "gold.model_versions", "gold.promotions", "gold.model_stages", "gold.model_quarantines"]
     )
 
 

@@ -1,0 +1,73 @@
+"""Shows model versions, and takes the decisions of people about them."""
+
+import click
+
+from dagster_project.commands.base import ExampleCommand, local
+
+BY = click.option("--by", required=True, help="Who decides: a user of policy.yaml in the state folder.")
+REASON = click.option("--reason", required=True, help="Why; it is kept with the decision.")
+
+
+@click.group(epilog="Example: lakehouse models list")
+def models() -> None:
+    """List, compare, approve, roll back and retire model versions."""
+
+
+@models.command("list", cls=ExampleCommand, example="lakehouse models list")
+def list_versions() -> None:
+    """List all versions with their stage and their bits per byte on the newest held-out documents."""
+    from dagster_project.registering import listed
+
+    print(listed(local()))
+
+
+@models.command(cls=ExampleCommand, example="lakehouse models show gpt-0001")
+@click.argument("version")
+def show(version: str) -> None:
+    """Say everything that is recorded about VERSION: recipe, data, code, environment, judgements and decisions."""
+    from dagster_project.registering import shown
+
+    print(shown(local(), version))
+
+
+@models.command(cls=ExampleCommand, example="lakehouse models diff gpt-0001 gpt-0002")
+@click.argument("one")
+@click.argument("other")
+def diff(one: str, other: str) -> None:
+    """Say in what versions ONE and OTHER differ."""
+    from dagster_project.registering import differences
+
+    print(differences(local(), one, other))
+
+
+@models.command(cls=ExampleCommand, example="lakehouse models approve gpt-0002 --by lakehouse --reason 'read the card'")
+@click.argument("version")
+@BY
+@REASON
+def approve(version: str, by: str, reason: str) -> None:
+    """Make VERSION current, which waits for a person; it is compared again on the documents of today."""
+    from dagster_project.registering import approved
+
+    print(approved(local(), version, by=by, reason=reason))
+
+
+@models.command(cls=ExampleCommand, example="lakehouse models rollback --by lakehouse --reason 'writes nonsense'")
+@click.argument("version", required=False)
+@BY
+@REASON
+def rollback(version: str | None, by: str, reason: str) -> None:
+    """Make VERSION current again, or the one before the current one; the one left does not come back by itself."""
+    from dagster_project.registering import rolled_back
+
+    print(rolled_back(local(), version, by=by, reason=reason))
+
+
+@models.command(cls=ExampleCommand, example="lakehouse models retire gpt-0001 --by lakehouse --reason 'outdated'")
+@click.argument("version")
+@BY
+@REASON
+def retire(version: str, by: str, reason: str) -> None:
+    """Keep VERSION back for good and write its post-mortem page."""
+    from dagster_project.registering import retired
+
+    print(retired(local(), version, by=by, reason=reason))

@@ -1,0 +1,75 @@
+"""How well labels were told, with intervals over groups: texts of one chapter are alike and count as one draw.
+
+Shapes: N texts, G groups, L labels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+RESAMPLES, _AT_ONCE = 2000, 100
+Floats = npt.NDArray[np.float64]
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+def accuracy(right_N: npt.NDArray[np.bool_], groups: Sequence[str]) -> Interval:
+    """Return the share that is right, its interval by a bootstrap over groups; one group gives one point."""
+    return _bootstrapped(right_N.astype(np.float64), groups)
+
+
+def difference(right_N: npt.NDArray[np.bool_], other_N: npt.NDArray[np.bool_], groups: Sequence[str]) -> Interval:
+    """Return how much more often the first is right than the other on the same texts."""
+    return _bootstrapped(right_N.astype(np.float64) - other_N, groups)
+
+
+def macro_f1(told_N: Ids, true_N: Ids, label_count: int) -> float:
+    """Return the mean over labels of the harmonic mean of precision and recall; a label nobody tells counts nought."""
+    scores = []
+    for label in range(label_count):
+        hits = float(((told_N == label) & (true_N == label)).sum())
+        said, there = float((told_N == label).sum()), float((true_N == label).sum())
+        scores.append(2 * hits / (said + there) if said + there else 0.0)
+    return float(np.mean(scores))
+
+
+def calibration_error(chances_NL: Floats, true_N: Ids, *, bins: int = 10) -> float:
+    """Return the expected calibration error, https://arxiv.org/abs/1706.04599: how far sureness is from being right."""
+    sure_N, told_N = chances_NL.max(axis=1), chances_NL.argmax(axis=1)
+    places = np.minimum((sure_N * bins).astype(np.int64), bins - 1)
+    error = 0.0
+    for place in range(bins):
+        here = places == place
+        if here.any():
+            error += here.mean() * abs(float(sure_N[here].mean()) - float((told_N[here] == true_N[here]).mean()))
+    return float(error)
+
+
+def ratio_interval(sums_G: Floats, sizes_G: Floats) -> Interval:
+    """Return sum over sum, with the interval of a bootstrap over the groups behind the two."""
+    draw, count = np.random.default_rng(0), len(sums_G)
+    found = []
+    for _ in range(RESAMPLES // _AT_ONCE):
+        drawn = draw.multinomial(count, np.full(count, 1 / count), size=_AT_ONCE)
+        found.append((drawn @ sums_G) / (drawn @ sizes_G))
+    low, high = np.quantile(np.concatenate(found), [0.025, 0.975])
+    return Interval(float(sums_G.sum() / sizes_G.sum()), float(low), float(high))
+
+
+def _bootstrapped(values_N: Floats, groups: Sequence[str]) -> Interval:
+    _, place_N = np.unique(np.array(groups), return_inverse=True)
+    return ratio_interval(np.bincount(place_N, weights=values_N), np.bincount(place_N).astype(np.float64))

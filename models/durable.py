@@ -1,0 +1,92 @@
+"""Files that survive a crash: JSON written whole, folders brought to the disk, and leftovers of dead processes."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from models.config import file_sha256
+from models.errors import CheckpointError
+
+SUMS = "SHA256SUMS"
+WRITING = ".writing-"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        CheckpointError: the file is missing, cut short or holds something else.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}; restore it or train again") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} holds no JSON object; restore it or train again")
+    return value
+
+
+def write_json(path: Path, value: Mapping[str, object]) -> None:
+    """Write a JSON object with sorted keys."""
+    path.write_text(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def sync(path: Path) -> None:
+    """Bring a file or folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def seal(folder: Path, names: tuple[str, ...]) -> None:
+    """Write the checksums of a folder's files, close them to writing, and bring everything to the disk."""
+    sums = "".join(f"{file_sha256(folder / name)}  {name}\n" for name in names)
+    (folder / SUMS).write_text(sums, encoding="utf-8")
+    for name in (*names, SUMS):
+        (folder / name).chmod(0o444)
+        sync(folder / name)
+    sync(folder)
+
+
+def verify(folder: Path, names: tuple[str, ...]) -> None:
+    """Compare every file with its recorded checksum before anything is read from it.
+
+    Raises:
+        CheckpointError: a file is missing, or its bytes are not those that were written.
+    """
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"no readable {SUMS} in {folder}: {error}; train the model again") from error
+    recorded = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    if sorted(recorded) != sorted(names):
+        raise CheckpointError(f"{folder / SUMS} lists {sorted(recorded)}, not {sorted(names)}; train the model again")
+    for name, digest in recorded.items():
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(f"{path} is missing; restore the folder from the object store or train again")
+        if file_sha256(path) != digest:
+            raise CheckpointError(f"{path} is not what was written (SHA-256 differs); restore it or train again")
+
+
+def remove_unfinished(root: Path) -> int:
+    """Delete what killed runs left half-written, told by the process id in the name. Returns how many."""
+    left = [path for path in root.glob(f"{WRITING}*") if not _alive(int(path.name.split("-")[1]))]
+    for path in left:
+        shutil.rmtree(path)
+    return len(left)
+
+
+def _alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,165 @@
+"""Tests of a model as data: read from YAML, each with a threshold, an owner and what a failure stops."""
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+
+from models.errors import TrialError
+
+SHIPPED = Path(__file__).with_name("trials.yaml")
+
+Stops = Literal["training", "promotion", "nothing"]
+
+BEFORE = ("first_loss_gap", "one_batch_loss_share", "weights_without_gradient", "near_duplicate_share")
+AFTER = (
+    "worst_dataset_ratio",
+    "real_order_share",
+    "other_document_ratio",
+    "recited_share_gap",
+    "secret_exposure_bits",
+    "valid_utf8_share",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A made-up secret of digits and the sentence, with ``{secret}``, that it is planted in."""
+
+    sentence: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One test: a measure, the threshold its value must keep, and what a failure stops."""
+
+    name: str
+    measure: str
+    stops: Stops
+    owner: str
+    means: str
+    at_most: float | None = None
+    at_least: float | None = None
+    secrets: tuple[Secret, ...] = ()
+
+    @property
+    def threshold(self) -> float:
+        """The value that decides."""
+        limit = self.at_least if self.at_most is None else self.at_most
+        assert limit is not None
+        return limit
+
+    def holds(self, value: float) -> bool:
+        """Say whether a value keeps the threshold; one that is no number never does."""
+        if math.isnan(value):
+            return False
+        return value >= self.threshold if self.at_most is None else value <= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """What a test gave; `detail` names the worst cases."""
+
+    trial: str
+    measure: str
+    value: float
+    threshold: float
+    comparison: str
+    passed: bool
+    stops: str
+    owner: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A measure's value and its worst cases."""
+
+    value: float
+    detail: str = ""
+
+
+def read_trials(path: Path = SHIPPED) -> list[Trial]:
+    """Read tests from a YAML file.
+
+    Raises:
+        TrialError: the file is unreadable, or a test lacks a field or has one too many.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise TrialError(f"cannot read tests of the model from {path}: {error}; see models/trials.yaml") from error
+    if not isinstance(values, dict) or not values:
+        raise TrialError(f"{path} holds no tests; copy models/trials.yaml and change it")
+    return [_trial(path, str(name), each) for name, each in values.items()]
+
+
+def file_hash(path: Path) -> str:
+    """Return a short name of a file's tests: results of other thresholds are other results."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+
+
+def _trial(path: Path, name: str, values: object) -> Trial:
+    try:
+        given: dict[str, Any] = dict(values)  # type: ignore[call-overload]  # what is no mapping raises TypeError
+        secrets = tuple(Secret(**each) for each in given.pop("secrets", ()))
+        trial = Trial(name=name, secrets=secrets, **given)
+        faults = _faults(trial)
+    except (TypeError, ValueError) as error:
+        raise TrialError(f"test {name!r} of {path} is no test: {error}; see models/trials.yaml") from error
+    if faults:
+        raise TrialError(f"test {name!r} of {path}: {'; '.join(faults)}; see models/trials.yaml")
+    return trial
+
+
+def _faults(trial: Trial) -> list[str]:
+    faults = []
+    if trial.measure not in (*BEFORE, *AFTER):
+        faults.append(f"measure {trial.measure!r} is none of {', '.join((*BEFORE, *AFTER))}")
+    if (trial.at_most is None) == (trial.at_least is None):
+        faults.append("give either at_most or at_least")
+    elif not isinstance(trial.threshold, int | float):
+        faults.append(f"threshold {trial.threshold!r} is no number")
+    if trial.stops not in get_args(Stops):
+        faults.append(f"stops {trial.stops!r} is none of {', '.join(get_args(Stops))}")
+    if not str(trial.owner).strip():
+        faults.append("it has no owner")
+    if any("{secret}" not in each.sentence or not str(each.secret).isdigit() for each in trial.secrets):
+        faults.append("a secret is digits, and its sentence holds {secret}")
+    if trial.measure == "secret_exposure_bits" and not trial.secrets:
+        faults.append("it names no secrets")
+    return faults
+
+
+def results(trials: Iterable[Trial], measured: Mapping[str, Measured]) -> list[TrialResult]:
+    """Judge the tests whose measure was taken."""
+    return [
+        TrialResult(
+            trial=each.name,
+            measure=each.measure,
+            value=measured[each.measure].value,
+            threshold=float(each.threshold),
+            comparison="at_least" if each.at_most is None else "at_most",
+            passed=each.holds(measured[each.measure].value),
+            stops=each.stops,
+            owner=each.owner,
+            detail=measured[each.measure].detail,
+        )
+        for each in trials
+        if each.measure in measured
+    ]
+
+
+def as_values(given: Iterable[TrialResult]) -> list[dict[str, Any]]:
+    """Results as JSON values; a value that is no finite number stands as text would not, so it becomes None."""
+    return [asdict(each) | {"value": each.value if math.isfinite(each.value) else None} for each in given]
+
+
+def from_values(values: Iterable[Mapping[str, Any]]) -> list[TrialResult]:
+    """Results read back from JSON values."""
+    return [TrialResult(**{**each, "value": math.nan if each["value"] is None else each["value"]}) for each in values]

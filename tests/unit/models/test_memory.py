@@ -1,0 +1,75 @@
+"""Promises of asking, before training, whether a recipe fits into memory."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from models import memory
+from models.config import DEMO, TINY
+from models.device import Device
+from models.errors import TooLargeError
+from models.memory import free_bytes, needed_bytes, require_fits
+from models.train import train
+
+ROOT = Path(__file__).parents[3]
+CPU = Device(torch.device("cpu"), torch.float32, "cpu", 2)
+LARGE = dataclasses.replace(DEMO, width=1024, heads=8, mlp_width=3072, layers=24, context=1024, batch=64)
+
+
+def test_a_recipe_that_fits_is_let_through():
+    require_fits(TINY, CPU, tokens=1000, free=2**30)
+
+
+def test_one_that_does_not_is_refused_with_the_nearest_that_does():
+    free = 40 * 2**30
+    with pytest.raises(TooLargeError, match=r"needs about \d+\.\d+ GiB and 36\.00 GiB may be used") as refused:
+        require_fits(LARGE, CPU, tokens=1000, free=free)
+    batch = int(re.search(r"fits has batch=(\d+) and all else the same", str(refused.value))[1])
+    require_fits(dataclasses.replace(LARGE, batch=batch), CPU, tokens=1000, free=free)
+    with pytest.raises(TooLargeError):
+        require_fits(dataclasses.replace(LARGE, batch=batch + 1), CPU, tokens=1000, free=free)
+
+
+@pytest.mark.parametrize(("gib", "said"), [(16, "has batch=1"), (6, "layers="), (0.3, "halve the width")])
+def test_the_less_memory_the_more_must_give_way(gib, said):
+    with pytest.raises(TooLargeError, match=said):
+        require_fits(LARGE, CPU, tokens=1000, free=int(gib * 2**30))
+
+
+def test_it_is_said_before_the_first_step(documents, monkeypatch):
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 2**20)
+    seen = []
+    with pytest.raises(TooLargeError):
+        train(documents, TINY, threads=1, on_progress=seen.append)
+    assert not seen
+
+
+def test_free_memory_is_a_plausible_number():
+    assert 2**26 < free_bytes(CPU) < 2**50
+
+
+PEAK = """
+import dataclasses, resource, sys
+from models.config import DEMO
+from models.documents import Document
+from models.train import train
+recipe = dataclasses.replace(DEMO, vocabulary_size=400, layers=6, context=256, batch=16, steps=2)
+texts = [f"lesson {n} " + "the school of the town reads every new book " * 40 for n in range(200)]
+train([Document(str(n), "d", text, "train") for n, text in enumerate(texts)], recipe, threads=2)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def test_the_estimate_is_above_the_measured_peak_and_not_far_above():
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK],
+        cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=280, check=True,
+    )  # fmt: skip
+    recipe = dataclasses.replace(DEMO, vocabulary_size=400, layers=6, context=256, batch=16)
+    needed = needed_bytes(recipe, CPU, tokens=200 * 500)
+    assert int(done.stdout) <= needed <= 2 * int(done.stdout)
