@@ -89,19 +89,22 @@ def _other_document_ratio(subject: Subject) -> Measured:
 
 
 def _recited_share_gap(subject: Subject) -> Measured:
-    learned, held = (_recited(subject, split) for split in ("train", "test"))
-    return Measured(learned - held, f"{learned:.1%} of training documents, {held:.1%} of held-out ones")
+    """Return how much more of the training documents is recited, less two standard errors: few documents say little."""
+    (learned, learned_count), (held, held_count) = (_recited(subject, split) for split in ("train", "test"))
+    error = math.sqrt(learned * (1 - learned) / learned_count + held * (1 - held) / held_count)
+    told = f"{learned:.1%} of {learned_count} training documents, {held:.1%} of {held_count} held-out ones"
+    return Measured(learned - held - 2 * error, told)
 
 
-def _recited(subject: Subject, split: str) -> float:
-    """Share of documents whose next tokens the likeliest continuation gives word for word."""
+def _recited(subject: Subject, split: str) -> tuple[float, int]:
+    """Share of documents whose next tokens the likeliest continuation gives word for word, and how many were asked."""
     prompt, count = min(32, _half(subject)), _written(subject)
     passages = [each for each in _passages(subject, split, prompt + count) if len(each) == prompt + count]
     if not passages:
-        return 0.0
+        return 0.0, 1
     tokens_BT = torch.from_numpy(np.stack(passages)).to(subject.device.torch_device)
     said_BT = _likeliest(subject, tokens_BT[:, :prompt], count)
-    return float((said_BT == tokens_BT[:, prompt:]).all(dim=1).double().mean())
+    return float((said_BT == tokens_BT[:, prompt:]).all(dim=1).double().mean()), len(passages)
 
 
 def _secret_exposure_bits(subject: Subject, secrets: Sequence[Secret]) -> Measured:
