@@ -102,6 +102,15 @@ MODELS: Mapping[str, Sequence[Mapping[str, object]]] = {
         | {"dataset": SLICES[1 + place % 2], "in_top_5": place % 4 != 0, "next_token_probability": place / 20}
         for version, test_set, place in itertools.product(VERSIONS, SETS, range(1, 13))
     ],
+    "gold.model_tests": [
+        _measured(version, SETS[0])
+        | {"test": test, "value": 0.5, "threshold": 0.6, "passed": True, "stops": "promotion"}
+        for version, test in itertools.product(VERSIONS, ("no_dataset_is_left_behind", "writes_text"))
+    ],
+    "gold.model_measures": [
+        {"model_version": version, "measure": "bits_per_byte", "slice": part, "measured_on": SETS[0], "value": 2.0}
+        for version, part in itertools.product(VERSIONS, SLICES)
+    ],
     "gold.promotions": [
         _measured(VERSIONS[0], SETS[0])
         | {"compared_with": None, "promoted": True, "difference": None, "standard_error": None}
