@@ -72,4 +72,5 @@ def ratio_interval(sums_G: Floats, sizes_G: Floats) -> Interval:
 
 def _bootstrapped(values_N: Floats, groups: Sequence[str]) -> Interval:
     _, place_N = np.unique(np.array(groups), return_inverse=True)
-    return ratio_interval(np.bincount(place_N, weights=values_N), np.bincount(place_N).astype(np.float64))
+    sums_G = np.bincount(place_N, weights=values_N).astype(np.float64)
+    return ratio_interval(sums_G, np.bincount(place_N).astype(np.float64))

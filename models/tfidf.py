@@ -28,7 +28,8 @@ class TfidfBaseline:
 
     def logits(self, texts: Sequence[str]) -> Tensor:
         """Scores NL; their softmax is a probability."""
-        return torch.sparse.mm(_features(texts, self.places, self.rarity_F), self.weight_FL) + self.bias_L
+        logits_NL: Tensor = torch.sparse.mm(_features(texts, self.places, self.rarity_F), self.weight_FL) + self.bias_L
+        return logits_NL
 
 
 def fit_tfidf(texts: Sequence[str], labels_N: Tensor, *, label_count: int, strength: float = 1.0) -> TfidfBaseline:
