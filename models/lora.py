@@ -47,7 +47,7 @@ def add_lora(
         RecipeError: the model has no such layer.
     """
     for weight in model.parameters():
-        weight.requires_grad_(requires_grad=False)
+        weight.requires_grad_(False)  # noqa: FBT003 - torch names it otherwise in its stubs
     generator = torch.Generator().manual_seed(seed)
     made = []
     for parent, name, layer in _linear_layers(model):
