@@ -11,14 +11,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from models.accuracy import Interval, accuracy, calibration_error, ratio_interval
+from models.accuracy import Interval, calibration_error, ratio_interval
 from models.baselines import Ids
 from models.batches import pack
 from models.checkpoint import Loaded
 from models.device import Device
 from models.documents import Document, of_split
-from models.known_tests import PUBLISHED_MODELS, Pair, Question
-from models.likelihood import bits_of
 from models.lm import Past
 from models.scores import ALL, DocumentScore, Measure
 
@@ -54,64 +52,6 @@ def bits_per_byte(scores: Sequence[DocumentScore], snapshot: str) -> list[Measur
         interval = ratio_interval(bits_N, np.array([each.byte_count for each in own], np.float64))
         found.append(_measure("bits_per_byte", name, interval, len(own), snapshot))
     return found
-
-
-def blimp(loaded: Loaded, pairs: Sequence[Pair], device: Device) -> list[Measure]:
-    """Share of minimal pairs whose grammatical sentence needs fewer bits, over all and by paradigm."""
-    texts = [text for pair in pairs for text in (pair.good, pair.bad)]
-    bits = bits_of(loaded, _sentences(loaded, texts), device).numpy()
-    right = bits[0::2] < bits[1::2]
-    on = f"BLiMP, {len(pairs)} pairs"
-    whole = accuracy(right, [pair.paradigm for pair in pairs])
-    found = [_measure("blimp_accuracy", ALL, whole, len(pairs), on)]
-    for paradigm in sorted({pair.paradigm for pair in pairs}):
-        here = np.array([pair.paradigm == paradigm for pair in pairs])
-        interval = accuracy(right[here], [str(at) for at in range(int(here.sum()))])
-        found.append(_measure("blimp_accuracy", paradigm, interval, int(here.sum()), on))
-    return found
-
-
-def published(accuracies: dict[str, dict[str, float]], paradigms: Sequence[str]) -> list[Measure]:
-    """The published models' mean accuracy over the same paradigms, all 1,000 pairs of each."""
-    shown = sorted(set(paradigms) & set(accuracies))
-    return [
-        Measure(
-            "blimp_accuracy",
-            f"published: {name}",
-            float(np.mean([accuracies[each][name] for each in shown])),
-            None,
-            None,
-            1000 * len(shown),
-            "BLiMP, as published",
-        )
-        for name in PUBLISHED_MODELS
-        if shown
-    ]
-
-
-def arc(loaded: Loaded, questions: Sequence[Question], device: Device) -> list[Measure]:
-    """Share of questions whose right answer needs the fewest bits a byte after the question; chance is about 0.25."""
-    right = [_answered(loaded, each, device) for each in questions]
-    found = []
-    for part in sorted({each.part for each in questions}):
-        here = np.array([ok for ok, each in zip(right, questions, strict=True) if each.part == part])
-        interval = accuracy(here, [str(at) for at in range(len(here))])
-        found.append(_measure("arc_accuracy", part, interval, len(here), f"ARC {part}, {len(here)} questions"))
-    return found
-
-
-def _answered(loaded: Loaded, question: Question, device: Device) -> bool:
-    tokenizer, longest = loaded.tokenizer, loaded.recipe.context
-    opening = [tokenizer.end_of_text, *tokenizer.encode(f"Question: {question.question}\nAnswer:")]
-    sequences, skip = [], []
-    for answer in question.answers:
-        said = tokenizer.encode(f" {answer}")[: longest - 1]
-        before = opening[-(longest - len(said)) :]
-        sequences.append(np.array([*before, *said], np.int64))
-        skip.append(len(before) - 1)
-    bits = bits_of(loaded, sequences, device, skip=skip).numpy()
-    sizes = np.array([len(answer.encode()) + 1 for answer in question.answers])
-    return int((bits / sizes).argmin()) == question.right
 
 
 def _calibration(loaded: Loaded, held: list[Document], snapshot: str, device: Device) -> Measure:
@@ -161,11 +101,6 @@ def _memory(loaded: Loaded, snapshot: str) -> Measure:
     """Largest resident size of the process that measured, in bytes; the weights alone are four bytes a parameter."""
     peak = 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Measure("peak_memory_bytes", ALL, peak, None, None, loaded.model.parameter_count(), snapshot)
-
-
-def _sentences(loaded: Loaded, texts: Sequence[str]) -> list[Ids]:
-    end, longest = loaded.tokenizer.end_of_text, loaded.recipe.context
-    return [np.array([end, *tokens][:longest], np.int64) for tokens in loaded.tokenizer.encode_all(texts)]
 
 
 def _measure(name: str, part: str, interval: Interval, count: int, on: str) -> Measure:

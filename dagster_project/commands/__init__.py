@@ -10,8 +10,6 @@ from dagster_project.commands.doi import doi
 from dagster_project.commands.dremio import provision_dremio
 from dagster_project.commands.export import export
 from dagster_project.commands.maintain import maintain
-from dagster_project.commands.finetune import finetune
-from dagster_project.commands.measure import measure
 from dagster_project.commands.models import models
 from dagster_project.commands.policy import policy
 from dagster_project.commands.protect import protect
@@ -41,8 +39,6 @@ COMMANDS: tuple[click.Command, ...] = (
     retract,
     policy,
     models,
-    measure,
-    finetune,
     sql,
     settings,
     docs,

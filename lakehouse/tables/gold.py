@@ -171,7 +171,7 @@ MODEL_MEASURES = TableDefinition(
         Column(
             "measure",
             pa.string(),
-            "bits_per_byte, calibration_error, blimp_accuracy, arc_accuracy (1); cpu_milliseconds_per_token (ms); "
+            "bits_per_byte, calibration_error (1); cpu_milliseconds_per_token (ms); "
             "peak_memory_bytes (byte).",
             nullable=False,
         ),
