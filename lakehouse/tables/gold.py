@@ -171,8 +171,7 @@ MODEL_MEASURES = TableDefinition(
         Column(
             "measure",
             pa.string(),
-            "bits_per_byte, calibration_error (1); cpu_milliseconds_per_token (ms); "
-            "peak_memory_bytes (byte).",
+            "bits_per_byte, calibration_error (1); cpu_milliseconds_per_token (ms); peak_memory_bytes (byte).",
             nullable=False,
         ),
         Column(

@@ -15,6 +15,15 @@ LOAD = {
     "dataset_commit": COMMIT, "row_count": 7, "run_id": RUN, "code_commit": CODE, "recorded_at": MORNING,
 }  # fmt: skip
 MODEL = {"model_version": "lm-1", "recorded_at": MORNING, "cause": "first", "run_id": RUN, "code_commit": CODE}
+TESTED = {
+    "model_version": "lm-1", "evaluation_snapshot": "held-out", "test": "writes_text", "measure": "printable_share",
+    "value": 0.5, "comparison": "at_least", "threshold": 0.75, "passed": False, "stops": "promotion",
+    "owner": "team:models", "detail": "page 3", "recorded_at": MORNING,
+}  # fmt: skip
+MEASURED = {
+    "model_version": "lm-1", "measure": "bits_per_byte", "slice": "docs", "measured_on": "held-out", "value": 2.5,
+    "low": 2.25, "high": 2.75, "count": 9, "recorded_at": MORNING,
+}  # fmt: skip
 SUBMISSION = {
     "submission": "marks@1", "content_sha256": "aa", "rules_version": "r1", "dataset": "marks", "dataset_version": "1",
     "verdict": "refused", "personal_count": 3, "validated_at": MORNING,
@@ -39,9 +48,18 @@ EXAMPLES = [
         "training_curve",
         {
             "gold.model_versions": [MODEL],
-            "gold.training_curve": [{"model_version": "lm-1", "step": 5, "train_bits_per_byte": 2.5}],
+            "gold.training_curve": [
+                {"model_version": "lm-1", "step": 5, "train_bits_per_byte": 2.5, "utilisation": 0.25}
+            ],
         },
-        {"version_number": 1, "is_newest": 1, "is_current": 0, "step": 5, "train_bits_per_byte": 2.5},
+        {
+            "version_number": 1,
+            "is_newest": 1,
+            "is_current": 0,
+            "step": 5,
+            "train_bits_per_byte": 2.5,
+            "utilisation": 0.25,
+        },
     ),
     (
         "model_licences",
@@ -50,6 +68,46 @@ EXAMPLES = [
             "gold.token_shares": [{"model_version": "lm-1", "dataset": "marks", "token_count": 5, "token_share": 1.0}],
         },
         {"version_number": 1, "licence": "none given", "token_count": 5, "token_share": 1.0},
+    ),
+    (
+        "model_tests",
+        {"gold.model_versions": [MODEL], "gold.model_tests": [TESTED]},
+        {
+            "version_number": 1,
+            "is_newest": 1,
+            "is_current": 0,
+            "value_measured": 0.5,
+            "comparison": "at_least",
+            "threshold": 0.75,
+            "is_passed": 0,
+            "is_blocking": 1,
+            "tested_at": MORNING,
+        },
+    ),
+    (
+        "model_tests",
+        {
+            "gold.model_versions": [MODEL],
+            "gold.model_tests": [TESTED | {"value": 1.0, "passed": True, "stops": "nothing"}],
+        },
+        {"value_measured": 1.0, "is_passed": 1, "is_blocking": 0},
+    ),
+    (
+        "model_measures",
+        {"gold.model_versions": [MODEL], "gold.model_measures": [MEASURED]},
+        {
+            "version_number": 1,
+            "is_newest": 1,
+            "is_current": 0,
+            "measure": "bits_per_byte",
+            "slice": "docs",
+            "measured_on": "held-out",
+            "value_measured": 2.5,
+            "low": 2.25,
+            "high": 2.75,
+            "things": 9,
+            "measured_at": MORNING,
+        },
     ),
     (
         "retrain_decisions",

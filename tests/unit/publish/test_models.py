@@ -68,6 +68,18 @@ def test_a_persons_decisions_move_what_is_current(published):
         assert fetch(connection, "select model_version, standing from kpi.promotions order by 1") == wanted
 
 
+def test_a_version_that_waits_shows_who_let_it_through(published):
+    waits = promotion("a", 0, promoted=False) | {"waits": True}
+    rows = {"gold.model_versions": [version("a", 0)], "gold.promotions": [waits]}
+    both = (
+        "select m.stage, m.decided_by, m.is_current, p.standing "
+        "from kpi.model_versions as m inner join kpi.promotions as p on m.model_version = p.model_version"
+    )
+    assert fetch(published(rows), both) == [(None, None, 0, "waits for approval")]
+    approved = rows | {"gold.model_stages": [stage("a", 5, "current", 20)]}
+    assert fetch(published(approved), both) == [("current", "ada", 1, "current")]
+
+
 def test_no_version_is_current_before_one_is_promoted(published):
     connection = published(
         {"gold.model_versions": [version("a", 0)], "gold.promotions": [promotion("a", 0, promoted=False)]}
