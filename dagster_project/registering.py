@@ -102,8 +102,8 @@ def _standing(house: Lakehouse) -> dict[str, str]:
     for row in sorted(read_released(house, PROMOTIONS).to_pylist(), key=lambda row: row["recorded_at"]):
         word = "waits for approval" if row["waits"] else "rejected"
         found[row["model_version"]] = "replaced" if row["promoted"] else word
-    for version, row in newest_stages(read_released(house, MODEL_STAGES).to_pylist()).items():
-        found[version] = "replaced" if row["stage"] == "current" else row["stage"].replace("_", " ")
+    for version, decision in newest_stages(read_released(house, MODEL_STAGES).to_pylist()).items():
+        found[version] = "replaced" if decision["stage"] == "current" else decision["stage"].replace("_", " ")
     current = current_model(house)
     if current is not None:
         found[current] = "current"
@@ -129,7 +129,7 @@ def _indented(title: str, values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _flat(training: Mapping[str, Any]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for name, value in training.items():
         if name == "curve":
             continue
