@@ -43,10 +43,19 @@ def records(found: Inspection, provenance: Provenance) -> tuple[TableWrite, ...]
 
 
 def require_kept(
-    house: Lakehouse, found: Inspection, origin: Origin, context: dg.AssetExecutionContext, version: DatasetVersion
+    house: Lakehouse,
+    found: Inspection,
+    origin: Origin,
+    context: dg.AssetExecutionContext,
+    version: DatasetVersion,
+    *,
+    already_published: bool,
 ) -> None:
-    """Raise BrokenPromiseError when nothing may be published, once that is on record."""
-    if not found.blocked:
+    """Raise BrokenPromiseError when nothing may be published, once that is on record.
+
+    A promise that was changed later takes nothing back: what is published stays, and the check says what is broken.
+    """
+    if not found.blocked or already_published:
         return
     provenance = origin.provenance(context, dataset=version.dataset, dataset_version=version.version)
     key = f"expectations:{version.dataset}@{version.version}:{version.commit}:{found.expectations.version}"

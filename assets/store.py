@@ -19,6 +19,7 @@ from lakehouse.ports import DatasetVersion, DatasetVersions, TableWrite
 from lakehouse.tables.documents import assemble, documents_sha256
 from lakehouse.tables.expectations.book import Expectations
 from lakehouse.tables.gold import DOCUMENTS, LOADS
+from lakehouse.tables.health import ROWS_ASIDE
 from lakehouse.tables.register import TERMS
 from lakehouse.tables.write_audit_publish import Lakehouse
 
@@ -82,13 +83,14 @@ def silver_tables(
         writes = silver_writes(shelf.landed(context.partition_key).folder, description, version, found.sift)
     yield verdict(found)
     with failures():
-        require_kept(house, found, origin, context, version)
+        published = _row_counts(house, version)["silver"] > 0
+        require_kept(house, found, origin, context, version, already_published=published)
         _commit(context, house, origin, "silver", version, writes, beside=records(found, origin.provenance(context)))
         shelf.done(context.partition_key)
         counts = _row_counts(house, version)
     yield _loaded(writes, version, description)
-    whole = counts["bronze"] == counts["silver"] + found.aside_count
-    yield dg.AssetCheckResult(check_name=WHOLE.name, passed=whole, metadata={**counts, "set_aside": found.aside_count})
+    whole = counts["bronze"] == counts["silver"] + counts["set_aside"]
+    yield dg.AssetCheckResult(check_name=WHOLE.name, passed=whole, metadata=dict(counts))
 
 
 @dg.asset(
@@ -161,8 +163,9 @@ def _commit(
 
 
 def _row_counts(house: Lakehouse, version: DatasetVersion) -> Counter[str]:
-    """Return how many rows of a version were loaded into each layer, as its loads say."""
-    counts: Counter[str] = Counter(bronze=0, silver=0)
+    """Return how many rows of a version were loaded into each layer, as its loads say, and how many were set aside."""
+    aside = read_released(house, ROWS_ASIDE, columns=["dataset_commit"])["dataset_commit"].to_pylist()
+    counts: Counter[str] = Counter(bronze=0, silver=0, set_aside=aside.count(version.commit))
     for row in read_released(house, LOADS).to_pylist():
         if row["dataset_commit"] == version.commit:
             counts[row["layer"]] += row["row_count"]

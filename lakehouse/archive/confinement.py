@@ -89,6 +89,15 @@ def shut_in(writable: Iterable[Path]) -> None:
     _refuse_calls(library, machine)
 
 
+def writes_are_confined() -> bool:
+    """Say whether this kernel can keep a process from writing elsewhere: it knows Landlock, version 2 or newer."""
+    return sys.platform == "linux" and _landlock_version(ctypes.CDLL(None, use_errno=True)) >= LEAST_VERSION
+
+
+def _landlock_version(library: ctypes.CDLL) -> int:
+    return int(library.syscall(CREATE_RULESET, None, 0, 1))
+
+
 def _refuse_calls(library: ctypes.CDLL, machine: _Machine) -> None:
     program = _program(machine)
     body = ctypes.create_string_buffer(program, len(program))
@@ -115,7 +124,7 @@ def _program(machine: _Machine) -> bytes:
 
 
 def _confine_writing(library: ctypes.CDLL, writable: Iterable[Path]) -> None:
-    version = library.syscall(CREATE_RULESET, None, 0, 1)
+    version = _landlock_version(library)
     if version < LEAST_VERSION:
         return
     handled = WRITES | (TRUNCATE if version >= VERSION_WITH_TRUNCATE else 0)

@@ -152,7 +152,8 @@ class Pool:
 
     def _give_back(self, engine: Engine, user: str) -> None:
         engine.deadline = float("inf")
-        engine.idle_since = time.monotonic()
+        if user != PLANNING:
+            engine.idle_since = time.monotonic()
         ended = engine.dead or engine.spent or engine.resident_bytes() > engine.warm_bytes + GROWN_BYTES
         with self._changed:
             kept = engine in self._lent | self._filled and not ended and not self._closed.is_set()
@@ -238,8 +239,11 @@ class Pool:
         return done
 
     def _warm_one(self, engine: Engine) -> bool:
+        filled = False
         try:
-            return self._warm(engine)
+            filled = self._warm(engine)
+            return filled
         finally:
-            engine.warm_bytes = engine.resident_bytes()
+            if filled or not engine.warm_bytes:
+                engine.warm_bytes = engine.resident_bytes()
             self._give_back(engine, PLANNING)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -86,12 +87,10 @@ class StatementLog:
         self._waiting.join()
         lines: list[str] = []
         for file in reversed(self._files()):
-            lines = [*file.read_text(encoding="utf-8").splitlines(), *lines]
+            lines = [*file.read_text(encoding="utf-8").split("\n"), *lines]
             if len(lines) >= NEWEST:
                 break
-        known = [json.loads(line) for line in reversed(lines[-NEWEST:])]
-        for row in known:
-            row["asked_at"] = datetime.fromisoformat(row["asked_at"]).replace(tzinfo=None)
+        known = [row for line in reversed(lines[-NEWEST:]) if line and (row := _read(line)) is not None]
         return pa.Table.from_pylist(known, schema=SCHEMA)
 
     def flush(self) -> None:
@@ -108,7 +107,7 @@ class StatementLog:
                     self._forget()
                     today = day
                 self._append(day, statement)
-            except OSError:
+            except Exception:  # a writer that ends would stop every later statement
                 log.exception("a statement could not be recorded user=%s", statement.user_name)
             finally:
                 self._waiting.task_done()
@@ -120,7 +119,7 @@ class StatementLog:
         path = self.folder / f"{PREFIX}{day}{SUFFIX}"
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "a", encoding="utf-8") as file:
-            file.write(json.dumps(known, ensure_ascii=False) + "\n")
+            file.write(json.dumps(known) + "\n")
 
     def _forget(self) -> None:
         """Delete the files of days that are not to be kept any more."""
@@ -132,3 +131,14 @@ class StatementLog:
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob(f"{PREFIX}*{SUFFIX}"))
+
+
+def _read(line: str) -> dict[str, Any] | None:
+    """Return a recorded statement; None for a line that a crash cut off."""
+    try:
+        row: dict[str, Any] = json.loads(line)
+        row["asked_at"] = datetime.fromisoformat(row["asked_at"]).replace(tzinfo=None)
+    except (ValueError, KeyError, TypeError):
+        log.warning("a recorded statement cannot be read length=%d", len(line))
+        return None
+    return row

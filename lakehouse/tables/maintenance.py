@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
-from lakehouse.errors import CommitConflictError, NoReleaseError
+from lakehouse.errors import BusyError, CommitConflictError, NoReleaseError
 from lakehouse.ports import Provenance, Retention, Surplus, TableState, TableUpkeep
 from lakehouse.tables.gold import MAINTENANCE
 from lakehouse.tables.intents import Intent, IntentLog, Move
 from lakehouse.tables.release import Release
+from lakehouse.tables.withdrawals import require_none_open
 from lakehouse.tables.write_audit_publish import Lakehouse, carry_out, pause, recover
 
 ATTEMPTS = 20
@@ -145,13 +146,24 @@ def _compact(house: Lakehouse, care: TableUpkeep, table: str, provenance: Proven
     return count
 
 
+def _unless_withdrawn(house: Lakehouse, table: str) -> None:
+    """Discard what was staged while a withdrawal began: it holds rows that were read before it."""
+    try:
+        require_none_open(house.objects)
+    except BusyError:
+        house.tables.discard(table, BRANCH)
+        raise
+
+
 def _compact_once(house: Lakehouse, care: TableUpkeep, table: str, provenance: Provenance) -> bool:
     summary = {**provenance.summary(), "lakehouse.maintenance": BRANCH}
     for attempt in range(ATTEMPTS):
         number = recover(house)
+        require_none_open(house.objects)
         staged = care.stage_compaction(table, BRANCH, summary)
         if staged is None:
             return False
+        _unless_withdrawn(house, table)
         counts = house.tables.prove_staged(staged)
         if counts.before != counts.after:
             house.tables.discard(table, BRANCH)

@@ -98,10 +98,10 @@ def test_the_same_again_and_the_same_content_under_another_label_change_nothing(
 
 
 def test_a_withdrawal_leaves_a_new_record_and_a_page_that_says_so(bench, hand_in):
-    hand_in("1", [(4711, 5), (4712, 6)])
+    hand_in("1", [(987654321, 5), (987654322, 6)])
     before = newest(bench, "1")
     withdraw_subject(
-        bench.settings, Request("4711", kind="pupil", reason="asked by letter", by="a clerk"), dry_run=False
+        bench.settings, Request("987654321", kind="pupil", reason="asked by letter", by="a clerk"), dry_run=False
     )
     after = newest(bench, "1")
     assert (before["row_count"], after["row_count"]) == (2, 1)
@@ -117,7 +117,7 @@ def test_a_withdrawal_leaves_a_new_record_and_a_page_that_says_so(bench, hand_in
         ("pupil", 1, "asked by letter")
     ]
     everything = json.dumps(told) + str([dict(row) for row in bench.rows("archive.records")])
-    assert "4711" not in everything
+    assert "987654321" not in everything
 
 
 def test_a_doi_is_reserved_recorded_and_made_findable(bench, hand_in, monkeypatch):

@@ -91,8 +91,9 @@ class Inspection:
     def _history(self, table: str) -> Mapping[str, Sequence[float]]:
         found: dict[str, dict[str, float]] = {}
         for row in sorted(self.known.to_pylist(), key=lambda row: row["recorded_at"]):
-            mine = row["table_name"] == table and row["dataset_version"] != self.version.version
-            if mine and row["observed"] is not None and not row["blocked"]:
+            if row["table_name"] == table and row["dataset_version"] == self.version.version:
+                break  # it was judged then; what came later is no history of it, so a second look says the same
+            if row["table_name"] == table and row["observed"] is not None and not row["blocked"]:
                 # The newest judgement of a version counts, at the place of its first.
                 found.setdefault(row["code"], {})[row["dataset_version"]] = row["observed"]
         return {code: list(by_version.values()) for code, by_version in found.items()}

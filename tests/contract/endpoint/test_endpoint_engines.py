@@ -105,7 +105,7 @@ def test_a_user_takes_no_more_than_a_share_and_the_queue_is_bounded(small, ada, 
 
 def test_a_client_that_does_not_read_keeps_no_engine_beyond_the_deadline(numbers, new_client):
     config = EndpointConfig(
-        users=USERS, roots=(str(numbers.warehouse),), port=0, statement_seconds=0.5, concurrent_statements=1,
+        users=USERS, roots=(str(numbers.warehouse),), port=0, statement_seconds=5.0, concurrent_statements=1,
         queue_seconds=60.0, warm_engines=1,
     )  # fmt: skip
     server = serve(config, numbers.releases)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lakehouse.archive import apart, landing_apart
+from lakehouse.archive import apart, confinement, landing_apart
 from lakehouse.archive.apart import Costs, GivenUp, do_apart
 from lakehouse.archive.landing import land
 from lakehouse.archive.landing_apart import DEFAULT_COSTS, land_in_child
@@ -75,15 +75,20 @@ def misdeeds(tmp_path, monkeypatch):
 LITTLE = Costs(memory_bytes=1 << 30, cpu_seconds=2, wall_seconds=120, file_bytes=3 << 20, answer_bytes=1 << 20)
 
 
+REACHES = ("internet", "datagrams", "local", "program")
+WRITES = ("write", "overwrite", "remove", "rename", "link")
+
+
 def test_the_child_can_reach_nothing_but_its_folders(misdeeds, tmp_path):
     outside, inside = tmp_path / "outside", tmp_path / "inside"
     outside.mkdir()
     inside.mkdir()
     (outside / "there").write_text("as it was")
     done = do_apart("refusals", {"outside": str(outside), "inside": str(inside)}, LITTLE, [inside])
-    assert done == dict.fromkeys(("internet", "datagrams", "local", "program"), "EPERM") | dict.fromkeys(
-        ("write", "overwrite", "remove", "rename", "link"), "EACCES"
-    )
+    assert {name: done[name] for name in REACHES} == dict.fromkeys(REACHES, "EPERM")
+    if not confinement.writes_are_confined():
+        pytest.skip("this kernel has no Landlock of version 2, so writing is not confined")
+    assert {name: done[name] for name in WRITES} == dict.fromkeys(WRITES, "EACCES")
     assert [(path.name, path.read_text()) for path in outside.iterdir()] == [("there", "as it was")]
 
 

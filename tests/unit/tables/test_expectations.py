@@ -237,3 +237,7 @@ def test_an_inspection_sets_rows_aside_by_their_place_and_remembers_earlier_vers
     assert "HIGH" in second.blocked[0]
     again, _ = look("1", known, doubled)
     assert "STEADY" not in {verdict.code for _, verdict in again.broken}, "a version is no history of itself"
+    later = [{**row, "dataset_version": "2", "recorded_at": NOW + timedelta(1)} for row in known.to_pylist()]
+    both = pa.Table.from_pylist([*known.to_pylist(), *later], EXPECTATION_RESULTS.arrow_schema())
+    again, _ = look("1", both, doubled)
+    assert "STEADY" not in {verdict.code for _, verdict in again.broken}, "nor are the versions after it"
