@@ -88,6 +88,7 @@ def _run(
                 code = process.wait()
             finally:
                 process.kill()
+                process.wait()  # after Ctrl-C, leaving Popen waits for a quarter of a second only
     return _answer(verb, code, result=result, log=log)
 
 
