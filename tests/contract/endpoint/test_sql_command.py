@@ -147,6 +147,7 @@ def terminal(environment):
 SLOW = "select count(*) from " + ", ".join(f"lakehouse.gold.loads l{n}" for n in range(7))
 
 
+@pytest.mark.timeout(900)
 def test_a_shell_answers_over_lines_completes_cancels_and_remembers(terminal, environment):
     shell = terminal()
     shell.read_until("lakehouse>")
