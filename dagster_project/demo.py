@@ -264,7 +264,7 @@ def _rows(settings: Settings) -> list[tuple[str, ...]]:
             "Superset",
             f"{settings.url(settings.superset_port)}/superset/dashboard/education-lakehouse/",
             f"{settings.superset_user} / see below",
-            "Dashboard with two tabs: datasets, model",
+            "Dashboard with three tabs: datasets, model, rights",
         ),
         (
             "catalogue",
