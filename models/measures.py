@@ -3,7 +3,6 @@
 Shapes: B sequences, T tokens, V vocabulary, N documents.
 """
 
-import resource
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from models.checkpoint import Loaded
 from models.device import Device
 from models.documents import Document, of_split
 from models.lm import Past
+from models.memory import peak_bytes
 from models.scores import ALL, DocumentScore, Measure
 
 LENGTHS = ((1_000, "under 1 kB"), (10_000, "1 to 10 kB"), (2**63, "10 kB and more"))
@@ -99,8 +99,7 @@ def _write(loaded: Loaded, prompt: Ids, count: int, device: Device) -> None:
 
 def _memory(loaded: Loaded, snapshot: str) -> Measure:
     """Largest resident size of the process that measured, in bytes; the weights alone are four bytes a parameter."""
-    peak = 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return Measure("peak_memory_bytes", ALL, peak, None, None, loaded.model.parameter_count(), snapshot)
+    return Measure("peak_memory_bytes", ALL, float(peak_bytes()), None, None, loaded.model.parameter_count(), snapshot)
 
 
 def _measure(name: str, part: str, interval: Interval, count: int, on: str) -> Measure:

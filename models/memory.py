@@ -1,6 +1,8 @@
 """Whether a recipe fits into memory, worked out before training, and the nearest one that does."""
 
 import dataclasses
+import resource
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ PROCESS = 800 * 2**20
 MARGIN = 0.9
 """Share of free memory that a run may plan with; the rest is for what grows meanwhile."""
 _HEAD_ROWS = 256
+_IN_BYTES = sys.platform == "darwin"
 
 
 def needed_bytes(recipe: Recipe, device: Device, *, tokens: int) -> int:
@@ -46,6 +49,15 @@ def free_bytes(device: Device) -> int:
         return int(torch.cuda.mem_get_info(device.torch_device)[0])
     free = [int(line.split()[1]) * 1024 for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
     return min([*free, *_group_limits()], default=2**63)
+
+
+def peak_bytes() -> int:
+    """Return the largest resident size this process had, in bytes.
+
+    Where the kernel tells it of the program itself: getrusage also counts the process that started it, before exec.
+    """
+    told = [int(line.split()[1]) * 1024 for line in _lines("/proc/self/status") if line.startswith("VmHWM:")]
+    return told[0] if told else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if _IN_BYTES else 1024)
 
 
 def require_fits(recipe: Recipe, device: Device, *, tokens: int, free: int | None = None) -> None:

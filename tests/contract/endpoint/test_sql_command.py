@@ -85,7 +85,7 @@ class Terminal:
         mine, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (30, columns))
         self.process = subprocess.Popen(
-            command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            command, env=_of_terminal(environment), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
             preexec_fn=lambda: _own_terminal(theirs),
         )  # fmt: skip
         os.close(theirs)
@@ -123,6 +123,11 @@ class Terminal:
         self.process.wait()
         with contextlib.suppress(OSError):
             os.close(self.mine)
+
+
+def _of_terminal(environment):
+    """Return the environment without a size, which would count for more than the terminal's own."""
+    return {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}
 
 
 def _own_terminal(fd):

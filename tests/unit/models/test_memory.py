@@ -53,15 +53,30 @@ def test_free_memory_is_a_plausible_number():
     assert 2**26 < free_bytes(CPU) < 2**50
 
 
+def test_the_peak_is_of_this_program_and_not_of_the_one_that_started_it():
+    held = b"x" * 2**30
+    code = "from models.memory import peak_bytes; print(peak_bytes())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 2**24 < int(done.stdout) < len(held)
+
+
 PEAK = """
-import dataclasses, resource, sys
+import dataclasses
 from models.config import DEMO
 from models.documents import Document
+from models.memory import peak_bytes
 from models.train import train
 recipe = dataclasses.replace(DEMO, vocabulary_size=400, layers=6, context=256, batch=16, steps=2)
 texts = [f"lesson {n} " + "the school of the town reads every new book " * 40 for n in range(200)]
 train([Document(str(n), "d", text, "train") for n, text in enumerate(texts)], recipe, threads=2)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(peak_bytes())
 """
 
 
