@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
@@ -30,12 +31,15 @@ from lakehouse.archive.withdraw.steps import Archive
 from lakehouse.ports import DatasetVersion, Provenance, TableWrite
 from lakehouse.tables.documents import assemble, from_texts
 from lakehouse.tables.gold import DOCUMENTS, LOADS
+from lakehouse.tables.health import ROWS_ASIDE
 from lakehouse.tables.release import Release, ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
 from models.config import TINY
 
 NEEDLE = "ZQX7731PLANTED"
 LOGIN = "qv5520login"
+OUTLIERS = ((1, "901.5"), (3, "902.5"))
+"""Fees of another member's loan and of the person's, too high for silver: they are set aside."""
 OTHERS = ("AAA1111OTHER", "BBB2222OTHER")
 
 DATASET = """\
@@ -92,7 +96,7 @@ def submission(label: str, into: Path, *, person: bool = True) -> Path:
     if person:
         members.append((NEEDLE, LOGIN, 2003))
         loans += [(3, NEEDLE, "S1", "mine"), (4, OTHERS[0], "S3", f"borrowed for {NEEDLE}, says {LOGIN}")]
-        fees += [(3, "2.5")]
+        fees += [(3, "2.5"), *OUTLIERS]
         folder.mkdir(parents=True)
         (folder / "README.md").write_text(f"# The club\n\nThanks to {NEEDLE} for the cake.\n")
         stories.append(("praise", f"Everybody likes {LOGIN}, member {NEEDLE} of the club."))
@@ -152,15 +156,28 @@ def load(made: Archive, folder: Path) -> None:
     run = {"run_id": "run", "code_commit": "0" * 40, "recorded_at": datetime.now(UTC)}
     register = [TableWrite(table, rows) for table, rows in register_rows(report).items()]
     write_audit_publish(made.house, register, key=f"register:{landed.content_sha256}", provenance=provenance)
+    aside = []
+
+    def sift(table, rows, places):
+        high = pc.fill_null(pc.greater(rows["amount"], 900.0), False) if table.name == "silver.club_fees" else None
+        for place in places.filter(high).to_pylist() if high is not None else []:
+            named = {"table_name": table.name, "dataset": "club", "dataset_version": version.version}
+            where = {"source_file": place["_source_file"], "row_number": place["_row_number"]}
+            aside.append({**named, "dataset_commit": version.commit, **where, "code": "HIGH", **run})
+        return rows if high is None else rows.filter(pc.invert(high))
+
     for layer, writes in (
         ("bronze", bronze_writes(landed.folder, report.description, version)),
-        ("silver", silver_writes(landed.folder, report.description, version)),
+        ("silver", silver_writes(landed.folder, report.description, version, sift)),
     ):
         loads = pa.Table.from_pylist(
             [{**row, **run} for row in load_rows(writes, version).to_pylist()], schema=LOADS.arrow_schema()
         )
         key_of = f"{layer}:club@{version.version}:{version.commit}"
-        write_audit_publish(made.house, [*writes, TableWrite(LOADS, loads)], key=key_of, provenance=provenance)
+        writes = [*writes, TableWrite(LOADS, loads)]
+        if layer == "silver":
+            writes.append(TableWrite(ROWS_ASIDE, pa.Table.from_pylist(aside, schema=ROWS_ASIDE.arrow_schema())))
+        write_audit_publish(made.house, writes, key=key_of, provenance=provenance)
     texts = from_texts(
         made.house.tables.read("silver.club_stories"), dataset="club", collection="stories", licence=None
     )

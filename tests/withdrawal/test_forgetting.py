@@ -76,7 +76,22 @@ def test_commits_counts_and_reports_tell_the_same_story_afterwards(story):
     for one in new:
         assert club.shelf.landed(f"club@{one.version}").content_sha256 == one.content_sha256
         report = club.shelf.accepted_report(one.content_sha256)
-        assert report.table_rows == {"members": 2, "loans": 2 + (one.version == "2001"), "fees": 1}
+        held = one.version == "2001"
+        assert report.table_rows == {"members": 2, "loans": 2 + held, "fees": 1 + held}
+
+
+def test_rows_that_were_set_aside_go_with_the_person_and_only_the_persons(story):
+    tables = story.archive.house.tables
+    (left,) = tables.read("gold.rows_aside").to_pylist()
+    fees = tables.read("bronze.club_fees").to_pylist()
+    (still,) = [fee for fee in fees if fee["amount"] == "901.5"]
+    assert (left["source_file"], left["row_number"]) == (still["_source_file"], still["_row_number"])
+    counted = {
+        (row["table_name"], row["dataset_version"]): row["row_count"] for row in tables.read("gold.loads").to_pylist()
+    }
+    in_silver = tables.read("silver.club_fees")["dataset_version"].to_pylist()
+    assert counted["silver.club_fees", "2001"] == in_silver.count("2001") == 1
+    assert counted["bronze.club_fees", "2001"] == 2
 
 
 def test_runs_that_were_done_stay_done_by_the_old_and_the_new_commit(story):
@@ -132,7 +147,7 @@ def test_the_receipt_is_signed_lists_what_went_where_and_never_names_the_person(
     receipt = verify(document, public)
     places = {one["place"]: one for one in receipt["places"]}
     first = places["dataset club@2001"]
-    assert first["rows_removed"] == {"fees": 1, "loans": 1, "members": 1}
+    assert first["rows_removed"] == {"fees": 2, "loans": 1, "members": 1}
     assert first["mentions_masked"] == {"descriptions": 1, "loans": 1, "stories": 1}
     assert (first["commit_before"], places["dataset club@2002"]["rows_removed"]) == (
         story.versions_before[0].commit,
@@ -154,7 +169,7 @@ def test_the_receipt_is_signed_lists_what_went_where_and_never_names_the_person(
 def test_a_tombstone_stays_in_the_register(story):
     rows = story.archive.house.tables.read("archive.withdrawals").to_pylist()
     assert [(row["dataset_version"], row["rows_removed"], row["mentions_masked"]) for row in rows] == [
-        ("2001", 3, 3),
+        ("2001", 4, 3),
         ("2002", 0, 0),
     ]
     assert {(row["receipt"], row["reason"], row["withdrawn_by"], row["subject_kind"]) for row in rows} == {
@@ -200,7 +215,7 @@ def test_again_finds_nothing_and_points_to_the_receipt(story, planted):
 
 def test_a_dry_run_tells_and_changes_nothing(story):
     assert not story.dry.carried_out
-    assert story.dry.plan.versions[0].removal.rows == {"fees": 1, "loans": 1, "members": 1}
+    assert story.dry.plan.versions[0].removal.rows == {"fees": 2, "loans": 1, "members": 1}
     assert story.places_after_dry == story.places_before
 
 

@@ -1,7 +1,9 @@
 """What a withdrawal leaves of the rows of an Iceberg table, whichever snapshot or file they come from."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +11,7 @@ import pyarrow.compute as pc
 
 from lakehouse.archive.arrays import Cells, flat, sure
 from lakehouse.archive.eds import TableDescription
+from lakehouse.archive.withdraw.asides import KEY
 from lakehouse.archive.withdraw.matching import Change, is_free_text, masked
 from lakehouse.archive.withdraw.plan import PartKind, Plan, PlannedVersion
 from lakehouse.archive.withdraw.statements import actor_values, data_without
@@ -28,11 +31,15 @@ HOUSE = ("archive", "gold")
 
 @dataclass(frozen=True)
 class Cleaning:
-    """The person's values and the new hashes (`mask`), what the plan removes, and the models put in quarantine."""
+    """The person's values and the new hashes (`mask`), what the plan removes, and the models put in quarantine.
+
+    `asides` are the rows of ``gold.rows_aside`` that go: silver never had them.
+    """
 
     plan: Plan
     mask: Mask
     quarantined: Collection[str] = ()
+    asides: pa.Table | None = None
 
     def of(self, table: str) -> Callable[[pa.Table], Cleaned]:
         """Return what cleans the rows of a table, by its name ``namespace.table``."""
@@ -89,6 +96,8 @@ class Cleaning:
         kept = self._recounted(rows) if table == LOADS.name else self._without_whole(rows, table)
         if table == DOCUMENTS.name:
             kept = self._without_documents(kept)
+        if table == ROWS_ASIDE.name:
+            kept = self._without_asides(kept)
         if table == PREDICTIONS.name and self.quarantined:
             of_them = pc.is_in(rows.column("model_version"), value_set=pa.array(sorted(self.quarantined), pa.string()))
             kept = rows.filter(pc.invert(of_them))
@@ -146,11 +155,25 @@ class Cleaning:
             if not one.removal.whole
         }
         rows = self._without_whole(rows, LOADS.name)
+        never = Counter((row["table_name"], row["dataset_version"]) for row in self._asides)
         counts = [
-            row["row_count"] - gone.get((row["table_name"], row["dataset_commit"]), 0) for row in rows.to_pylist()
+            row["row_count"]
+            - gone.get((row["table_name"], row["dataset_commit"]), 0)
+            + never[row["table_name"], row["dataset_version"]]
+            for row in rows.to_pylist()
         ]
         place = rows.column_names.index("row_count")
         return rows.set_column(place, rows.field("row_count"), pa.array(counts, pa.int64()))
+
+    @cached_property
+    def _asides(self) -> list[dict[str, object]]:
+        return [] if self.asides is None else self.asides.to_pylist()
+
+    def _without_asides(self, rows: pa.Table) -> pa.Table:
+        """Leave out the places of rows that are no longer in bronze."""
+        gone = {tuple(row[name] for name in KEY) for row in self._asides}
+        stays = [tuple(row[name] for name in KEY) not in gone for row in rows.select(list(KEY)).to_pylist()]
+        return rows.filter(pa.array(stays, pa.bool_()))
 
     def _without_whole(self, rows: pa.Table, table: str) -> pa.Table:
         """Leave out what was made of the data of versions that go as a whole."""
