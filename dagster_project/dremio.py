@@ -4,6 +4,7 @@ from dagster_project.settings import PREFIX, Settings
 from dagster_project.wiring import lakehouse
 from lakehouse.adapters.dremio_rest import DremioRest
 from lakehouse.adapters.dremio_setup import Change, Files, Source, nessie, rest_catalog, set_up
+from lakehouse.adapters.iceberg_database import SCHEMES
 from lakehouse.errors import UnknownSettingError
 from lakehouse.publish.views import SOURCE, SPACE, at_snapshots, in_reading_order
 from lakehouse.tables.release import Release, View
@@ -42,6 +43,10 @@ def source(settings: Settings) -> Source:
         settings.s3_secure,
     )
     uri = settings.dremio_catalog_uri or settings.catalog_uri
+    if uri.startswith(SCHEMES):
+        raise UnknownSettingError(
+            f"Dremio reads no catalog in PostgreSQL ({uri}); name another in {PREFIX}DREMIO_CATALOG_URI"
+        )
     make = {"nessie": nessie, "rest": rest_catalog}[settings.dremio_source]
     root = settings.catalog_warehouse
     return make(SOURCE, uri, root.removeprefix("s3://") if settings.dremio_source == "nessie" else root, files)

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import secrets
 import subprocess
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from lakehouse.errors import UnknownSettingError
 
 PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "LAKEHOUSE_"
+PASSWORD_WITHIN = re.compile(r"postgres(?:ql)?://(?:[^@/?]*:[^@]*@|.*[?&]password=)")
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Home = Annotated[Path, AfterValidator(lambda path: (PROJECT / path).resolve())]
@@ -45,7 +47,10 @@ class Settings(BaseModel):
     )
     s3_steward_secret_key: SecretStr = Field(SecretStr(""), description="Its secret key.")
     s3_bucket: str = Field("lake", description="Bucket for releases.")
-    catalog_uri: str = Field("", description="Address of the Iceberg REST catalog.")
+    catalog_uri: str = Field(
+        "", description="Address of the Iceberg REST catalog, or postgresql://user@host:port/database for one there."
+    )
+    catalog_password: SecretStr = Field(SecretStr(""), description="Password of that database's user.")
     catalog_warehouse: str = Field("s3://icewh", description="Warehouse name in that catalog.")
 
     sql_uri: str = Field("", description="Address of the SQL engine, grpc://host:port or grpc+tls://host:port.")
@@ -145,6 +150,7 @@ def read_env_file(path: Path) -> dict[str, str]:
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Return the settings; raise UnknownSettingError for a name or value that is not one.
 
+    A secret may also stand in a file of its own, which its name with ``_FILE`` after it gives.
     ``LAKEHOUSE_PROFILE`` names one more env file, which stands above the state folder's own.
     """
     given = {k: v for k, v in (os.environ if environment is None else environment).items() if k.startswith(PREFIX)}
@@ -154,10 +160,30 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         raise UnknownSettingError(f"{PREFIX}PROFILE names {profile!r}, which is not a file")
     home = next((layer[f"{PREFIX}HOME"] for layer in reversed(layers) if f"{PREFIX}HOME" in layer), None)
     own = _parse({f"{PREFIX}HOME": home} if home else {})
-    merged = dict(read_env_file(own.env_file))
+    merged = _with_secrets(read_env_file(own.env_file))
     for layer in layers:
-        merged.update(layer)
+        merged.update(_with_secrets(layer))
     return _parse(merged)
+
+
+def _with_secrets(layer: Mapping[str, str]) -> dict[str, str]:
+    """Return settings with each secret that is given as ``NAME_FILE`` read from that file, its last line end left off.
+
+    A relative path counts from the project's folder, since servers are started elsewhere than commands.
+    """
+    secret = {
+        f"{PREFIX}{name.upper()}" for name, field in Settings.model_fields.items() if field.annotation is SecretStr
+    }
+    found = dict(layer)
+    for name in sorted(secret.intersection(name.removesuffix("_FILE") for name in layer if name.endswith("_FILE"))):
+        path = found.pop(f"{name}_FILE")
+        if name in layer:
+            raise UnknownSettingError(f"{name} and {name}_FILE are both given; keep one")
+        try:
+            found[name] = (PROJECT / path).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UnknownSettingError(f"{name}_FILE is {path!r}, which cannot be read ({error}); correct it") from error
+    return found
 
 
 def _parse(pairs: Mapping[str, str]) -> Settings:
@@ -167,6 +193,7 @@ def _parse(pairs: Mapping[str, str]) -> Settings:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "`lakehouse settings` lists all"
             raise UnknownSettingError(f"{name} is not a setting; {hint}")
+    _require_no_password(pairs.get(f"{PREFIX}CATALOG_URI", ""))
     try:
         return Settings.model_validate({known[name]: value for name, value in pairs.items()})
     except ValidationError as error:
@@ -175,6 +202,14 @@ def _parse(pairs: Mapping[str, str]) -> Settings:
         raise UnknownSettingError(
             f"{name} is {first['input']!r}: {first['msg']}; correct it and start again"
         ) from error
+
+
+def _require_no_password(address: str) -> None:
+    if PASSWORD_WITHIN.match(address):
+        raise UnknownSettingError(
+            f"{PREFIX}CATALOG_URI holds a password, which commands and logs would show; move it to "
+            f"{PREFIX}CATALOG_PASSWORD, or to a file that {PREFIX}CATALOG_PASSWORD_FILE names"
+        )
 
 
 def machine_environment() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Turns settings into the objects that assets ask for; nothing connects before it is used."""
 
+from functools import partial
 from pathlib import Path
 
 from assets.gate import Gate
@@ -10,6 +11,7 @@ from dagster_project.judging import fair_gate, rule_packs
 from dagster_project.settings import PROJECT, Settings, code_commit
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.datalad import DataladVersions
+from lakehouse.adapters.iceberg_database import SCHEMES
 from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
 from lakehouse.adapters.object_store import LocalObjects, S3Objects
 from lakehouse.archive.identifiers import Naming
@@ -36,16 +38,25 @@ def lakehouse(settings: Settings) -> Lakehouse:
     access_key = settings.s3_access_key.get_secret_value()
     secret_key = settings.s3_secret_key.get_secret_value()
     objects = S3Objects(settings.s3_endpoint, access_key, secret_key, settings.s3_bucket, secure=settings.s3_secure)
+    return Lakehouse(tables=_tables(settings), objects=objects, releases=ReleaseLog(objects, publishable_views))
+
+
+def _tables(settings: Settings) -> IcebergTables:
+    """Return the tables of the catalog at the address in the settings, a database's or a REST server's."""
+    make = (
+        partial(IcebergTables.database, password=settings.catalog_password.get_secret_value())
+        if settings.catalog_uri.startswith(SCHEMES)
+        else IcebergTables.rest
+    )
     scheme = "https" if settings.s3_secure else "http"
-    tables = IcebergTables.rest(
+    return make(
         settings.catalog_uri,
         warehouse=settings.catalog_warehouse,
-        access_key=access_key,
-        secret_key=secret_key,
+        access_key=settings.s3_access_key.get_secret_value(),
+        secret_key=settings.s3_secret_key.get_secret_value(),
         s3_endpoint=f"{scheme}://{settings.s3_endpoint}",
         locks=settings.home / "run",
     )
-    return Lakehouse(tables=tables, objects=objects, releases=ReleaseLog(objects, publishable_views))
 
 
 def care(settings: Settings) -> TableUpkeep:

@@ -1,6 +1,9 @@
 """Fixtures that several kinds of tests share: tiny tables, and one SeaweedFS for each test process."""
 
 import os
+import pwd
+import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,6 +27,7 @@ from lakehouse.tables.write_audit_publish import Lakehouse
 
 ACCESS_KEY = "test-access"
 SECRET_KEY = "test-secret"
+POSTGRES_PASSWORD = "test-postgres-secret"
 
 
 @dataclass
@@ -32,6 +36,8 @@ class Seaweed:
 
     data: Path
     ports: seaweedfs.SeaweedPorts
+    access_key: str = ACCESS_KEY
+    secret_key: str = SECRET_KEY
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -81,6 +87,93 @@ def seaweed() -> Iterator[Seaweed]:
         server.start()
         yield server
         server.kill()
+
+
+@dataclass
+class PostgresServer:
+    """A PostgreSQL on loopback: how to reach it, and how to break it off and start it again."""
+
+    folder: Path
+    port: int
+    user: str | None
+    password: str = POSTGRES_PASSWORD
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def uri(self) -> str:
+        return f"postgresql://lake@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        # A file system that loses no writes of a killed process is enough here, so nothing is synced.
+        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
+        command = [program("postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)]
+        with (self.folder / "postgres.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, *(f"--{name}={value}" for name, value in options.items())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                **self.as_user(),
+            )
+
+    def as_user(self) -> dict[str, object]:
+        """Return as whom its programs run: it refuses the root user."""
+        own = {"env": {"LC_ALL": "C"}, "cwd": self.folder}
+        if self.user is None:
+            return own
+        return {**own, "user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []}
+
+    def break_off(self) -> None:
+        """End it in the midst of whatever it does, as a crash would; its children end too."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(timeout=60)
+
+    def tables(self, folder: Path, *, password: str = POSTGRES_PASSWORD, patience_s: float = 60.0) -> IcebergTables:
+        return IcebergTables.database(
+            self.uri,
+            password=password,
+            warehouse=f"file://{folder}",
+            access_key="",
+            secret_key="",
+            s3_endpoint="",
+            patience_s=patience_s,
+        )
+
+
+def program(name: str) -> str:
+    """Return a program of PostgreSQL: on the path, or where Debian puts its newest; skip where there is none."""
+    found = shutil.which(name) or max(map(str, Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), default=None)
+    if found is None:
+        pytest.skip(f"no {name} of PostgreSQL on this machine")
+    return found
+
+
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """Start a PostgreSQL on a free loopback port; skip where it is not installed, or cannot be run."""
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
+        server = PostgresServer(Path(folder), seaweedfs.free_ports(1)[0], "nobody" if os.getuid() == 0 else None)
+        password = Path(folder) / "password"
+        password.write_text(POSTGRES_PASSWORD)
+        if server.user is not None:
+            for path in (server.folder, password):
+                shutil.chown(path, server.user)
+        settings = ["--username=lake", "--auth=scram-sha-256", f"--pwfile={password}", "--no-locale", "--encoding=UTF8"]
+        made = subprocess.run(
+            [program("initdb"), "-D", str(server.folder / "data"), "--no-sync", *settings],
+            capture_output=True,
+            text=True,
+            check=False,
+            **server.as_user(),
+        )
+        if made.returncode:
+            pytest.skip(f"PostgreSQL cannot be set up as {server.user or 'this user'} here: {made.stderr[-300:]}")
+        server.start()
+        try:
+            yield server
+        finally:
+            server.break_off()
 
 
 @dataclass
@@ -154,7 +247,14 @@ def minio() -> Iterator[MinioServer]:
         yield server
 
 
-BACKENDS = ["local", *(pytest.param(name, marks=pytest.mark.servers) for name in ("seaweedfs", "minio"))]
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One PostgreSQL on a free loopback port, for all tests of this process."""
+    with running_postgres() as server:
+        yield server
+
+
+BACKENDS = ["local", *(pytest.param(name, marks=pytest.mark.servers) for name in ("seaweedfs", "minio", "postgres"))]
 
 
 @dataclass(frozen=True)
@@ -171,7 +271,7 @@ class Backend:
 
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    """Tables and objects on a folder, on SeaweedFS, and on MinIO; with an empty object store each time."""
+    """Tables and objects on a folder, on SeaweedFS, on MinIO, and with a catalog in PostgreSQL; no objects at first."""
     opened: list[IcebergTables] = []
 
     def remember(tables: IcebergTables) -> IcebergTables:
@@ -182,6 +282,9 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
         yield Backend(
             lambda: remember(IcebergTables.local(tmp_path / "tables")), lambda: LocalObjects(tmp_path / "objects")
         )
+    elif request.param == "postgres":
+        catalog: PostgresServer = request.getfixturevalue("postgres")
+        yield Backend(lambda: remember(catalog.tables(tmp_path / "tables")), lambda: LocalObjects(tmp_path / "objects"))
     elif request.param == "minio":
         other: MinioServer = request.getfixturevalue("minio")
         other.empty()

@@ -1,4 +1,4 @@
-"""Iceberg tables through PyIceberg: a REST catalog over S3, or SQLite over a local folder."""
+"""Iceberg tables through PyIceberg: a REST catalog or a database over S3, or SQLite over a local folder."""
 
 import contextlib
 import hashlib
@@ -14,22 +14,23 @@ from pathlib import Path
 import pyarrow as pa
 from pyiceberg import exceptions as vendor
 from pyiceberg.catalog import Catalog
-from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from pyiceberg.table.update import RemoveSnapshotRefUpdate, RemoveSnapshotsUpdate, TableUpdate
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from lakehouse.adapters import (
     iceberg_branches,
+    iceberg_catalogs,
     iceberg_history,
     iceberg_past,
     iceberg_pins,
     iceberg_rewrite,
     iceberg_scan,
 )
+from lakehouse.adapters.iceberg_database import PATIENCE_SECONDS
 from lakehouse.adapters.iceberg_faults import TRANSLATIONS
 from lakehouse.adapters.iceberg_history import properties
 from lakehouse.adapters.iceberg_schema import (
@@ -40,7 +41,6 @@ from lakehouse.adapters.iceberg_schema import (
     require_owner,
     table_properties,
 )
-from lakehouse.adapters.iceberg_seal import FILE_IO, SealedSqlCatalog
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import (
     AncestryError,
@@ -54,23 +54,10 @@ from lakehouse.errors import (
 from lakehouse.ports import Cleaned, Rewritten, RowCounts, StagedWrite, TablePointer, TableWrite
 from lakehouse.tables.lock import archive_lock
 
-CATALOG = "lakehouse"
 ATTEMPTS = 20
 FIRST_WAIT_S = 0.02
 LONGEST_WAIT_S = 1.0
 TURN_S = 20.0
-
-
-def _s3_properties(endpoint: str, access_key: str, secret_key: str) -> dict[str, str]:
-    return {
-        "py-io-impl": FILE_IO,
-        "s3.endpoint": endpoint,
-        "s3.access-key-id": access_key,
-        "s3.secret-access-key": secret_key,
-        "s3.region": "us-east-1",
-        "s3.connect-timeout": "5.0",
-        "s3.request-timeout": "60.0",
-    }
 
 
 @dataclass(frozen=True)
@@ -84,18 +71,7 @@ class IcebergTables:
     @classmethod
     def local(cls, folder: Path) -> "IcebergTables":
         """Return tables whose catalog is SQLite and whose files lie in `folder`."""
-
-        def connect() -> Catalog:
-            folder.mkdir(parents=True, exist_ok=True)
-            where = folder.resolve()
-            properties = {
-                "uri": f"sqlite:///{where}/catalog.sqlite",
-                "warehouse": f"file://{where}/warehouse",
-                "py-io-impl": FILE_IO,
-            }
-            return SealedSqlCatalog(CATALOG, **properties)
-
-        return cls(str(folder), connect)
+        return cls(str(folder), lambda: iceberg_catalogs.in_folder(folder))
 
     @classmethod
     def rest(
@@ -112,14 +88,13 @@ class IcebergTables:
 
         All processes of a machine must name the same folder of `locks`; the default is the temporary folder.
         """
-        properties = {
-            "uri": uri,
-            "warehouse": warehouse,
-            "credential": f"{access_key}:{secret_key}",
-            "oauth2-server-uri": f"{uri}/v1/oauth/tokens",
-            **_s3_properties(s3_endpoint, access_key, secret_key),
-        }
-        return cls(uri, lambda: RestCatalog(CATALOG, **properties), locks or Path(tempfile.gettempdir()))
+        files = {"warehouse": warehouse, **iceberg_catalogs.s3_properties(s3_endpoint, access_key, secret_key)}
+        credential = f"{access_key}:{secret_key}"
+        return cls(
+            uri,
+            lambda: iceberg_catalogs.over_rest(uri, credential=credential, files=files),
+            locks or Path(tempfile.gettempdir()),
+        )
 
     @classmethod
     def database(
@@ -130,11 +105,22 @@ class IcebergTables:
         access_key: str,
         secret_key: str,
         s3_endpoint: str,
+        password: str = "",
         locks: Path | None = None,
+        patience_s: float = PATIENCE_SECONDS,
     ) -> "IcebergTables":
-        """Return tables whose catalog is the SQL database at `uri` (SQLAlchemy's form) and whose files lie on S3."""
-        properties = {"uri": uri, "warehouse": warehouse, **_s3_properties(s3_endpoint, access_key, secret_key)}
-        return cls(uri, lambda: SealedSqlCatalog(CATALOG, **properties), locks or Path(tempfile.gettempdir()))
+        """Return tables whose catalog is the SQL database at `uri` and whose files lie on S3.
+
+        ``postgresql://user@host:port/database``, to which what libpq knows may be added (``?sslmode=verify-full``), and
+        the password by itself; a server that is away is asked again for `patience_s` seconds. For SQLite, SQLAlchemy's
+        form.
+        """
+        files = {"warehouse": warehouse, **iceberg_catalogs.s3_properties(s3_endpoint, access_key, secret_key)}
+        return cls(
+            uri,
+            lambda: iceberg_catalogs.in_database(uri, password=password, patience_s=patience_s, files=files),
+            locks or Path(tempfile.gettempdir()),
+        )
 
     @cached_property
     def _seen(self) -> dict[str, Table]:
@@ -146,8 +132,9 @@ class IcebergTables:
         with self._translated("the catalog"):
             try:
                 return self.connect()
-            except OperationalError:
-                # Two processes that open a fresh SQLite catalog at once both create its tables; the second finds them.
+            except (OperationalError, ProgrammingError, IntegrityError):
+                # Two processes that open a fresh SQL catalog at once both create its tables; the second finds them.
+                # SQLite and PostgreSQL each have their own words for it.
                 return self.connect()
 
     def close(self) -> None:

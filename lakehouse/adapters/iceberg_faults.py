@@ -1,9 +1,9 @@
-"""What the errors of PyIceberg, Arrow, the HTTP client and SQLite mean here."""
+"""What the errors of PyIceberg, Arrow, the HTTP client and SQL databases mean here."""
 
 from collections.abc import Mapping
 
 from pyiceberg import exceptions as vendor
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from lakehouse.errors import (
     CommitConflictError,
@@ -31,6 +31,7 @@ TRANSLATIONS: Mapping[type[Exception], tuple[type[LakehouseError], str]] = {
     vendor.RESTError: (PermanentError, "the catalog refused the request; check the name and the server's log"),
     vendor.ValidationError: (SchemaError, "the schema does not fit"),
     OperationalError: (ServiceUnavailableError, "the catalog's database is busy or gone; try again"),
+    DBAPIError: (PermanentError, "the catalog's database refused; check the user's rights and the database's log"),
     FileNotFoundError: (PermanentError, "one of its files is gone; restore it from a backup"),
     OSError: (ServiceUnavailableError, "the server does not answer; start it and try again"),
 }

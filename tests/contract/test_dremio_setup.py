@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from dagster_project.dremio import source
+from dagster_project.settings import load_settings
 from lakehouse.adapters.dremio_rest import DremioRest
 from lakehouse.adapters.dremio_setup import Files, nessie, rest_catalog, set_up
-from lakehouse.errors import LoginError, PermanentError, QueryError, ServiceUnavailableError
+from lakehouse.errors import LoginError, PermanentError, QueryError, ServiceUnavailableError, UnknownSettingError
 from lakehouse.publish.views import at_snapshots, in_reading_order, load_views, required_tables
 from lakehouse.tables.release import View
 
@@ -188,3 +190,10 @@ def test_every_view_can_name_its_snapshots():
     for view in load_views().values():
         tables = required_tables(view.sql)
         assert at_snapshots(view.sql, dict.fromkeys(tables, 7)).count("AT SNAPSHOT '7'") >= len(tables)
+
+
+def test_a_catalog_in_postgres_is_refused_since_dremio_cannot_read_it(tmp_path):
+    given = {"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_CATALOG_URI": "postgresql://lake@db/lake"}
+    with pytest.raises(UnknownSettingError, match="LAKEHOUSE_DREMIO_CATALOG_URI"):
+        source(load_settings(given))
+    assert source(load_settings({**given, "LAKEHOUSE_DREMIO_CATALOG_URI": "http://nessie:19120/api/v2"})).name

@@ -56,3 +56,43 @@ def test_secrets_are_not_shown(tmp_path):
     settings = load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_SQL_PASSWORD": "hush-hush"})
     assert "hush-hush" not in repr(settings)
     assert settings.sql_password.get_secret_value() == "hush-hush"
+
+
+def test_a_secret_may_stand_in_a_file_of_its_own(tmp_path):
+    (tmp_path / "password").write_text("hush-hush\n")
+    given = {"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_CATALOG_PASSWORD_FILE": str(tmp_path / "password")}
+    assert load_settings(given).catalog_password.get_secret_value() == "hush-hush"
+    with pytest.raises(UnknownSettingError, match="both given"):
+        load_settings({**given, "LAKEHOUSE_CATALOG_PASSWORD": "other"})
+
+
+def test_a_secret_given_higher_up_stands_above_a_file_lower_down(tmp_path):
+    (tmp_path / "password").write_text("low\n")
+    (tmp_path / "local.env").write_text(f"LAKEHOUSE_SQL_PASSWORD_FILE={tmp_path / 'password'}\n")
+    assert load_settings({"LAKEHOUSE_HOME": str(tmp_path)}).sql_password.get_secret_value() == "low"
+    higher = {"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_SQL_PASSWORD": "high"}
+    assert load_settings(higher).sql_password.get_secret_value() == "high"
+
+
+def test_a_secret_file_that_cannot_be_read_is_an_error(tmp_path):
+    with pytest.raises(UnknownSettingError, match=r"LAKEHOUSE_SQL_PASSWORD_FILE is .*no-such-file"):
+        load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_SQL_PASSWORD_FILE": str(tmp_path / "no-such-file")})
+
+
+def test_only_secrets_are_read_from_files(tmp_path):
+    with pytest.raises(UnknownSettingError, match="LAKEHOUSE_SQL_USER_FILE is not a setting"):
+        load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_SQL_USER_FILE": "x"})
+
+
+@pytest.mark.parametrize(
+    "uri", ["postgresql://lake:hush-hush@db/lake", "postgres://lake@db/lake?sslmode=require&password=hush-hush"]
+)
+def test_a_password_within_the_catalogs_address_is_refused_and_not_shown(tmp_path, uri):
+    with pytest.raises(UnknownSettingError, match="LAKEHOUSE_CATALOG_PASSWORD_FILE") as caught:
+        load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_CATALOG_URI": uri})
+    assert "hush-hush" not in str(caught.value)
+
+
+def test_the_address_of_a_database_needs_no_password(tmp_path):
+    uri = "postgresql://lake@db:5432/lake?sslmode=verify-full"
+    assert load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_CATALOG_URI": uri}).catalog_uri == uri
