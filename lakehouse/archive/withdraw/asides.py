@@ -27,7 +27,7 @@ def asides_that_go(tables: TableStore, plan: Plan, mask: Mask) -> pa.Table:
     aside = tables.read(ROWS_ASIDE.name, columns=KEY).select(list(KEY)).cast(nothing.schema)
     gone = [nothing]
     for dataset, part, _ in plan.parts():
-        mine = aside.filter(pc.equal(aside.column("table_name"), f"silver.{dataset}_{part}"))
+        mine = aside.filter(pc.field("table_name") == f"silver.{dataset}_{part}")
         if mine.num_rows:
             gone.append(_left(mine, tables.read(f"bronze.{dataset}_{part}", columns=IN_BRONZE), mask))
     return pa.concat_tables(gone)
