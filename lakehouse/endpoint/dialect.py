@@ -1,6 +1,6 @@
 """Dremio's SQL as DuckDB's: parsed, checked against the allow-list, names resolved, meanings kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -9,20 +9,13 @@ from sqlglot import exp
 from sqlglot.dialects.dremio import Dremio
 from sqlglot.errors import SqlglotError
 from sqlglot.parsers.dremio import DremioParser
+from sqlglot.tokenizer_core import TokenType
 
 from lakehouse.endpoint import guard
+from lakehouse.endpoint.calls import call, integer, word_of
 from lakehouse.endpoint.faults import RefusedStatementError
-from lakehouse.endpoint.functions import (
-    NEEDS_ORDER,
-    PARTS,
-    UNITS,
-    call,
-    extract,
-    function_call,
-    integer,
-    moved,
-    word_of,
-)
+from lakehouse.endpoint.functions import AGGREGATES, NEEDS_ORDER, as_double, fraction_of, function_call
+from lakehouse.endpoint.moment_functions import PARTS, UNITS, extract, moved
 from lakehouse.endpoint.names import split_path
 
 MOMENTS = ("SNAPSHOT", "TIMESTAMP", "BRANCH", "TAG", "COMMIT", "REFERENCE", "REF")
@@ -41,6 +34,12 @@ Resolve = Callable[[Sequence[str], str, Moment | None], str]
 Check = Callable[[exp.Expr], None]
 
 
+# Words that are functions without parentheses; unquoted, none of them can be a column's name in Dremio.
+BARE = frozenset(
+    "CURRENT_DATE_UTC CURRENT_SCHEMA LAST_QUERY_ID LOCALTIME LOCALTIMESTAMP SESSION_USER SYSTEM_USER USER".split()  # noqa: SIM905
+)
+
+
 class PlainParser(DremioParser):
     """Leaves function calls as they are written, so that only functions.py says what they mean."""
 
@@ -50,6 +49,21 @@ class PlainParser(DremioParser):
     NO_PAREN_FUNCTION_PARSERS = {  # noqa: RUF012
         k: v for k, v in DremioParser.NO_PAREN_FUNCTION_PARSERS.items() if k in {"CASE", "ANY"}
     }
+
+    def _parse_join(
+        self,
+        skip_join_token: bool = False,  # noqa: FBT001, FBT002 (sqlglot's way)
+        parse_bracket: bool = False,  # noqa: FBT001, FBT002
+        alias_tokens: Collection[TokenType] | None = None,
+    ) -> exp.Join | None:
+        """Refuse a JOIN without a condition, which sqlglot takes for a comma; only a comma is a product in Dremio."""
+        comma = self._curr is not None and self._curr.token_type == TokenType.COMMA
+        join: exp.Join | None = super()._parse_join(skip_join_token, parse_bracket, alias_tokens)
+        if not isinstance(join, exp.Join) or comma or join.args.get("on") or join.args.get("using"):
+            return join
+        if join.kind.upper() != "CROSS" and join.method.upper() != "NATURAL":
+            self.raise_error("a JOIN needs ON or USING after its table; a product is written CROSS JOIN")
+        return join
 
 
 class EndpointDialect(Dremio):
@@ -82,6 +96,9 @@ def translate(sql: str, resolve: Resolve, check: Check = lambda _tree: None) -> 
     """
     try:
         tree = parse(sql)
+        for column in list(tree.find_all(exp.Column)):
+            if len(column.parts) == 1 and not column.this.args.get("quoted") and column.name.upper() in BARE:
+                column.replace(exp.Anonymous(this=column.name))
         _name_outputs(tree)
         _resolve_tables(tree, resolve)
         check(tree)
@@ -216,9 +233,33 @@ def _rewrite(node: exp.Expr) -> exp.Expr:
 
 def _function(node: exp.Anonymous) -> exp.Expr:
     name = node.this if isinstance(node.this, str) else node.name
+    if name.upper() == "FLATTEN":
+        _check_flatten(node)
     if name.upper() in NEEDS_ORDER and not (isinstance(node.parent, exp.Window) and node.parent.args.get("order")):
         raise RefusedStatementError(f"{name.upper()} needs ORDER BY in its window")
+    if name.upper() == "ARRAY_AGG":
+        if isinstance(node.parent, exp.Window | exp.WithinGroup):
+            raise RefusedStatementError("ARRAY_AGG is supported without OVER and WITHIN GROUP")
+        # Of no rows Dremio's list is empty.
+        return call("coalesce", function_call(name, node.expressions), exp.Array(expressions=[]))
     return function_call(name, node.expressions)
+
+
+def _check_flatten(node: exp.Anonymous) -> None:
+    """Allow FLATTEN where DuckDB's unnest does the same: once, alone in a column of a SELECT that only reads rows."""
+    item = node.parent if isinstance(node.parent, exp.Alias) else node
+    select = item.parent
+    plain = isinstance(select, exp.Select) and item in select.expressions
+    if isinstance(select, exp.Select) and plain:
+        clauses = any(select.args.get(part) for part in ("group", "having", "qualify", "windows", "distinct"))
+        calls = [str(one.name).upper() for part in select.expressions for one in part.find_all(exp.Anonymous)]
+        plain = not clauses and not any(part.find(exp.Window) for part in select.expressions)
+        plain = plain and calls.count("FLATTEN") == 1 and not AGGREGATES.keys() & set(calls)
+    if not plain:
+        raise RefusedStatementError(
+            "FLATTEN is supported once in a SELECT, as a column of its own, without groups, aggregates, windows and "
+            "DISTINCT; put it in a query of its own: SELECT ... FROM (SELECT FLATTEN(x) AS y FROM t) AS f"
+        )
 
 
 def _add(node: exp.Add) -> exp.Expr:
@@ -245,6 +286,8 @@ def _move(moment: exp.Expr, interval: exp.Interval, *, negative: bool) -> exp.Ex
 
 
 def _interval(node: exp.Interval) -> exp.Expr:
+    if isinstance(node.parent, exp.DataType) or guard.moves_dates(node.parent):
+        return node
     if not isinstance(node.parent, exp.Add | exp.Sub) or node.parent.right is not node:
         raise RefusedStatementError("INTERVAL is supported only after + or -")
     return node
@@ -284,14 +327,12 @@ def _within_group(node: exp.WithinGroup) -> exp.Expr:
     name = str(node.this.name).lower()
     if not name.startswith("percentile"):
         return node
-    fraction, (ordered,) = node.this.expressions[0], node.expression.expressions
-    if not isinstance(fraction, exp.Literal) or fraction.is_string or not 0 <= float(fraction.this) <= 1:
-        raise RefusedStatementError(f"{name.upper()} takes a number from 0 to 1")
+    fraction, (ordered,) = fraction_of(node.this.expressions[0], name.upper()), node.expression.expressions
     if ordered.args.get("desc"):
         if name != "percentile_cont":
             raise RefusedStatementError(f"{name.upper()} with ORDER BY ... DESC is not supported")
         fraction = exp.Literal.number(str(1 - Decimal(fraction.this)))
-    return call(name.replace("percentile", "quantile"), ordered.this, fraction)
+    return call(name.replace("percentile", "quantile"), as_double(ordered.this), fraction)
 
 
 RULES: dict[type[exp.Expr], Callable[..., exp.Expr]] = {

@@ -2,6 +2,7 @@
 
 from sqlglot import exp
 
+from lakehouse.endpoint import documented
 from lakehouse.endpoint.faults import RefusedStatementError
 
 MAX_BYTES = 1_000_000
@@ -47,6 +48,7 @@ ALLOWED: dict[type[exp.Expr], frozenset[str] | None] = {
     exp.Trim: frozenset(["this", "expression", "position"]),
     exp.Substring: frozenset(["this", "start", "length"]),
     exp.StrPosition: frozenset(["this", "substr"]),
+    exp.Array: frozenset(["expressions"]),
 } | dict.fromkeys(
     (
         exp.From, exp.Where, exp.Having, exp.Qualify, exp.Rollup, exp.Cube, exp.GroupingSets, exp.Identifier,
@@ -65,6 +67,9 @@ NAMES: dict[type[exp.Expr], str] = {
     exp.Lateral: "LATERAL",
     exp.Bracket: "an index in [ ]",
     exp.Insert: "INSERT",
+    exp.SimilarTo: "SIMILAR_TO",
+    exp.Overlaps: "OVERLAPS",
+    exp.All: "ALL",
 }
 CAST_TYPES = {
     exp.DataType.Type[name]
@@ -119,6 +124,8 @@ def _check_growth(tree: exp.Expr) -> None:
 def _check_node(node: exp.Expr) -> None:
     if type(node) not in ALLOWED:
         what = NAMES.get(type(node), node.key.upper())
+        if what in documented.functions():
+            raise RefusedStatementError(documented.refusal(what, ()))
         raise RefusedStatementError(f"{what} is not supported by this endpoint; see docs/flow/sql.md")
     parts = ALLOWED[type(node)]
     if parts is not None:
@@ -130,12 +137,20 @@ def _check_node(node: exp.Expr) -> None:
 
 
 def _check_words(node: exp.Expr) -> None:
-    if isinstance(node, exp.Cast) and node.to.this not in CAST_TYPES:
+    interval = isinstance(node, exp.Cast) and isinstance(node.to.this, exp.Interval) and moves_dates(node.parent)
+    if isinstance(node, exp.Cast) and not interval and node.to.this not in CAST_TYPES:
         raise RefusedStatementError(f"CAST to {node.to.sql()} is not supported by this endpoint")
     if isinstance(node, exp.Join) and {node.side.upper(), node.kind.upper(), node.method.upper()} - JOIN_WORDS:
         raise RefusedStatementError(f"{node.method or node.kind} JOIN is not supported by this endpoint")
+    if isinstance(node, exp.Any) and isinstance(node.parent, exp.Like | exp.ILike):
+        raise RefusedStatementError("LIKE ANY, SOME and ALL are not supported; write one LIKE for each, with OR or AND")
     if isinstance(node, exp.Limit | exp.Offset) and not isinstance(node.expression, exp.Literal):
         raise RefusedStatementError("LIMIT and OFFSET take a number")
+
+
+def moves_dates(node: exp.Expr | None) -> bool:
+    """Say whether this is a call of a function that an interval may be given to."""
+    return isinstance(node, exp.Anonymous) and str(node.name).upper() in {"DATE_ADD", "DATE_SUB", "DATE_DIFF"}
 
 
 def check_text(sql: str) -> None:

@@ -1,0 +1,131 @@
+"""Java's regular expressions for RE2, the engine DuckDB has: what both read alike passes, the rest is refused by name.
+
+Java: https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/util/regex/Pattern.html
+RE2: https://github.com/google/re2/wiki/Syntax
+"""
+
+import re
+from typing import NamedTuple
+
+from lakehouse.endpoint.faults import RefusedStatementError
+
+# Escapes that mean the same to both: classes, ends of the text, control characters. Not the ends of words: to Java
+# letters beyond ASCII are letters of a word there, to RE2 they are not.
+LETTERS = frozenset("dDwWsSAztnrf")
+ZERO_WIDTH = frozenset("Az")
+MOST_GROUPS = 9
+FLAGS = re.compile(r"\(\?[is]+\)")
+
+
+class Regex(NamedTuple):
+    """A checked pattern: its text, how many groups it has, and whether it may fit where there is no character."""
+
+    text: str
+    groups: int
+    may_be_empty: bool
+
+
+def checked(pattern: str) -> Regex:
+    """Return a pattern that Java and RE2 read alike; refuse others, saying which part they differ in."""
+    scan = _Scan(pattern)
+    while scan.at < len(pattern):
+        scan.step()
+    try:
+        compiled = re.compile("".join(scan.bare))
+    except re.error as error:
+        raise RefusedStatementError(f"regular expression {pattern!r} cannot be read: {error}") from error
+    return Regex(pattern, compiled.groups, compiled.fullmatch("") is not None)
+
+
+def replacement(text: str, regex: Regex) -> str:
+    r"""Return Java's replacement text in RE2's words: ``$1`` is ``\1``, and a backslash keeps the next sign plain.
+
+    Java reads as many digits as there are groups for: with 3 groups ``$12`` is group 1 and a 2.
+    """
+    found, at = [], 0
+    while at < len(text):
+        sign, at = text[at], at + 1
+        following = text[at] if at < len(text) else ""
+        if sign == "\\" and following:
+            found.append("\\\\" if following == "\\" else following)
+            at += 1
+        elif sign == "$" and following.isdecimal() and int(following) <= regex.groups:
+            found.append(f"\\{following}")
+            at += 1
+        elif sign in "$\\":
+            raise RefusedStatementError(
+                f"the replacement {text!r} has a {sign} that names no group of the pattern; "
+                f"groups are $0 to ${regex.groups}, and \\$ is a plain $"
+            )
+        else:
+            found.append(sign)
+    return "".join(found)
+
+
+class _Scan:
+    """Goes over a pattern once. `bare` is the pattern without what takes no character, in Python's words."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        self.at = 0
+        self.bare: list[str] = []
+
+    def step(self) -> None:
+        """Go over one part."""
+        rest = self.pattern[self.at :]
+        if rest.startswith("\\Q"):
+            end = rest.find("\\E")
+            quoted = rest[2:] if end < 0 else rest[2:end]
+            self._take(len(rest) if end < 0 else end + 2, re.escape(quoted))
+        elif rest[0] == "\\":
+            self._escape(rest)
+        elif rest[0] == "[":
+            self._class(rest)
+        elif rest.startswith("(?"):
+            self._flags(rest)
+        elif rest[0] in "^$":
+            self._take(1, "(?:)")
+        elif rest[0] in "*+?}" and rest[1:2] == "+":
+            raise self._differs(f"{rest[:2]!r}, which takes all and gives nothing back,")
+        else:
+            self._take(1, rest[0])
+
+    def _escape(self, rest: str) -> None:
+        sign = rest[1:2]
+        if not sign or (sign.isalnum() and sign not in LETTERS):
+            raise self._differs(f"the escape {rest[:2]!r}")
+        self._take(2, "(?:)" if sign in ZERO_WIDTH else rest[:2])
+
+    def _class(self, rest: str) -> None:
+        at = 2 if rest[1:2] == "^" else 1
+        if rest[at : at + 1] == "]":
+            raise self._differs("a ] that comes first in [ ]")
+        while at < len(rest) and rest[at] != "]":
+            if rest[at] == "[" or rest.startswith("&&", at):
+                raise self._differs("[ or && inside [ ]")
+            if rest[at] == "\\":
+                sign = rest[at + 1 : at + 2]
+                if not sign or (sign.isalnum() and sign not in LETTERS - ZERO_WIDTH):
+                    raise self._differs(f"the escape {rest[at : at + 2]!r} inside [ ]")
+                at += 1
+            at += 1
+        self._take(at + 1, rest[: at + 1])
+
+    def _flags(self, rest: str) -> None:
+        if rest.startswith("(?:"):
+            self._take(3, "(?:")
+            return
+        flags = FLAGS.match(rest)
+        # Of letters beyond ASCII, Java's i tells capitals from small ones and RE2's does not.
+        if flags is None or self.at > 0 or not self.pattern.isascii():
+            raise self._differs(f"{rest[:4]!r}")
+        self._take(flags.end(), "")
+
+    def _take(self, length: int, bare: str) -> None:
+        self.at += length
+        self.bare.append(bare)
+
+    def _differs(self, what: str) -> RefusedStatementError:
+        return RefusedStatementError(
+            f"{what} in the regular expression {self.pattern!r} is not supported: Dremio's engine reads it differently"
+        )
