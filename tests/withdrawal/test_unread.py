@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from lakehouse.adapters.traces import FileTraces
+from lakehouse.archive.apart import Costs
 from lakehouse.archive.withdraw.journal import Journal
+from lakehouse.archive.withdraw.looking import Holds, look
 from lakehouse.archive.withdraw.run import finish, withdraw
 from lakehouse.archive.withdraw.search import Request
 from lakehouse.archive.withdraw.steps import Steps
@@ -81,6 +83,15 @@ def test_unread_arrivals_stay_when_they_do_not_hold_the_person_and_hold_up_when_
     guilty.path.unlink()
     assert withdraw(club, Request(planted.NEEDLE)).carried_out
     assert innocent in planted.inbox.arrivals(club.shelf.inbox)
+
+
+def test_a_folder_that_costs_too_much_is_unreadable_and_does_not_hide_the_others(planted, tmp_path):
+    holding = planted.submission("2001", tmp_path)
+    large = planted.submission("2002", tmp_path, person=False)
+    with (large / "tables" / "members" / "members.csv").open("a") as file:
+        file.writelines(f'"M{n}","l{n}","{n}"\n' for n in range(2_000_000))
+    seen = look([large, holding], "member", {planted.NEEDLE.lower()}, Mask(()), Costs(cpu_seconds=4))
+    assert [one["member"] for one in seen] == [Holds.UNREADABLE, Holds.NAMED]
 
 
 def test_a_version_saved_while_a_withdrawal_is_unfinished_is_cleaned_as_well(planted, club, tmp_path, monkeypatch):

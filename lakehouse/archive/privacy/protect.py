@@ -5,7 +5,7 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,8 +58,12 @@ class Protection:
     missing_codes: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
 
-def protect(source: Path, plan: Plan, target: Path, protector: Protector) -> Record:
+def protect(
+    source: Path, plan: Plan, target: Path, protector: Protector, progress: Callable[[str], object] = str
+) -> Record:
     """Write the protected dataset to a new folder; again with the same result changes nothing.
+
+    `progress` is told of each file before it is opened.
 
     Raises:
         ProtectionError: the plan does not fit the dataset, a file cannot be read, or `target` holds something else.
@@ -71,16 +75,22 @@ def protect(source: Path, plan: Plan, target: Path, protector: Protector) -> Rec
     try:
         for path in sorted(p for p in source.rglob("*") if p.is_file()):
             place = path.relative_to(source)
+            progress(place.as_posix())
             (work / place).parent.mkdir(parents=True, exist_ok=True)
             _file(job, dictionaries, place, work / place)
         _describe(job, work)
-        if target.exists():
-            _compare(work, target)
-        else:
-            work.rename(target)
+        put_in_place(work, target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return job.record
+
+
+def put_in_place(work: Path, target: Path) -> None:
+    """Move a finished folder to where it shall be, or raise ProtectionError when something else is there."""
+    if target.exists():
+        _compare(work, target)
+    else:
+        work.rename(target)
 
 
 def _missing_codes(source: Path) -> dict[str, dict[str, tuple[str, ...]]]:

@@ -5,17 +5,13 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from lakehouse.archive.eds import read_description
-from lakehouse.archive.landing import land
+from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.shelf import Shelf
-from lakehouse.archive.withdraw.files import lines_of
+from lakehouse.archive.withdraw.looking import Holds, look
 from lakehouse.archive.withdraw.matching import folded
-from lakehouse.archive.withdraw.places import Places
-from lakehouse.archive.withdraw.sightings import Content, sight
 from lakehouse.errors import BusyError, LakehouseError
 from lakehouse.masking import TELLING, Mask
 from lakehouse.ports import DatasetVersions
@@ -37,25 +33,12 @@ class Asked(Protocol):
         """The dataset, when it was said."""
 
 
-class Holds(Enum):
-    """What a folder says of the person: named in an identifier's place, only mentioned, neither, or not readable."""
-
-    NAMED = "named"
-    MENTIONED = "mentioned"
-    NOTHING = "nothing"
-    UNREADABLE = "unreadable"
-
-
 def kinds_refused(shelf: Shelf, versions: DatasetVersions, asked: Asked) -> set[str]:
     """Return the kinds of which refused submissions name the value."""
     wanted = {folded(asked.subject), asked.subject.strip()}
-    found: set[str] = set()
-    for _, folder in _refused(shelf, versions, asked.dataset):
-        about = read_description(folder).description()
-        for kind in about.subjects if about is not None else ():
-            if asked.kind in (None, kind) and look(folder, kind, wanted, Mask(())) is Holds.NAMED:
-                found.add(kind)
-    return found
+    folders = [folder for _, folder in _refused(shelf, versions, asked.dataset)]
+    seen = look(folders, asked.kind, wanted, Mask(()))
+    return {kind for one in seen for kind, holds in one.items() if holds is Holds.NAMED}
 
 
 def refused_with(
@@ -68,11 +51,10 @@ def refused_with(
 ) -> list[str]:
     """Return the keys of refused submissions that name the person, or mention somebody so that it is no chance."""
     telling = Mask(tuple(value for value in mask.values if len(value) >= TELLING and not value.isdigit()))
-    return [
-        key
-        for key, folder in _refused(shelf, versions, dataset)
-        if look(folder, kind, wanted, telling) in (Holds.NAMED, Holds.MENTIONED)
-    ]
+    there = _refused(shelf, versions, dataset)
+    seen = look([folder for _, folder in there], kind, wanted, telling)
+    pairs = zip(there, seen, strict=True)
+    return [key for (key, _), one in pairs if one[kind] in (Holds.NAMED, Holds.MENTIONED)]
 
 
 def reported_with(shelf: Shelf, mask: Mask, dataset: str | None) -> list[str]:
@@ -93,7 +75,7 @@ def require_none_waiting(shelf: Shelf, datasets: Collection[str], kind: str, wan
     for arrival in shelf.waiting():
         ours = arrival.key.partition("@")[0] in datasets
         with _landed(arrival.path, shelf.root) as folder:
-            holds = look(folder, kind, wanted, Mask(())) if folder is not None else Holds.UNREADABLE
+            holds = Holds.UNREADABLE if folder is None else look([folder], kind, wanted, Mask(()))[0][kind]
         if holds is Holds.NAMED or (ours and holds is Holds.UNREADABLE):
             what = (
                 "holds the subject" if holds is Holds.NAMED else "cannot be read to tell whether it holds the subject"
@@ -104,37 +86,12 @@ def require_none_waiting(shelf: Shelf, datasets: Collection[str], kind: str, wan
             )
 
 
-def look(folder: Path, kind: str, wanted: Collection[str], mask: Mask) -> Holds:
-    """Say what a folder that nobody has judged, or that was refused, says of the person."""
-    try:
-        about = read_description(folder).description()
-        if about is not None and kind in about.subjects and _named(folder, Places(about, kind), wanted):
-            return Holds.NAMED
-        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-        if mask.values and any(mask.holds(line) for path in files for line in _text_of(path)):
-            return Holds.MENTIONED
-    except (LakehouseError, OSError, ValueError, RecursionError, KeyError):
-        return Holds.UNREADABLE
-    return Holds.NOTHING if about is not None else Holds.UNREADABLE
-
-
 def remove_path(path: Path) -> None:
     """Remove a file or folder; an absent one is no error."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _named(folder: Path, places: Places, wanted: Collection[str]) -> bool:
-    return sight(Content(folder, places.about), places, wanted).found
-
-
-def _text_of(path: Path) -> Iterator[str]:
-    try:
-        yield from lines_of(path)
-    except UnicodeDecodeError:
-        yield path.read_bytes().decode("utf-8", errors="replace")
 
 
 def _refused(shelf: Shelf, versions: DatasetVersions, dataset: str | None) -> list[tuple[str, Path]]:
@@ -157,7 +114,7 @@ def _landed(path: Path, root: Path) -> Iterator[Path | None]:
     work = Path(tempfile.mkdtemp(prefix=".looking-", dir=root))
     try:
         try:
-            folder: Path | None = land(path, work).folder
+            folder: Path | None = land_in_child(path, work).folder
         except LakehouseError:
             folder = None
         yield folder

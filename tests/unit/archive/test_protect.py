@@ -7,11 +7,13 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from lakehouse.archive.apart import Costs
+from lakehouse.archive.privacy.apart import protect_in_child, suggest_in_child
 from lakehouse.archive.privacy.json_lines import protected_statement
 from lakehouse.archive.privacy.plan import Drop, Generalise, Mask, Plan, as_yaml, read_plan
 from lakehouse.archive.privacy.protect import protect
 from lakehouse.archive.privacy.steps import Protector, coarser, pseudonym_key, redacted
-from lakehouse.errors import ProtectionError
+from lakehouse.errors import ProtectionError, UnsafeArchiveError
 
 DESCRIPTION = """\
 eds_version: "1.0"
@@ -387,3 +389,23 @@ def test_titles_and_numbers_of_documents_are_masked_too(pupils, tmp_path):
     protect(pupils, given, tmp_path / "out", PROTECTOR)
     written_one = json.loads((tmp_path / "out/texts/letters/letters.jsonl").read_text())
     assert written_one == {**document, "title": "From <email>", "phone": "<phone>"}
+
+
+def test_a_child_writes_the_same_and_what_is_there_already_is_compared(pupils, plan, tmp_path):
+    steps = read_plan(plan)
+    record = protect_in_child(pupils, steps, tmp_path / "far" / "out", PROTECTOR)
+    assert record == protect(pupils, steps, tmp_path / "near", PROTECTOR)
+    assert written(tmp_path / "far" / "out") == written(tmp_path / "near")
+    assert [path.name for path in (tmp_path / "far").iterdir()] == ["out"]
+    (tmp_path / "near" / "more.txt").write_text("x")
+    with pytest.raises(ProtectionError, match="holds something else"):
+        protect_in_child(pupils, steps, tmp_path / "near", PROTECTOR)
+
+
+def test_files_that_cost_too_much_end_the_child(pupils, plan, tmp_path):
+    costs = Costs(wall_seconds=0.01)
+    with pytest.raises(UnsafeArchiveError, match=r"protecting \(whole dataset\) took more than 0\.01 s; split it"):
+        protect_in_child(pupils, read_plan(plan), tmp_path / "out", PROTECTOR, costs)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UnsafeArchiveError, match=r"looking for personal data in .* took more than 0\.01 s"):
+        suggest_in_child(pupils, costs)
