@@ -45,7 +45,13 @@ def language_model(
         policy = permission.policy(house)
         require_learnable(read_released(house, DOCUMENTS, columns=["document_id"]), policy, permission)
         corpus = workshop.corpus(house)
-        result = workshop.train(corpus, code_commit=origin.code_commit, cause=config.cause, log=_told(context.log.info))
+        result = workshop.train(
+            corpus,
+            code_commit=origin.code_commit,
+            cause=config.cause,
+            run_id=context.run.run_id,
+            log=_told(context.log.info),
+        )
         card = write_card(result.folder, result.training, corpus.file, policy)
     training = result.training
     return dg.MaterializeResult(

@@ -78,7 +78,9 @@ class Workshop:
         commits = {f"{row['dataset']}@{row['dataset_version']}": row["dataset_commit"] for row in sources}
         return Corpus(file, pin.snapshot_id, dict(sorted(commits.items())))
 
-    def train(self, corpus: Corpus, *, code_commit: str, cause: str, log: Callable[[Progress], None]) -> TrainResult:
+    def train(
+        self, corpus: Corpus, *, code_commit: str, cause: str, run_id: str, log: Callable[[Progress], None]
+    ) -> TrainResult:
         """Train on a corpus in a child process, or return the version that an equal run has made."""
         request = TrainRequest(
             documents=corpus.file,
@@ -89,6 +91,7 @@ class Workshop:
             dataset_commits=corpus.dataset_commits,
             code_commit=code_commit,
             cause=cause,
+            run_id=run_id,
             trials=self.trials,
         )
 

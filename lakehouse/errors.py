@@ -187,6 +187,12 @@ class RulePackError(PermanentError):
     exit_code = 37
 
 
+class UntraceableError(PermanentError):
+    """No record, or more than one, has the name of what is to be explained."""
+
+    exit_code = 38
+
+
 class UnknownSubjectError(PermanentError):
     """No version of any dataset names this subject."""
 

@@ -44,6 +44,7 @@ class Origin:
     dataset_commits: Mapping[str, str]
     code_commit: str
     cause: str
+    run_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +198,8 @@ def _training(trained: Trained, origin: Origin, versions: Mapping[str, str]) -> 
         "seed": trained.model.recipe.seed,
         "versions": dict(versions),
         "platform": platform.platform(),
+        "processor": trained.device.processor,
+        "cpu_capability": trained.device.cpu_capability,
         "packages": _packages(),
         "device": trained.device.name,
         "dtype": str(trained.device.dtype).removeprefix("torch."),

@@ -3,10 +3,13 @@
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from models.config import Precision
+
+_CPUINFO = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,20 @@ class Device:
     dtype: torch.dtype
     name: str
     threads: int
+
+    @property
+    def processor(self) -> str:
+        """Name of the processor as the kernel tells it; empty where it does not."""
+        try:
+            lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return ""
+        return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+    @property
+    def cpu_capability(self) -> str:
+        """Widest instructions that torch uses here, e.g. AVX512: they decide in which order numbers are added."""
+        return torch.backends.cpu.get_cpu_capability()
 
     def arithmetic(self) -> AbstractContextManager[object]:
         """Context in which a forward pass runs in this device's type."""

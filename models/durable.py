@@ -59,11 +59,7 @@ def verify(folder: Path, names: tuple[str, ...]) -> None:
     Raises:
         CheckpointError: a file is missing, or its bytes are not those that were written.
     """
-    try:
-        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"no readable {SUMS} in {folder}: {error}; train the model again") from error
-    recorded = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    recorded = recorded_sums(folder)
     if sorted(recorded) != sorted(names):
         raise CheckpointError(f"{folder / SUMS} lists {sorted(recorded)}, not {sorted(names)}; train the model again")
     for name, digest in recorded.items():
@@ -72,6 +68,19 @@ def verify(folder: Path, names: tuple[str, ...]) -> None:
             raise CheckpointError(f"{path} is missing; restore the folder from the object store or train again")
         if file_sha256(path) != digest:
             raise CheckpointError(f"{path} is not what was written (SHA-256 differs); restore it or train again")
+
+
+def recorded_sums(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 that was written down for each file of a folder.
+
+    Raises:
+        CheckpointError: nothing readable was.
+    """
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"no readable {SUMS} in {folder}: {error}; train the model again") from error
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
 def remove_unfinished(root: Path) -> int:

@@ -57,6 +57,7 @@ def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> No
         dataset_commits=request.dataset_commits,
         code_commit=request.code_commit,
         cause=request.cause,
+        run_id=request.run_id,
     )
     version = CheckpointStore(request.checkpoints).add(trained, origin)
     resume.clear()

@@ -8,6 +8,7 @@ from dagster_project.commands.describe import describe
 from dagster_project.commands.docs import docs
 from dagster_project.commands.doi import doi
 from dagster_project.commands.dremio import provision_dremio
+from dagster_project.commands.explain import explain
 from dagster_project.commands.export import export
 from dagster_project.commands.maintain import maintain
 from dagster_project.commands.models import models
@@ -32,6 +33,7 @@ COMMANDS: tuple[click.Command, ...] = (
     submit,
     accept,
     protect,
+    explain,
     export,
     doi,
     withdraw,

@@ -1,10 +1,13 @@
 """A model is published only when it beats the baselines, becomes current only when it beats the current one."""
 
 import dataclasses
+import json
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner
 
+from dagster_project.cli import lakehouse as command
 from dagster_project.code_location import build
 from dagster_project.wiring import lakehouse
 from models.config import TINY
@@ -50,6 +53,26 @@ def test_what_a_model_knows_of_its_origin_leads_back_to_the_commit(taught):
     (commit,) = {row["dataset_commit"] for row in taught.rows("gold.documents")}
     assert taught.workshop.checkpoints.training("gpt-0001")["dataset_commits"] == {"echoes@1": commit}
     assert {row["dataset_commit"] for row in taught.rows("gold.predictions")} == {commit}
+    environment = {"LAKEHOUSE_HOME": str(taught.settings.home), "LAKEHOUSE_STORAGE": "folder"}
+    passage = taught.rows("gold.predictions")[0]["passage_id"]
+    told = CliRunner().invoke(command, ["explain", passage, "--format", "json"], env=environment)
+    assert told.exception is None, told.output
+    links = {(link["kind"], link["name"]): link for link in walked(json.loads(told.stdout))}
+    (training,) = taught.rows("gold.model_versions")
+    assert links["dataset version", "echoes@1"]["facts"]["DataLad commit"] == commit
+    assert ("Iceberg snapshot", f"gold.documents@{training['documents_snapshot']}") in links
+    assert links["learned from", "echoes under CC0-1.0"]["facts"]["token share"] == 1.0
+    trained_by = taught.workshop.checkpoints.training("gpt-0001")["run_id"]
+    assert taught.loop.instance.get_run_by_id(trained_by).job_name == "learn"
+    assert ("run", trained_by) in links
+    gone = {link["kind"] for link in links.values() if link["gone"]}
+    assert gone <= {"person responsible", "code commit"}, "echoes name nobody; a test may run on changed code"
+
+
+def walked(link):
+    yield link
+    for part in link["parts"]:
+        yield from walked(part)
 
 
 def test_an_unfit_model_is_not_published_by_any_path(taught):

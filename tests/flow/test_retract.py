@@ -109,6 +109,10 @@ def test_a_retracted_version_leaves_its_page_its_identifiers_and_no_rows(bench, 
     assert (first.removal.reason, first.removal.decided_by) == ("published without permission", "A. Keeper")
     assert (second.removal, shown.holdings.newest("notes").label) == (None, "2")
     assert {shown.holdings.identifiers[name] for name in (doi,)} == {("notes", "1")}
+    told = run(bench, environment, "explain", "notes@1")
+    assert "GONE: its data were removed on" in told
+    assert "by A. Keeper: published without permission" in told
+    assert "publisher: A School" in told
     assert "notes@1 was removed before, receipt r" in run(bench, environment, *order)
     with pytest.raises(NoVersionError):
         run(bench, environment, "retract", "notes@7", "--reason", "r", "--by", "b")
