@@ -81,7 +81,8 @@ class WatchedExecutor(Executor):
         if known is None or "audit" not in known.rights:
             reason = f"user {session.user} has not the right audit"
             shown = Decision(session.user, session.purpose, ".".join(STATEMENTS), None, permitted=False, reason=reason)
-        return LiveCatalogue(base.release, base.entries, base.unread, base.denied, base.past, statements=shown)
+        given = {one.name: getattr(base, one.name) for one in fields(base)}
+        return LiveCatalogue(**given, statements=shown)
 
     def _statements(self) -> Relation:
         assert self._rules.statements is not None, "asked only where statements are kept"

@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
+from sqlglot import exp
 
 from lakehouse.endpoint import information
-from lakehouse.endpoint.dialect import Moment, translate
+from lakehouse.endpoint.dialect import Moment, text_of, translate
 from lakehouse.endpoint.duck import Duck, Relation
 from lakehouse.endpoint.faults import BusyError, DeniedStatementError, RefusedStatementError
 from lakehouse.endpoint.groups import Shape
 from lakehouse.endpoint.honesty import check
 from lakehouse.endpoint.messages import clean
 from lakehouse.endpoint.names import Path, folded, look_up, unknown_table
+from lakehouse.endpoint.translations import Translated, Translations
 from lakehouse.errors import LakehouseError, NoReleaseError
 from lakehouse.policy.decisions import Decision
 from lakehouse.ports import TablePointer
@@ -57,6 +59,7 @@ class Catalogue:
     unread: bool = False
     denied: dict[Path, Decision] = field(default_factory=dict)
     past: Callable[[Entry, Moment], Entry] | None = None
+    translations: Translations = field(default_factory=Translations)
 
     def find(self, path: Sequence[str], schema: Sequence[str] = ()) -> Entry:
         """Return the entry a path names; refuse unknown names with the nearest known one, and broken views.
@@ -80,16 +83,28 @@ class Catalogue:
             raise RefusedStatementError("time travel (AT ...) is not supported here")
         return self.past(entry, moment)
 
-    def translate(self, sql: str, schema: Sequence[str] = ()) -> str:
-        """Return DuckDB's text for a query over this catalogue."""
+    def translate(self, sql: str, schema: Sequence[str] = ()) -> Translated:
+        """Return DuckDB's text for a query over this catalogue, remembered for as long as the catalogue lives."""
+        return self.translations.find(sql, tuple(schema), lambda text: self._tree(text, schema))
+
+    def translate_once(self, sql: str) -> str:
+        """Return DuckDB's text for a query while the catalogue is still being built."""
+        return text_of(self._tree(sql, ())[0])
+
+    def _tree(self, sql: str, schema: Sequence[str]) -> tuple[exp.Expr, bool]:
+        """Return DuckDB's tree for a query, and whether it will be the same for as long as the catalogue lives."""
         shapes: dict[str, Shape | None] = {}
+        lasting = True
 
         def resolve(path: Sequence[str], alias: str, moment: Moment | None) -> str:
+            nonlocal lasting
             entry = self.find(path, schema) if moment is None else self.find_at(path, schema, moment)
+            # What is found beside the entries, of the past or made for this statement, is held by no catalogue.
+            lasting = lasting and self.entries.get(folded((entry.path,))) is entry
             shapes[alias.lower()] = entry.shape or shapes.get(alias.lower())
             return _relation(entry).qualified
 
-        return translate(sql, resolve, lambda tree: check(tree, shapes))
+        return translate(sql, resolve, lambda tree: check(tree, shapes)), lasting
 
 
 def _relation(entry: Entry) -> Relation:
@@ -223,7 +238,7 @@ def _settled(duck: Duck, catalogue: Catalogue, name: str, sql: str, faults: dict
 
 def _view(duck: Duck, catalogue: Catalogue, name: str, sql: str) -> Entry:
     schema, _, view = name.rpartition(".")
-    translated = catalogue.translate(sql)
+    translated = catalogue.translate_once(sql)
     try:
         return Entry(schema, view, "VIEW", duck.view(name, translated), sql)
     except duckdb.Error as error:

@@ -70,7 +70,8 @@ class _Reader:
 def answer(sql: str, catalogue: Catalogue, session: Session) -> pa.Table | None:
     """Return the rows of a SHOW, DESCRIBE or USE statement; None when the text is something else."""
     head = re.match(r"\s*([A-Za-z]+)", sql)
-    if head is None and not sql.lstrip().startswith(("--", "/*", "//")):
+    commented = sql.lstrip().startswith(("--", "/*", "//"))
+    if not commented and (head is None or head[1].upper() not in WORDS):
         return None
     try:
         tokens = _tokens(sql)

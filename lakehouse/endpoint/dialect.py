@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.dremio import Dremio
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import SqlglotError, TokenError
 from sqlglot.parsers.dremio import DremioParser
 from sqlglot.tokenizer_core import TokenType
 
@@ -78,6 +78,8 @@ def parse(sql: str) -> exp.Expr:
     guard.check_text(sql)
     try:
         trees = [tree for tree in sqlglot.parse(sql, dialect=EndpointDialect) if tree is not None]
+    except TokenError as error:
+        raise RefusedStatementError("PARSE ERROR: the text does not split into words; is a quote open?") from error
     except SqlglotError as error:
         raise RefusedStatementError(f"PARSE ERROR: {_first_line(error)}") from error
     except RecursionError as error:
@@ -88,8 +90,8 @@ def parse(sql: str) -> exp.Expr:
     return trees[0]
 
 
-def translate(sql: str, resolve: Resolve, check: Check = lambda _tree: None) -> str:
-    """Return DuckDB's text for a query.
+def translate(sql: str, resolve: Resolve, check: Check = lambda _tree: None) -> exp.Expr:
+    """Return DuckDB's tree for a query; `text_of` gives its text.
 
     `resolve` turns a path of names, and the name it has in the statement, into a DuckDB relation, or refuses it;
     `check` may refuse the tree once its tables are known.
@@ -107,6 +109,14 @@ def translate(sql: str, resolve: Resolve, check: Check = lambda _tree: None) -> 
             if changed is not node:
                 tree = changed if node is tree else tree
                 node.replace(changed)
+        return tree
+    except RecursionError as error:
+        raise RefusedStatementError("the statement is nested too deeply") from error
+
+
+def text_of(tree: exp.Expr) -> str:
+    """Return the text of a translated tree, which stays as it is."""
+    try:
         return str(tree.sql(dialect="duckdb", identify=True, comments=False))
     except RecursionError as error:
         raise RefusedStatementError("the statement is nested too deeply") from error

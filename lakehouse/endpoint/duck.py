@@ -19,6 +19,7 @@ from sqlglot import exp
 from lakehouse.endpoint.channel import BATCH, Frame
 from lakehouse.endpoint.config import EndpointConfig, S3Access
 from lakehouse.endpoint.faults import BusyError, DamagedTableError, DeadlineError
+from lakehouse.endpoint.instants import pinned_column
 from lakehouse.endpoint.messages import ENGINE_ERRORS
 from lakehouse.endpoint.pool import PLANNING, Pool
 from lakehouse.endpoint.process import Engine, EngineDiedError, Nursery
@@ -243,14 +244,14 @@ class Duck:
         return 0
 
     def _pin_query(self, pointer: TablePointer) -> exp.Expr:
-        """Return a query over the snapshot; instants are in UTC, without a zone, cut to milliseconds, as in Dremio."""
+        """Return a query over the snapshot, with its columns as they are shown."""
         options: list[exp.Expr] = [exp.Literal.string(pointer.metadata_location)]
         if pointer.snapshot_id is not None:
             number = exp.Literal.number(pointer.snapshot_id)
             options.append(exp.EQ(this=exp.column("snapshot_from_id"), expression=number))
         source = exp.Anonymous(this="iceberg_scan", expressions=options)
         found = self.describe(exp.select("*").from_(source).sql("duckdb"))
-        columns = [_pinned(name, kind) for name, kind in zip(found.names, found.kinds, strict=True)]
+        columns = [pinned_column(name, kind) for name, kind in zip(found.names, found.kinds, strict=True)]
         return exp.select(*columns).from_(source)
 
     def _ask(
@@ -391,16 +392,6 @@ def _secret(s3: S3Access) -> exp.Expr:
     }
     words = " ".join(f", {name} {value.sql('duckdb')}" for name, value in values.items())
     return exp.Command(this="CREATE", expression=f"SECRET lake (TYPE s3{words})")
-
-
-def _pinned(name: str, kind: str) -> exp.Expr:
-    column = exp.column(exp.to_identifier(name, quoted=True))
-    if kind.startswith("timestamp"):
-        moment = exp.Anonymous(
-            this="date_trunc", expressions=[exp.Literal.string("millisecond"), exp.cast(column, "TIMESTAMP")]
-        )
-        return exp.alias_(exp.cast(moment, "TIMESTAMP"), name, quoted=True)
-    return column
 
 
 def _table(name: str) -> exp.Table:

@@ -11,10 +11,11 @@ from lakehouse.endpoint.auth import Session
 from lakehouse.endpoint.catalogue import Catalogue, Catalogues
 from lakehouse.endpoint.commands import answer
 from lakehouse.endpoint.config import EndpointConfig
-from lakehouse.endpoint.duck import Duck
+from lakehouse.endpoint.duck import Described, Duck
 from lakehouse.endpoint.faults import CancelledStatementError, DeadlineError, TooLargeError
 from lakehouse.endpoint.messages import ENGINE_ERRORS, translated_error
 from lakehouse.endpoint.permission import Permissions
+from lakehouse.endpoint.translations import Translated
 from lakehouse.endpoint.wire import unique_names
 
 
@@ -60,15 +61,23 @@ class Executor:
         catalogue = self.catalogue(session)
         with contextlib.nullcontext() if self._permissions is None else self._permissions.recorded():
             rows = answer(sql, catalogue, session)
-            translated = "" if rows is not None else catalogue.translate(sql, session.schema)
-        if rows is not None:
-            return Plan(rows.schema, rows=rows, sight=session.sight)
+            if rows is not None:
+                return Plan(rows.schema, rows=rows, sight=session.sight)
+            translated = catalogue.translate(sql, session.schema)
         try:
-            described = self._duck.describe(translated)
+            described = self._described(translated)
         except ENGINE_ERRORS as error:
             raise translated_error(error) from error
         schema = described.schema(_output_names(described.names))
-        return Plan(schema, translated, catalogue=catalogue, sight=session.sight)
+        return Plan(schema, translated.text, catalogue=catalogue, sight=session.sight)
+
+    def _described(self, translated: Translated) -> Described:
+        """Return the columns of a statement, which do not depend on the values that it compares with."""
+        if translated.pattern != translated.text:
+            # What is wrong with the statement is better said about its own values.
+            with contextlib.suppress(*ENGINE_ERRORS):
+                return self._duck.describe(translated.pattern)
+        return self._duck.describe(translated.text)
 
     def run(self, plan: Plan, *, gone: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
         """Yield the rows in batches, at least one. `gone` says whether the client went away; it is asked here only.

@@ -1,0 +1,169 @@
+"""Remembers how statements were translated: the same text, and the same text with other values to compare with."""
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Generic, NamedTuple, TypeVar
+
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from lakehouse.endpoint.dialect import EndpointDialect, text_of
+from lakehouse.errors import LakehouseError
+
+MOST = 256
+LONGEST = 4000
+MOST_VALUES = 20
+LONGEST_NUMBER = 9  # digits; so every number that is replaced is an INTEGER, as the one it is replaced by
+COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
+BEFORE = {TokenType.EQ, TokenType.NEQ, TokenType.GT, TokenType.GTE, TokenType.LT, TokenType.LTE}
+# What may follow a value that is alone on its side of a comparison; after anything else it is left where it is.
+AFTER = {
+    *(TokenType.AND, TokenType.OR, TokenType.R_PAREN, TokenType.THEN, TokenType.WHERE, TokenType.HAVING),
+    *(TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.LIMIT, TokenType.SEMICOLON),
+}
+Value = TypeVar("Value")
+Key = tuple[str, tuple[str, ...]]
+Translate = Callable[[str], tuple[exp.Expr, bool]]
+"""Translates a text; says whether the same text will be translated alike later."""
+
+
+class Translated(NamedTuple):
+    """DuckDB's text of a statement, and one with the same columns and stand-ins for what it compares with."""
+
+    text: str
+    pattern: str
+
+
+class Recent(Generic[Value]):
+    """The values that were used last, by key; any thread may use it."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Key) -> Value | None:
+        """Return a value that is still known."""
+        with self._lock:
+            value = self._values.get(key)
+            if value is not None:
+                self._values.move_to_end(key)
+            return value
+
+    def keep(self, key: Key, value: Value) -> Value:
+        """Remember a value, and forget the one that was not used for longest when there are too many."""
+        with self._lock:
+            self._values[key] = value
+            while len(self._values) > self._most:
+                self._values.popitem(last=False)
+        return value
+
+
+class Pattern:
+    """A translated statement with places for the values that it compares with."""
+
+    def __init__(self, tree: exp.Expr, places: list[exp.Literal]) -> None:
+        self._tree = tree
+        self._places = [(place, place.name) for place in places]
+        self._lock = threading.Lock()
+        self.text = text_of(tree)
+
+    def with_values(self, values: Mapping[str, str]) -> Translated:
+        """Return the statement that has these values for its stand-ins."""
+        with self._lock:
+            for place, stand_in in self._places:
+                place.set("this", values[stand_in])
+            return Translated(text_of(self._tree), self.text)
+
+
+class Translations:
+    """What was translated for one catalogue, where a text always means the same."""
+
+    def __init__(self) -> None:
+        self._texts: Recent[Translated] = Recent()
+        self._patterns: Recent[Pattern] = Recent()
+
+    def find(self, sql: str, schema: tuple[str, ...], translate: Translate) -> Translated:
+        """Return a statement's translation, remembered or new. Raises what `translate` raises."""
+        if len(sql) > LONGEST:
+            return _plainly(translate(sql)[0])
+        known = self._texts.get((sql, schema))
+        if known is not None:
+            return known
+        patterned = self._patterned(sql, schema, translate)
+        if patterned is not None:
+            return self._texts.keep((sql, schema), patterned)
+        tree, lasting = translate(sql)
+        translated = _plainly(tree)
+        return self._texts.keep((sql, schema), translated) if lasting else translated
+
+    def _patterned(self, sql: str, schema: tuple[str, ...], translate: Translate) -> Translated | None:
+        """Return a statement's translation by its pattern; None where there is none."""
+        try:
+            tokens = EndpointDialect().tokenize(sql)
+        except SqlglotError:
+            return None
+        values = [token for place, token in enumerate(tokens) if _is_compared(tokens, place)]
+        if not 0 < len(values) <= MOST_VALUES:
+            return None
+        stand_ins = _stand_ins(values)
+        if any(one.this in sql for one in stand_ins):
+            return None
+        pattern_sql = _replaced(sql, values, stand_ins)
+        pattern = self._patterns.get((pattern_sql, schema)) or self._new(pattern_sql, schema, stand_ins, translate)
+        if pattern is None:
+            return None
+        return pattern.with_values({one.this: token.text for one, token in zip(stand_ins, values, strict=True)})
+
+    def _new(
+        self, pattern_sql: str, schema: tuple[str, ...], stand_ins: list[exp.Literal], translate: Translate
+    ) -> Pattern | None:
+        try:
+            tree, lasting = translate(pattern_sql)
+        except LakehouseError:  # translating the statement itself says what is wrong with it
+            return None
+        wanted = Counter((one.this, one.is_string) for one in stand_ins)
+        names = {name for name, _ in wanted}
+        places = [literal for literal in tree.find_all(exp.Literal) if literal.this in names]
+        compared = all(isinstance(place.parent, COMPARISONS) for place in places)
+        if not lasting or not compared or Counter((place.this, place.is_string) for place in places) != wanted:
+            return None
+        return self._patterns.keep((pattern_sql, schema), Pattern(tree, places))
+
+
+def _plainly(tree: exp.Expr) -> Translated:
+    text = text_of(tree)
+    return Translated(text, text)
+
+
+def _is_compared(tokens: list[Token], place: int) -> bool:
+    """Say whether a token is a value that stands alone on the right side of a comparison."""
+    token = tokens[place]
+    number = token.token_type == TokenType.NUMBER and token.text.isascii() and token.text.isdigit()
+    if not (number and len(token.text) <= LONGEST_NUMBER) and token.token_type != TokenType.STRING:
+        return False
+    last = place + 1 == len(tokens)
+    return place > 0 and tokens[place - 1].token_type in BEFORE and (last or tokens[place + 1].token_type in AFTER)
+
+
+def _stand_ins(tokens: list[Token]) -> list[exp.Literal]:
+    """Return a value of the same kind for each, the same one for the same; texts could be dates or instants, too."""
+    found: dict[tuple[TokenType, str], exp.Literal] = {}
+    for token in tokens:
+        number = len(found)
+        is_number = token.token_type == TokenType.NUMBER
+        text = str(987_650_000 + number) if is_number else f"1011-01-{number + 1:02}"
+        new = exp.Literal(this=text, is_string=not is_number)
+        found.setdefault((token.token_type, token.text), new)
+    return [found[token.token_type, token.text] for token in tokens]
+
+
+def _replaced(sql: str, tokens: list[Token], values: list[exp.Literal]) -> str:
+    """Return a text with other values in the places of these tokens."""
+    parts, at = [], 0
+    for token, value in zip(tokens, values, strict=True):
+        parts += [sql[at : token.start], value.sql()]
+        at = token.end + 1
+    return "".join([*parts, sql[at:]])
