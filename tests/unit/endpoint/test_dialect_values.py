@@ -269,3 +269,45 @@ REFUSED = [
 def test_what_would_differ_silently_is_refused(ask, sql):
     with pytest.raises(LakehouseError):
         ask(sql)
+
+
+@pytest.fixture
+def ask_again(executor, monkeypatch):
+    """Ask as `ask` does, of a catalogue that lives on."""
+    catalogue = Catalogue(0)
+    monkeypatch.setattr(executor, "catalogue", lambda _session: catalogue)
+
+    def run(sql):
+        plan = executor.plan(sql, Session("u"))
+        rows = [row for batch in executor.run(plan, gone=lambda: False) for row in batch.to_pylist()]
+        return plan.schema, rows
+
+    return run
+
+
+MADE = "(select 1 as a, 'x' as b, DATE '2026-01-31' as d union all select 200, 'it''s', DATE '2026-02-01') t"
+
+
+def test_other_values_to_compare_with_give_their_own_rows(ask_again):
+    for value, expected in ((1, [1]), (200, [200]), (5, []), (999999999, [])):
+        assert [row["a"] for row in ask_again(f"select a from {MADE} where a = {value}")[1]] == expected
+    for value, expected in (("x", [1]), ("it''s", [200]), ("", [])):
+        assert [row["a"] for row in ask_again(f"select a from {MADE} where b = '{value}'")[1]] == expected
+    for value, expected in (("2026-01-31", [200]), ("2026-01-30", [1, 200])):
+        assert [row["a"] for row in ask_again(f"select a from {MADE} where d > '{value}' order by a")[1]] == expected
+
+
+def test_values_that_are_shown_keep_their_own_types(ask_again):
+    for value, kind in (("1", "int32"), ("3000000000", "int64"), ("'x'", "string")):
+        schema, rows = ask_again(f"select {value} as v, a = 1 as c from {MADE} where a = 1")
+        assert str(schema.field("v").type) == kind
+        assert [row["c"] for row in rows] == [True]
+
+
+@pytest.mark.parametrize("value", ["soon", "later"])
+def test_a_value_that_does_not_fit_is_named_in_the_error(ask_again, value):
+    ask_again(f"select a from {MADE} where d = '2026-01-31'")
+    with pytest.raises(LakehouseError, match=value):
+        ask_again(f"select a from {MADE} where d = '{value}'")
+    with pytest.raises(LakehouseError, match=value):
+        ask_again(f"select a from {MADE} where a = '{value}'")
