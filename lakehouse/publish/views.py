@@ -61,6 +61,9 @@ def at_snapshots(view_sql: str, snapshots: Mapping[str, int]) -> str:
         if len(path) == 3 and path[0] == SOURCE:
             snapshot = exp.Literal.string(str(snapshots[".".join(path[1:])]))
             table.set("version", exp.Version(this="VERSION", expression=snapshot, kind="AS OF"))
+    for found in list(query.find_all(exp.StrPosition)):
+        # sqlglot would print STR_POSITION, which Dremio does not have.
+        found.replace(exp.Anonymous(this="STRPOS", expressions=[found.this, found.args["substr"]]))
     return query.sql(DIALECT, pretty=True)
 
 
