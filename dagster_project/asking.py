@@ -1,6 +1,11 @@
 """The SQL endpoint as this machine's settings want it."""
 
+import contextlib
+import os
+import secrets
+import tempfile
 from functools import partial
+from pathlib import Path
 
 from dagster_project.settings import Settings
 from dagster_project.wiring import denied_log, lakehouse, statement_log, users_file
@@ -8,6 +13,8 @@ from lakehouse.endpoint.config import AccessRules, EndpointConfig, S3Access, Tls
 from lakehouse.endpoint.server import run_forever
 from lakehouse.errors import UnknownSettingError
 from lakehouse.policy.users import Users
+
+SECRET_FILE = "sql_secret"  # noqa: S105 (a file name)
 
 
 def serve(settings: Settings) -> None:
@@ -29,8 +36,36 @@ def serve(settings: Settings) -> None:
     run_forever(
         config,
         lakehouse(settings).releases,
-        AccessRules(users.current, record, statement_log(settings), settings.sql_secret.get_secret_value()),
+        AccessRules(users.current, record, statement_log(settings), secret(settings)),
     )
+
+
+def secret(settings: Settings) -> str:
+    """Return the secret that groups and pseudonyms are drawn by, the same at every start: the setting, else a file.
+
+    The file is made when it is not there, for its owner only. Raises UnknownSettingError when others may read it, or
+    when it is empty.
+    """
+    said = settings.sql_secret.get_secret_value()
+    if said:
+        return said
+    path = settings.home / SECRET_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        descriptor, made = tempfile.mkstemp(prefix=SECRET_FILE, dir=path.parent)  # readable by its owner only
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(secrets.token_hex(16))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another endpoint was quicker: its secret is the one
+            os.link(made, path)
+        Path(made).unlink()
+    kept = path.read_text(encoding="utf-8").strip()
+    if not kept or path.stat().st_mode & 0o077:
+        raise UnknownSettingError(
+            f"{path} is empty or others may read it; `chmod 600` it, or set LAKEHOUSE_SQL_SECRET and delete it"
+        )
+    return kept
 
 
 def passwords(users: Users) -> dict[str, str]:

@@ -3,7 +3,6 @@
 import difflib
 import os
 import re
-import secrets
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,8 +56,9 @@ class Settings(BaseModel):
     sql_user: str = Field("lakehouse", description="User of the SQL engine.")
     sql_password: SecretStr = Field(SecretStr(""), description="Password of that user.")
     sql_secret: SecretStr = Field(
-        default_factory=lambda: SecretStr(secrets.token_hex(16)),
-        description="Draws who is left out of groups of people, and makes pseudonyms; nobody who asks may know it.",
+        SecretStr(""),
+        description="Draws who is left out of groups of people, and makes pseudonyms; nobody who asks may know it. "
+        "Empty: one is drawn once and kept in the state folder.",
     )
     sql_token: SecretStr = Field(
         SecretStr(""), description="Personal token that the SQL endpoint takes for that user, beside the password."
