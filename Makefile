@@ -51,6 +51,7 @@ lock: ## Resolve the lock files again
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 	cd superset && $(COMPILE) pyproject.toml -o requirements.lock
+	cd superset && $(COMPILE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 
 docs: ## Render the dictionary of tables, views and figures
 	@$(LAKE) docs

@@ -48,7 +48,15 @@ SUPERSET = Environment(
     60,
     with_project=False,
 )
-TARGETS = {"demo": (LAKEHOUSE, SUPERSET), "test": (TESTS, SUPERSET), "lakehouse": (LAKEHOUSE,)}
+SUPERSET_TESTS = Environment(
+    "superset-venv",
+    PROJECT / "superset" / "requirements-dev.lock",
+    "the same, and a client that the SQL endpoint is tested with",
+    60,
+    with_project=False,
+)
+TARGETS = {"demo": (LAKEHOUSE, SUPERSET), "test": (TESTS, SUPERSET_TESTS), "lakehouse": (LAKEHOUSE,)}
+WITH_TESTS = {LAKEHOUSE: TESTS, SUPERSET: SUPERSET_TESTS}
 
 
 def main() -> int:
@@ -172,7 +180,7 @@ def _current(environment: Environment, home: Path) -> bool:
 
 def _accepted(environment: Environment) -> set[str]:
     """Return digests that satisfy an environment: its own, and for the runtime also the one with the test tools."""
-    return {_digest(environment)} | ({_digest(TESTS)} if environment == LAKEHOUSE else set())
+    return {_digest(environment)} | ({_digest(WITH_TESTS[environment])} if environment in WITH_TESTS else set())
 
 
 def _stamp(environment: Environment, home: Path) -> Path:

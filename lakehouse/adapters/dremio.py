@@ -1,10 +1,12 @@
 """SQL over Arrow Flight as Dremio speaks it: for a real Dremio and for the embedded endpoint alike."""
 
 import contextlib
+import socket
 import threading
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.flight as flight
@@ -12,6 +14,7 @@ import pyarrow.flight as flight
 from lakehouse.errors import LoginError, PurposeError, QueryError, ServiceUnavailableError
 
 PING_SECONDS = 5.0
+DREMIO_PORT = 32010
 STATEMENT_SECONDS = 300.0
 
 
@@ -154,11 +157,18 @@ class DremioQueries:
                 f"{self._uri} did not finish in time: {_message(error)}; ask for less, or try again later"
             ) from error
         except flight.FlightUnavailableError as error:
-            raise ServiceUnavailableError(
-                f"no SQL engine answers at {self._uri}: {_message(error)}; start it with `lakehouse up` and try again"
-            ) from error
+            raise ServiceUnavailableError(self._unavailable(_message(error))) from error
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, flight.FlightError, pa.ArrowException) as error:
             raise QueryError(_message(error)) from error
+
+    def _unavailable(self, message: str) -> str:
+        """Say whether the engine is away, or is there and has no room for this. gRPC calls both UNAVAILABLE."""
+        place = urlsplit(self._uri)
+        try:
+            socket.create_connection((place.hostname or "", place.port or DREMIO_PORT), PING_SECONDS).close()
+        except OSError:
+            return f"no SQL engine answers at {self._uri}: {message}; start it with `lakehouse up` and try again"
+        return f"the SQL engine at {self._uri} did not do it: {message}"
 
 
 def _message(error: Exception) -> str:

@@ -80,6 +80,43 @@ def test_superset_grains_add_up(superset):
         assert sum(int(count) for _, count in superset["rows"][number]["rows"]) == 40
 
 
+@pytest.fixture(scope="module")
+def flightsql(server):
+    """Everything flightsql-dbapi sees, asked in the dashboards' environment: it needs SQLAlchemy 1.4."""
+    if not SUPERSET_PYTHON.exists():
+        pytest.skip("the dashboards' environment .lakehouse/superset-venv is not installed")
+    script = Path(__file__).with_name("flightsql_dbapi_script.py")
+    done = subprocess.run(
+        [SUPERSET_PYTHON, script, server.host, str(server.port), USER, PASSWORD],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_flightsql_dbapi_logs_in_and_reads_rows(flightsql):
+    assert flightsql["rows"] == flightsql["sqlalchemy"] == [["test", 13], ["train", 14], ["validation", 13]]
+    assert flightsql["names"] == ["split", "n"]
+    assert flightsql["none"] == []
+
+
+def test_flightsql_dbapi_lists_schemas_tables_and_columns(flightsql):
+    assert {"kpi", "INFORMATION_SCHEMA"} <= set(flightsql["schemas"])
+    assert flightsql["tables"] == ["best_years", "outcomes_by_year"]
+    assert flightsql["columns"] == ["year", "institutions", "mean_earnings"]
+    assert set(flightsql["types"]) == {"VIEW"}
+    assert flightsql["dialect"] == ["datafusion", flightsql["tables"]]
+
+
+def test_flightsql_dbapi_is_told_what_was_wrong_and_goes_on(flightsql):
+    assert flightsql["unknown"][0] == flightsql["bound"][0] == "ArrowInvalid"
+    assert "did you mean lakehouse.gold.documents?" in flightsql["unknown"][1]
+    assert "bound parameter" in flightsql["bound"][1]
+    assert flightsql["login"][0] == "FlightUnauthenticatedError"
+    assert "invalid username or password" in flightsql["login"][1]
+    assert flightsql["after"] == [[7]]
+
+
 def test_dremio_simple_query_reads(server):
     from dremio_simple_query.connectv2 import DremioConnection
 
@@ -165,6 +202,20 @@ def test_the_adapter_logs_in_again_when_the_server_forgot_it(own_lake):
     queries.ping()
     queries._token = (b"authorization", b"Bearer forgotten")
     queries.ping()
+    queries.close()
+
+
+def test_the_adapter_tells_an_engine_that_cannot_from_one_that_is_away(own_server):
+    server = own_server(result_rows=10)
+    queries = DremioQueries(server.uri, USER, PASSWORD)
+    with pytest.raises(
+        ServiceUnavailableError, match=r"^the SQL engine at .* did not do it: .* more than 10 rows"
+    ) as told:
+        queries.fetch("SELECT document_id FROM lakehouse.gold.documents")
+    assert "lakehouse up" not in str(told.value)
+    server.stop()
+    with pytest.raises(ServiceUnavailableError, match=r"no SQL engine answers at .* `lakehouse up`"):
+        queries.fetch("SELECT 1")
     queries.close()
 
 
