@@ -332,6 +332,10 @@ def _substring(node: exp.Substring) -> exp.Expr:
     return function_call("SUBSTRING", [node.this, node.args["start"], *([length] if length else [])])
 
 
+def _window(node: exp.Window) -> exp.Expr:
+    return integer(node) if node.this.name.upper() == "NTILE" else node  # DuckDB's is a BIGINT
+
+
 def _within_group(node: exp.WithinGroup) -> exp.Expr:
     """Give percentiles in DuckDB's order of arguments; other aggregates keep their ORDER BY."""
     name = str(node.this.name).lower()
@@ -355,6 +359,7 @@ RULES: dict[type[exp.Expr], Callable[..., exp.Expr]] = {
     exp.Trim: _trim,
     exp.Substring: _substring,
     exp.WithinGroup: _within_group,
+    exp.Window: _window,
     exp.Div: lambda node: call("dremio_div", node.left, node.right),
     exp.Mod: lambda node: call("dremio_mod", node.left, node.right),
     exp.StrPosition: lambda node: integer(call("strpos", node.this, node.args["substr"])),

@@ -106,6 +106,11 @@ BOUNDED = [
     f"SELECT a.text FROM {BIG} a, {BIG} b, {BIG} c, {BIG} d ORDER BY a.text || b.text || c.text || d.text",
     f"SELECT SUM(a.byte_count) OVER (ORDER BY a.text || b.text || c.text) FROM {BIG} a, {BIG} b, {BIG} c, {BIG} d",
     f"SELECT LENGTH(REPLACE(REPEAT('a', 10000), 'a', '{'b' * 300_000}'))",
+    "WITH a0 AS (SELECT ARRAY[1, 2, 3, 4] AS l)"
+    + "".join(
+        f", a{n} AS (SELECT ARRAY_CAT(ARRAY_CAT(l, l), ARRAY_CAT(l, l)) AS l FROM a{n - 1})" for n in range(1, 16)
+    )
+    + " SELECT FLATTEN(l) AS x FROM a15",
     "SELECT REGEXP_LIKE(REPEAT('a', 10000), '(a*)*(a|aa)+$') AS x",
     "SELECT REGEXP_REPLACE(REPEAT('a', 10000), '((((a{0,30}){0,30}){0,30}){0,30}){0,30}', 'b') AS x",
 ]

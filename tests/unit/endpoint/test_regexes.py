@@ -1,0 +1,73 @@
+"""Patterns that Java and RE2 read alike, and replacements that name groups."""
+
+import pytest
+
+from lakehouse.endpoint.faults import RefusedStatementError
+from lakehouse.endpoint.regexes import checked, replacement
+
+
+@pytest.mark.parametrize(
+    ("pattern", "groups", "may_be_empty"),
+    [
+        ("abc", 0, False),
+        ("a*", 0, True),
+        ("^$", 0, True),
+        ("(a)|(b)", 2, False),
+        ("(?:a)(b)?", 1, False),
+        ("\\(a\\)", 0, False),
+        ("[(]", 0, False),
+        ("\\Q(a)*\\E", 0, False),
+        ("\\Qab", 0, False),
+        ("(?i)ab", 0, False),
+        ("(?is)", 0, True),
+        ("", 0, True),
+        ("[^a\\]]+", 0, False),
+        ("\\d{2,3}\\.\\d", 0, False),
+    ],
+)
+def test_a_pattern_is_read(pattern, groups, may_be_empty):
+    assert checked(pattern) == (pattern, groups, may_be_empty)
+
+
+PATTERNS = (
+    *("\\bx", "\\1", "\\x41", "\\u0041", "\\p{L}", "\\v", "\\h", "\\Z", "\\C", "\\07", "a\\", "[\\b]"),
+    *("[a", "[]a]", "[a[b]]", "[a&&b]", "[[:digit:]]", "(a", "a)", "*a", "a**", "a++", "a*+", "a?+", "a{2}+"),
+    *("(?=a)", "(?!a)", "(?<=a)b", "(?<n>a)", "(?P<n>a)", "(?>a)", "(?u)a", "(?U)a", "(?m)^a", "a(?i)b", "(?i)ä"),
+)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_pattern_that_is_read_otherwise_is_refused(pattern):
+    with pytest.raises(RefusedStatementError):
+        checked(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["(|){30}x", "(|a|b){40}c", "((a*)*)*b", "(a?){50}(a{0,50})b" * 5])
+def test_a_pattern_made_to_take_long_does_not(pattern):
+    assert checked(pattern).may_be_empty is False
+
+
+@pytest.mark.parametrize(
+    ("java", "pattern", "re2"),
+    [
+        ("$1", "(a)", "\\1"),
+        ("$0!", "a", "\\0!"),
+        ("$12", "(a)", "\\12"),
+        ("\\$1", "(a)", "$1"),
+        ("\\\\", "a", "\\\\"),
+        ("\\1", "(a)", "1"),
+        ("plain", "a", "plain"),
+        ("", "a", ""),
+    ],
+)
+def test_a_replacement_is_said_in_re2s_words(java, pattern, re2):
+    assert replacement(java, checked(pattern)) == re2
+
+
+@pytest.mark.parametrize(
+    ("java", "pattern"), [("$1", "a"), ("$", "(a)"), ("$x", "(a)"), ("${n}", "(a)"), ("a\\", "a"), ("$٣", "(a)(b)(c)"),
+                          ("$1", "(a)" * 10)]
+)  # fmt: skip
+def test_a_replacement_that_names_no_group_is_refused(java, pattern):
+    with pytest.raises(RefusedStatementError):
+        replacement(java, checked(pattern))
