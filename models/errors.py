@@ -75,6 +75,18 @@ class TrialError(ModelError):
     exit_code = 53
 
 
+class LabelsError(ModelError):
+    """Labelled texts cannot be read, learned from or measured on: a bad row, one label only, a label never learned."""
+
+    exit_code = 58
+
+
+class NothingLearnedError(ModelError):
+    """A fine-tuned classifier is no better than always naming the commonest label; nothing was written."""
+
+    exit_code = 59
+
+
 BY_NAME: dict[str, type[ModelError]] = {
     kind.__name__: kind
     for kind in (
@@ -90,5 +102,7 @@ BY_NAME: dict[str, type[ModelError]] = {
         RequestError,
         TooLargeError,
         TrialError,
+        LabelsError,
+        NothingLearnedError,
     )
 }

@@ -172,6 +172,10 @@ class LanguageModel(nn.Module):
         logits_BTV: Tensor = self.lm_head(self._last(tokens_BT, pasts))
         return logits_BTV.float()
 
+    def states(self, tokens_BT: Tensor, noise: torch.Generator | None = None) -> Tensor:
+        """What the output layer reads, BTC: the state after each position; with noise, under dropout."""
+        return self._last(tokens_BT, None, noise)
+
     def _last(self, tokens_BT: Tensor, pasts: list[Past] | None, noise: torch.Generator | None = None) -> Tensor:
         x_BTC = dropped(self.model.embed_tokens(tokens_BT), self.recipe.dropout, noise)
         for at, layer in enumerate(self.model.layers):

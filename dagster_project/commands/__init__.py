@@ -10,6 +10,7 @@ from dagster_project.commands.doi import doi
 from dagster_project.commands.dremio import provision_dremio
 from dagster_project.commands.explain import explain
 from dagster_project.commands.export import export
+from dagster_project.commands.finetune import finetune
 from dagster_project.commands.maintain import maintain
 from dagster_project.commands.models import models
 from dagster_project.commands.policy import policy
@@ -41,6 +42,7 @@ COMMANDS: tuple[click.Command, ...] = (
     retract,
     policy,
     models,
+    finetune,
     sql,
     settings,
     docs,

@@ -1,0 +1,111 @@
+"""Fine-tunes text classifiers, measures them, and asks them."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dagster_project.commands.base import ExampleCommand
+
+_PATH = click.Path(path_type=Path)
+_OPTIONS = (
+    click.option("--table", help="Table of the dataset's folder; files have none."),
+    click.option("--text", default="text", show_default=True, help="Column of the texts."),
+    click.option("--label", default="label", show_default=True, help="Column of the labels."),
+    click.option(
+        "--group", help="Column of what belongs together, such as a chapter: never split. Default: each text."
+    ),
+    click.option("--split", help="Column with train, validation or test. Default: drawn by a hash of the group."),
+    click.option("--ag-news", is_flag=True, help="DATA is AG_NEWS: a file, or a folder with train.csv and test.csv."),
+    click.option("--trials", type=_PATH, multiple=True, help="More tests of the classifier (YAML)."),
+    click.option("--suite", type=_PATH, help="CheckList suite: JSON lines of test, example, label; may be gzipped."),
+    click.option("--rows", type=_PATH, help="Parquet file for figures and test results, a row each."),
+    click.option("--threads", type=click.IntRange(min=1), help="CPU threads. Default: one a core."),
+)
+
+
+def _on_texts(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.group(epilog="Example: lakehouse finetune train paragraphs.jsonl --base gpt-0001 --out subjects")
+def finetune() -> None:
+    """Fine-tune a text classifier from a checkpoint, measure it, ask it."""
+
+
+@finetune.command(
+    cls=ExampleCommand,
+    example="lakehouse finetune train paragraphs.jsonl --label subject --group module "
+    "--base .lakehouse/models/checkpoints/gpt-0001 --method lora --out subjects",
+)
+@click.argument("data", type=_PATH)
+@click.option("--base", type=_PATH, required=True, help="Folder of a checkpoint: ours, or one that AutoModel opens.")
+@click.option("--out", type=_PATH, required=True, help="New folder for the classifier.")
+@click.option("--recipe", type=_PATH, help="JSON file of a recipe; what it leaves out has its default.")
+@click.option("--method", type=click.Choice(["full", "lora", "head"]), help="What of the base moves; over the recipe.")
+@click.option("--seed", type=click.IntRange(min=0), help="Over the recipe's.")
+@_on_texts
+def train(
+    data: Path,
+    base: Path,
+    out: Path,
+    recipe: Path | None,
+    method: str | None,
+    seed: int | None,
+    **given: Any,  # noqa: ANN401  click's
+) -> None:
+    """Fine-tune a classifier on DATA: a dataset's folder (with --table), a CSV, JSON Lines or Parquet file, or AG_NEWS.
+
+    Ends with status 59, and writes nothing, when nothing could be learned; with 53 when a test that stops promotion
+    fails.
+    """
+    from dagster_project.finetuning import trained
+    from models.classifier_recipe import FinetuneRecipe, read_finetune_recipe
+
+    chosen = read_finetune_recipe(recipe) if recipe else FinetuneRecipe()
+    over: dict[str, Any] = {"method": method, "seed": seed}
+    chosen = dataclasses.replace(chosen, **{name: value for name, value in over.items() if value is not None})
+    for line in trained(_texts(data, given), base, chosen, out, _asked(given), threads=given["threads"]):
+        print(line, flush=True)
+
+
+@finetune.command(cls=ExampleCommand, example="lakehouse finetune evaluate subjects paragraphs.jsonl --label subject")
+@click.argument("classifier", type=_PATH)
+@click.argument("data", type=_PATH)
+@_on_texts
+def evaluate(classifier: Path, data: Path, **given: Any) -> None:  # noqa: ANN401  click's
+    """Measure CLASSIFIER on the test texts of DATA and take its tests; status 53 when one stops promotion."""
+    from dagster_project.finetuning import evaluated
+
+    for line in evaluated(classifier, _texts(data, given), _asked(given), threads=given["threads"]):
+        print(line, flush=True)
+
+
+@finetune.command(cls=ExampleCommand, example="lakehouse finetune predict subjects 'Atoms form a covalent bond.'")
+@click.argument("classifier", type=_PATH)
+@click.argument("texts", nargs=-1, required=True)
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads. Default: one a core.")
+def predict(classifier: Path, texts: tuple[str, ...], threads: int | None) -> None:
+    """Say the label of each of TEXTS, and the calibrated probability of every label, as JSON lines."""
+    from dagster_project.finetuning import predicted
+
+    for line in predicted(classifier, texts, threads=threads):
+        print(line)
+
+
+def _texts(data: Path, given: dict[str, Any]) -> Any:  # noqa: ANN401  labelled texts; their module loads Arrow
+    from dagster_project.labelled_files import Where, read_labelled, read_news
+
+    if given["ag_news"]:
+        return read_news(data)
+    return read_labelled(data, Where(**{name: given[name] for name in ("table", "text", "label", "group", "split")}))
+
+
+def _asked(given: dict[str, Any]) -> Any:  # noqa: ANN401  as above
+    from dagster_project.finetuning import Asked
+
+    return Asked(trials=given["trials"], suite=given["suite"], rows=given["rows"])

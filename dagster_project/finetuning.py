@@ -1,0 +1,132 @@
+"""Fine-tuning from the command line: texts in, a classifier's folder and its figures out."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from models.classified import ClassifierFigure, evaluate_classifier
+from models.classifier import Classifier
+from models.classifier_recipe import FinetuneRecipe
+from models.classifier_store import load_classifier, save_classifier
+from models.classifier_trials import SHIPPED, ClassifierTrial, read_classifier_trials, read_suite, run_classifier_trials
+from models.device import choose_device
+from models.errors import LabelsError, TrialError
+from models.finetune import Learned, finetune
+from models.labelled import LabelledText, of_split
+from models.trials import TrialResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Which tests a classifier takes, and where its figures go as rows."""
+
+    trials: tuple[Path, ...] = ()
+    suite: Path | None = None
+    rows: Path | None = None
+
+    def read(self) -> list[ClassifierTrial]:
+        """Return the tests that come with the library, those of further files, and those of a suite."""
+        found = [each for path in (SHIPPED, *self.trials) for each in read_classifier_trials(path)]
+        return [*found, *(read_suite(self.suite) if self.suite else ())]
+
+
+def trained(
+    texts: Sequence[LabelledText], base: Path, recipe: FinetuneRecipe, out: Path, asked: Asked, *, threads: int | None
+) -> Iterator[str]:
+    """Fine-tune, measure, keep the classifier, and yield what to tell.
+
+    Raises:
+        ModelError: as fine-tuning raises it; nothing was written then.
+        TrialError: a test that stops promotion failed; the classifier was written, with its results.
+    """
+    if out.exists():
+        raise LabelsError(f"{out} is there already and stays as it is; name another folder with --out")
+    trials = asked.read()
+    classifier = finetune(texts, base, recipe, threads=threads, on_epoch=_tell)
+    figures, results = _measured(classifier, of_split(texts, "test"), trials, threads)
+    kept = {"figures": [asdict(each) for each in figures], "trials": [asdict(each) for each in results]}
+    save_classifier(dataclasses.replace(classifier, training=classifier.training | kept), out)
+    yield f"wrote {out}: {len(classifier.labels)} labels, temperature {classifier.temperature:.2f}"
+    yield from _told(figures, results, asked.rows)
+
+
+def evaluated(folder: Path, texts: Sequence[LabelledText], asked: Asked, *, threads: int | None) -> Iterator[str]:
+    """Measure a kept classifier on the texts of split 'test', take its tests, and yield what to tell.
+
+    Raises:
+        TrialError: a test that stops promotion failed.
+    """
+    figures, results = _measured(load_classifier(folder), of_split(texts, "test"), asked.read(), threads)
+    yield from _told(figures, results, asked.rows)
+
+
+def predicted(folder: Path, texts: Sequence[str], *, threads: int | None) -> Iterator[str]:
+    """Yield one JSON object a text: its label, and the probability of every label."""
+    classifier = load_classifier(folder)
+    for text, chances_L in zip(texts, classifier.chances(texts, choose_device("auto", threads=threads)), strict=True):
+        chances = {label: round(float(each), 6) for label, each in zip(classifier.labels, chances_L, strict=True)}
+        yield json.dumps(
+            {"text": text, "label": classifier.labels[int(chances_L.argmax())], "probabilities": chances},
+            ensure_ascii=False,
+        )
+
+
+def _measured(
+    classifier: Classifier, held: list[LabelledText], trials: list[ClassifierTrial], threads: int | None
+) -> tuple[list[ClassifierFigure], list[TrialResult]]:
+    device = choose_device("auto", threads=threads)
+    return evaluate_classifier(classifier, held, device), run_classifier_trials(trials, classifier, held, device)
+
+
+def _tell(learned: Learned) -> None:
+    sys.stderr.write(
+        f"epoch {learned.epoch} of {learned.epochs}: loss {learned.loss:.4f}, right on validation texts "
+        f"{learned.validation_accuracy:.1%}, {learned.cpu_seconds:.0f} CPU s\n"
+    )
+    sys.stderr.flush()
+
+
+def _told(figures: list[ClassifierFigure], results: list[TrialResult], rows: Path | None) -> Iterator[str]:
+    if rows is not None:
+        pq.write_table(_rows(figures, results), rows)
+    for each in figures:
+        interval = "" if each.low is None else f" [{each.low:.4f}, {each.high:.4f}]"
+        yield f"{each.name} on {each.slice}: {each.value:.4f}{interval} ({each.text_count} texts of {each.group_count})"
+    for one in results:
+        verdict = "passed" if one.passed else f"FAILED (stops {one.stops}, {one.owner})"
+        yield f"{one.trial}: {one.value:.3f}, at least {one.threshold:g}: {verdict}; {one.detail}"
+    failed = [each.trial for each in results if not each.passed and each.stops == "promotion"]
+    if failed:
+        raise TrialError(f"tests that stop promotion failed: {', '.join(failed)}; do not use this classifier as it is")
+
+
+def _rows(figures: list[ClassifierFigure], results: list[TrialResult]) -> pa.Table:
+    """Return figures and tests as one table: a row each, `kind` says which."""
+    values: list[dict[str, Any]] = [
+        {"kind": "figure", "name": each.name, "slice": each.slice, "value": each.value, "low": each.low,
+         "high": each.high, "texts": each.text_count, "groups": each.group_count,
+         "evaluation_snapshot": each.evaluation_snapshot}
+        for each in figures
+    ]  # fmt: skip
+    values += [
+        {"kind": "trial", "name": each.trial, "slice": each.measure, "value": each.value, "threshold": each.threshold,
+         "passed": each.passed, "stops": each.stops, "owner": each.owner, "detail": each.detail}
+        for each in results
+    ]  # fmt: skip
+    return pa.Table.from_pylist(values, schema=_SCHEMA)
+
+
+_TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
+_TYPES: dict[str, pa.DataType] = {
+        "kind": _TEXT, "name": _TEXT, "slice": _TEXT, "value": _NUMBER, "low": _NUMBER, "high": _NUMBER,
+        "texts": _COUNT, "groups": _COUNT, "evaluation_snapshot": _TEXT, "threshold": _NUMBER, "passed": pa.bool_(),
+        "stops": _TEXT, "owner": _TEXT, "detail": _TEXT,
+}  # fmt: skip
+_SCHEMA = pa.schema(list(_TYPES.items()))

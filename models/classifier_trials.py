@@ -1,0 +1,210 @@
+"""CheckList tests of a classifier, https://arxiv.org/abs/2005.04118, as data, and their results.
+
+Shapes: N texts, L labels.
+"""
+
+import gzip
+import json
+import math
+import random
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+
+from models.classifier import Classifier
+from models.device import Device
+from models.errors import TrialError
+from models.labelled import LabelledText
+from models.trials import Stops, TrialResult
+
+SHIPPED = Path(__file__).with_name("classifier_trials.yaml")
+TEXTS = 300
+"""Held-out texts that a test changes: chosen by a hash of their words, the same ones every time."""
+FALLEN = 0.01
+"""How far a probability may fall and still count as not fallen."""
+_SHOWN = 3
+
+Kind = Literal["invariance", "direction", "functionality"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A text whose label is plain."""
+
+    text: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierTrial:
+    """One test; its value is a share of texts.
+
+    `invariance`: the label stays when the text is changed by `change`, or `add` is put behind it.
+    `direction`: the probability of `label` does not fall when `add` is put behind the text.
+    `functionality`: the examples get their labels.
+    """
+
+    name: str
+    kind: Kind
+    at_least: float
+    stops: Stops
+    owner: str
+    means: str
+    change: str = ""
+    add: str = ""
+    label: str = ""
+    examples: tuple[Example, ...] = ()
+
+
+def _typos(text: str) -> str:
+    """Swap two neighbouring letters in one word of ten, the same ones every time."""
+    draw = random.Random(zlib.crc32(text.encode()))  # noqa: S311 - not for secrets
+    words = text.split(" ")
+    for at, word in enumerate(words):
+        if len(word) > 3 and word.isalpha() and draw.random() < 0.1:
+            place = draw.randrange(len(word) - 1)
+            words[at] = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+    return " ".join(words)
+
+
+CHANGES: dict[str, Callable[[str], str]] = {
+    "lower": str.lower,
+    "upper": str.upper,
+    "typos": _typos,
+    "no_full_stop": lambda text: text.rstrip(". "),
+    "spaces": lambda text: "  ".join(text.split()),
+}
+
+
+def read_classifier_trials(path: Path = SHIPPED) -> list[ClassifierTrial]:
+    """Read tests from a YAML file.
+
+    Raises:
+        TrialError: the file is unreadable, or a test lacks a field or has one too many.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise TrialError(f"cannot read tests of a classifier from {path}: {error}; see {SHIPPED.name}") from error
+    if not isinstance(values, dict) or not values:
+        raise TrialError(f"{path} holds no tests; copy models/{SHIPPED.name} and change it")
+    return [_trial(path, str(name), each) for name, each in values.items()]
+
+
+def _trial(path: Path, name: str, values: object) -> ClassifierTrial:
+    try:
+        given: dict[str, Any] = dict(values)  # type: ignore[call-overload]  # what is no mapping raises TypeError
+        examples = tuple(Example(**each) for each in given.pop("examples", ()))
+        trial = ClassifierTrial(name=name, examples=examples, **given)
+    except (TypeError, ValueError) as error:
+        raise TrialError(f"test {name!r} of {path} is no test: {error}; see models/{SHIPPED.name}") from error
+    faults = _faults(trial)
+    if faults:
+        raise TrialError(f"test {name!r} of {path}: {'; '.join(faults)}; see models/{SHIPPED.name}")
+    return trial
+
+
+def _faults(trial: ClassifierTrial) -> list[str]:
+    faults = []
+    if trial.kind not in get_args(Kind):
+        faults.append(f"kind {trial.kind!r} is none of {', '.join(get_args(Kind))}")
+    if type(trial.at_least) not in (int, float) or not 0 <= trial.at_least <= 1:
+        faults.append(f"at_least {trial.at_least!r} is no share from 0 to 1")
+    if trial.stops not in get_args(Stops):
+        faults.append(f"stops {trial.stops!r} is none of {', '.join(get_args(Stops))}")
+    if not str(trial.owner).strip():
+        faults.append("it has no owner")
+    if trial.kind == "invariance" and ((trial.change in CHANGES) == bool(trial.add)):
+        faults.append(f"give either add, or change as one of {', '.join(CHANGES)}")
+    if trial.kind == "direction" and not (trial.add and trial.label):
+        faults.append("give add and label")
+    if trial.kind == "functionality" and not trial.examples:
+        faults.append("it has no examples")
+    return faults
+
+
+def read_suite(path: Path, *, at_least: float = 0.9, owner: str = "team:models") -> list[ClassifierTrial]:
+    """Read minimum functionality tests from a suite: JSON lines of `test`, `example` and `label`, maybe gzipped.
+
+    An example of several texts (question and answer) becomes one, joined by spaces.
+
+    Raises:
+        TrialError: the file is unreadable, empty, or a line lacks a field.
+    """
+    cases: dict[str, list[Example]] = defaultdict(list)
+    try:
+        raw = path.read_bytes()
+        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
+        for line in text.splitlines():
+            values = json.loads(line)
+            parts = [values["example"]] if isinstance(values["example"], str) else values["example"]
+            cases[values["test"]].append(Example(" ".join(parts), str(values["label"])))
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise TrialError(f"cannot read a suite from {path}: {error!r}; give lines of test, example, label") from error
+    if not cases:
+        raise TrialError(f"{path} holds no tests; give lines of test, example, label")
+    means = f"Minimum functionality, from {path.name}."
+    return [
+        ClassifierTrial(name, "functionality", at_least, "nothing", owner, means, examples=tuple(examples))
+        for name, examples in cases.items()
+    ]
+
+
+def run_classifier_trials(
+    trials: Sequence[ClassifierTrial], classifier: Classifier, texts: Sequence[LabelledText], device: Device
+) -> list[TrialResult]:
+    """Take the tests; those that change texts do it to at most `TEXTS` of the held-out ones.
+
+    Raises:
+        TrialError: a test names a label that the classifier never learned, or needs texts and there are none.
+    """
+    named = {each.label for trial in trials for each in trial.examples} | {each.label for each in trials if each.label}
+    unknown = sorted(named - set(classifier.labels))
+    if unknown:
+        raise TrialError(
+            f"tests name the labels {unknown}, the classifier knows {list(classifier.labels)}; change them"
+        )
+    chosen = sorted((each.text for each in texts), key=lambda text: zlib.crc32(text.encode()))[:TEXTS]
+    if not chosen and any(each.kind != "functionality" for each in trials):
+        raise TrialError("tests that change texts need some, and there are none; name a file with held-out texts")
+    return [_taken(trial, classifier, chosen, device) for trial in trials]
+
+
+def _taken(trial: ClassifierTrial, classifier: Classifier, texts: list[str], device: Device) -> TrialResult:
+    if trial.kind == "functionality":
+        asked = [each.text for each in trial.examples]
+        told = classifier.chances(asked, device).argmax(axis=1)
+        kept = [classifier.labels[at] == each.label for at, each in zip(told, trial.examples, strict=True)]
+    else:
+        asked = texts
+        kept = _kept(trial, classifier, texts, device)
+    value = sum(kept) / len(kept)
+    failures = [text[:60] for text, good in zip(asked, kept, strict=True) if not good][:_SHOWN]
+    return TrialResult(
+        trial=trial.name,
+        measure=trial.kind,
+        value=value,
+        threshold=float(trial.at_least),
+        comparison="at_least",
+        passed=not math.isnan(value) and value >= trial.at_least,
+        stops=trial.stops,
+        owner=trial.owner,
+        detail=f"{len(kept)} texts" + (f", not: {' | '.join(failures)}" if failures else ""),
+    )
+
+
+def _kept(trial: ClassifierTrial, classifier: Classifier, texts: list[str], device: Device) -> list[bool]:
+    def change(text: str) -> str:
+        return CHANGES[trial.change](text) if trial.change else f"{text} {trial.add}"
+
+    before_NL = classifier.chances(texts, device)
+    after_NL = classifier.chances([change(text) for text in texts], device)
+    if trial.kind == "invariance":
+        return [bool(each) for each in before_NL.argmax(axis=1) == after_NL.argmax(axis=1)]
+    at = classifier.labels.index(trial.label)
+    return [bool(each) for each in after_NL[:, at] >= before_NL[:, at] - FALLEN]

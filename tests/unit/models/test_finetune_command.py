@@ -1,0 +1,147 @@
+"""`lakehouse finetune`: from a file to a classifier, its figures, its answers, and one exit code for each mistake."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dagster_project.cli import main
+from dagster_project.labelled_files import Where, read_labelled, read_news
+from lakehouse.errors import PurposeError
+from models.errors import LabelsError
+from tests.unit.archive.conftest import dataset  # noqa: F401  a fixture
+from tests.unit.models.test_finetune import made
+
+COLUMNS = ("--label", "subject", "--group", "module", "--split", "part", "--threads", "1")
+
+
+@pytest.fixture
+def command(capsys, monkeypatch, tmp_path):
+    """Call `lakehouse finetune` from an empty folder and return exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        try:
+            main(["finetune", *(str(argument) for argument in arguments)])
+            code = 0
+        except SystemExit as ended:
+            code = ended.code or 0
+        output = capsys.readouterr()
+        return code, output.out, output.err
+
+    return call
+
+
+@pytest.fixture
+def paragraphs(tmp_path):
+    path = tmp_path / "paragraphs.jsonl"
+    rows = [{"text": each.text, "subject": each.label, "module": each.group, "part": each.split} for each in made()]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    return path
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "recipe.json"
+    path.write_text('{"context": 24, "epochs": 2, "base_rate": 0.002, "head_rate": 0.01, "ngram_buckets": 512}')
+    return path
+
+
+def test_a_file_becomes_a_classifier_that_is_measured_and_answers(command, paragraphs, recipe, checkpoint, tmp_path):
+    made_so = ("--base", checkpoint, "--recipe", recipe, "--out", "subjects", "--rows", "rows.parquet")
+    code, out, err = command("train", paragraphs, *COLUMNS, *made_so)
+    assert code == 0, out + err
+    assert "epoch 2 of 2: loss " in err
+    assert "wrote subjects: 2 labels" in out
+    assert "accuracy on all: " in out
+    assert "(60 texts of 12)" in out
+    rows = pq.read_table(tmp_path / "rows.parquet").to_pylist()
+    assert {row["kind"] for row in rows} == {"figure", "trial"}
+    assert {row["name"] for row in rows} >= {"accuracy", "macro_f1", "calibration_error", "case_does_not_matter"}
+    assert command("evaluate", "subjects", paragraphs, *COLUMNS)[1] == out.partition("\n")[2]
+    code, out, _ = command("predict", "subjects", "river rain fish", "", "--threads", "1")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert (code, answers[0]["label"], len(answers)) == (0, "water", 2)
+    assert sum(answers[1]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    code, _, err = command("train", paragraphs, *COLUMNS, *made_so)
+    assert code == 58
+    assert "subjects is there already" in err
+
+
+def test_a_failed_test_that_stops_promotion_ends_with_its_status(command, paragraphs, recipe, checkpoint, tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "turned: {kind: functionality, at_least: 0.9, stops: promotion, owner: me, means: why, "
+        "examples: [{text: river rain fish, label: law}]}"
+    )
+    asked = ("--base", checkpoint, "--recipe", recipe, "--out", "subjects", "--trials", "mine.yaml")
+    code, out, err = command("train", paragraphs, *COLUMNS, *asked)
+    assert code == 53
+    assert "turned: 0.000, at least 0.9: FAILED (stops promotion, me)" in out
+    assert "do not use this classifier" in err
+
+
+def test_mistakes_end_with_their_own_status_and_write_nothing(command, paragraphs, recipe, checkpoint, tmp_path):
+    base = ("--base", checkpoint, "--recipe", recipe, "--out", "subjects")
+    for arguments, code, said in (
+        (("nowhere.jsonl", *COLUMNS, *base), 58, "cannot read labelled texts"),
+        (("paragraphs.txt", *COLUMNS, *base), 58, "is none of .csv"),
+        ((paragraphs, "--label", "topic", *base), 58, r"lacks the columns ['topic']"),
+        (
+            (paragraphs, *COLUMNS, "--base", tmp_path / "no", "--out", "subjects"),
+            42,
+            "neither recipe.json nor config.json",
+        ),
+        ((paragraphs, *COLUMNS, *base, "--recipe", "nowhere.json"), 45, "cannot read a recipe"),
+        ((paragraphs, *COLUMNS, *base, "--trials", "nowhere.yaml"), 53, "cannot read tests"),
+    ):
+        ended, out, err = command("train", *arguments)
+        assert (ended, out) == (code, ""), err
+        assert said in err
+    assert command("predict", "subjects", "a")[0] == 42
+    assert not (tmp_path / "subjects").exists()
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl.gz", "parquet"])
+def test_every_form_of_file_gives_the_same_texts(tmp_path, form):
+    import gzip
+
+    from pyarrow import csv
+
+    rows = pa.table({"text": ['one, "two"\nthree', "four"], "label": ["x", "y"]})
+    path = tmp_path / f"texts.{form}"
+    if form == "csv":
+        csv.write_csv(rows, path)
+    elif form == "parquet":
+        pq.write_table(rows, path)
+    else:
+        path.write_bytes(gzip.compress("\n".join(json.dumps(row) for row in rows.to_pylist()).encode()))
+    read = read_labelled(path, Where())
+    assert [(each.text, each.label) for each in read] == [('one, "two"\nthree', "x"), ("four", "y")]
+
+
+@pytest.mark.parametrize("name", ["texts.csv", "texts.jsonl", "texts.jsonl.gz", "texts.parquet"])
+def test_a_broken_file_is_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\x1f\x8b\x00{,\x00")
+    with pytest.raises(LabelsError, match=r"cannot read labelled texts|lacks the columns"):
+        read_labelled(tmp_path / name, Where())
+
+
+def test_a_dataset_gives_the_texts_of_a_table_that_its_terms_permit(dataset):  # noqa: F811
+    where = Where(table="rooms", text="room", label="size")
+    assert [(each.text, each.label) for each in read_labelled(dataset, where)] == [("10", "50.5"), ("11", "60")]
+    with pytest.raises(LabelsError, match="has the tables"):
+        read_labelled(dataset, Where(table="cellars"))
+    described = dataset / "dataset.yaml"
+    described.write_text(described.read_text() + "terms:\n  forbidden: [model_training]\n")
+    with pytest.raises(PurposeError, match="does not permit model_training with rooms"):
+        read_labelled(dataset, where)
+
+
+def test_ag_news_keeps_its_authors_test_and_no_text_of_it_is_learned(tmp_path):
+    (tmp_path / "train.csv").write_text("".join(f'"{at % 4 + 1}","title {at}","words"\n' for at in range(50)))
+    (tmp_path / "test.csv").write_text('"1","title 0","words"\n"2","new","words"\n')
+    read = read_news(tmp_path)
+    assert {each.split for each in read} == {"train", "validation", "test"}
+    assert [each.text for each in read if each.split == "test"] == ["title 0 words", "new words"]
+    assert len(read) == 51
