@@ -5,10 +5,11 @@ Shapes: N texts, L labels.
 
 import gzip
 import json
+import logging
 import math
 import random
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from models.device import Device
 from models.errors import TrialError
 from models.labelled import LabelledText
 from models.trials import Stops, TrialResult
+
+log = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).with_name("classifier_trials.yaml")
 TEXTS = 300
@@ -131,21 +134,28 @@ def _faults(trial: ClassifierTrial) -> list[str]:
 def read_suite(path: Path, *, at_least: float = 0.9, owner: str = "team:models") -> list[ClassifierTrial]:
     """Read minimum functionality tests from a suite: JSON lines of `test`, `example` and `label`, maybe gzipped.
 
-    An example of several texts (question and answer) becomes one, joined by spaces.
+    An example of several texts (question and answer) becomes one, joined by spaces; a line whose example is
+    null is left out, with a warning.
 
     Raises:
         TrialError: the file is unreadable, empty, or a line lacks a field.
     """
     cases: dict[str, list[Example]] = defaultdict(list)
+    lost: Counter[str] = Counter()
     try:
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
         for line in text.splitlines():
             values = json.loads(line)
+            if values["example"] is None:  # lost when the suite was converted
+                lost[values["test"]] += 1
+                continue
             parts = [values["example"]] if isinstance(values["example"], str) else values["example"]
             cases[values["test"]].append(Example(" ".join(parts), str(values["label"])))
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise TrialError(f"cannot read a suite from {path}: {error!r}; give lines of test, example, label") from error
+    if lost:
+        log.warning("suite lines without a text are left out file=%s lines=%s", path, dict(lost))
     if not cases:
         raise TrialError(f"{path} holds no tests; give lines of test, example, label")
     means = f"Minimum functionality, from {path.name}."

