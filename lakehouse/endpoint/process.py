@@ -49,6 +49,7 @@ class Engine:
         self.idle_since = time.monotonic()
         self.warm_bytes = 0
         self._handle = handle
+        self._memory = -1
         self._data = data
         self._control = control
         self._number = 0
@@ -137,6 +138,9 @@ class Engine:
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
             os.close(self._handle)
             self._handle = -1
+            if self._memory >= 0:
+                os.close(self._memory)
+                self._memory = -1
 
     def close(self) -> None:
         """End the process and let go of its sockets; for the thread that uses it."""
@@ -150,7 +154,9 @@ class Engine:
             if self._handle < 0:
                 return 0
             with contextlib.suppress(OSError):
-                return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE_BYTES
+                if self._memory < 0:  # kept open: it is read after every statement
+                    self._memory = os.open(f"/proc/{self.pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
+                return int(os.pread(self._memory, 128, 0).split()[1]) * PAGE_BYTES
         return 0
 
 
