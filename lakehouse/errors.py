@@ -277,6 +277,18 @@ class ApprovalError(PermanentError):
     exit_code = 96
 
 
+class NotReproducibleError(PermanentError):
+    """What is recorded about a model version is not enough to make it again, or may not be used any more."""
+
+    exit_code = 97
+
+
+class NotReproducedError(PermanentError):
+    """A model version was made again from its record, and something differs."""
+
+    exit_code = 98
+
+
 class ServiceUnavailableError(TransientError):
     """A server does not answer, or not in time."""
 

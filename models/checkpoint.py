@@ -169,7 +169,7 @@ def write_folder(folder: Path, trained: Trained, origin: Origin) -> None:
     from models.lm import transformers_config
     from models.tokenizer import END_OF_TEXT
 
-    recipe, versions = trained.model.recipe, _versions()
+    recipe, versions = trained.model.recipe, library_versions()
     weights = {name: weight.detach().cpu().contiguous() for name, weight in trained.model.state_dict().items()}
     save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
     trained.tokenizer.save(folder)
@@ -200,7 +200,7 @@ def _training(trained: Trained, origin: Origin, versions: Mapping[str, str]) -> 
         "platform": platform.platform(),
         "processor": trained.device.processor,
         "cpu_capability": trained.device.cpu_capability,
-        "packages": _packages(),
+        "packages": installed_packages(),
         "device": trained.device.name,
         "dtype": str(trained.device.dtype).removeprefix("torch."),
         "threads": trained.device.threads,
@@ -218,13 +218,14 @@ def _training(trained: Trained, origin: Origin, versions: Mapping[str, str]) -> 
     }
 
 
-def _packages() -> dict[str, str]:
-    """Every installed distribution with its version: the environment that the weights depend on."""
+def installed_packages() -> dict[str, str]:
+    """Return every installed distribution with its version: the environment that the weights depend on."""
     found = {str(each.metadata["Name"]): each.version for each in metadata.distributions()}
     return dict(sorted(found.items()))
 
 
-def _versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that decide what a checkpoint holds."""
     names = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
 

@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,20 @@ from models.requests import (
     write_result,
 )
 
-LOG = "child.log"
+LOG, REQUEST = "child.log", "request.json"
 _LOG_LINES_SHOWN = 12
 _ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The checkout whose code a child runs, and its environment variables; without them those of this process."""
+
+    code: Path = _ROOT
+    environment: Mapping[str, str] | None = None
+
+
+HERE = Place()
 
 
 def run_train(request: TrainRequest, *, on_progress: Callable[[Progress], None] = lambda _: None) -> TrainResult:
@@ -71,16 +82,43 @@ def _run(
     verb: str, request: TrainRequest | EvaluateRequest, *, on_line: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
     request = request.absolute()
-    work = request.work
+    request.work.mkdir(parents=True, exist_ok=True)
+    write_request(request.work / REQUEST, request)
+    return _answered(verb, request.work, HERE, on_line)
+
+
+def perform(
+    verb: str,
+    values: Mapping[str, object],
+    work: Path,
+    place: Place,
+    *,
+    on_line: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Ask a verb of the code of a checkout, by a request of JSON values as that code reads it; return its answer.
+
+    Raises:
+        ModelError: as the child raised it; ChildCrashedError when it died without an answer.
+    """
     work.mkdir(parents=True, exist_ok=True)
+    (work / REQUEST).write_text(json.dumps(values), encoding="utf-8")
+    return _answered(verb, work.resolve(), place, on_line)
+
+
+def _answered(verb: str, work: Path, place: Place, on_line: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     result, log = work / RESULT, work / LOG
     result.unlink(missing_ok=True)
-    write_request(work / "request.json", request)
-    command = [sys.executable, "-m", "models.child", verb, str(work / "request.json")]
+    command = [sys.executable, "-m", "models.child", verb, str(work / REQUEST)]
     with log.open("w", encoding="utf-8") as log_file:
         # The child watches its stdin: when this process dies, however it dies, the pipe closes and the child ends.
         process = subprocess.Popen(  # noqa: S603  our own interpreter and module, no shell
-            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log_file, text=True
+            command,
+            cwd=place.code,
+            env=None if place.environment is None else dict(place.environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log_file,
+            text=True,
         )
         with process:
             try:

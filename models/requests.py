@@ -97,8 +97,6 @@ class EvaluateResult:
 def write_request(path: Path, request: TrainRequest | EvaluateRequest) -> None:
     """Write a request for the child to read."""
     values = {key: str(value) if isinstance(value, Path) else value for key, value in vars(request).items()}
-    if not values.get("run_id", "x"):
-        del values["run_id"]  # code from before this field reads the request when a version is reproduced
     if isinstance(request, TrainRequest):
         values |= {"recipe": request.recipe.canonical_json(), "dataset_commits": dict(request.dataset_commits)}
     path.write_text(json.dumps(values, indent=2), encoding="utf-8")

@@ -15,6 +15,7 @@ from dagster_project.commands.maintain import maintain
 from dagster_project.commands.models import models
 from dagster_project.commands.policy import policy
 from dagster_project.commands.protect import protect
+from dagster_project.commands.reproduce import reproduce
 from dagster_project.commands.retract import retract
 from dagster_project.commands.servers import demo, down, run, status, up
 from dagster_project.commands.settings import settings
@@ -35,6 +36,7 @@ COMMANDS: tuple[click.Command, ...] = (
     accept,
     protect,
     explain,
+    reproduce,
     export,
     doi,
     withdraw,

@@ -8,10 +8,11 @@ import pyarrow as pa
 
 from lakehouse.errors import BusyError, CommitConflictError, NoReleaseError
 from lakehouse.ports import Provenance, Retention, Surplus, TableState, TableUpkeep
-from lakehouse.tables.gold import MAINTENANCE
+from lakehouse.tables.gold import DOCUMENTS, MAINTENANCE, MODEL_VERSIONS
 from lakehouse.tables.intents import Intent, IntentLog, Move
 from lakehouse.tables.release import Release
-from lakehouse.tables.withdrawals import require_none_open
+from lakehouse.tables.stages import released_stages
+from lakehouse.tables.withdrawals import quarantined, require_none_open
 from lakehouse.tables.write_audit_publish import Lakehouse, carry_out, pause, recover
 
 ATTEMPTS = 20
@@ -53,9 +54,10 @@ def maintain(
     """
     recover(house)
     kept = _kept(house, upkeep, now or datetime.now(UTC))
+    learned = _learned_from(house, kept)
     done = []
     for table in sorted(kept[0].tables) if kept else []:
-        retention = _retention(table, kept, upkeep, now or datetime.now(UTC))
+        retention = _retention(table, kept, upkeep, now or datetime.now(UTC), learned.get(table, frozenset()))
         before = care.state(table)
         branches = care.drop_dead_branches(table, retention)
         compactions = _compact(house, care, table, provenance)
@@ -69,8 +71,9 @@ def survey(house: Lakehouse, care: TableUpkeep, upkeep: Upkeep) -> list[tuple[st
     """Return what every table of the current release is made of and could do without; nothing is changed."""
     now = datetime.now(UTC)
     kept = _kept(house, upkeep, now)
-    tables = sorted(kept[0].tables) if kept else []
-    return [(one, care.state(one), care.surplus(one, _retention(one, kept, upkeep, now))) for one in tables]
+    tables, learned = sorted(kept[0].tables) if kept else [], _learned_from(house, kept)
+    retained = {one: _retention(one, kept, upkeep, now, learned.get(one, frozenset())) for one in tables}
+    return [(one, care.state(one), care.surplus(one, retained[one])) for one in tables]
 
 
 def maintenance_rows(done: Sequence[Maintained], provenance: Provenance) -> pa.Table:
@@ -117,12 +120,27 @@ def _kept(house: Lakehouse, upkeep: Upkeep, now: datetime) -> list[Release]:
     return kept
 
 
-def _retention(table: str, kept: Sequence[Release], upkeep: Upkeep, now: datetime) -> Retention:
+def _learned_from(house: Lakehouse, kept: Sequence[Release]) -> dict[str, frozenset[int]]:
+    """Return the snapshots that models learned from which can be made again: neither retired nor in quarantine."""
+    pin = kept[0].tables.get(MODEL_VERSIONS.name) if kept else None
+    if pin is None or pin.snapshot_id is None:
+        return {}
+    columns = ["model_version", "documents_snapshot"]
+    rows = house.tables.read(MODEL_VERSIONS.name, columns=columns, snapshot_id=pin.snapshot_id).to_pylist()
+    retired = {name for name, row in released_stages(house).items() if row["stage"] == "retired"}
+    left_out = retired | quarantined(house.objects)
+    used = (row["documents_snapshot"] for row in rows if row["model_version"] not in left_out)
+    return {DOCUMENTS.name: frozenset(int(snapshot) for snapshot in used if snapshot.isdigit())}
+
+
+def _retention(
+    table: str, kept: Sequence[Release], upkeep: Upkeep, now: datetime, learned: frozenset[int]
+) -> Retention:
     pins = [release.tables[table] for release in kept if table in release.tables]
     return Retention(
         snapshots_before=now - timedelta(days=upkeep.keep_days),
         abandoned_seconds=upkeep.abandoned_hours * 3600,
-        pinned=frozenset(pin.snapshot_id for pin in pins if pin.snapshot_id is not None),
+        pinned=learned.union(pin.snapshot_id for pin in pins if pin.snapshot_id is not None),
         pins=frozenset(pin.metadata_location for pin in pins),
     )
 

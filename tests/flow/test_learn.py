@@ -47,8 +47,10 @@ def test_a_model_is_trained_measured_and_published_once(taught):
     assert taught.state() == before, "unchanged documents make no new model, release or snapshot"
 
 
-def test_what_a_model_knows_of_its_origin_leads_back_to_the_commit(taught):
-    taught.learns_with(COPYIST)
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_what_a_model_knows_of_its_origin_leads_back_to_the_commit_and_makes_it_again(taught):
+    taught.learns_with(SHORTER)
     taught.loop.learn("first")
     (commit,) = {row["dataset_commit"] for row in taught.rows("gold.documents")}
     assert taught.workshop.checkpoints.training("gpt-0001")["dataset_commits"] == {"echoes@1": commit}
@@ -67,6 +69,15 @@ def test_what_a_model_knows_of_its_origin_leads_back_to_the_commit(taught):
     assert ("run", trained_by) in links
     gone = {link["kind"] for link in links.values() if link["gone"]}
     assert gone <= {"person responsible", "code commit"}, "echoes name nobody; a test may run on changed code"
+
+    told = CliRunner().invoke(command, ["reproduce", "gpt-0001", "--allow-current-code"], env=environment)
+    assert told.exception is None, told.output
+    assert "agrees   weights: sha256" in told.output
+    assert "agrees   gpt on echoes: " in told.output
+    assert "gpt-0001 is reproduced" in told.output
+    assert told.output.index("environment: ") < told.output.index("step 70/70")
+    assert taught.workshop.checkpoints.versions() == ["gpt-0001"], "nothing is kept"
+    assert not list((taught.workshop.root / "work").glob("reproduce-*"))
 
 
 def walked(link):

@@ -120,6 +120,8 @@ class Lake:
             "train_seconds": 1.5,
             "versions": {"torch": "2.0"},
             "packages": {"torch": "2.0"},
+            "threads": 1,
+            "documents_sha256": "0" * 64,
             "documents_snapshot": str(self.documents_snapshot()),
             "dataset_commits": {"lessons@1": COMMIT},
             "trials": [],

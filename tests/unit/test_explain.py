@@ -19,19 +19,9 @@ from lakehouse.tables.release import View
 from models.checkpoint import WEIGHTS
 from models.config import file_sha256
 from tests.conformance import crates
-from tests.unit.explained_lake import CODE, COMMIT, EARLIER, HELD, PASSAGE, Archive, open_lake, stored
+from tests.unit.explained_lake import CODE, COMMIT, EARLIER, HELD, PASSAGE, Archive, stored
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture(scope="module")
-def whole_lake(tmp_path_factory):
-    return open_lake(tmp_path_factory.mktemp("explained"))
-
-
-@pytest.fixture
-def lake(whole_lake, tmp_path):
-    return whole_lake.another(tmp_path)
 
 
 def found(link, kind):
@@ -237,8 +227,7 @@ def test_a_table_leads_to_the_dataset_versions_in_it(lake):
     assert only(chain, "dataset version").facts["DataLad commit"] == COMMIT
 
 
-def test_a_view_leads_to_its_tables_and_names_its_models(whole_lake, tmp_path):
-    lake = whole_lake.another(tmp_path)
+def test_a_view_leads_to_its_tables_and_names_its_models(lake):
     view = View("kpi.licences", "select l.dataset from lakehouse.gold.token_shares as l")
     sources = lake.sources()
     sources = dataclasses.replace(

@@ -1,0 +1,19 @@
+"""A lake of rows written by hand, made once for every test that explains or reproduces."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.explained_lake import Lake, open_lake
+
+
+@pytest.fixture(scope="session")
+def whole_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """The lake as it was made; no test changes it."""
+    return open_lake(tmp_path_factory.mktemp("explained"))
+
+
+@pytest.fixture
+def lake(whole_lake: Lake, tmp_path: Path) -> Lake:
+    """The same tables, with models and dataset versions that a test may change."""
+    return whole_lake.another(tmp_path)

@@ -1,0 +1,72 @@
+"""Documents that a model learned from outlast other old snapshots, so that it can be made again."""
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from lakehouse.adapters import iceberg_past
+from lakehouse.adapters.catalog import IcebergTables
+from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
+from lakehouse.adapters.object_store import LocalObjects
+from lakehouse.errors import NoTableError
+from lakehouse.ports import Provenance, TableWrite
+from lakehouse.tables.gold import DOCUMENTS, MODEL_STAGES, MODEL_VERSIONS
+from lakehouse.tables.maintenance import Upkeep, maintain
+from lakehouse.tables.release import ReleaseLog
+from lakehouse.tables.withdrawals import quarantine
+from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
+
+PROVENANCE = Provenance(run_id="run", code_commit="c")
+AT_ONCE = Upkeep(keep_days=0, keep_releases=1, abandoned_hours=1e-9)
+NOW = datetime(2024, 5, 1, tzinfo=UTC)
+RUN = {"run_id": "run", "code_commit": "c", "recorded_at": NOW}
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """Tables that keep no newest snapshots for their number's sake, so that a few are enough here."""
+    monkeypatch.setattr(iceberg_past, "NEWEST", 1)
+    monkeypatch.setattr(iceberg_past, "MOST", 2)
+    objects = LocalObjects(tmp_path / "objects")
+    return Lakehouse(IcebergTables.local(tmp_path / "tables"), objects, ReleaseLog(objects))
+
+
+def publish(house, table, row, *, mode="append"):
+    schema = table.arrow_schema()
+    rows = pa.Table.from_pylist([{name: row.get(name) for name in schema.names}], schema=schema)
+    write_audit_publish(house, [TableWrite(table, rows, mode=mode)], key=str(row), provenance=PROVENANCE)
+    return house.releases.current().pin(table.name).snapshot_id
+
+
+def documents(house, text):
+    said = dict.fromkeys(("dataset", "dataset_version", "dataset_commit"), "d")
+    return publish(house, DOCUMENTS, {"document_id": text, "text": text, "split": "train", **said}, mode="replace")
+
+
+def learned(house, version, snapshot):
+    row = {"model_version": version, "recipe": "{}", "documents_snapshot": str(snapshot), **RUN}
+    publish(house, MODEL_VERSIONS, row)
+
+
+def text_at(house, snapshot):
+    return house.tables.read(DOCUMENTS.name, snapshot_id=snapshot)["text"].to_pylist()
+
+
+def test_documents_of_models_stay_until_these_are_retired_or_in_quarantine(house):
+    snapshots = [documents(house, text) for text in ("one", "two", "three", "four")]
+    learned(house, "gpt-0001", snapshots[0])
+    learned(house, "gpt-0002", snapshots[2])
+    later = datetime.now(UTC) + timedelta(days=1)
+    maintain(house, IcebergUpkeep(house.tables), AT_ONCE, PROVENANCE, now=later)
+    assert [text_at(house, snapshots[at]) for at in (0, 2, 3)] == [["one"], ["three"], ["four"]]
+    with pytest.raises(NoTableError, match="expired"):
+        text_at(house, snapshots[1])
+    retired = {"event_key": "1", "stage": "retired", "decided_by": "eve", "reason": "old", **RUN}
+    publish(house, MODEL_STAGES, {"model_version": "gpt-0001", **retired})
+    quarantine(house.objects, "gpt-0002", "w1")
+    maintain(house, IcebergUpkeep(house.tables), AT_ONCE, PROVENANCE, now=later)
+    for at in (0, 2):
+        with pytest.raises(NoTableError, match="expired"):
+            text_at(house, snapshots[at])
+    assert text_at(house, snapshots[3]) == ["four"]
