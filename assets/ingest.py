@@ -4,9 +4,24 @@ import dagster as dg
 
 from assets.house import failures, submissions
 from lakehouse.archive.shelf import Shelf
+from lakehouse.archive.uploads import Uploads
 from lakehouse.ports import DatasetVersions
 from lakehouse.tables.withdrawals import require_none_open
 from lakehouse.tables.write_audit_publish import Lakehouse
+
+
+class Wanted(dg.Config):
+    """Which upload to fetch, by its name in the bucket."""
+
+    upload: str
+
+
+@dg.op
+def fetch_upload(context: dg.OpExecutionContext, config: Wanted, uploads: dg.ResourceParam[Uploads]) -> None:
+    """Bring an upload from the bucket into the inbox, whole; the inbox is looked at by itself."""
+    with failures():
+        entry = uploads.fetch(config.upload)
+    context.log.info("upload %s entry=%s", config.upload, entry.name if entry else "fetched before, or gone")
 
 
 @dg.asset(

@@ -2,10 +2,11 @@
 
 import dagster as dg
 
-from dagster_project.jobs import ASSETS, ingest, learn, look_after, maintain
+from dagster_project.jobs import ASSETS, collect, ingest, learn, look_after, maintain
 from dagster_project.schedules import health_schedule, maintain_schedule, retrain_schedule
 from dagster_project.sensors import drift_sensor, inbox_sensor
 from dagster_project.settings import Settings
+from dagster_project.upload_sensor import upload_sensor
 from dagster_project.wiring import resources
 
 
@@ -16,12 +17,16 @@ def build(settings: Settings, **instead: object) -> dg.Definitions:
     """
     return dg.Definitions(
         assets=ASSETS,
-        jobs=[ingest, learn, look_after, maintain],
-        sensors=[inbox_sensor(settings.inbox_seconds), drift_sensor(settings.drift_seconds)],
+        jobs=[ingest, learn, look_after, maintain, *([collect] if settings.s3_inbox else [])],
+        sensors=[inbox_sensor(settings.inbox_seconds), drift_sensor(settings.drift_seconds), *_uploads(settings)],
         schedules=_schedules(settings),
         resources={**resources(settings), **instead},
         executor=dg.in_process_executor,
     )
+
+
+def _uploads(settings: Settings) -> list[dg.SensorDefinition]:
+    return [upload_sensor(settings.inbox_seconds, settings.s3_inbox_seconds)] if settings.s3_inbox else []
 
 
 def _schedules(settings: Settings) -> list[dg.ScheduleDefinition]:

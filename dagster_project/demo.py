@@ -287,7 +287,17 @@ def _rows(settings: Settings) -> list[tuple[str, ...]]:
             "keys: see below",
             f"Iceberg at {settings.catalog_uri}",
         ),
+        *_receiver(settings),
         ("", "Files", str(settings.home), "", f"inbox/ archive/ models/ (current: {model}) logs/"),
+    ]
+
+
+def _receiver(settings: Settings) -> list[tuple[str, ...]]:
+    if not settings.s3_inbox:
+        return []
+    address = f"{settings.url(settings.uploads_port)}/uploads"
+    return [
+        ("uploads", "Uploads", address, f"token in {settings.env_file.name}", f"told of bucket {settings.s3_inbox}")
     ]
 
 

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.evaluate import evaluation
-from assets.ingest import submission
+from assets.ingest import Wanted, fetch_upload, submission
 from assets.maintain import maintenance
 from assets.monitor import drift, table_health
 from assets.publish import release
@@ -57,6 +57,17 @@ look_after = dg.define_asset_job(
     selection=[table_health],
     description="How the project's own tables keep their promises today.",
 )
+
+
+@dg.job(description="One upload, from the bucket to the inbox; `inbox_sensor` takes it from there.")
+def collect() -> None:
+    """Fetch an upload."""
+    fetch_upload()
+
+
+def collect_config(upload: str) -> dict[str, object]:
+    """Return the run configuration that says which upload is fetched."""
+    return {"ops": {fetch_upload.name: {"config": Wanted(upload=upload).model_dump()}}}
 
 
 def learn_config(cause: str) -> dict[str, object]:

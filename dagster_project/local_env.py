@@ -26,6 +26,11 @@ def ensure_local(settings: Settings) -> Settings:
 
 def _wanted(settings: Settings, present: dict[str, str]) -> dict[str, str]:
     values = _servers(settings, present) | (_storage(present) if settings.storage == "bundled" else {})
+    if settings.s3_inbox:
+        values |= {
+            "UPLOADS_PORT": str(_free(settings.host, settings.uploads_port)),
+            "UPLOADS_TOKEN": secrets.token_urlsafe(SECRET_BYTES),
+        }
     return {f"{PREFIX}{name}": value for name, value in values.items()}
 
 

@@ -1,4 +1,4 @@
-"""The processes of a bare machine: object store with catalog, SQL endpoint, catalogue, Dagster, Superset."""
+"""The processes of a bare machine: object store and catalog, SQL, catalogue, receiver of uploads, Dagster, Superset."""
 
 import http.client
 import json
@@ -29,7 +29,8 @@ def services(settings: Settings) -> tuple[Service, ...]:
     """Return the services that run here, in the order in which they start; what runs elsewhere is not among them."""
     own_storage = (storage(settings),) if settings.storage == "bundled" else ()
     own_sql = (sql(settings),) if _own_sql(settings) else ()
-    return (*own_storage, *own_sql, catalogue(settings), dagster(settings), dashboards(settings))
+    own_receiver = (receiver(settings),) if settings.s3_inbox else ()
+    return (*own_storage, *own_sql, catalogue(settings), *own_receiver, dagster(settings), dashboards(settings))
 
 
 def _own_sql(settings: Settings) -> bool:
@@ -74,6 +75,18 @@ def catalogue(settings: Settings) -> Service:
         folder=PROJECT,
         healthy=lambda: http_ok(f"{settings.url(settings.catalogue_port)}/health"),
         needed_for="finding, citing and getting datasets",
+    )
+
+
+def receiver(settings: Settings) -> Service:
+    """Return the receiver of notifications about uploads."""
+    return Service(
+        name="uploads",
+        command=(sys.executable, "-m", "dagster_project.cli", "serve-uploads"),
+        environment=child_environment(settings),
+        folder=PROJECT,
+        healthy=lambda: http_ok(f"{settings.url(settings.uploads_port)}/health"),
+        needed_for="ingesting uploads at once; without it the bucket is looked through now and then",
     )
 
 

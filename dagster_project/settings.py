@@ -46,6 +46,12 @@ class Settings(BaseModel):
     )
     s3_steward_secret_key: SecretStr = Field(SecretStr(""), description="Its secret key.")
     s3_bucket: str = Field("lake", description="Bucket for releases.")
+    s3_inbox: str = Field("", description="Bucket into which submissions are uploaded; empty for none.")
+    s3_inbox_seconds: int = Field(
+        300, ge=1, description="How often that bucket is looked through for what no notification told of."
+    )
+    uploads_port: Port = Field(8610, description="Receiver of the storage's notifications of uploads.")
+    uploads_token: SecretStr = Field(SecretStr(""), description="Token that the storage sends with them.")
     catalog_uri: str = Field(
         "", description="Address of the Iceberg REST catalog, or postgresql://user@host:port/database for one there."
     )
@@ -126,6 +132,11 @@ class Settings(BaseModel):
     def env_file(self) -> Path:
         """Secrets and ports of this machine, made by `lakehouse init`, readable by its owner only."""
         return self.home / "local.env"
+
+    @property
+    def upload_queue(self) -> Path:
+        """Folder of the names of uploads that a storage has told of."""
+        return self.home / "uploads"
 
     def url(self, port: int) -> str:
         """Return the address of a local web server."""

@@ -8,15 +8,19 @@ from assets.house import Origin
 from assets.learning import Permission
 from assets.workshop import Workshop
 from dagster_project.judging import fair_gate, rule_packs
-from dagster_project.settings import PROJECT, Settings, code_commit
+from dagster_project.settings import PREFIX, PROJECT, Settings, code_commit
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.datalad import DataladVersions
 from lakehouse.adapters.iceberg_database import SCHEMES
 from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
 from lakehouse.adapters.object_store import LocalObjects, S3Objects
+from lakehouse.adapters.upload_bucket import S3Uploads
 from lakehouse.archive.identifiers import Naming
 from lakehouse.archive.shelf import Shelf
+from lakehouse.archive.upload_queue import UploadQueue
+from lakehouse.archive.uploads import Uploads
 from lakehouse.endpoint.reading import read
+from lakehouse.errors import UnknownSettingError
 from lakehouse.policy.audit import DeniedLog
 from lakehouse.policy.statements import StatementLog
 from lakehouse.policy.users import UsersFile
@@ -88,6 +92,24 @@ def workshop(settings: Settings) -> Workshop:
     return Workshop(root=settings.home / "models", recipe=recipe, trials=trials)
 
 
+def uploads(settings: Settings) -> Uploads:
+    """Return the bucket of uploads; raise UnknownSettingError when its server is not named."""
+    if not settings.s3_endpoint:
+        raise UnknownSettingError(
+            f"{PREFIX}S3_INBOX is {settings.s3_inbox!r}, but {PREFIX}S3_ENDPOINT is empty; set both"
+        )
+    bucket = S3Uploads(
+        settings.s3_endpoint,
+        settings.s3_access_key.get_secret_value(),
+        settings.s3_secret_key.get_secret_value(),
+        settings.s3_inbox,
+        secure=settings.s3_secure,
+    )
+    return Uploads(
+        bucket, UploadQueue(settings.upload_queue), settings.home / "inbox", settings.home / "archive" / "uploads"
+    )
+
+
 def versions(settings: Settings) -> DataladVersions:
     """Return the DataLad datasets."""
     return DataladVersions(settings.home / "archive" / "datasets")
@@ -144,6 +166,7 @@ def resources(settings: Settings) -> dict[str, object]:
         "permission": permission(settings),
         "expectations": expectations(settings),
         "gate": gate(settings),
+        **({"uploads": uploads(settings)} if settings.s3_inbox else {}),
     }
 
 

@@ -295,6 +295,12 @@ class ServiceUnavailableError(TransientError):
     exit_code = 50
 
 
+class QueueFullError(TransientError):
+    """Too many uploads wait to be fetched."""
+
+    exit_code = 54
+
+
 class CommitConflictError(TransientError):
     """Another writer was faster; the bounded retries ran out."""
 

@@ -1,11 +1,11 @@
 """What the steps need from outside, as Protocols, and the values that cross those borders."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import IO, Literal, Protocol
 
 import pyarrow as pa
 
@@ -375,3 +375,24 @@ class QueryEngine(Protocol):
 
     def fetch(self, sql: str) -> pa.Table:
         """Run one statement and return all its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedObject:
+    """An object that somebody uploaded; `etag` changes with its content."""
+
+    key: str
+    size_bytes: int
+    etag: str
+
+
+class UploadBucket(Protocol):
+    """The bucket into which data owners upload submissions."""
+
+    def objects(self, prefix: str) -> Iterator[UploadedObject]:
+        """Yield the objects whose keys start with `prefix`, sorted by the bytes of their keys."""
+        ...
+
+    def opened(self, one: UploadedObject) -> AbstractContextManager[IO[bytes]]:
+        """Give an object's bytes to read; raise CommitConflictError when they are not those any more, or are gone."""
+        ...

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,7 +206,9 @@ class MinioServer:
 
 
 @contextmanager
-def running_minio(certificates: Path | None = None, ca_file: Path | None = None) -> Iterator[MinioServer]:
+def running_minio(
+    certificates: Path | None = None, ca_file: Path | None = None, variables: Mapping[str, str] | None = None
+) -> Iterator[MinioServer]:
     """Start a MinIO on a free loopback port; skip where it was not built."""
     try:
         program = minio_server.binary(load_settings().home / "tools" / "bin")
@@ -221,7 +223,12 @@ def running_minio(certificates: Path | None = None, ca_file: Path | None = None)
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={"PATH": os.defpath, "HOME": folder, **minio_server.environment("test-root", "test-root-secret")},
+            env={
+                "PATH": os.defpath,
+                "HOME": folder,
+                **minio_server.environment("test-root", "test-root-secret"),
+                **(variables or {}),
+            },
         )
         try:
             root = minio_server.Root(f"127.0.0.1:{port}", "test-root", "test-root-secret", ca_file)

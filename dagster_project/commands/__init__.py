@@ -21,6 +21,7 @@ from dagster_project.commands.servers import demo, down, run, status, up
 from dagster_project.commands.settings import settings
 from dagster_project.commands.sql import serve_sql, sql
 from dagster_project.commands.submit import submit
+from dagster_project.commands.uploads import collect, serve_uploads
 from dagster_project.commands.validate import validate
 from dagster_project.commands.withdraw import withdraw
 
@@ -33,6 +34,7 @@ COMMANDS: tuple[click.Command, ...] = (
     describe,
     validate,
     submit,
+    collect,
     accept,
     protect,
     explain,
@@ -50,5 +52,6 @@ COMMANDS: tuple[click.Command, ...] = (
     docs,
     serve_sql,
     serve_catalogue,
+    serve_uploads,
     provision_dremio,
 )

@@ -5,20 +5,22 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from minio import Minio, MinioAdmin
 from minio.commonconfig import ENABLED, GOVERNANCE
 from minio.credentials.providers import StaticProvider
-from minio.error import MinioException
+from minio.error import MinioException, S3Error
+from minio.notificationconfig import NotificationConfig, QueueConfig
 from minio.objectlockconfig import DAYS, ObjectLockConfig
 from minio.versioningconfig import VersioningConfig
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
-from lakehouse.errors import LoginError, ServiceUnavailableError
+from lakehouse.errors import LoginError, PermanentError, ServiceUnavailableError
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
@@ -26,6 +28,7 @@ RELEASES, TABLES, INBOX = "lake", "icewh", "inbox"
 """Releases, records and models; Iceberg's files; what data owners upload."""
 PUBLISHED = (RELEASES, TABLES)
 LOCKED_DAYS = 30
+WEBHOOK = "LAKEHOUSE"
 ATTEMPTS, WAIT_S = 20, 0.25
 
 READ = ("s3:GetObject", "s3:GetObjectVersion")
@@ -97,6 +100,12 @@ def environment(root_user: str, root_password: str) -> dict[str, str]:
         "MINIO_UPDATE": "off",
         "MINIO_CALLHOME_ENABLE": "off",
     }
+
+
+def webhook_environment(address: str, token: str, waiting: Path) -> dict[str, str]:
+    """Return the variables that make the server tell `address` of uploads; what cannot be told lies in `waiting`."""
+    values = {"ENABLE": "on", "ENDPOINT": address, "AUTH_TOKEN": token, "QUEUE_DIR": str(waiting)}
+    return {f"MINIO_NOTIFY_WEBHOOK_{name}_{WEBHOOK}": value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -185,8 +194,39 @@ def provision(root: Root, keys: Mapping[str, tuple[str, str]], *, locked_days: i
             return
 
 
-def _provision(root: Root, keys: Mapping[str, tuple[str, str]], locked_days: int) -> None:
+def notify(root: Root) -> None:
+    """Have the server tell its webhook of every object that is uploaded into the inbox; again changes nothing.
+
+    Raises:
+        PermanentError: the server was not started with `webhook_environment`.
+        LoginError, ServiceUnavailableError: as `provision`.
+    """
+    told = QueueConfig(["s3:ObjectCreated:*"], config_id="lakehouse", queue=f"arn:minio:sqs::{WEBHOOK}:webhook")
+    with _translated(root):
+        try:
+            root.client().set_bucket_notification(INBOX, NotificationConfig(queue_config_list=[told]))
+        except S3Error as error:
+            if error.code not in ("InvalidArgument", "InvalidARN", "XMinioAdminNotificationTargetsTestFailed"):
+                raise
+            raise PermanentError(
+                f"MinIO on {root.endpoint} knows no webhook {WEBHOOK} ({error.code}); start it with the variables of it"
+            ) from error
+
+
+@contextmanager
+def _translated(root: Root) -> Iterator[None]:
     try:
+        yield
+    except MinioException as error:
+        if any(word in str(error) for word in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")):
+            raise LoginError(f"MinIO on {root.endpoint} refused user {root.user!r}; check the root password") from error
+        raise ServiceUnavailableError(f"MinIO on {root.endpoint} failed ({error}); read its log") from error
+    except HTTPError as error:
+        raise ServiceUnavailableError(f"MinIO on {root.endpoint} does not answer ({error}); start it") from error
+
+
+def _provision(root: Root, keys: Mapping[str, tuple[str, str]], locked_days: int) -> None:
+    with _translated(root):
         client, admin = root.client(), root.admin()
         for bucket in (*PUBLISHED, INBOX):
             _bucket(client, bucket, locked_days)
@@ -195,12 +235,6 @@ def _provision(root: Root, keys: Mapping[str, tuple[str, str]], locked_days: int
             admin.user_add(access_key, secret_key)
             if f"lakehouse-{role}" not in _policies(admin, access_key):
                 admin.attach_policy([f"lakehouse-{role}"], user=access_key)
-    except MinioException as error:
-        if any(word in str(error) for word in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")):
-            raise LoginError(f"MinIO on {root.endpoint} refused user {root.user!r}; check the root password") from error
-        raise ServiceUnavailableError(f"MinIO on {root.endpoint} failed ({error}); read its log") from error
-    except HTTPError as error:
-        raise ServiceUnavailableError(f"MinIO on {root.endpoint} does not answer ({error}); start it") from error
 
 
 def _bucket(client: Minio, bucket: str, locked_days: int) -> None:

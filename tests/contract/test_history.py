@@ -11,6 +11,11 @@ from lakehouse.tables.write_audit_publish import write_audit_publish
 APPENDS = 12
 
 
+# Not with a catalog in PostgreSQL, which keeps the same metadata as one in SQLite: these tests are slow.
+SERVERS = [pytest.param(name, marks=pytest.mark.servers) for name in ("seaweedfs", "minio")]
+pytestmark = pytest.mark.parametrize("backend", ["local", *SERVERS], indirect=True)
+
+
 @pytest.fixture
 def old(backend, new_table, marks_of, provenance, monkeypatch):
     """A table after more appends than its metadata remember, one student each, and each append's release."""

@@ -39,3 +39,11 @@ def test_no_secret_breaks_a_connection_string(tmp_path, monkeypatch):
 def test_the_sql_address_carries_the_chosen_port(tmp_path, monkeypatch):
     settings = make(tmp_path, monkeypatch, "a")
     assert settings.sql_uri == f"grpc://127.0.0.1:{settings.sql_port}"
+
+
+def test_a_token_for_uploads_is_made_once_they_are_wanted(tmp_path, monkeypatch):
+    assert "UPLOADS" not in make(tmp_path, monkeypatch, "a").env_file.read_text()
+    monkeypatch.setenv("LAKEHOUSE_S3_INBOX", "inbox")
+    token = make(tmp_path, monkeypatch, "a").uploads_token.get_secret_value()
+    assert len(token) >= 32
+    assert make(tmp_path, monkeypatch, "a").uploads_token.get_secret_value() == token

@@ -17,6 +17,12 @@ def test_a_bare_machine_runs_all_five(tmp_path, monkeypatch):
     assert names == ["storage", "sql", "catalogue", "dagster", "superset"]
 
 
+def test_uploads_are_received_where_a_bucket_for_them_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAKEHOUSE_S3_INBOX", "inbox")
+    names = [service.name for service in services(bundled(tmp_path, monkeypatch))]
+    assert names == ["storage", "sql", "catalogue", "uploads", "dagster", "superset"]
+
+
 def test_no_secret_stands_on_a_command_line(tmp_path, monkeypatch):
     settings = bundled(tmp_path, monkeypatch)
     secrets = {

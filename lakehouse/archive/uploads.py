@@ -1,0 +1,182 @@
+"""Uploads in a bucket: which of them are submissions nobody has fetched, and how one gets into the inbox, whole."""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+
+from lakehouse.archive.entries import DEFAULT_LIMITS, Budget, Limits, Names, checked, is_junk, too_many
+from lakehouse.archive.inbox import BEING_WRITTEN
+from lakehouse.archive.unpacking import ENDINGS, TAKEN
+from lakehouse.archive.upload_queue import UploadQueue, upload_name
+from lakehouse.errors import (
+    CommitConflictError,
+    ServiceUnavailableError,
+    UnreadableSubmissionError,
+    UnsafeArchiveError,
+)
+from lakehouse.ports import UploadBucket, UploadedObject
+from lakehouse.tables.lock import archive_lock
+
+NAME_LETTERS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An archive, or a folder of objects, in the bucket. `name` is its key, or its folder's with a slash at the end."""
+
+    name: str
+    objects: tuple[UploadedObject, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with names, sizes and content; uploading the same again does not change them."""
+        lines = "".join(f"{one.key}\0{one.size_bytes}\0{one.etag}\n" for one in self.objects)
+        return hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    @property
+    def whole(self) -> bool:
+        """Whether it cannot still be growing: one object appears whole, a folder's objects one by one."""
+        return not self.name.endswith("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """What lies in the `bucket`, what was told of it, and what was done with it (`records`); it goes to the `inbox`."""
+
+    bucket: UploadBucket
+    queue: UploadQueue
+    inbox: Path
+    records: Path
+    limits: Limits = DEFAULT_LIMITS
+
+    def everything(self) -> list[Upload]:
+        """Return all uploads that are not finished as they are now, sorted by name; lists the whole bucket."""
+        return [one for one in self._found("") if not self._finished(one)]
+
+    def named(self, names: Iterable[str]) -> list[Upload]:
+        """Return those of these uploads that are there and not finished as they are now, sorted by name."""
+        found = [one for name in sorted(set(names)) for one in self._found(name) if one.name == name]
+        return [one for one in found if not self._finished(one)]
+
+    def fetch(self, name: str) -> Path | None:
+        """Bring an upload into the inbox, where it appears whole or not at all; None when that was done before.
+
+        A fault of the upload itself is kept, so that it is not fetched again before it changes.
+
+        Raises:
+            UnsafeArchiveError: a name or size that is not allowed.
+            UnreadableSubmissionError: an object that is neither an archive by its name nor in a folder.
+            CommitConflictError: it changed while it was fetched.
+            ServiceUnavailableError: the storage does not answer, or the disk is full.
+        """
+        with archive_lock(self.records / ".lock"):
+            upload = next(iter(self.named([name])), None)
+            if upload is None:
+                return None
+            try:
+                entry = self._fetched(upload)
+            except (UnsafeArchiveError, UnreadableSubmissionError) as error:
+                self._finish(upload, {"error": str(error)})
+                raise
+            self._finish(upload, {"entry": entry.name})
+            return entry
+
+    def _found(self, prefix: str) -> Iterator[Upload]:
+        # S3 lists by the bytes of the keys, so what one folder holds comes together.
+        for name, objects in groupby(self.bucket.objects(prefix), key=lambda one: upload_name(one.key)):
+            if name.startswith(".") or name.rstrip("/").endswith(BEING_WRITTEN):
+                continue
+            files = (one for one in objects if not one.key.endswith("/") and not is_junk(one.key))
+            if kept := tuple(islice(files, self.limits.entries + 1)):
+                yield Upload(name, kept)
+
+    def _fetched(self, upload: Upload) -> Path:
+        target = self.inbox / _entry(upload)
+        if target.exists():  # from before a crash, and named by its content
+            return target
+        work = self.inbox / f".upload-{upload.fingerprint}"
+        shutil.rmtree(work, ignore_errors=True)
+        try:
+            work.mkdir(parents=True)
+            self._copy(upload, work)
+            (work / target.name).replace(target)
+            _sync(self.inbox)
+        except OSError as error:
+            raise _unwritten(upload, error) from error
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        return target
+
+    def _copy(self, upload: Upload, work: Path) -> None:
+        entry = _entry(upload)
+        paths = {
+            entry if upload.whole else f"{entry}/{checked(one.key.removeprefix(upload.name), self.limits)}": one
+            for one in upload.objects
+        }
+        if len(paths) > self.limits.entries:
+            raise too_many(self.limits)
+        Names().take_all(paths)
+        budget = Budget(self.limits)
+        budget.check(sum(one.size_bytes for one in upload.objects), upload.name)
+        for path, one in paths.items():
+            with self.bucket.opened(one) as stream:
+                budget.write(stream, work, path)
+            if (work / path).stat().st_size != one.size_bytes:
+                raise CommitConflictError(f"{one.key!a} came with other bytes than it was listed with; try again")
+
+    def _finished(self, upload: Upload) -> bool:
+        return upload.fingerprint in self._record(upload.name)
+
+    def _record(self, name: str) -> dict[str, object]:
+        path = self._file(name)
+        if not path.is_file():
+            return {}
+        known: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))["fingerprints"]
+        return known
+
+    def _finish(self, upload: Upload, outcome: dict[str, str]) -> None:
+        record = {"name": upload.name, "fingerprints": {**self._record(upload.name), upload.fingerprint: outcome}}
+        path = self._file(upload.name)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as file:
+            json.dump(record, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(file.name).replace(path)
+
+    def _file(self, name: str) -> Path:
+        return self.records / f"{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"
+
+
+def _entry(upload: Upload) -> str:
+    """Return the upload's name in the inbox: readable, its own, and another one for other content."""
+    lower = upload.name.lower()
+    ending = "" if not upload.whole else next((one for one in ENDINGS if lower.endswith(one)), None)
+    if ending is None:
+        raise UnreadableSubmissionError(
+            f"{upload.name!a} is not {TAKEN} by its name; upload one of them, or its files below a folder"
+        )
+    stem = upload.name.rstrip("/")[: -len(ending) or None]
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", stem)[:NAME_LETTERS].strip(".") or "upload"
+    return f"{plain}@{upload.fingerprint}{ending}"
+
+
+def _unwritten(upload: Upload, error: OSError) -> Exception:
+    if error.errno == errno.ENAMETOOLONG:
+        return UnsafeArchiveError(f"{upload.name!a} has a name that is too long for a file; shorten it")
+    return ServiceUnavailableError(f"{upload.name!a} cannot be written to the inbox ({error}); make room, try again")
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
