@@ -22,11 +22,24 @@ FLAGS = re.compile(r"\(\?[is]+\)")
 
 
 class Regex(NamedTuple):
-    """A checked pattern: its text, how many groups it has, and whether it may fit where there is no character."""
+    """A checked pattern: its text, how many groups it has, whether it may fit where there is no sign, repeated groups.
+
+    What a group that is repeated, or is inside one, holds in the end is not the same in Java and RE2.
+    """
 
     text: str
     groups: int
     may_be_empty: bool
+    repeated: frozenset[int] = frozenset()
+
+    def require_group(self, group: int) -> int:
+        """Return a group's number; refuse one that is repeated."""
+        if group in self.repeated:
+            raise RefusedStatementError(
+                f"group {group} of the regular expression {self.text!r} is repeated: Dremio's engine may keep another "
+                "part of it; put the repetition inside the group"
+            )
+        return group
 
 
 def checked(pattern: str) -> Regex:
@@ -37,11 +50,7 @@ def checked(pattern: str) -> Regex:
     scan = _Scan(pattern)
     while scan.at < len(pattern):
         scan.step()
-    try:
-        empty = pc.match_substring_regex(pa.array([""]), pattern=f"^(?:{''.join(scan.bare)})$")
-    except pa.ArrowInvalid as error:
-        raise RefusedStatementError(f"regular expression {pattern!r} cannot be read: {error}") from error
-    return Regex(pattern, scan.groups, bool(empty[0].as_py()))
+    return Regex(pattern, scan.groups, scan.may_be_empty(scan.bare), frozenset(scan.repeated))
 
 
 def replacement(text: str, regex: Regex) -> str:
@@ -59,7 +68,7 @@ def replacement(text: str, regex: Regex) -> str:
             found.append("\\\\" if following == "\\" else following)
             at += 1
         elif sign == "$" and following in DIGITS[: regex.groups + 1]:
-            found.append(f"\\{following}")
+            found.append(f"\\{regex.require_group(int(following))}")
             at += 1
         elif sign in "$\\":
             raise RefusedStatementError(
@@ -79,6 +88,16 @@ class _Scan:
         self.at = 0
         self.bare: list[str] = []
         self.groups = 0
+        self.repeated: set[int] = set()
+        self._open: list[tuple[int, int]] = []
+
+    def may_be_empty(self, parts: list[str]) -> bool:
+        """Say whether parts of the pattern may fit no sign at all; refuse a pattern that cannot be read."""
+        try:
+            found = pc.match_substring_regex(pa.array([""]), pattern=f"^(?:{''.join(parts)})$")
+        except pa.ArrowInvalid as error:
+            raise RefusedStatementError(f"regular expression {self.pattern!r} cannot be read: {error}") from error
+        return bool(found[0].as_py())
 
     def step(self) -> None:
         """Go over one part."""
@@ -97,9 +116,22 @@ class _Scan:
             self._take(1, "(?:)")
         elif rest[0] in "*+?}" and rest[1:2] == "+":
             raise self._differs(f"{rest[:2]!r}, which takes all and gives nothing back,")
+        elif rest[0] in "()":
+            self._bracket(rest)
         else:
-            self.groups += rest[0] == "("
             self._take(1, rest[0])
+
+    def _bracket(self, rest: str) -> None:
+        if rest[0] == "(":
+            self.groups += 1
+            self._open.append((len(self.bare) + 1, self.groups))
+        elif self._open:
+            inside, first = self._open.pop()
+            if rest[1:2] in tuple("*+{"):
+                self.repeated.update(range(first, self.groups + 1))
+                if self.may_be_empty(self.bare[inside:]):
+                    raise self._differs(f"{rest[:2]!r}, which repeats a group that may fit no sign at all,")
+        self._take(1, rest[0])
 
     def _escape(self, rest: str) -> None:
         sign = rest[1:2]
@@ -124,6 +156,7 @@ class _Scan:
 
     def _flags(self, rest: str) -> None:
         if rest.startswith("(?:"):
+            self._open.append((len(self.bare) + 1, self.groups + 1))
             self._take(3, "(?:")
             return
         flags = FLAGS.match(rest)

@@ -45,7 +45,7 @@ def _regexp_extract(arguments: Sequence[exp.Expr]) -> exp.Expr:
     regex = checked(text_of(arguments[1], "the pattern of REGEXP_EXTRACT"))
     groups = range(min(regex.groups, MOST_GROUPS) + 1)
     group = number_of(arguments[2], f"the group of REGEXP_EXTRACT with the pattern {regex.text!r}", groups)
-    return call("regexp_extract", arguments[0], text(regex.text), exp.Literal.number(group))
+    return call("regexp_extract", arguments[0], text(regex.text), exp.Literal.number(regex.require_group(group)))
 
 
 def _regexp_replace(arguments: Sequence[exp.Expr]) -> exp.Expr:
