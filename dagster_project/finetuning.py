@@ -15,11 +15,18 @@ from models.classified import ClassifierFigure, evaluate_classifier
 from models.classifier import Classifier
 from models.classifier_recipe import FinetuneRecipe
 from models.classifier_store import load_classifier, save_classifier
-from models.classifier_trials import SHIPPED, ClassifierTrial, read_classifier_trials, read_suite, run_classifier_trials
+from models.classifier_trials import (
+    SHIPPED,
+    ClassifierTrial,
+    read_classifier_trials,
+    read_suite,
+    require_known,
+    run_classifier_trials,
+)
 from models.device import choose_device
 from models.errors import LabelsError, TrialError
 from models.finetune import Learned, finetune
-from models.labelled import LabelledText, of_split
+from models.labelled import LabelledText, label_names, of_split
 from models.trials import TrialResult
 
 
@@ -33,6 +40,8 @@ class Asked:
 
     def read(self) -> list[ClassifierTrial]:
         """Return the tests that come with the library, those of further files, and those of a suite."""
+        if self.rows is not None and not self.rows.absolute().parent.is_dir():
+            raise TrialError(f"there is no folder for {self.rows}; make it, or name another file with --rows")
         found = [each for path in (SHIPPED, *self.trials) for each in read_classifier_trials(path)]
         return [*found, *(read_suite(self.suite) if self.suite else ())]
 
@@ -49,6 +58,7 @@ def trained(
     if out.exists():
         raise LabelsError(f"{out} is there already and stays as it is; name another folder with --out")
     trials = asked.read()
+    require_known(trials, label_names(texts))  # said before the work, not after it
     classifier = finetune(texts, base, recipe, threads=threads, on_epoch=_tell)
     figures, results = _measured(classifier, of_split(texts, "test"), trials, threads)
     kept = {"figures": [asdict(each) for each in figures], "trials": [asdict(each) for each in results]}

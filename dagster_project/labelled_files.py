@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv, json
 
 from lakehouse.archive.eds import Description, load_description
-from lakehouse.archive.reading import raw_batches
+from lakehouse.archive.reading import raw_batches, typed
 from lakehouse.archive.terms import terms_rows
 from lakehouse.errors import PurposeError
 from lakehouse.policy.terms import read_terms
@@ -98,10 +98,11 @@ def _of_dataset(folder: Path, where: Where) -> pa.Table:
             f"{folder} has the tables {sorted(description.tables)}, not {where.table!r}; name one: --table"
         )
     require_permitted(description, where.table)
-    batches = list(raw_batches(folder, description.tables[where.table]))
+    table = description.tables[where.table]
+    batches = list(raw_batches(folder, table))
     if not batches:
         raise LabelsError(f"table {where.table} of {folder} has no rows; add some")
-    return pa.concat_tables(batches)
+    return typed(pa.concat_tables(batches), table)  # a code of missing values is no label
 
 
 def require_permitted(description: Description, table: str) -> None:

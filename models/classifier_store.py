@@ -70,11 +70,15 @@ def _load_transformers(folder: Path, recipe: FinetuneRecipe) -> Base:
 
     spelling = _spelling(folder)
     try:
-        model = AutoModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-        )
+        model, told = AutoModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32,
+            output_loading_info=True,
+        )  # fmt: skip
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"transformers cannot open {folder}: {error}; give a whole safetensors folder") from error
+    absent = sorted(name for name in told["missing_keys"] if "pooler" not in name)  # not asked for its pooler
+    if absent:  # transformers would go on with random ones
+        raise CheckpointError(f"{folder} lacks the weights {', '.join(absent[:3])}; give a whole safetensors folder")
     positions = getattr(model.config, "max_position_embeddings", None)
     if positions is not None and recipe.context > positions:
         raise RecipeError(f"context={recipe.context} is more than the {positions} positions of {folder}; lower it")

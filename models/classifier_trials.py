@@ -165,6 +165,14 @@ def read_suite(path: Path, *, at_least: float = 0.9, owner: str = "team:models")
     ]
 
 
+def require_known(trials: Sequence[ClassifierTrial], labels: Sequence[str]) -> None:
+    """Raise TrialError when a test names a label that is not among these."""
+    named = {each.label for trial in trials for each in trial.examples} | {each.label for each in trials if each.label}
+    unknown = sorted(named - set(labels))
+    if unknown:
+        raise TrialError(f"tests name the labels {unknown}, the classifier knows {list(labels)}; change them")
+
+
 def run_classifier_trials(
     trials: Sequence[ClassifierTrial], classifier: Classifier, texts: Sequence[LabelledText], device: Device
 ) -> list[TrialResult]:
@@ -173,12 +181,7 @@ def run_classifier_trials(
     Raises:
         TrialError: a test names a label that the classifier never learned, or needs texts and there are none.
     """
-    named = {each.label for trial in trials for each in trial.examples} | {each.label for each in trials if each.label}
-    unknown = sorted(named - set(classifier.labels))
-    if unknown:
-        raise TrialError(
-            f"tests name the labels {unknown}, the classifier knows {list(classifier.labels)}; change them"
-        )
+    require_known(trials, classifier.labels)
     chosen = sorted((each.text for each in texts), key=lambda text: zlib.crc32(text.encode()))[:TEXTS]
     if not chosen and any(each.kind != "functionality" for each in trials):
         raise TrialError("tests that change texts need some, and there are none; name a file with held-out texts")

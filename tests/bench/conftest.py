@@ -165,6 +165,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PYTHON",
         help="an interpreter that has Great Expectations; without it one is installed for the run",
     )
+    group.addoption(
+        "--sklearn-python",
+        type=Path,
+        default=None,
+        metavar="PYTHON",
+        help="an interpreter that has scikit-learn, whose TF-IDF with logistic regression is then the peer",
+    )
 
 
 BENCH = pytest.StashKey[Bench]()

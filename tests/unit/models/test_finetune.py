@@ -221,18 +221,33 @@ def test_a_folder_that_is_no_checkpoint_is_refused(texts, tmp_path, checkpoint):
         finetune(texts, tmp_path / "cut", RECIPE, threads=1)
 
 
-def test_a_folder_that_transformers_opens_is_a_base_too(texts, checkpoint, tmp_path, cpu):
+def without(path, name):
+    """Write a safetensors file again without one tensor."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(path)
+    del weights[name]
+    path.unlink()
+    save_file(weights, path, metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_folder_that_transformers_opens_is_a_base_too(texts, checkpoint, tmp_path, cpu, method):
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
         shutil.copy(checkpoint / name, theirs / name)
-    recipe = FinetuneRecipe(context=24, epochs=2, base_rate=2e-3, head_rate=1e-2, ngram_buckets=512)
+    recipe = FinetuneRecipe(method=method, context=24, epochs=2, base_rate=2e-3, head_rate=1e-2, ngram_buckets=512)
     made_so = finetune(texts, theirs, recipe, threads=1)
     save_classifier(made_so, tmp_path / "kept")
     asked = [each.text for each in texts[:20]]
     assert np.array_equal(load_classifier(tmp_path / "kept").chances(asked, cpu), made_so.chances(asked, cpu))
     with pytest.raises(RecipeError, match="more than the 32 positions"):
         finetune(texts, theirs, FinetuneRecipe(context=64), threads=1)
+    (theirs / "model.safetensors").chmod(0o644)
+    without(theirs / "model.safetensors", "model.layers.1.mlp.up_proj.weight")
+    with pytest.raises(CheckpointError, match=r"lacks the weights layers\.1\.mlp\.up_proj\.weight"):
+        finetune(texts, theirs, recipe, threads=1)
     (theirs / "model.safetensors").unlink()
     (theirs / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(CheckpointError, match="transformers cannot open"):

@@ -9,10 +9,12 @@ import pytest
 from dagster_project.cli import main
 from dagster_project.labelled_files import Where, read_labelled, read_news
 from lakehouse.errors import PurposeError
+from models.classifier_trials import SHIPPED
 from models.errors import LabelsError
 from tests.unit.archive.conftest import dataset  # noqa: F401  a fixture
 from tests.unit.models.test_finetune import made
 
+SUBJECTS = SHIPPED.with_name("subject_trials.yaml")
 COLUMNS = ("--label", "subject", "--group", "module", "--split", "part", "--threads", "1")
 
 
@@ -94,6 +96,8 @@ def test_mistakes_end_with_their_own_status_and_write_nothing(command, paragraph
         ),
         ((paragraphs, *COLUMNS, *base, "--recipe", "nowhere.json"), 45, "cannot read a recipe"),
         ((paragraphs, *COLUMNS, *base, "--trials", "nowhere.yaml"), 53, "cannot read tests"),
+        ((paragraphs, *COLUMNS, *base, "--trials", SUBJECTS), 53, "tests name the labels"),
+        ((paragraphs, *COLUMNS, *base, "--rows", "no/rows.parquet"), 53, "there is no folder"),
     ):
         ended, out, err = command("train", *arguments)
         assert (ended, out) == (code, ""), err
@@ -128,13 +132,18 @@ def test_a_broken_file_is_refused(tmp_path, name):
 
 
 def test_a_dataset_gives_the_texts_of_a_table_that_its_terms_permit(dataset):  # noqa: F811
-    where = Where(table="rooms", text="room", label="size")
-    assert [(each.text, each.label) for each in read_labelled(dataset, where)] == [("10", "50.5"), ("11", "60")]
+    where = Where(table="lessons", text="code", label="subject", group="room")
+    with pytest.raises(LabelsError, match="row 3: its text is empty"):
+        read_labelled(dataset, where)
+    rows = dataset / "tables/lessons/lessons.csv"
+    rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:3]))
+    read = read_labelled(dataset, where)
+    assert [(each.text, each.label, each.group) for each in read] == [("A1", "maths", "10"), ("B2", "art", "11")]
     with pytest.raises(LabelsError, match="has the tables"):
         read_labelled(dataset, Where(table="cellars"))
     described = dataset / "dataset.yaml"
     described.write_text(described.read_text() + "terms:\n  forbidden: [model_training]\n")
-    with pytest.raises(PurposeError, match="does not permit model_training with rooms"):
+    with pytest.raises(PurposeError, match="does not permit model_training with lessons"):
         read_labelled(dataset, where)
 
 
