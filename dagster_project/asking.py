@@ -1,17 +1,14 @@
 """The SQL endpoint as this machine's settings want it."""
 
-import contextlib
-import os
 import secrets
-import tempfile
 from functools import partial
-from pathlib import Path
 
 from dagster_project.settings import Settings
 from dagster_project.wiring import denied_log, lakehouse, statement_log, users_file
 from lakehouse.endpoint.config import AccessRules, EndpointConfig, S3Access, Tls
 from lakehouse.endpoint.server import run_forever
 from lakehouse.errors import UnknownSettingError
+from lakehouse.made_once import make_once
 from lakehouse.policy.users import Users
 
 SECRET_FILE = "sql_secret"  # noqa: S105 (a file name)
@@ -52,14 +49,7 @@ def secret(settings: Settings) -> str:
     path = settings.home / SECRET_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        descriptor, made = tempfile.mkstemp(prefix=SECRET_FILE, dir=path.parent)  # readable by its owner only
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(secrets.token_hex(16))
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):  # another endpoint was quicker: its secret is the one
-            os.link(made, path)
-        Path(made).unlink()
+        make_once(path, secrets.token_hex(16).encode())  # where another endpoint was quicker, its secret is the one
     kept = path.read_text(encoding="utf-8").strip()
     if not kept or path.stat().st_mode & 0o077:
         raise UnknownSettingError(

@@ -32,6 +32,7 @@ from dagster_project.settings import PROJECT, Settings
 from dagster_project.supervisor import Supervisor
 from dagster_project.wiring import ensure_folders, lakehouse, shelf
 from lakehouse.adapters import superset
+from lakehouse.adapters.catalog_address import shown
 from lakehouse.archive import inbox
 from lakehouse.errors import NoReleaseError, ServiceUnavailableError
 from lakehouse.samples import college_scorecard, course_records, python_docs
@@ -285,7 +286,7 @@ def _rows(settings: Settings) -> list[tuple[str, ...]]:
             "S3 API",
             f"http://{settings.s3_endpoint}",
             "keys: see below",
-            f"Iceberg at {settings.catalog_uri}",
+            f"Iceberg at {shown(settings.catalog_uri)}",
         ),
         *_receiver(settings),
         ("", "Files", str(settings.home), "", f"inbox/ archive/ models/ (current: {model}) logs/"),

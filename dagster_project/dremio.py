@@ -2,9 +2,9 @@
 
 from dagster_project.settings import PREFIX, Settings
 from dagster_project.wiring import lakehouse
+from lakehouse.adapters.catalog_address import is_database, shown
 from lakehouse.adapters.dremio_rest import DremioRest
 from lakehouse.adapters.dremio_setup import Change, Files, Source, nessie, rest_catalog, set_up
-from lakehouse.adapters.iceberg_database import SCHEMES
 from lakehouse.errors import UnknownSettingError
 from lakehouse.publish.views import SOURCE, SPACE, at_snapshots, in_reading_order
 from lakehouse.tables.release import Release, View
@@ -43,9 +43,9 @@ def source(settings: Settings) -> Source:
         settings.s3_secure,
     )
     uri = settings.dremio_catalog_uri or settings.catalog_uri
-    if uri.startswith(SCHEMES):
+    if is_database(uri):
         raise UnknownSettingError(
-            f"Dremio reads no catalog in PostgreSQL ({uri}); name another in {PREFIX}DREMIO_CATALOG_URI"
+            f"Dremio reads no catalog in PostgreSQL ({shown(uri)}); name another in {PREFIX}DREMIO_CATALOG_URI"
         )
     make = {"nessie": nessie, "rest": rest_catalog}[settings.dremio_source]
     root = settings.catalog_warehouse

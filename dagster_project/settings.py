@@ -2,7 +2,6 @@
 
 import difflib
 import os
-import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from lakehouse.adapters.catalog_address import holds_password, misfit
 from lakehouse.errors import UnknownSettingError
 
 PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "LAKEHOUSE_"
-PASSWORD_WITHIN = re.compile(r"postgres(?:ql)?://(?:[^@/?]*:[^@]*@|.*[?&]password=)")
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Home = Annotated[Path, AfterValidator(lambda path: (PROJECT / path).resolve())]
@@ -204,7 +203,7 @@ def _parse(pairs: Mapping[str, str]) -> Settings:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "`lakehouse settings` lists all"
             raise UnknownSettingError(f"{name} is not a setting; {hint}")
-    _require_no_password(pairs.get(f"{PREFIX}CATALOG_URI", ""))
+    _require_catalog_address(pairs.get(f"{PREFIX}CATALOG_URI", ""))
     try:
         return Settings.model_validate({known[name]: value for name, value in pairs.items()})
     except ValidationError as error:
@@ -215,12 +214,14 @@ def _parse(pairs: Mapping[str, str]) -> Settings:
         ) from error
 
 
-def _require_no_password(address: str) -> None:
-    if PASSWORD_WITHIN.match(address):
+def _require_catalog_address(address: str) -> None:
+    if holds_password(address):
         raise UnknownSettingError(
             f"{PREFIX}CATALOG_URI holds a password, which commands and logs would show; move it to "
             f"{PREFIX}CATALOG_PASSWORD, or to a file that {PREFIX}CATALOG_PASSWORD_FILE names"
         )
+    if address and (why := misfit(address)):
+        raise UnknownSettingError(f"{PREFIX}CATALOG_URI {why}")
 
 
 def machine_environment() -> dict[str, str]:

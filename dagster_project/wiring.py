@@ -10,8 +10,8 @@ from assets.workshop import Workshop
 from dagster_project.judging import fair_gate, rule_packs
 from dagster_project.settings import PREFIX, PROJECT, Settings, code_commit
 from lakehouse.adapters.catalog import IcebergTables
+from lakehouse.adapters.catalog_address import is_database
 from lakehouse.adapters.datalad import DataladVersions
-from lakehouse.adapters.iceberg_database import SCHEMES
 from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
 from lakehouse.adapters.object_store import LocalObjects, S3Objects
 from lakehouse.adapters.upload_bucket import S3Uploads
@@ -49,7 +49,7 @@ def _tables(settings: Settings) -> IcebergTables:
     """Return the tables of the catalog at the address in the settings, a database's or a REST server's."""
     make = (
         partial(IcebergTables.database, password=settings.catalog_password.get_secret_value())
-        if settings.catalog_uri.startswith(SCHEMES)
+        if is_database(settings.catalog_uri)
         else IcebergTables.rest
     )
     scheme = "https" if settings.s3_secure else "http"

@@ -4,10 +4,12 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from lakehouse.tables.write_audit_publish import Lakehouse
 ACCESS_KEY = "test-access"
 SECRET_KEY = "test-secret"
 POSTGRES_PASSWORD = "test-postgres-secret"
+START_SECONDS = 120.0
 
 
 @dataclass
@@ -115,6 +118,18 @@ class PostgresServer:
                 stderr=log,
                 **self.as_user(),
             )
+        self._wait()
+
+    def _wait(self) -> None:
+        """Wait until something listens on the port; say what the log says when the server has ended."""
+        assert self.process is not None
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end and self.process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5):
+                return
+            time.sleep(0.05)
+        log = (self.folder / "postgres.log").read_text(errors="replace")[-600:]
+        raise AssertionError(f"PostgreSQL did not start (exit status {self.process.poll()}): {log}")
 
     def as_user(self) -> dict[str, object]:
         """Return as whom its programs run: it refuses the root user."""
@@ -151,14 +166,18 @@ def program(name: str) -> str:
 
 @contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
-    """Start a PostgreSQL on a free loopback port; skip where it is not installed, or cannot be run."""
+    """Start a PostgreSQL on a free loopback port; skip where it is not installed, or nobody may be it but root."""
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
         server = PostgresServer(Path(folder), seaweedfs.free_ports(1)[0], "nobody" if os.getuid() == 0 else None)
         password = Path(folder) / "password"
         password.write_text(POSTGRES_PASSWORD)
         if server.user is not None:
-            for path in (server.folder, password):
-                shutil.chown(path, server.user)
+            try:
+                for path in (server.folder, password):
+                    shutil.chown(path, server.user)
+                subprocess.run([shutil.which("true") or "true"], check=True, **server.as_user())
+            except (LookupError, OSError, subprocess.SubprocessError) as error:
+                pytest.skip(f"PostgreSQL refuses root, and nothing runs as {server.user} here: {error!r}")
         settings = ["--username=lake", "--auth=scram-sha-256", f"--pwfile={password}", "--no-locale", "--encoding=UTF8"]
         made = subprocess.run(
             [program("initdb"), "-D", str(server.folder / "data"), "--no-sync", *settings],
@@ -167,13 +186,13 @@ def running_postgres() -> Iterator[PostgresServer]:
             check=False,
             **server.as_user(),
         )
-        if made.returncode:
-            pytest.skip(f"PostgreSQL cannot be set up as {server.user or 'this user'} here: {made.stderr[-300:]}")
-        server.start()
+        assert made.returncode == 0, f"initdb of PostgreSQL failed: {made.stderr[-600:]}"
         try:
+            server.start()
             yield server
         finally:
-            server.break_off()
+            if server.process is not None:
+                server.break_off()
 
 
 @dataclass

@@ -30,6 +30,7 @@ from lakehouse.adapters import (
     iceberg_rewrite,
     iceberg_scan,
 )
+from lakehouse.adapters.catalog_address import shown
 from lakehouse.adapters.iceberg_database import PATIENCE_SECONDS
 from lakehouse.adapters.iceberg_faults import TRANSLATIONS
 from lakehouse.adapters.iceberg_history import properties
@@ -91,7 +92,7 @@ class IcebergTables:
         files = {"warehouse": warehouse, **iceberg_catalogs.s3_properties(s3_endpoint, access_key, secret_key)}
         credential = f"{access_key}:{secret_key}"
         return cls(
-            uri,
+            shown(uri),
             lambda: iceberg_catalogs.over_rest(uri, credential=credential, files=files),
             locks or Path(tempfile.gettempdir()),
         )
@@ -117,7 +118,7 @@ class IcebergTables:
         """
         files = {"warehouse": warehouse, **iceberg_catalogs.s3_properties(s3_endpoint, access_key, secret_key)}
         return cls(
-            uri,
+            shown(uri),
             lambda: iceberg_catalogs.in_database(uri, password=password, patience_s=patience_s, files=files),
             locks or Path(tempfile.gettempdir()),
         )

@@ -5,10 +5,11 @@ from pathlib import Path
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.rest import RestCatalog
 
-from lakehouse.adapters.iceberg_database import SCHEMES, DatabaseCatalog, address
+from lakehouse.adapters.iceberg_database import DatabaseCatalog, address
 from lakehouse.adapters.iceberg_seal import FILE_IO, SealedSqlCatalog
 
 CATALOG = "lakehouse"
+SQLITE = "sqlite://"
 
 
 def s3_properties(endpoint: str, access_key: str, secret_key: str) -> dict[str, str]:
@@ -44,6 +45,6 @@ def over_rest(uri: str, *, credential: str, files: dict[str, str]) -> Catalog:
 
 def in_database(uri: str, *, password: str, patience_s: float, files: dict[str, str]) -> Catalog:
     """Connect to the catalog in a SQL database, by its address; PostgreSQL takes the password and the patience."""
-    if not uri.startswith(SCHEMES):
+    if uri.startswith(SQLITE):
         return SealedSqlCatalog(CATALOG, uri=uri, **files)
     return DatabaseCatalog(CATALOG, password=password, patience_s=patience_s, uri=str(address(uri)), **files)

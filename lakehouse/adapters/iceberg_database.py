@@ -1,6 +1,7 @@
 """An Iceberg catalog in a PostgreSQL database: how it is reached, and what is tried again while it is away."""
 
 import random
+import re
 import time
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -13,6 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from lakehouse.adapters.catalog_address import holds_password, is_database, shown
 from lakehouse.adapters.iceberg_seal import SealedSqlCatalog
 from lakehouse.errors import LoginError, PermanentError, ServiceUnavailableError
 
@@ -20,7 +22,6 @@ Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")
 
 DRIVER = "postgresql+psycopg"
-SCHEMES = ("postgresql://", "postgres://")
 CONNECT_SECONDS = "5"
 PATIENCE_SECONDS = 10.0
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.05, 1.0
@@ -29,13 +30,14 @@ ATTEMPTS = 5
 
 # libpq gives no code for a connection that failed, only the server's words. A server that speaks another language is
 # therefore asked until the patience runs out, and its own words are then in the message.
-REFUSED = (
-    "password authentication failed",
-    "no password supplied",
-    "no pg_hba.conf entry",
-    "is not permitted to log in",
+REFUSED = re.compile("authentication failed|no password supplied|no pg_hba.conf entry|is not permitted to log in")
+ABSENT = re.compile('(?:database|role) "[^"]*" does not exist|permission denied for database')
+MISTAKEN = re.compile(
+    "invalid (?:[a-z_]+ value|port number|integer value|connection option|URI)"
+    "|certificate verify failed|does not match host name"
+    '|certificate file "|private key file "|server does not support SSL'
 )
-ABSENT = ("does not exist", "permission denied for database")
+"""What the address or the certificates are wrong in; the server may be well."""
 
 
 def address(uri: str) -> URL:
@@ -45,15 +47,32 @@ def address(uri: str) -> URL:
         PermanentError: it is none, or names no user, host or database, or holds a password.
     """
     shape = "write postgresql://user@host:port/database"
+    if holds_password(uri):
+        raise PermanentError("the catalog's address holds a password, which logs would show; give it by itself")
+    if not is_database(uri):
+        raise PermanentError(f"the catalog's address is no database's; {shape}")
     try:
         url = make_url(uri)
-    except (ArgumentError, ValueError) as error:
-        raise PermanentError(f"the catalog's address is no database's; {shape}") from error
-    if url.password is not None or "password" in url.query:
-        raise PermanentError("the catalog's address holds a password, which logs would show; give it by itself")
+    except (ArgumentError, ValueError):  # whose words quote the address
+        raise PermanentError(f"the catalog's address is no database's; {shape}") from None
     if not (url.username and url.host and url.database):
-        raise PermanentError(f"{uri} lacks a user, host or database; {shape}")
+        raise PermanentError(f"{shown(uri)} lacks a user, host or database; {shape}")
     return url.set(drivername=DRIVER)
+
+
+def permanent(place: str, said: str) -> PermanentError | None:
+    """Return what libpq's words mean when trying again cannot help; nothing when it may."""
+    what = f"the catalog's database {place}"
+    if MISTAKEN.search(said):
+        return PermanentError(
+            f"{what} cannot be reached as its address says ({said}); correct what stands after ? there, or the "
+            "certificates"
+        )
+    if REFUSED.search(said):
+        return LoginError(f"{what} refused the user ({said}); check its name and password, or its certificate")
+    if ABSENT.search(said):
+        return PermanentError(f"{what} is not there for this user ({said}); create it, or correct it")
+    return None
 
 
 class DatabaseCatalog(SealedSqlCatalog):
@@ -87,7 +106,8 @@ class DatabaseCatalog(SealedSqlCatalog):
                 return dialect.connect(*arguments, **named)
             except dialect.loaded_dbapi.OperationalError as error:
                 said = str(error)
-                self._require_welcome(said, error)
+                if (fault := permanent(self._place, said)) is not None:
+                    raise fault from error
                 if time.monotonic() > end:
                     raise ServiceUnavailableError(
                         f"the catalog's database {self._place} does not answer ({said}); start it and try again"
@@ -95,19 +115,9 @@ class DatabaseCatalog(SealedSqlCatalog):
             _pause(attempt)
             attempt += 1
 
-    def _require_welcome(self, said: str, error: Exception) -> None:
-        if any(words in said for words in REFUSED):
-            raise LoginError(
-                f"the catalog's database {self._place} refused the user ({said}); check its name and password"
-            ) from error
-        if any(words in said for words in ABSENT):
-            raise PermanentError(
-                f"the catalog's database {self._place} is not there for this user ({said}); create it, or correct it"
-            ) from error
-
     @property
     def _place(self) -> str:
-        return str(self.engine.url)
+        return str(self.engine.url.set(query={}))
 
     def _again(self, ask: Callable[Asked, Answer], *given: Asked.args, **named: Asked.kwargs) -> Answer:
         for attempt in range(ATTEMPTS):

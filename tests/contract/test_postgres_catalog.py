@@ -10,6 +10,7 @@ import pytest
 from dagster_project.settings import load_settings
 from dagster_project.wiring import lakehouse
 from lakehouse.adapters.catalog import IcebergTables
+from lakehouse.adapters.iceberg_database import permanent
 from lakehouse.adapters.object_store import LocalObjects
 from lakehouse.errors import LoginError, PermanentError, ServiceUnavailableError, TransientError
 from lakehouse.ports import TableWrite
@@ -18,7 +19,7 @@ from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
 
 pytestmark = pytest.mark.servers
 
-WRITERS, APPENDS, RESTARTS = 3, 4, 3
+WRITERS, APPENDS, RESTARTS, TRIES = 3, 4, 3, 10
 
 
 def message(error: BaseException) -> str:
@@ -32,11 +33,12 @@ def house(postgres, folder, **options) -> Lakehouse:
 
 
 def put_until_taken(at, table, rows, key, provenance):
-    while True:
+    for _ in range(TRIES):
         try:
             return write_audit_publish(at, [TableWrite(table, rows)], key=key, provenance=provenance)
-        except TransientError:
-            continue  # what a caller is told to do: run it again
+        except TransientError as error:
+            last = error  # what a caller is told to do: run it again
+    raise AssertionError(f"{key} was not taken in {TRIES} tries") from last
 
 
 def students(at, table) -> list[str]:
@@ -158,11 +160,58 @@ def test_a_database_that_is_not_there_is_named(postgres, tmp_path):
         tables.tables("silver")
 
 
+def test_an_option_that_the_driver_refuses_is_told_at_once_and_without_the_options(tmp_path):
+    tables = IcebergTables.database(
+        "postgresql://lake@127.0.0.1:9/lake?sslmode=bogus&application_name=mine",
+        password="x",
+        warehouse=f"file://{tmp_path}",
+        access_key="",
+        secret_key="",
+        s3_endpoint="",
+        patience_s=3600,
+    )
+    with pytest.raises(PermanentError, match='invalid sslmode value: "bogus"') as caught:
+        tables.tables("silver")
+    assert "application_name" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "advice"),
+    [
+        ('FATAL:  password authentication failed for user "lake"', LoginError, "check its name"),
+        ('FATAL:  certificate authentication failed for user "lake"', LoginError, "or its certificate"),
+        ('FATAL:  LDAP authentication failed for user "lake"', LoginError, "check its name"),
+        ('FATAL:  Peer authentication failed for user "lake"', LoginError, "check its name"),
+        ('FATAL:  database "lake" does not exist', PermanentError, "create it"),
+        ('FATAL:  role "lake" does not exist', PermanentError, "create it"),
+        ('root certificate file "/x/ca.pem" does not exist', PermanentError, "the certificates$"),
+        ("SSL error: certificate verify failed", PermanentError, "the certificates$"),
+    ],
+)
+def test_what_no_later_try_can_mend_is_known_by_the_servers_words(said, kind, advice):
+    fault = permanent("postgresql://lake@db/lake", said)
+    assert type(fault) is kind
+    with pytest.raises(kind, match=advice):
+        raise fault
+
+
+@pytest.mark.parametrize(
+    "said", ["Connection refused", "FATAL:  the database system is starting up", 'relation "x" does not exist']
+)
+def test_what_a_later_try_may_mend_is_tried_again(said):
+    assert permanent("postgresql://lake@db/lake", said) is None
+
+
 @pytest.mark.parametrize(
     ("uri", "complaint"),
     [
         ("postgresql://lake:hush-hush@127.0.0.1/lake", "holds a password"),
         ("postgresql://lake@127.0.0.1/lake?password=hush-hush", "holds a password"),
+        ("postgresql+psycopg://lake:hush-hush@127.0.0.1/lake", "holds a password"),
+        ("postgresql+psycopg://lake@127.0.0.1/lake", "no database's"),
+        ("POSTGRESQL://lake:hush-hush@127.0.0.1/lake", "holds a password"),
+        ("postgresql://lake@127.0.0.1/lake?sslpassword=hush-hush", "holds a password"),
+        ("postgresql://127.0.0.1/lake?application_name=hush-hush", "lacks a user"),
         ("postgresql://127.0.0.1/lake", "lacks a user"),
         ("postgresql://lake@127.0.0.1:port/lake", "no database's"),
     ],

@@ -15,6 +15,8 @@ from lakehouse.archive.arrays import Cells, sure
 from lakehouse.archive.privacy.finder import find_everything
 from lakehouse.archive.privacy.kinds import identifiers
 from lakehouse.archive.privacy.plan import Drop, Generalise, Mask, Pseudonymise, Redact, Step
+from lakehouse.errors import PermanentError
+from lakehouse.made_once import make_once
 
 KEY_FILE, KEY_BYTES = "pseudonyms.key", 32
 MASK = "***"
@@ -24,21 +26,22 @@ YEAR = re.compile(r"(?:19|20)[0-9]{2}")
 
 
 def pseudonym_key(folder: Path) -> bytes:
-    """Return the key of this archive's pseudonyms, made when it is first needed; only the owner can read it."""
+    """Return the key of this archive's pseudonyms, made when it is first needed; only the owner can read it.
+
+    Raises:
+        PermanentError: the file there holds no key.
+    """
     path = folder / KEY_FILE
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.is_file():
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(KEY_BYTES).hex().encode())
-        try:
-            os.link(partial, path)
-        except FileExistsError:
-            pass  # another process was first; its key counts
-        finally:
-            partial.unlink()
-    return bytes.fromhex(path.read_text(encoding="ascii"))
+        make_once(path, os.urandom(KEY_BYTES).hex().encode())
+    said = path.read_text(encoding="ascii", errors="replace").strip()
+    if not re.fullmatch(rf"[0-9a-f]{{{2 * KEY_BYTES}}}", said):
+        raise PermanentError(
+            f"{path} holds no key of {KEY_BYTES} bytes; restore it from a backup, or delete it if nothing was "
+            "protected with it"
+        )
+    return bytes.fromhex(said)
 
 
 @dataclass(frozen=True, slots=True)

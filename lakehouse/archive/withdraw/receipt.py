@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from lakehouse.errors import ReceiptError
+from lakehouse.made_once import make_once
 
 ALGORITHM = "Ed25519"
 PRIVATE_KEY, PUBLIC_KEY = "withdrawals.key", "withdrawals.pub"
@@ -52,14 +52,16 @@ class Signer:
         path = self.folder / PUBLIC_KEY
         if not path.is_file():
             pem = self._key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-            _write_new(path, pem, 0o644)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_once(path, pem, 0o644)
         return path
 
     def _key(self) -> Ed25519PrivateKey:
         path = self.folder / PRIVATE_KEY
         if not path.is_file():
             pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            _write_new(path, pem, 0o600)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_once(path, pem)
         try:
             key = load_pem_private_key(path.read_bytes(), password=None)
         except ValueError as error:
@@ -98,19 +100,3 @@ def verify(document: bytes, public_key: Path) -> dict[str, Any]:
 def canonical_json(value: object) -> bytes:
     """Return the one spelling that is signed: sorted names, no white space, UTF-8."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
-def _write_new(path: Path, body: bytes, mode: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        path.hardlink_to(partial)  # of two processes that make a key at once, one wins
-    except FileExistsError:
-        pass
-    finally:
-        partial.unlink()

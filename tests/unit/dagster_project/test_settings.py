@@ -85,12 +85,48 @@ def test_only_secrets_are_read_from_files(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "uri", ["postgresql://lake:hush-hush@db/lake", "postgres://lake@db/lake?sslmode=require&password=hush-hush"]
+    "uri",
+    [
+        "postgresql://lake:hush-hush@db/lake",
+        "postgresql://lake:hush/hush-hush@db/lake",
+        "postgresql://lake:1?hush-hush@db/lake",
+        "postgres://lake@db/lake?sslmode=require&password=hush-hush",
+        "postgresql+psycopg://lake:hush-hush@db/lake",
+        "POSTGRESQL://lake:hush-hush@db/lake",
+        "mysql://lake:hush-hush@db/lake",
+        "https://lake:hush-hush@db:1/x",
+        "https://a@b:hush-hush@db:1/x",
+        "postgresql://lake@db/lake?sslpassword=hush-hush",
+        "postgresql://lake@db/lake?Password=hush-hush",
+        "postgresql://lake@db/lake?pass%77ord=hush-hush",
+    ],
 )
 def test_a_password_within_the_catalogs_address_is_refused_and_not_shown(tmp_path, uri):
     with pytest.raises(UnknownSettingError, match="LAKEHOUSE_CATALOG_PASSWORD_FILE") as caught:
         load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_CATALOG_URI": uri})
     assert "hush-hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "complaint"),
+    [
+        ("postgresql+psycopg://lake@db/lake", r"write http\(s\)://host:port/path .* or postgresql://user@host"),
+        ("mysql://lake@db/lake", "the scheme 'mysql', which no catalog here has"),
+        ("lake:hush-hush/x", "has none; write"),
+        ("https://lake:hush-hush/x", "a port that is no number"),
+        ("https://[hush-hush/x", "names no host"),
+        ("https://db/x?token=hush-hush", "leave them out"),
+    ],
+)
+def test_an_address_of_no_catalog_is_refused_with_what_to_write(tmp_path, uri, complaint):
+    with pytest.raises(UnknownSettingError, match=f"LAKEHOUSE_CATALOG_URI .*{complaint}") as caught:
+        load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_CATALOG_URI": uri})
+    assert "hush-hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:8181", "HTTPS://catalog.example.org/iceberg", "POSTGRES://u@db/x"])
+def test_addresses_of_catalogs_are_taken_however_the_scheme_is_written(tmp_path, uri):
+    assert load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_CATALOG_URI": uri}).catalog_uri == uri
 
 
 def test_the_address_of_a_database_needs_no_password(tmp_path):

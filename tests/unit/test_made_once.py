@@ -1,0 +1,75 @@
+"""A file that several may make at once is made whole, once, and leaves nothing beside it."""
+
+import errno
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from dagster_project.asking import SECRET_FILE, secret
+from dagster_project.settings import Settings
+from lakehouse.archive.privacy.steps import KEY_FILE, pseudonym_key
+from lakehouse.archive.withdraw.receipt import Signer, verify
+from lakehouse.errors import PermanentError
+from lakehouse.made_once import make_once
+
+
+@pytest.fixture(params=[errno.EPERM, errno.EOPNOTSUPP])
+def no_links(request, monkeypatch):
+    """A file system without hard links, as FAT or a network share."""
+
+    def refuse(*_given, **_named):
+        raise OSError(request.param, os.strerror(request.param))
+
+    monkeypatch.setattr(os, "link", refuse)
+
+
+def names(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_first_of_many_counts_and_nothing_is_left_beside_it(tmp_path):
+    path = tmp_path / "key"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: make_once(path, f"{number}".encode() * 100), range(8)))
+    first = path.read_bytes()
+    assert first == first[:1] * 100
+    make_once(path, b"later")
+    assert path.read_bytes() == first
+    assert names(tmp_path) == ["key"]
+
+
+def test_the_endpoints_secret_is_made_without_hard_links_too(no_links, tmp_path, monkeypatch):
+    monkeypatch.delenv("LAKEHOUSE_SQL_SECRET", raising=False)
+    settings = Settings(home=tmp_path / "state")
+    assert secret(settings) == secret(settings)
+    assert names(settings.home) == [SECRET_FILE]
+    assert (settings.home / SECRET_FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_the_key_of_pseudonyms_is_made_without_hard_links_too(no_links, tmp_path):
+    assert pseudonym_key(tmp_path) == pseudonym_key(tmp_path)
+    assert names(tmp_path) == [KEY_FILE]
+
+
+def test_receipts_are_signed_without_hard_links_too(no_links, tmp_path):
+    signer = Signer(tmp_path)
+    assert verify(signer.sign({"receipt": "w1"}), signer.public_key()) == {"receipt": "w1"}
+    assert names(tmp_path) == ["withdrawals.key", "withdrawals.pub"]
+
+
+def test_what_keeps_a_file_from_being_made_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(*_given, **_named):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(os, "link", full)
+    with pytest.raises(OSError, match="no space left"):
+        make_once(tmp_path / "key", b"secret")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("text", ["", "abcd", "z" * 64, "\xff" * 32])
+def test_half_a_key_of_pseudonyms_is_no_key(tmp_path, text):
+    (tmp_path / KEY_FILE).write_text(text, encoding="latin-1")
+    with pytest.raises(PermanentError, match="restore it from a backup"):
+        pseudonym_key(tmp_path)
