@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from lakehouse.archive.levels import printable
+
 Fact = str | int | float | bool | None
 
 NOT_RECORDED = "not recorded"
@@ -43,22 +45,26 @@ def as_json(link: Link) -> dict[str, object]:
 
 
 def as_text(link: Link) -> str:
-    """Return a chain as a tree for people; a link that came before is named and not told again."""
+    """Return a chain as a tree for people; a link that came before is named and not told again.
+
+    Each name and fact is one line, with control characters written out: what a submission says of itself can neither
+    steer the terminal nor pass for a link.
+    """
     return "\n".join(_lines(link, set()))
 
 
 def _lines(link: Link, told: set[tuple[str, str]]) -> Iterator[str]:
     again = link.key in told
     told.add(link.key)
-    yield f"{link.kind}: {link.name}{' (as above)' if again else ''}"
+    yield f"{printable(link.kind)}: {printable(link.name)}{' (as above)' if again else ''}"
     if link.gone:
-        yield f"    GONE: {link.gone}"
+        yield f"    GONE: {printable(link.gone)}"
     if again:
         return
     bar = "│" if link.parts else " "
     for name, value in link.facts.items():
-        yield f"{bar}   {name}: {shown(value)}"
-    yield f"{bar}   read from: {link.record}"
+        yield f"{bar}   {printable(name)}: {shown(value)}"
+    yield f"{bar}   read from: {printable(link.record)}"
     for place, part in enumerate(link.parts):
         last = place == len(link.parts) - 1
         for number, line in enumerate(_lines(part, told)):
@@ -67,7 +73,7 @@ def _lines(link: Link, told: set[tuple[str, str]]) -> Iterator[str]:
 
 
 def shown(value: Fact) -> str:
-    """Return a fact for people: numbers short, texts on one line."""
+    """Return a fact for people: numbers short, texts on one line without control characters."""
     if value is None:
         return NOT_RECORDED
     if isinstance(value, bool):
@@ -75,7 +81,7 @@ def shown(value: Fact) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     text = " ".join(str(value).split())
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+    return printable(text if len(text) <= LONGEST else f"{text[:LONGEST]} ...")
 
 
 def walk(link: Link) -> Iterator[Link]:

@@ -34,6 +34,24 @@ def only(link, kind):
     return each
 
 
+def test_what_a_submission_says_of_itself_cannot_steer_the_terminal_or_pass_for_a_link():
+    forged = "Ann\n└─ code commit: deadbeef"
+    creator = Link("creator", forged, "its\nrecord", {"na\nme": "x\x1b[2J\u202ey"}, gone="left\n└─ run: 1")
+    text = as_text(Link("dataset version", "d@1", "its description", {"title": "A\x1b[2J\ntitle"}, parts=(creator,)))
+    assert [line.lstrip("└─│ ").partition(":")[0] for line in text.splitlines()] == [
+        "dataset version",
+        "title",
+        "read from",
+        "creator",
+        "GONE",
+        "na\\nme",
+        "read from",
+    ]
+    assert text.replace("\n", "").isprintable()
+    assert r"creator: Ann\n└─ code commit: deadbeef" in text
+    assert r"title: A\x1b[2J title" in text
+
+
 def test_a_prediction_leads_to_model_data_code_run_and_person(lake):
     chain = explain(lake.sources(), PASSAGE)
     assert chain.kind == "prediction"
