@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -29,6 +30,8 @@ from models.finetune import Learned, finetune
 from models.labelled import LabelledText, label_names, of_split
 from models.trials import TrialResult
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
@@ -42,6 +45,8 @@ class Asked:
         """Return the tests that come with the library, those of further files, and those of a suite."""
         if self.rows is not None and not self.rows.absolute().parent.is_dir():
             raise TrialError(f"there is no folder for {self.rows}; make it, or name another file with --rows")
+        if self.rows is not None and self.rows.is_dir():
+            raise TrialError(f"{self.rows} is a folder; name a file with --rows")
         found = [each for path in (SHIPPED, *self.trials) for each in read_classifier_trials(path)]
         return [*found, *(read_suite(self.suite) if self.suite else ())]
 
@@ -54,13 +59,22 @@ def trained(
     Raises:
         ModelError: as fine-tuning raises it; nothing was written then.
         TrialError: a test that stops promotion failed; the classifier was written, with its results.
+
+    A fault while measuring is raised as it is; the classifier was written without figures then.
     """
     if out.exists():
         raise LabelsError(f"{out} is there already and stays as it is; name another folder with --out")
+    if not out.absolute().parent.is_dir():
+        raise LabelsError(f"there is no folder for {out}; make it, or name another with --out")
     trials = asked.read()
     require_known(trials, label_names(texts))  # said before the work, not after it
     classifier = finetune(texts, base, recipe, threads=threads, on_epoch=_tell)
-    figures, results = _measured(classifier, of_split(texts, "test"), trials, threads)
+    try:
+        figures, results = _measured(classifier, of_split(texts, "test"), trials, threads)
+    except BaseException:  # a fault here is no reason to lose the hours of learning
+        save_classifier(classifier, out)
+        log.warning("measuring failed, the classifier was kept without figures folder=%s", out)
+        raise
     kept = {"figures": [asdict(each) for each in figures], "trials": [asdict(each) for each in results]}
     save_classifier(dataclasses.replace(classifier, training=classifier.training | kept), out)
     yield f"wrote {out}: {len(classifier.labels)} labels, temperature {classifier.temperature:.2f}"

@@ -1,24 +1,27 @@
 """Where labelled texts come from: a table in a dataset's folder, a single file, or AG_NEWS."""
 
 import gzip
-from collections.abc import Callable
+import json
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import csv, json
+from pyarrow import csv
 
 from lakehouse.archive.eds import Description, load_description
+from lakehouse.archive.layout import DESCRIPTION_FILE
 from lakehouse.archive.reading import raw_batches, typed
 from lakehouse.archive.terms import terms_rows
 from lakehouse.errors import PurposeError
 from lakehouse.policy.terms import read_terms
 from lakehouse.ports import DatasetVersion
 from models.errors import LabelsError
-from models.labelled import LabelledText, Split, labelled_from, read_ag_news
+from models.labelled import LabelledText, Split, is_unicode, labelled_from, read_ag_news, refuse
 
 PURPOSE = "model_training"
 
@@ -33,16 +36,23 @@ class Where:
     group: str | None = None
     split: str | None = None
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are used, the texts' first."""
+        return tuple(name for name in (self.text, self.label, self.group, self.split) if name is not None)
+
 
 def read_labelled(path: Path, where: Where) -> list[LabelledText]:
     """Read labelled texts from a dataset's folder (EDS) or from a CSV, JSON Lines (.gz too) or Parquet file.
 
+    Labels and groups are taken as they are written: 001 is no 1, true no True.
+
     Raises:
-        LabelsError: the file or a row cannot be used.
+        LabelsError: the file or a row cannot be used, or the file is part of a dataset, whose terms must be asked.
         PurposeError: the dataset's terms do not permit learning from the table.
         NoDescriptionError: the folder has no usable description.
     """
-    rows = _of_dataset(path, where) if path.is_dir() else _of_file(path)
+    rows = _of_dataset(path, where) if path.is_dir() else _of_file(path, where)
     return labelled_from(rows, text=where.text, label=where.label, group=where.group, split=where.split)
 
 
@@ -50,7 +60,11 @@ def read_news(path: Path) -> list[LabelledText]:
     """Read AG_NEWS: a file, or a folder with train.csv and test.csv, whose articles then keep the authors' test split.
 
     A text of the test file that the training file has too is left to the test file.
+
+    Raises:
+        LabelsError: a file or a row cannot be used, or is part of a dataset, whose terms must be asked.
     """
+    _refuse_part_of_dataset(path)
     if not path.is_dir():
         return read_ag_news(path)
     held = read_ag_news(path / "test.csv", "test")
@@ -64,25 +78,85 @@ def read_news(path: Path) -> list[LabelledText]:
     ]
 
 
-def _of_file(path: Path) -> pa.Table:
+def _refuse_part_of_dataset(path: Path) -> None:
+    """Raise LabelsError for what lies in a dataset's folder: named by itself, it would be read without its terms."""
+    for folder in (path.absolute(), *path.absolute().parents, path.resolve(), *path.resolve().parents):
+        if (folder / DESCRIPTION_FILE).is_file():
+            raise LabelsError(f"{path} is part of a dataset, whose terms count; name {folder} and a --table of it")
+
+
+def _of_file(path: Path, where: Where) -> pa.Table:
     kind = path.name.removesuffix(".gz").rpartition(".")[2]
     if kind not in _READERS:
         raise LabelsError(f"{path} is none of .csv, .jsonl, .jsonl.gz, .parquet; name such a file or a dataset")
+    _refuse_part_of_dataset(path)
     try:
         with _opened(path) as file:
-            return _READERS[kind](file)
-    except (OSError, EOFError, pa.ArrowException) as error:
+            return _READERS[kind](file, where)
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error, pa.ArrowException) as error:
         raise LabelsError(f"cannot read labelled texts from {path}: {error}; correct the file") from error
 
 
-def _csv(file: IO[bytes]) -> pa.Table:
-    return csv.read_csv(file, parse_options=csv.ParseOptions(newlines_in_values=True))
+def _csv(file: IO[bytes], where: Where) -> pa.Table:
+    # Guessed types would rewrite labels: 001 to 1, true to True, and 10 to 10.0 beside 1e1.
+    as_written = csv.ConvertOptions(column_types=dict.fromkeys(where.columns, pa.string()))
+    return csv.read_csv(file, parse_options=csv.ParseOptions(newlines_in_values=True), convert_options=as_written)
 
 
-_READERS: dict[str, Callable[[IO[bytes]], pa.Table]] = {
+def _json_lines(file: IO[bytes], where: Where) -> pa.Table:
+    rows = list(_objects(file))
+    faults = [f"line {at}: {fault}" for at, row in rows if (fault := _fault(row, where))]
+    refuse(faults, "the file")
+    there = {name for _, row in rows for name in row}
+    strings = {
+        name: pa.array([None if row.get(name) is None else str(row[name]) for _, row in rows], pa.string())
+        for name in sorted(there & set(where.columns))
+    }
+    others = sorted(there - set(strings))  # named where a column is missing
+    return pa.table(strings | {name: pa.nulls(len(rows)) for name in others})
+
+
+class _AsWritten(str):
+    """A JSON number or boolean in the file's own spelling; text it is not."""
+
+    __slots__ = ()
+
+
+def _objects(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield each line's number and object; empty lines are skipped."""
+    decoder = json.JSONDecoder(parse_int=_AsWritten, parse_float=_AsWritten, parse_constant=_no_value)
+    for at, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = decoder.decode(line.decode("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"line {at} is no JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"line {at} holds no JSON object but {str(row)[:40]!r}")
+        yield at, {name: _AsWritten(json.dumps(each)) if isinstance(each, bool) else each for name, each in row.items()}
+
+
+def _no_value(name: str) -> str:
+    raise ValueError(f"{name} is no value of JSON")
+
+
+def _fault(row: dict[str, Any], where: Where) -> str:
+    if isinstance(row.get(where.text), _AsWritten):
+        return f"its text is {str(row[where.text])[:40]!r}, which is no text"
+    for name in where.columns:
+        value = row.get(name)
+        if value is not None and not isinstance(value, str):
+            return f"its {name} is {json.dumps(value)[:40]}, not one value"
+        if value is not None and not is_unicode(value):
+            return f"its {name} has a lone surrogate and so no UTF-8 form"
+    return ""
+
+
+_READERS: dict[str, Callable[[IO[bytes], Where], pa.Table]] = {
     "csv": _csv,
-    "jsonl": json.read_json,
-    "parquet": lambda file: pq.read_table(file),
+    "jsonl": _json_lines,
+    "parquet": lambda file, _: pq.read_table(file),
 }
 
 

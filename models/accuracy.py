@@ -38,12 +38,16 @@ def difference(right_N: npt.NDArray[np.bool_], other_N: npt.NDArray[np.bool_], g
 
 
 def macro_f1(told_N: Ids, true_N: Ids, label_count: int) -> float:
-    """Return the mean over labels of the harmonic mean of precision and recall; a label nobody tells counts nought."""
+    """Return the mean over labels of the harmonic mean of precision and recall.
+
+    A label that is there and never told counts nought; one that is neither there nor told is left out.
+    """
     scores = []
     for label in range(label_count):
         hits = float(((told_N == label) & (true_N == label)).sum())
         said, there = float((told_N == label).sum()), float((true_N == label).sum())
-        scores.append(2 * hits / (said + there) if said + there else 0.0)
+        if said + there:
+            scores.append(2 * hits / (said + there))
     return float(np.mean(scores))
 
 

@@ -4,8 +4,7 @@ Shapes: N texts, L labels, G groups.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -92,7 +91,10 @@ def _commonest(classifier: Classifier, true_N: Ids) -> int:
 
 
 def _macro_f1(told_N: Ids, true_N: Ids, groups: Sequence[str], label_count: int) -> Interval:
-    """Macro-F1 with a bootstrap over groups, by each group's own table of true and told labels."""
+    """Macro-F1 with a bootstrap over groups, by each group's own table of true and told labels.
+
+    A resample that a label is missing from is averaged over the others, as the whole would be.
+    """
     _, place_N = np.unique(np.array(groups), return_inverse=True)
     group_count = int(place_N.max()) + 1
     tables = np.zeros((group_count, label_count * label_count))
@@ -107,10 +109,5 @@ def _f1_of(flat: Floats, label_count: int) -> Floats:
     tables = flat.reshape(-1, label_count, label_count)
     hits = np.diagonal(tables, axis1=1, axis2=2)
     both = tables.sum(axis=1) + tables.sum(axis=2)
-    scores: Floats = np.where(both > 0, 2 * hits / np.maximum(both, 1), 0.0).mean(axis=1)
+    scores: Floats = (2 * hits / np.maximum(both, 1)).sum(axis=1) / (both > 0).sum(axis=1)
     return scores
-
-
-def figure_values(figures: Sequence[ClassifierFigure]) -> list[dict[str, Any]]:
-    """Figures as rows."""
-    return [asdict(each) for each in figures]

@@ -104,8 +104,9 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
     if folder.exists():
         raise CheckpointError(f"{folder} is there already and stays as it is; name another folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    remove_unfinished(folder.parent)
-    working = Path(tempfile.mkdtemp(prefix=f"{WRITING}{os.getpid()}-", dir=folder.parent))
+    own = f".{folder.name}{WRITING}"  # the parent is the user's, and may hold folders of any name
+    remove_unfinished(folder.parent, own)
+    working = Path(tempfile.mkdtemp(prefix=f"{own}{os.getpid()}-", dir=folder.parent))
     try:
         weights = {name: each.detach().cpu().contiguous() for name, each in classifier.model.state_dict().items()}
         save_file(weights, working / WEIGHTS, metadata={"format": "pt"})

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -83,9 +84,14 @@ def recorded_sums(folder: Path) -> dict[str, str]:
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
-def remove_unfinished(root: Path) -> int:
-    """Delete what killed runs left half-written, told by the process id in the name. Returns how many."""
-    left = [path for path in root.glob(f"{WRITING}*") if not _alive(int(path.name.split("-")[1]))]
+def remove_unfinished(root: Path, prefix: str = WRITING) -> int:
+    """Delete the folders PREFIX<process id>-<letters> that killed runs left half-written. Returns how many.
+
+    In a folder that is not the library's own, give a prefix that nobody else would use.
+    """
+    named = re.compile(re.escape(prefix) + r"(\d{1,9})-\w+")
+    found = [(path, named.fullmatch(path.name)) for path in root.iterdir() if path.is_dir() and not path.is_symlink()]
+    left = [path for path, told in found if told and not _alive(int(told[1]))]
     for path in left:
         shutil.rmtree(path)
     return len(left)

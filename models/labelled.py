@@ -48,7 +48,7 @@ def labelled_from(
     `group` and `split` name columns; without them each text is a group of its own, and the split is drawn by group.
 
     Raises:
-        LabelsError: a column is missing, or a text or label is empty or not valid Unicode; says which rows.
+        LabelsError: a column is missing, a text, label or group is empty, or a text no valid Unicode; says which rows.
     """
     named = [name for name in (text, label, group, split) if name is not None]
     missing = [name for name in named if name not in table.column_names]
@@ -59,6 +59,8 @@ def labelled_from(
     for at in range(table.num_rows):
         row = {name: values[at] for name, values in columns.items()}
         fault = _fault(row[text], row[label], None if split is None else row[split])
+        if not fault and group is not None and (row[group] is None or not str(row[group]).strip()):
+            fault = "its group is empty"  # such rows belong together no more than any others
         if fault:
             faults.append(f"row {at + 1}: {fault}")
             continue
@@ -79,10 +81,11 @@ def _fault(text: object, label: object, split: object) -> str:
         return "its label is empty"
     if split is not None and split not in get_args(Split):
         return f"its split is {split!r}, none of {', '.join(get_args(Split))}"
-    return "" if _is_unicode(text) else "its text has a lone surrogate and so no UTF-8 form"
+    return "" if is_unicode(text) else "its text has a lone surrogate and so no UTF-8 form"
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Say whether a text has a UTF-8 form; one with a lone surrogate has none."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -5,6 +5,8 @@ import os
 import pickle
 import random
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -156,7 +158,7 @@ def test_a_label_that_was_never_learned_is_named(classifier, texts, cpu):
 
 
 def test_a_rate_that_is_far_too_high_stops_with_the_step(texts, checkpoint):
-    with pytest.raises((NaNLossError, NothingLearnedError)):
+    with pytest.raises(NaNLossError, match="step"):
         finetune(texts, checkpoint, FinetuneRecipe(context=24, base_rate=1e30, head_rate=1e30), threads=1)
 
 
@@ -166,6 +168,32 @@ def test_no_file_is_overwritten_and_none_half_written(kept, classifier):
         save_classifier(classifier, kept)
     assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
     assert [path.name for path in kept.parent.iterdir()] == ["kept"]
+
+
+def test_only_what_a_killed_run_for_the_same_name_left_is_removed(classifier, tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / f".kept.writing-{ended.pid}-abcd1234"
+    others = [
+        f".writing-{ended.pid}-mine",
+        ".writing-notes",
+        ".kept.writing-notes",
+        f".other.writing-{ended.pid}-abcd1234",
+    ]
+    for folder in (left, *(tmp_path / name for name in others)):
+        folder.mkdir()
+    save_classifier(classifier, tmp_path / "kept")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "kept"])
+
+
+def test_a_resample_without_a_label_is_averaged_over_the_others(classifier, texts, cpu):
+    # One group alone has the label water, and every text is told right: no resample may say less than 1.
+    right = [each for each in texts if classifier.labels[classifier.chances([each.text], cpu).argmax()] == each.label]
+    law, water = ([each for each in right if each.label == label] for label in ("law", "water"))
+    figures = evaluate_classifier(classifier, [*law, *(each for each in water if each.group == water[0].group)], cpu)
+    assert (figure(figures, "macro_f1").value, figure(figures, "macro_f1").low) == (1, 1)
+    alone = evaluate_classifier(classifier, law, cpu)
+    assert (figure(alone, "macro_f1").value, figure(alone, "macro_f1").low) == (1, 1)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -83,6 +83,21 @@ def test_a_failed_test_that_stops_promotion_ends_with_its_status(command, paragr
     assert "do not use this classifier" in err
 
 
+def test_a_fault_of_measuring_does_not_lose_the_classifier(
+    command, paragraphs, recipe, checkpoint, tmp_path, monkeypatch
+):
+    def broken(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("dagster_project.finetuning.evaluate_classifier", broken)
+    with pytest.raises(MemoryError):
+        command("train", paragraphs, *COLUMNS, "--base", checkpoint, "--recipe", recipe, "--out", "subjects")
+    monkeypatch.undo()
+    assert "figures" not in json.loads((tmp_path / "subjects/finetuning.json").read_text())
+    monkeypatch.chdir(tmp_path)
+    assert command("predict", "subjects", "river rain fish", "--threads", "1")[0] == 0
+
+
 def test_mistakes_end_with_their_own_status_and_write_nothing(command, paragraphs, recipe, checkpoint, tmp_path):
     base = ("--base", checkpoint, "--recipe", recipe, "--out", "subjects")
     for arguments, code, said in (
@@ -94,10 +109,16 @@ def test_mistakes_end_with_their_own_status_and_write_nothing(command, paragraph
             42,
             "neither recipe.json nor config.json",
         ),
+        (
+            (paragraphs, *COLUMNS, "--base", checkpoint, "--out", "no/subjects"),
+            58,
+            "there is no folder for no/subjects",
+        ),
         ((paragraphs, *COLUMNS, *base, "--recipe", "nowhere.json"), 45, "cannot read a recipe"),
         ((paragraphs, *COLUMNS, *base, "--trials", "nowhere.yaml"), 53, "cannot read tests"),
         ((paragraphs, *COLUMNS, *base, "--trials", SUBJECTS), 53, "tests name the labels"),
         ((paragraphs, *COLUMNS, *base, "--rows", "no/rows.parquet"), 53, "there is no folder"),
+        ((paragraphs, *COLUMNS, *base, "--rows", "."), 53, "is a folder"),
     ):
         ended, out, err = command("train", *arguments)
         assert (ended, out) == (code, ""), err
@@ -112,7 +133,9 @@ def test_every_form_of_file_gives_the_same_texts(tmp_path, form):
 
     from pyarrow import csv
 
-    rows = pa.table({"text": ['one, "two"\nthree', "four"], "label": ["x", "y"]})
+    labels = ["001", "1", "true", "True", "1e1", "10", "2024-01-01", "2024-01-01 00:00:00", "NA"]
+    texts = ['one, "two"\nthree', *(f"text {at}" for at in range(1, len(labels)))]
+    rows = pa.table({"text": texts, "label": labels, "unit": labels})
     path = tmp_path / f"texts.{form}"
     if form == "csv":
         csv.write_csv(rows, path)
@@ -120,8 +143,44 @@ def test_every_form_of_file_gives_the_same_texts(tmp_path, form):
         pq.write_table(rows, path)
     else:
         path.write_bytes(gzip.compress("\n".join(json.dumps(row) for row in rows.to_pylist()).encode()))
-    read = read_labelled(path, Where())
-    assert [(each.text, each.label) for each in read] == [('one, "two"\nthree', "x"), ("four", "y")]
+    read = read_labelled(path, Where(group="unit"))
+    assert [(each.text, each.label, each.group) for each in read] == list(zip(texts, labels, labels, strict=True))
+
+
+@pytest.mark.parametrize("label", ["001", "true", "1e1", "2024-01-01"])
+def test_labels_of_one_kind_stay_as_they_are_written(tmp_path, label):
+    (tmp_path / "texts.csv").write_text(f"text,label\none,{label}\ntwo,{label}\n")
+    (tmp_path / "texts.jsonl").write_text("\n".join(json.dumps({"text": at, "label": label}) for at in "ab"))
+    for form in ("csv", "jsonl"):
+        assert {each.label for each in read_labelled(tmp_path / f"texts.{form}", Where())} == {label}
+
+
+def test_json_values_that_are_no_strings_are_labels_as_they_are_spelled(tmp_path):
+    path = tmp_path / "texts.jsonl"
+    spelled = ["1", "1.0", "1e1", "true", "false", "-0"]
+    path.write_text("\n".join(f'{{"text": "a {at}", "label": {each}}}\n' for at, each in enumerate(spelled)))
+    assert [each.label for each in read_labelled(path, Where())] == spelled
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"text": 5, "label": "x"}', "line 2: its text is '5', which is no text"),
+        ('{"text": "a", "label": ["x"]}', r'line 2: its label is \["x"\], not one value'),
+        ('{"text": "a", "label": "\\ud800"}', "line 2: its label has a lone surrogate"),
+        ('{"text": "\\ud800", "label": "x"}', "line 2: its text has a lone surrogate"),
+        ('{"text": "a", "label": null}', "row 2: its label is empty"),
+        ('{"text": "a", "label": NaN}', "line 2 is no JSON: NaN is no value"),
+        ('["a", "x"]', "line 2 holds no JSON object"),
+        ('{"text": ' + "[" * 100_000, "cannot read labelled texts"),
+        ('{"text"', "line 2 is no JSON"),
+    ],
+)
+def test_bad_lines_of_json_are_named(tmp_path, line, said):
+    path = tmp_path / "texts.jsonl"
+    path.write_text(f'{{"text": "a", "label": "x"}}\n{line}\n')
+    with pytest.raises(LabelsError, match=said):
+        read_labelled(path, Where())
 
 
 @pytest.mark.parametrize("name", ["texts.csv", "texts.jsonl", "texts.jsonl.gz", "texts.parquet"])
@@ -145,6 +204,16 @@ def test_a_dataset_gives_the_texts_of_a_table_that_its_terms_permit(dataset):  #
     described.write_text(described.read_text() + "terms:\n  forbidden: [model_training]\n")
     with pytest.raises(PurposeError, match="does not permit model_training with lessons"):
         read_labelled(dataset, where)
+
+
+def test_a_file_of_a_dataset_is_not_read_without_its_terms(dataset, tmp_path):  # noqa: F811
+    rows = next(dataset.glob("tables/lessons/*.csv"))
+    (tmp_path / "elsewhere.csv").symlink_to(rows)
+    for path in (rows, tmp_path / "elsewhere.csv"):
+        with pytest.raises(LabelsError, match="part of a dataset, whose terms count"):
+            read_labelled(path, Where(text="code", label="subject"))
+    with pytest.raises(LabelsError, match="part of a dataset, whose terms count"):
+        read_news(rows)
 
 
 def test_ag_news_keeps_its_authors_test_and_no_text_of_it_is_learned(tmp_path):

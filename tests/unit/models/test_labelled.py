@@ -40,13 +40,15 @@ def test_shares_are_about_as_asked():
         ({"text": ["a", None], "label": ["x", "y"]}, "row 2: its text is empty"),
         ({"text": ["a", "b"], "label": ["x", None]}, "row 2: its label is empty"),
         ({"text": ["a", "b"], "label": ["x", ""]}, "row 2: its label is empty"),
+        ({"text": ["a", "b"], "label": ["x", "y"], "group": ["g", None]}, "row 2: its group is empty"),
+        ({"text": ["a", "b"], "label": ["x", "y"], "group": [" ", "g"]}, "row 1: its group is empty"),
         ({"text": [""] * 9, "label": ["x"] * 9}, "and 4 more"),
         ({"text": [1, 2], "label": ["x", "y"]}, "row 1: its text is '1', which is no text"),
     ],
 )
 def test_bad_rows_are_named(columns, said):
     with pytest.raises(LabelsError, match=said):
-        labelled_from(table(**columns), text="text", label="label")
+        labelled_from(table(**columns), text="text", label="label", group="group" if "group" in columns else None)
 
 
 def test_a_split_of_its_own_is_taken_and_checked():
