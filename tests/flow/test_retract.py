@@ -73,6 +73,28 @@ def run(bench, environment, *words):
     return done.output
 
 
+def environment_of(home, registry):
+    return {
+        "LAKEHOUSE_HOME": str(home),
+        "LAKEHOUSE_STORAGE": "folder",
+        "LAKEHOUSE_CATALOGUE_URL": "https://data.example.org",
+        "LAKEHOUSE_DATACITE_URL": registry.url,
+        "LAKEHOUSE_DATACITE_REPOSITORY": double.REPOSITORY,
+        "LAKEHOUSE_DATACITE_PASSWORD": double.PASSWORD,
+        "LAKEHOUSE_DATACITE_PREFIX": double.PREFIX,
+    }
+
+
+def assert_the_flow_goes_on(bench):
+    """The other version changes nothing, the removed one is not taken again."""
+    again = bench.loop.store("notes@1")
+    assert (again.success, again.exit_code) == (False, RetractedError.exit_code)
+    assert bench.loop.store("notes@2").success
+    assert [row["note"] for row in bench.rows("silver.notes_notes")] == ["harmless"]
+    assert [row["note"] for row in bench.rows("bronze.notes_notes")] == ["harmless"]
+    assert bench.shelf.waiting() == []
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_retracted_version_leaves_its_page_its_identifiers_and_no_rows(bench, tmp_path_factory):
@@ -82,15 +104,7 @@ def test_a_retracted_version_leaves_its_page_its_identifiers_and_no_rows(bench, 
     home = bench.settings.home
     assert any(name.startswith("dagster/") for name in holding(home)), "Dagster's pages quote rows"
     with double.registry() as registry:
-        environment = {
-            "LAKEHOUSE_HOME": str(home),
-            "LAKEHOUSE_STORAGE": "folder",
-            "LAKEHOUSE_CATALOGUE_URL": "https://data.example.org",
-            "LAKEHOUSE_DATACITE_URL": registry.url,
-            "LAKEHOUSE_DATACITE_REPOSITORY": double.REPOSITORY,
-            "LAKEHOUSE_DATACITE_PASSWORD": double.PASSWORD,
-            "LAKEHOUSE_DATACITE_PREFIX": double.PREFIX,
-        }
+        environment = environment_of(home, registry)
         settings = load_settings(environment)
         doi = register_doi(settings, "notes@1", "findable").doi
         order = ("retract", "notes@1", "--reason", "published without permission", "--by", "A. Keeper")
@@ -116,13 +130,7 @@ def test_a_retracted_version_leaves_its_page_its_identifiers_and_no_rows(bench, 
     assert "notes@1 was removed before, receipt r" in run(bench, environment, *order)
     with pytest.raises(NoVersionError):
         run(bench, environment, "retract", "notes@7", "--reason", "r", "--by", "b")
-    # The flow goes on: the other version changes nothing, the removed one is not taken again.
-    again = bench.loop.store("notes@1")
-    assert (again.success, again.exit_code) == (False, RetractedError.exit_code)
-    assert bench.loop.store("notes@2").success
-    assert [row["note"] for row in bench.rows("silver.notes_notes")] == ["harmless"]
-    assert [row["note"] for row in bench.rows("bronze.notes_notes")] == ["harmless"]
-    assert bench.shelf.waiting() == []
+    assert_the_flow_goes_on(bench)
 
 
 def test_what_a_lock_keeps_is_told_with_an_exit_code_of_its_own():
