@@ -138,8 +138,11 @@ def user_name() -> str:
 def told(outcome: Outcome) -> str:
     """Return an outcome in words; the values of a person only before anything is done."""
     plan = outcome.plan
+    unread = [
+        f"{key}: refused submission, cannot be read to tell whether it holds the person" for key in outcome.unread
+    ]
     if plan is None:
-        return f"nothing found; withdrawn before, receipt {outcome.receipt}: {outcome.file}"
+        return "\n".join([f"nothing found; withdrawn before, receipt {outcome.receipt}: {outcome.file}", *unread])
     lines = [_of_version(one) for one in plan.versions]
     lines += [f"{key}: refused submission, removed as a whole" for key in plan.refused]
     lines += [f"{key}: its report, masked" for key in plan.reported]
@@ -148,8 +151,8 @@ def told(outcome: Outcome) -> str:
     ]
     if not outcome.carried_out:
         lines += [_of_identifier(one) for one in plan.followed]
-        return "\n".join([f"would remove a {plan.kind} and rewrite:", *lines])
-    return "\n".join([f"removed a {plan.kind} from:", *lines, f"receipt {outcome.receipt}: {outcome.file}"])
+        return "\n".join([f"would remove a {plan.kind} and rewrite:", *lines, *unread])
+    return "\n".join([f"removed a {plan.kind} from:", *lines, *unread, f"receipt {outcome.receipt}: {outcome.file}"])
 
 
 def told_of_version(outcome: Outcome, key: str) -> str:

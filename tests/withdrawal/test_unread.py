@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dagster_project.withdrawing import told
 from lakehouse.adapters.traces import FileTraces
 from lakehouse.archive.apart import Costs
 from lakehouse.archive.withdraw.journal import Journal
@@ -58,6 +59,24 @@ def test_somebody_who_stands_only_in_a_refused_submission_is_withdrawn(planted, 
     assert not withdraw(club, Request(planted.NEEDLE)).carried_out
 
 
+def test_refused_submissions_that_cannot_be_read_to_tell_are_named(planted, club, tmp_path):
+    key = refuse(planted, club, planted.submission("2001", tmp_path / "given"))
+    other = refuse(planted, club, planted.submission("2002", tmp_path / "given", person=False))
+    (club.shelf.landed(other).folder / "dataset.yaml").write_text("subjects: [")
+    with pytest.raises(UnknownSubjectError, match=f"cannot be read to tell: {other}"):
+        withdraw(club, Request("ZQX0000NOBODY"))
+    line = f"{other}: refused submission, cannot be read to tell"
+    dry = withdraw(club, Request(planted.NEEDLE), dry_run=True)
+    assert (dry.plan.refused, dry.plan.unread) == ((key,), (other,))
+    assert line in told(dry)
+    done = withdraw(club, Request(planted.NEEDLE))
+    assert line in told(done)
+    assert json.loads(done.file.read_bytes())["receipt"]["submissions_not_read"] == [other]
+    again = withdraw(club, Request(planted.NEEDLE))
+    assert not again.carried_out
+    assert line in told(again)
+
+
 def test_somebody_whom_only_a_report_quotes_is_withdrawn(planted, club, tmp_path):
     refuse(planted, club, planted.submission("2002", tmp_path / "given", person=False))
     (report,) = (club.shelf.root / "reports").glob("*.json")
@@ -88,9 +107,11 @@ def test_unread_arrivals_stay_when_they_do_not_hold_the_person_and_hold_up_when_
 def test_a_folder_that_costs_too_much_is_unreadable_and_does_not_hide_the_others(planted, tmp_path):
     holding = planted.submission("2001", tmp_path)
     large = planted.submission("2002", tmp_path, person=False)
+    # The small one takes 2 seconds of a processor, the large one some 35: the limit lies four times away from either.
     with (large / "tables" / "members" / "members.csv").open("a") as file:
-        file.writelines(f'"M{n}","l{n}","{n}"\n' for n in range(2_000_000))
-    seen = look([large, holding], "member", {planted.NEEDLE.lower()}, Mask(()), Costs(cpu_seconds=4))
+        some = "".join(f'"M{n}","l{n}","{n}"\n' for n in range(100_000))
+        file.writelines(some for _ in range(60))
+    seen = look([large, holding], "member", {planted.NEEDLE.lower()}, Mask(()), Costs(cpu_seconds=8))
     assert [one["member"] for one in seen] == [Holds.UNREADABLE, Holds.NAMED]
 
 

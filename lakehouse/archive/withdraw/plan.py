@@ -82,7 +82,8 @@ class Plan:
     """A withdrawal: whose, why, and every version of the datasets that hold the person. `values` name the person.
 
     `refused` are the keys of submissions that never became a version and hold the person, `reported` those whose report
-    alone does. In a retraction `subject` is ``dataset@version`` and `values` are empty.
+    alone does, `unread` those of refused submissions that cannot be read to tell. In a retraction `subject` is
+    ``dataset@version`` and `values` are empty.
     """
 
     receipt: str
@@ -96,8 +97,14 @@ class Plan:
     elsewhere: Mapping[str, int] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
     reported: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     followed: tuple[Followed, ...] = ()
     act: Act = "withdrawal"
+
+    @property
+    def found(self) -> bool:
+        """Whether anything holds the person or tells of them."""
+        return bool(self.versions or self.refused or self.reported)
 
     @property
     def datasets(self) -> list[str]:
@@ -152,7 +159,7 @@ class Plan:
             )
             for one in raw["versions"]
         )
-        lists = {name: tuple(raw[name]) for name in ("values", "refused", "reported")}
+        lists = {name: tuple(raw[name]) for name in ("values", "refused", "reported", "unread")}
         followed = tuple(Followed(**one) for one in raw["followed"])
         return cls(**{**raw, **lists, "versions": versions, "followed": followed})
 

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +34,14 @@ class Asked(Protocol):
         """The dataset, when it was said."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Keys of refused submissions: of those that hold the person, and of those that cannot be read to tell."""
+
+    holding: tuple[str, ...]
+    unread: tuple[str, ...]
+
+
 def kinds_refused(shelf: Shelf, versions: DatasetVersions, asked: Asked) -> set[str]:
     """Return the kinds of which refused submissions name the value."""
     wanted = {folded(asked.subject), asked.subject.strip()}
@@ -48,13 +57,18 @@ def refused_with(
     wanted: Collection[str],
     mask: Mask,
     dataset: str | None,
-) -> list[str]:
-    """Return the keys of refused submissions that name the person, or mention somebody so that it is no chance."""
+) -> Refused:
+    """Return which refused submissions name the person, or mention somebody so that it is no chance, and which cannot
+    be read to tell.
+    """  # noqa: D205 - one sentence
     telling = Mask(tuple(value for value in mask.values if len(value) >= TELLING and not value.isdigit()))
     there = _refused(shelf, versions, dataset)
     seen = look([folder for _, folder in there], kind, wanted, telling)
-    pairs = zip(there, seen, strict=True)
-    return [key for (key, _), one in pairs if one[kind] in (Holds.NAMED, Holds.MENTIONED)]
+    said = [(key, one[kind]) for (key, _), one in zip(there, seen, strict=True)]
+    return Refused(
+        tuple(key for key, holds in said if holds in (Holds.NAMED, Holds.MENTIONED)),
+        tuple(key for key, holds in said if holds is Holds.UNREADABLE),
+    )
 
 
 def reported_with(shelf: Shelf, mask: Mask, dataset: str | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +25,8 @@ class Outcome:
     """How a call ended: the plan when there was something to find, and the receipt that tells of it.
 
     `carried_out` is False after a dry run, and when it had been done before. `retained` are older versions of objects
-    that the storage has not given up.
+    that the storage has not given up. `unread` are the keys of refused submissions that cannot be read to tell whether
+    they hold the person.
     """
 
     plan: Plan | None
@@ -33,6 +34,7 @@ class Outcome:
     file: Path | None
     carried_out: bool
     retained: tuple[Retained, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def withdraw(archive: Archive, request: Request, *, dry_run: bool = False) -> Outcome:
@@ -52,10 +54,10 @@ def withdraw(archive: Archive, request: Request, *, dry_run: bool = False) -> Ou
     if finished is not None and finished.subject == request.subject.strip() and finished.act == "withdrawal":
         return _outcome(archive, finished)
     plan = search(archive.versions, archive.shelf, request)
-    if plan is None:
-        return _already(archive, request)
+    if not plan.found:
+        return _already(archive, request, plan.unread)
     if dry_run:
-        return Outcome(plan, None, None, carried_out=False)
+        return Outcome(plan, None, None, carried_out=False, unread=plan.unread)
     require_none_waiting(archive.shelf, plan.datasets, plan.kind, {*plan.values, *map(folded, plan.values)})
     return _carry_out(archive, plan)
 
@@ -139,15 +141,16 @@ def _carry_out(archive: Archive, plan: Plan) -> Outcome:
     return _outcome(archive, plan)
 
 
-def _already(archive: Archive, request: Request) -> Outcome:
+def _already(archive: Archive, request: Request, unread: tuple[str, ...]) -> Outcome:
     known = archive.signer.fingerprint(request.subject)
     found = [one for one in receipts(archive.house.objects) if one.get("subject", {}).get("keyed_hash") == known]
     if not found:
+        but = f"; these refused submissions cannot be read to tell: {', '.join(unread)}" if unread else ""
         raise UnknownSubjectError(
             "no version of any dataset, no refused submission and no report names this subject where its `subjects` "
-            "declare it; check the value, --kind and --dataset"
+            f"declare it; check the value, --kind and --dataset{but}"
         )
-    return _known(archive, str(found[-1]["receipt"]))
+    return replace(_known(archive, str(found[-1]["receipt"])), unread=unread)
 
 
 def _known(archive: Archive, receipt: str) -> Outcome:
@@ -161,4 +164,5 @@ def _known(archive: Archive, receipt: str) -> Outcome:
 
 def _outcome(archive: Archive, plan: Plan) -> Outcome:
     file = archive.receipts / f"{plan.receipt}.json"
-    return Outcome(plan, plan.receipt, file, carried_out=True, retained=retained(archive, plan.receipt))
+    kept = retained(archive, plan.receipt)
+    return Outcome(plan, plan.receipt, file, carried_out=True, retained=kept, unread=plan.unread)

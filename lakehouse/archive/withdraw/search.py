@@ -96,8 +96,8 @@ class _Search:
         return replace(planned, removal=removal)
 
 
-def search(versions: DatasetVersions, shelf: Shelf, request: Request) -> Plan | None:
-    """Return the plan of the withdrawal, or None when nothing names the subject.
+def search(versions: DatasetVersions, shelf: Shelf, request: Request) -> Plan:
+    """Return the plan of the withdrawal; when nothing names the subject, one that has not `found` anything.
 
     Raises:
         AmbiguousSubjectError: subjects of several kinds have this value, or it is not one person's.
@@ -112,7 +112,7 @@ def search(versions: DatasetVersions, shelf: Shelf, request: Request) -> Plan | 
         return _plan(_Search(request, exports, known), versions, shelf)
 
 
-def _plan(looking: _Search, versions: DatasetVersions, shelf: Shelf) -> Plan | None:
+def _plan(looking: _Search, versions: DatasetVersions, shelf: Shelf) -> Plan:
     request = looking.request
     seen = looking.kinds()
     kind = _kind_of({name for name, each in seen.items() if any(one.sightings.found for one in each)})
@@ -130,8 +130,6 @@ def _plan(looking: _Search, versions: DatasetVersions, shelf: Shelf) -> Plan | N
     planned = [looking.counted(one, mask) for one, _, _ in removals]
     refused = refused_with(shelf, versions, kind, wanted, mask, request.dataset)
     reported = reported_with(shelf, mask, request.dataset)
-    if not holding and not refused and not reported:
-        return None
     now = datetime.now(UTC)
     return Plan(
         receipt=f"w{now:%Y%m%d}-{secrets.token_hex(4)}",
@@ -147,8 +145,9 @@ def _plan(looking: _Search, versions: DatasetVersions, shelf: Shelf) -> Plan | N
             for one in planned
             if one.dataset not in holding and one.removal.mentions
         },
-        refused=tuple(refused),
+        refused=refused.holding,
         reported=tuple(reported),
+        unread=refused.unread,
         followed=tuple(identity.followed),
     )
 

@@ -41,6 +41,7 @@ def receipt_of(plan: Plan, steps: Mapping[str, Result], *, now: Now, signer: Sig
         "also": {name: steps[name] for name in OTHERS if name in steps},
         "not_removed": list(steps["object versions"]["retained"]),
         "submissions": sorted({*plan.refused, *plan.reported}),
+        "submissions_not_read": sorted(plan.unread),
         "identifiers_followed": [
             {"place": one.place, "seen": one.seen, "followed": one.followed, "why": one.why} for one in plan.followed
         ],
