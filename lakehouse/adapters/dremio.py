@@ -1,6 +1,7 @@
 """SQL over Arrow Flight as Dremio speaks it: for a real Dremio and for the embedded endpoint alike."""
 
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,11 +12,13 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from lakehouse.errors import LoginError, PurposeError, QueryError, ServiceUnavailableError
+from lakehouse.errors import LakehouseError, LoginError, PurposeError, QueryError, ServiceUnavailableError
 
 PING_SECONDS = 5.0
 DREMIO_PORT = 32010
 STATEMENT_SECONDS = 300.0
+# What the embedded endpoint says of a result that it returns to nobody (executor.py there); asking again is of no use.
+TOO_LARGE = re.compile(r"\bthe result (has more than \d+ rows|is larger than \d+ bytes)")
 
 
 class _Cookies(flight.ClientMiddlewareFactory):
@@ -157,18 +160,25 @@ class DremioQueries:
                 f"{self._uri} did not finish in time: {_message(error)}; ask for less, or try again later"
             ) from error
         except flight.FlightUnavailableError as error:
-            raise ServiceUnavailableError(self._unavailable(_message(error))) from error
+            raise self._unavailable(_message(error)) from error
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, flight.FlightError, pa.ArrowException) as error:
             raise QueryError(_message(error)) from error
 
-    def _unavailable(self, message: str) -> str:
-        """Say whether the engine is away, or is there and has no room for this. gRPC calls both UNAVAILABLE."""
+    def _unavailable(self, message: str) -> LakehouseError:
+        """Tell an engine that is away, one that has no room now, and a result that is too large every time.
+
+        gRPC calls all three UNAVAILABLE.
+        """
         place = urlsplit(self._uri)
         try:
             socket.create_connection((place.hostname or "", place.port or DREMIO_PORT), PING_SECONDS).close()
         except OSError:
-            return f"no SQL engine answers at {self._uri}: {message}; start it with `lakehouse up` and try again"
-        return f"the SQL engine at {self._uri} did not do it: {message}"
+            return ServiceUnavailableError(
+                f"no SQL engine answers at {self._uri}: {message}; start it with `lakehouse up` and try again"
+            )
+        if TOO_LARGE.search(message) is not None:
+            return QueryError(message)
+        return ServiceUnavailableError(f"the SQL engine at {self._uri} did not do it: {message}")
 
 
 def _message(error: Exception) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.adapters.dremio import DremioQueries
-from lakehouse.errors import LoginError, QueryError, ServiceUnavailableError
+from lakehouse.errors import LoginError, PermanentError, QueryError, ServiceUnavailableError
 
 USER, PASSWORD = "ada", "correct horse 1"
 PROJECT = Path(__file__).parents[3]
@@ -205,13 +205,29 @@ def test_the_adapter_logs_in_again_when_the_server_forgot_it(own_lake):
     queries.close()
 
 
+@pytest.mark.parametrize(
+    ("limit", "said"), [({"result_rows": 10}, "more than 10 rows; add a LIMIT"), ({"result_bytes": 100}, "larger than")]
+)
+def test_the_adapter_calls_a_result_that_is_too_large_an_error_of_the_statement(own_server, limit, said):
+    server = own_server(**limit)
+    queries = DremioQueries(server.uri, USER, PASSWORD)
+    with pytest.raises(QueryError, match=said) as told:
+        queries.fetch("SELECT document_id FROM lakehouse.gold.documents")
+    assert isinstance(told.value, PermanentError)
+    queries.close()
+
+
 def test_the_adapter_tells_an_engine_that_cannot_from_one_that_is_away(own_server):
-    server = own_server(result_rows=10)
+    server = own_server(memory_limit="16MB")
     queries = DremioQueries(server.uri, USER, PASSWORD)
     with pytest.raises(
-        ServiceUnavailableError, match=r"^the SQL engine at .* did not do it: .* more than 10 rows"
+        ServiceUnavailableError, match=r"^the SQL engine at .* did not do it: .* needs more memory"
     ) as told:
-        queries.fetch("SELECT document_id FROM lakehouse.gold.documents")
+        queries.fetch(
+            "SELECT COUNT(*) FROM (SELECT DISTINCT a.document_id, b.document_id AS x, c.document_id AS y, "
+            "d.document_id AS z FROM lakehouse.gold.documents a, lakehouse.gold.documents b, "
+            "lakehouse.gold.documents c, lakehouse.gold.documents d) AS t"
+        )
     assert "lakehouse up" not in str(told.value)
     server.stop()
     with pytest.raises(ServiceUnavailableError, match=r"no SQL engine answers at .* `lakehouse up`"):
