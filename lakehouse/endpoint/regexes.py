@@ -17,6 +17,9 @@ from lakehouse.endpoint.faults import RefusedStatementError
 LETTERS = frozenset("dDwWsSAztnrf")
 ZERO_WIDTH = frozenset("Az")
 MOST_GROUPS = 9
+# Patterns are checked in the endpoint's own process, which no statement may hold up; each repeated group is read anew.
+MOST_CHARACTERS = 1000
+MOST_DEPTH = 30
 DIGITS = tuple("0123456789")
 FLAGS = re.compile(r"\(\?[is]+\)")
 
@@ -47,6 +50,11 @@ def checked(pattern: str) -> Regex:
 
     Nothing here backtracks: patterns come from anybody, and RE2 takes time in proportion to them.
     """
+    if len(pattern) > MOST_CHARACTERS:
+        raise RefusedStatementError(
+            f"the regular expression {pattern[:20]!r}... has {len(pattern)} characters; "
+            f"{MOST_CHARACTERS} are the most: match its parts with several conditions, or use LIKE and IN"
+        )
     scan = _Scan(pattern)
     while scan.at < len(pattern):
         scan.step()
@@ -101,68 +109,80 @@ class _Scan:
 
     def step(self) -> None:
         """Go over one part."""
-        rest = self.pattern[self.at :]
-        if rest.startswith("\\Q"):
-            end = rest.find("\\E")
-            length = len(rest) if end < 0 else end + 2
-            self._take(length, rest[:length] if end >= 0 else rest + "\\E")
-        elif rest[0] == "\\":
-            self._escape(rest)
-        elif rest[0] == "[":
-            self._class(rest)
-        elif rest.startswith("(?"):
-            self._flags(rest)
-        elif rest[0] in "^$":
+        sign, two = self.pattern[self.at], self._next(2)
+        if two == "\\Q":
+            end = self.pattern.find("\\E", self.at)
+            quoted = self.pattern[self.at : end + 2] if end >= 0 else self.pattern[self.at :]
+            self._take(len(quoted), quoted if end >= 0 else quoted + "\\E")
+        elif sign == "\\":
+            self._escape(two)
+        elif sign == "[":
+            self._class()
+        elif two == "(?":
+            self._flags()
+        elif sign in "^$":
             self._take(1, "(?:)")
-        elif rest[0] in "*+?}" and rest[1:2] == "+":
-            raise self._differs(f"{rest[:2]!r}, which takes all and gives nothing back,")
-        elif rest[0] in "()":
-            self._bracket(rest)
+        elif sign in "*+?}" and two[1:] == "+":
+            raise self._differs(f"{two!r}, which takes all and gives nothing back,")
+        elif sign in "()":
+            self._bracket(two)
         else:
-            self._take(1, rest[0])
+            self._take(1, sign)
 
-    def _bracket(self, rest: str) -> None:
-        if rest[0] == "(":
+    def _next(self, length: int) -> str:
+        return self.pattern[self.at : self.at + length]
+
+    def _bracket(self, two: str) -> None:
+        if two[0] == "(":
             self.groups += 1
-            self._open.append((len(self.bare) + 1, self.groups))
+            self._enter(self.groups)
         elif self._open:
             inside, first = self._open.pop()
-            if rest[1:2] in tuple("*+{"):
+            if two[1:] in tuple("*+{"):
                 self.repeated.update(range(first, self.groups + 1))
                 if self.may_be_empty(self.bare[inside:]):
-                    raise self._differs(f"{rest[:2]!r}, which repeats a group that may fit no sign at all,")
-        self._take(1, rest[0])
+                    raise self._differs(f"{two!r}, which repeats a group that may fit no sign at all,")
+        self._take(1, two[0])
 
-    def _escape(self, rest: str) -> None:
-        sign = rest[1:2]
+    def _enter(self, first: int) -> None:
+        """Note where a group begins, and the number of the first group that it is or holds."""
+        if len(self._open) == MOST_DEPTH:
+            raise RefusedStatementError(
+                f"the regular expression {self.pattern!r} has groups within groups more than {MOST_DEPTH} deep"
+            )
+        self._open.append((len(self.bare) + 1, first))
+
+    def _escape(self, two: str) -> None:
+        sign = two[1:]
         if not sign or (sign.isalnum() and sign not in LETTERS):
-            raise self._differs(f"the escape {rest[:2]!r}")
-        self._take(2, "(?:)" if sign in ZERO_WIDTH else rest[:2])
+            raise self._differs(f"the escape {two!r}")
+        self._take(2, "(?:)" if sign in ZERO_WIDTH else two)
 
-    def _class(self, rest: str) -> None:
-        at = 2 if rest[1:2] == "^" else 1
-        if rest[at : at + 1] == "]":
+    def _class(self) -> None:
+        pattern, at = self.pattern, self.at + 1
+        at += pattern.startswith("^", at)
+        if pattern.startswith("]", at):
             raise self._differs("a ] that comes first in [ ]")
-        while at < len(rest) and rest[at] != "]":
-            if rest[at] == "[" or rest.startswith("&&", at):
+        while at < len(pattern) and pattern[at] != "]":
+            if pattern[at] == "[" or pattern.startswith("&&", at):
                 raise self._differs("[ or && inside [ ]")
-            if rest[at] == "\\":
-                sign = rest[at + 1 : at + 2]
+            if pattern[at] == "\\":
+                sign = pattern[at + 1 : at + 2]
                 if not sign or (sign.isalnum() and sign not in LETTERS - ZERO_WIDTH):
-                    raise self._differs(f"the escape {rest[at : at + 2]!r} inside [ ]")
+                    raise self._differs(f"the escape {pattern[at : at + 2]!r} inside [ ]")
                 at += 1
             at += 1
-        self._take(at + 1, rest[: at + 1])
+        self._take(at + 1 - self.at, pattern[self.at : at + 1])
 
-    def _flags(self, rest: str) -> None:
-        if rest.startswith("(?:"):
-            self._open.append((len(self.bare) + 1, self.groups + 1))
+    def _flags(self) -> None:
+        if self._next(3) == "(?:":
+            self._enter(self.groups + 1)
             self._take(3, "(?:")
             return
-        flags = FLAGS.match(rest)
+        flags = FLAGS.match(self.pattern, self.at)
         # Of letters beyond ASCII, Java's i tells capitals from small ones and RE2's does not.
         if flags is None or self.at > 0 or not self.pattern.isascii():
-            raise self._differs(f"{rest[:4]!r}")
+            raise self._differs(f"{self._next(4)!r}")
         self._take(flags.end(), "")
 
     def _take(self, length: int, bare: str) -> None:

@@ -67,6 +67,20 @@ def test_a_pattern_made_to_take_long_does_not(pattern):
     assert checked(pattern).may_be_empty is False
 
 
+@pytest.mark.parametrize("pattern", ["a" * 1001, "[" + "a" * 320_000])
+def test_a_pattern_that_would_hold_up_the_endpoint_is_refused(pattern):
+    with pytest.raises(RefusedStatementError, match=f"has {len(pattern)} characters; 1000 are the most") as refused:
+        checked(pattern)
+    assert len(str(refused.value)) < 300
+    assert checked("a" * 1000).may_be_empty is False
+
+
+def test_groups_may_not_be_nested_without_end():
+    with pytest.raises(RefusedStatementError, match="more than 30 deep"):
+        checked("(" * 31 + "a" + ")+" * 31)
+    assert checked("((?:a)+)" * 40).groups == 40
+
+
 @pytest.mark.parametrize(
     ("java", "pattern", "re2"),
     [
