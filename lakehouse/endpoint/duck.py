@@ -17,7 +17,8 @@ import pyarrow as pa
 from sqlglot import exp
 
 from lakehouse.endpoint.channel import BATCH, Frame
-from lakehouse.endpoint.config import EndpointConfig, S3Access
+from lakehouse.endpoint.config import EndpointConfig
+from lakehouse.endpoint.engine_settings import SCHEMA, setup
 from lakehouse.endpoint.faults import BusyError, DamagedTableError, DeadlineError
 from lakehouse.endpoint.instants import pinned_column
 from lakehouse.endpoint.messages import ENGINE_ERRORS
@@ -29,7 +30,6 @@ from lakehouse.errors import LakehouseError
 from lakehouse.ports import TablePointer
 
 log = logging.getLogger(__name__)
-SCHEMA = "pins"
 BARRIER = 2**62  # more rows than there can be
 LOCAL_EXTENSIONS = ("avro", "iceberg")  # iceberg needs avro first
 MAX_DESCRIPTIONS = 1024
@@ -325,7 +325,7 @@ class Duck:
             "address_space_bytes": self._config.address_space_bytes,
         }
         try:
-            held = engine.begin({"cage": cage, "setup": _setup(self._config)})
+            held = engine.begin({"cage": cage, "setup": setup(self._config)})
         except (OSError, BusyError) as error:
             engine.close()
             raise EngineDiedError("an SQL engine process did not start; the endpoint's log says why") from error
@@ -358,40 +358,6 @@ def _on_time(deadline: float) -> None:
 
 def _unique(schema: pa.Schema) -> pa.Schema:
     return pa.schema(list(zip(unique_names(schema.names), schema.types, strict=True)))
-
-
-def _setup(config: EndpointConfig) -> list[str]:
-    """Return what an engine does first: its limits, the key to the table files, then the lock on all of it."""
-    folders = [root.removeprefix("file://").rstrip("/") + "/" for root in config.roots]
-    settings: list[tuple[str, exp.Expr]] = [
-        ("memory_limit", exp.Literal.string(config.memory_limit)),
-        ("threads", exp.Literal.number(config.threads)),
-    ]
-    lock: list[tuple[str, exp.Expr]] = [
-        ("allowed_directories", exp.Array(expressions=[exp.Literal.string(folder) for folder in folders])),
-        ("enable_external_access", exp.false()),
-        ("lock_configuration", exp.true()),
-    ]
-    schema = exp.Create(this=exp.Table(db=exp.to_identifier(SCHEMA)), kind="SCHEMA").sql("duckdb")
-    secret = [] if config.s3 is None else [_secret(config.s3).sql("duckdb")]
-    return [*(_set(*one) for one in settings), *secret, schema, *(_set(*one) for one in lock)]
-
-
-def _set(name: str, value: exp.Expr) -> str:
-    return f"SET GLOBAL {exp.to_identifier(name).sql('duckdb')} = {value.sql('duckdb')}"
-
-
-def _secret(s3: S3Access) -> exp.Expr:
-    values = {
-        "key_id": exp.Literal.string(s3.access_key),
-        "secret": exp.Literal.string(s3.secret_key),
-        "endpoint": exp.Literal.string(s3.endpoint),
-        "region": exp.Literal.string(s3.region),
-        "url_style": exp.Literal.string("path"),
-        "use_ssl": exp.true() if s3.secure else exp.false(),
-    }
-    words = " ".join(f", {name} {value.sql('duckdb')}" for name, value in values.items())
-    return exp.Command(this="CREATE", expression=f"SECRET lake (TYPE s3{words})")
 
 
 def _table(name: str) -> exp.Table:

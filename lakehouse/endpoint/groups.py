@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
-from lakehouse.endpoint.duck import SCHEMA, Duck, Relation
+from lakehouse.endpoint.duck import Duck, Relation
+from lakehouse.endpoint.engine_settings import SCHEMA
 from lakehouse.endpoint.masks import call, duck_type, named
 from lakehouse.policy.rules import Groups
 

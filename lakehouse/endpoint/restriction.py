@@ -11,7 +11,8 @@ import pyarrow as pa
 from sqlglot import exp
 
 from lakehouse.endpoint.catalogue import SOURCE, Catalogue, Entry, complete
-from lakehouse.endpoint.duck import SCHEMA, Duck, Relation
+from lakehouse.endpoint.duck import Duck, Relation
+from lakehouse.endpoint.engine_settings import SCHEMA
 from lakehouse.endpoint.faults import BusyError, DeniedStatementError, RefusedStatementError
 from lakehouse.endpoint.groups import grouped, shape_of
 from lakehouse.endpoint.masks import among_roles, empty, masked, named
