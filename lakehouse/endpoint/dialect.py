@@ -20,6 +20,7 @@ from lakehouse.endpoint.names import split_path
 
 MOMENTS = ("SNAPSHOT", "TIMESTAMP", "BRANCH", "TAG", "COMMIT", "REFERENCE", "REF")
 HISTORY = "TABLE_SNAPSHOT"
+WHOLE = {"dremio_to_integer", "dremio_to_bigint"}  # cast again, what they give needs no choice by kind
 SPECIAL_SYNTAX = {"CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM"}
 
 
@@ -305,16 +306,29 @@ def _interval(node: exp.Interval) -> exp.Expr:
 
 def _cast(node: exp.Cast) -> exp.Expr:
     kind = exp.DataType.Type
+    whole = _is_whole(node.this)
     match node.to.this:
+        case kind.INT | kind.BIGINT if whole:
+            return node
         case kind.INT:
             return call("dremio_to_integer", node.this)
         case kind.BIGINT:
             return call("dremio_to_bigint", node.this)
+        case kind.BOOLEAN:
+            return call("dremio_to_boolean", node.this)
+        case kind.DECIMAL if not node.to.expressions:
+            return exp.cast(node.this, "DECIMAL(38, 0)")
         case kind.VARCHAR | kind.TEXT | kind.CHAR:
-            text = call("dremio_to_varchar", node.this)
+            text = exp.cast(node.this, "VARCHAR") if whole else call("dremio_to_varchar", node.this)
             size = node.to.expressions
             return call("left", text, exp.Literal.number(size[0].name)) if size else text
     return node
+
+
+def _is_whole(expression: exp.Expr) -> bool:
+    if isinstance(expression, exp.Cast):
+        return expression.to.this in {exp.DataType.Type.INT, exp.DataType.Type.BIGINT}
+    return isinstance(expression, exp.Anonymous) and expression.name in WHOLE
 
 
 def _extract(node: exp.Extract) -> exp.Expr:
@@ -333,7 +347,9 @@ def _substring(node: exp.Substring) -> exp.Expr:
 
 
 def _window(node: exp.Window) -> exp.Expr:
-    return integer(node) if node.this.name.upper() == "NTILE" else node  # DuckDB's is a BIGINT
+    """Give NTILE its type; DuckDB's is a BIGINT. What a WINDOW clause names is no call, whatever its name."""
+    called = isinstance(node.this, exp.Anonymous)
+    return integer(node) if called and node.this.name.upper() == "NTILE" else node
 
 
 def _within_group(node: exp.WithinGroup) -> exp.Expr:

@@ -22,8 +22,8 @@ Dremio's documentation for 26.x. What a function gives is tested by value in
 asked.
 
 *Same* functions do what the documentation says. *Mapped* ones do so for a part of what can be asked, which the note
-names; the rest is refused, or fails, and never means something else. *Refused* ones are not answered; the note says
-what to write instead.
+names; the rest is refused, or fails, and means something else only where a note or *Beyond functions*, below, says so.
+*Refused* ones are not answered; the note says what to write instead.
 
 """
 

@@ -13,7 +13,7 @@ LISTS = {
     "ARRAY_POSITION": Function(2, 2, lambda a: call("dremio_array_position", a[1], a[0])),
     "ARRAY_APPEND": Function(2, 2, same("list_append")),
     "ARRAY_PREPEND": Function(2, 2, same("list_prepend")),
-    "ARRAY_CAT": Function(2, 2, same("list_concat")),
+    "ARRAY_CAT": Function(2, 2, same("dremio_array_cat")),
     "ARRAY_COMPACT": Function(1, 1, same("dremio_array_compact")),
     "ARRAY_DISTINCT": Function(1, 1, same("list_distinct")),
     "ARRAY_MAX": Function(1, 1, lambda a: call("dremio_array_extreme", a[0], call("list_max", a[0].copy()))),

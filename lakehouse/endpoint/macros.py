@@ -10,13 +10,28 @@ MACROS = (
        when typeof(a) in ('DATE', 'TIMESTAMP') and typeof(b) in ('DATE', 'TIMESTAMP')
        then error('a difference of dates with - is not supported; use DATEDIFF or TIMESTAMPDIFF')
        else a - b end""",
-    # Typed macros cannot take aggregates, so this is the only one: time_bucket keeps DATE and TIMESTAMP by itself.
+    # Typed macros cannot take aggregates, so there are few: time_bucket keeps DATE and TIMESTAMP by itself.
+    # messages.py says what they take.
     "create macro dremio_add_days(a DATE, b) as cast(a + b as date), (a TIMESTAMP, b) as a + b",
+    """create macro dremio_date_add(a DATE, b) as cast(a + b as date), (a TIMESTAMP, b) as a + b,
+       (a VARCHAR, b) as cast(cast(a as date) + b as date)""",
+    """create macro dremio_no_text(a) as case when typeof(a) = 'VARCHAR'
+       then error('TIMESTAMPADD and + INTERVAL take no text: write CAST(x AS DATE) or CAST(x AS TIMESTAMP)')
+       else a end""",
+    # Of text DuckDB would also take 5.7, 1e3, 1_000 and 0x10. What is wrong is marked, so that the cast fails and says
+    # it: 5<.>7. The text stands here once, because nested macros repeat their arguments.
+    r"""create macro dremio_whole(s, kind) as regexp_replace(s,
+       case kind when 'VARCHAR' then '[^ 0-9-]+|^ *$' else '[^\s\S]' end, '<\0>', 'g')""",
     # DuckDB rounds halves to even when it casts a DOUBLE, and away from zero when it casts text, as Dremio does.
-    """create macro dremio_to_integer(a) as case when typeof(a) in ('DOUBLE', 'FLOAT')
-       then cast(cast(a as varchar) as integer) else cast(a as integer) end""",
-    """create macro dremio_to_bigint(a) as case when typeof(a) in ('DOUBLE', 'FLOAT')
-       then cast(cast(a as varchar) as bigint) else cast(a as bigint) end""",
+    """create macro dremio_to_integer(a) as case when typeof(a) in ('DOUBLE', 'FLOAT', 'VARCHAR')
+       then cast(dremio_whole(cast(a as varchar), typeof(a)) as integer) else cast(a as integer) end""",
+    """create macro dremio_to_bigint(a) as case when typeof(a) in ('DOUBLE', 'FLOAT', 'VARCHAR')
+       then cast(dremio_whole(cast(a as varchar), typeof(a)) as bigint) else cast(a as bigint) end""",
+    # Here DuckDB would also take t, yes and on.
+    """create macro dremio_truth(s) as case when s in ('true', '1') then true when s in ('false', '0') then false
+       else error('CAST of "' || s || '" to BOOLEAN: a text is true, false, 1 or 0') end""",
+    """create macro dremio_to_boolean(a) as case typeof(a)
+       when 'VARCHAR' then dremio_truth(lower(trim(cast(a as varchar)))) else cast(a as boolean) end""",
     "create macro dremio_epoch(a) as make_timestamp(cast(a * cast(1000000 as bigint) as bigint))",
     "create macro dremio_now() as cast(date_trunc('millisecond', cast(now() as timestamp)) as timestamp)",
     """create macro dremio_to_varchar(a) as case typeof(a)
@@ -32,7 +47,7 @@ MACROS = (
        then cast(cast(a as varchar) as date)
        else cast(make_timestamp(cast(cast(cast(a as varchar) as double) * 1000000 as bigint)) as date) end""",
     """create macro dremio_shift(a TIME, b) as a + b, (a DATE, b) as cast(a as timestamp) + b,
-       (a TIMESTAMP, b) as a + b""",
+       (a TIMESTAMP, b) as a + b, (a VARCHAR, b) as cast(cast(a as date) as timestamp) + b""",
     # The days of a 31-day month count when neither both days are the same nor both are the last ones; times never do.
     """create macro dremio_months_between(a, b) as
        cast((year(a) - year(b)) * 12 + month(a) - month(b) as double) + case
@@ -92,6 +107,8 @@ MACROS = (
     "create macro dremio_pmod(a, b) as dremio_mod(dremio_mod(a, b) + b, b)",
     "create macro dremio_bround(a) as round_even(cast(a as double), 0)",
     """create macro dremio_factorial(a) as case when a is null then null
+       when typeof(a) not in ('TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT')
+       then error('FACTORIAL takes a whole number; cast the argument to INTEGER')
        when a between 0 and 20 then factorial(cast(a as integer)) else error('FACTORIAL takes 0 to 20') end""",
     """create macro dremio_bin(a) as case typeof(a) when 'INTEGER' then right(bin(cast(a as bigint)), 32)
        else bin(cast(a as bigint)) end""",
@@ -128,6 +145,8 @@ MACROS = (
     "create macro dremio_array_contains(a, b) as case when list_contains(a, b) then true "
     "when b is null or len(list_filter(a, lambda x: x is null)) > 0 then null when a is null then null else false end",
     "create macro dremio_array_position(a, b) as list_position(a, b) - 1",
+    # Not list_concat alone, to which a null is an empty list.
+    "create macro dremio_array_cat(a, b) as case when a is null or b is null then null else list_concat(a, b) end",
     "create macro dremio_array_compact(a) as list_filter(a, lambda x: x is not null)",
     """create macro dremio_array_extreme(a, b) as
        case when len(list_filter(a, lambda x: x is null)) > 0 then null else b end""",

@@ -19,6 +19,8 @@ REFUSED = ("Binder", "Catalog", "Parser", "Syntax", "Not implemented")
 FAILED = ("Conversion", "Invalid Input", "Out of Range", "Mismatch Type", "Constraint", "Invalid type", "Integer")
 UNREADABLE = ("IO", "HTTP", "Permission", "Missing Extension", "Invalid Configuration", "Serialization")
 PLACE = re.compile(r"(?:file|s3|s3a|https?)://\S+|(?<![\w.])/(?:[\w.+-]+/)+[\w.+-]*")
+TYPED = re.compile(r"Macro \"?dremio_(add_days|date_add|shift)\"?\(\)")
+MOVERS = {"add_days": "TIMESTAMPADD and + INTERVAL", "date_add": "DATE_ADD, DATE_SUB and DATE_DIFF"}
 INNER = re.compile(r"\b(?:pins\.)?[tvmrg]_[0-9a-f]{24}\b|\bdremio_|\bpins\.")
 
 
@@ -31,6 +33,12 @@ def translated_error(error: EngineError) -> LakehouseError:
     if kind in UNREADABLE:
         log.warning("table files not readable error=%s", text)
         return BusyError("the table's files cannot be read now; try again later")
+    if kind in REFUSED and (typed := TYPED.search(text)) is not None:
+        movers = MOVERS.get(typed[1], MOVERS["date_add"])
+        return RefusedStatementError(
+            f"VALIDATION ERROR: {movers} need to know the kind of what they add to, such as a DATE or TIMESTAMP; "
+            "write CAST(x AS DATE) or CAST(x AS TIMESTAMP) for it, and have an aggregate in a query of its own"
+        )
     if kind in REFUSED:
         return RefusedStatementError(f"VALIDATION ERROR: {clean(text)}")
     if kind in FAILED or isinstance(error, pa.ArrowInvalid):

@@ -83,10 +83,14 @@ def step(unit: str, count: exp.Expr) -> exp.Expr:
 
 
 def moved(moment: exp.Expr, unit: str, count: exp.Expr) -> exp.Expr:
-    """Return a moment some units later. Days and longer keep a DATE a DATE; shorter units give a TIMESTAMP."""
+    """Return a moment some units later. Days and longer keep a DATE a DATE; shorter units give a TIMESTAMP.
+
+    Text, which Dremio does not document here, is refused, or fails when the statement runs.
+    """
     later = exp.Add(this=moment, expression=step(unit, count))
     if unit not in DAY_UNITS:
-        return exp.Paren(this=exp.Add(this=exp.cast(moment, "TIMESTAMP"), expression=later.expression))
+        checked = exp.cast(call("dremio_no_text", moment), "TIMESTAMP")
+        return exp.Paren(this=exp.Add(this=checked, expression=later.expression))
     if isinstance(moment, exp.Cast) and moment.to.this in {exp.DataType.Type.DATE, exp.DataType.Type.TIMESTAMP}:
         return exp.cast(exp.Paren(this=later), moment.to.copy())
     return call("dremio_add_days", moment, later.expression)
@@ -174,7 +178,9 @@ def _move_days(sign: int) -> Build:
             raise RefusedStatementError(
                 "DATE_DIFF of two moments is an INTERVAL, which is not supported; use DATEDIFF or TIMESTAMPDIFF"
             )
-        return moved(moment, "DAY", integer(exp.Neg(this=exp.Paren(this=amount)) if sign < 0 else amount))
+        days = integer(exp.Neg(this=exp.Paren(this=amount)) if sign < 0 else amount)
+        known = isinstance(moment, exp.Cast | exp.Null)
+        return moved(moment, "DAY", days) if known else call("dremio_date_add", moment, step("DAY", days))
 
     return build
 

@@ -85,6 +85,8 @@ VALUES = [
     ("CAST('2024-03-31' AS DATE)", D(2024, 3, 31)),
     (f"CAST({MOMENT} AS DATE)", D(2024, 3, 31)),
     ("CAST('1.25' AS DECIMAL(10,1))", Decimal("1.3")),
+    ("CAST(1.6 AS DECIMAL)", Decimal(2)),
+    ("CAST(CAST(5 AS BIGINT) AS VARCHAR(3))", "5"),
     # dates
     (f"DATE_TRUNC('SECOND', {MOMENT})", T(2024, 3, 31, 13, 45, 6)),
     (f"DATE_TRUNC('MINUTE', {MOMENT})", T(2024, 3, 31, 13, 45)),
@@ -206,6 +208,8 @@ QUERIES = [
     (f"SELECT DISTINCT s FROM {ROWS} ORDER BY s LIMIT 2 OFFSET 1", ["b", "c"]),
     (f"SELECT ROW_NUMBER() OVER (ORDER BY s, n) FROM {ROWS} ORDER BY 1", [1, 2, 3, 4]),
     (f"SELECT LAG(n) OVER (ORDER BY n) FROM {ROWS} ORDER BY n", [None, 1, 2, 3]),
+    ("SELECT COUNT(*) OVER ntile FROM (VALUES (7), (8)) AS t(x) WINDOW ntile AS (ORDER BY x)", [1, 2]),
+    (f"SELECT {'CAST(CAST(' * 15}n{' AS INT) AS BIGINT)' * 15} FROM (VALUES (7)) AS t(n)", [7]),
     ("SELECT 1 UNION ALL SELECT 2", [1, 2]),
     ("WITH x AS (SELECT 1 AS a), y AS (SELECT a + 1 AS a FROM x) SELECT a FROM y", [2]),
     (f"SELECT v.n FROM (SELECT n FROM {ROWS}) AS v WHERE v.n > 2", [3]),
