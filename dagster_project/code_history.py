@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from lakehouse.errors import NotReproducibleError
 
 DIRTY = "+dirty"
 UNKNOWN = "unknown"
+NO_GIT = "git is not installed, so commits cannot be looked up"
 
 
 def missing_code(commit: str, repository: Path = PROJECT) -> str:
@@ -20,6 +22,8 @@ def missing_code(commit: str, repository: Path = PROJECT) -> str:
     clean = commit.removesuffix(DIRTY)
     if not re.fullmatch(r"[0-9a-f]{40}", clean):
         return f"{commit!r} is no commit"
+    if shutil.which("git") is None:
+        return NO_GIT
     if _git(repository, "cat-file", "-e", f"{clean}^{{commit}}") is None:
         return f"this checkout does not hold commit {clean}; fetch it with `git fetch --unshallow` or from your remote"
     if commit != clean:

@@ -3,9 +3,7 @@
 import contextlib
 import hashlib
 import os
-import random
 import tempfile
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,6 +29,7 @@ from lakehouse.adapters import (
     iceberg_scan,
 )
 from lakehouse.adapters.catalog_address import shown
+from lakehouse.adapters.iceberg_attempts import ATTEMPTS, pause
 from lakehouse.adapters.iceberg_database import PATIENCE_SECONDS
 from lakehouse.adapters.iceberg_faults import TRANSLATIONS
 from lakehouse.adapters.iceberg_history import properties
@@ -50,14 +49,10 @@ from lakehouse.errors import (
     PermanentError,
     SchemaError,
     TransientError,
-    WithdrawnError,
 )
 from lakehouse.ports import Cleaned, Rewritten, RowCounts, StagedWrite, TablePointer, TableWrite
 from lakehouse.tables.lock import archive_lock
 
-ATTEMPTS = 20
-FIRST_WAIT_S = 0.02
-LONGEST_WAIT_S = 1.0
 TURN_S = 20.0
 
 
@@ -180,7 +175,7 @@ class IcebergTables:
         name = write.table.name
         staging = iceberg_branches.Staging(self._catalog, write, conform(write.rows, write.table), branch)
         known = self._seen.pop(name, None)
-        for attempt in _attempts():
+        for attempt in range(ATTEMPTS):
             with self._translated(name):
                 stored = known or self._catalog.load_table(name)
                 known = None
@@ -225,7 +220,7 @@ class IcebergTables:
         """
         name = staged.table.name
         known = self._seen.pop(name, None)
-        for attempt in _attempts():
+        for attempt in range(ATTEMPTS):
             with self._translated(name):
                 stored = known or self._catalog.load_table(name)
                 known = None
@@ -256,7 +251,7 @@ class IcebergTables:
         """Drop a branch; an absent branch or table is no error."""
         if branch == MAIN_BRANCH:
             raise PermanentError(f"main of {table} is no audit branch and is never dropped")
-        for attempt in _attempts():
+        for attempt in range(ATTEMPTS):
             with self._translated(table):
                 try:
                     stored = self._catalog.load_table(table)
@@ -307,7 +302,7 @@ class IcebergTables:
         self, table: str, clean: Callable[[pa.Table], Cleaned], receipt: str, renamed: Callable[[str], str]
     ) -> Rewritten | None:
         """Make what `clean` leaves of main's rows the only snapshot; see `lakehouse.ports.TableStore`."""
-        for attempt in _attempts():
+        for attempt in range(ATTEMPTS):
             with self._translated(table):
                 stored = self._catalog.load_table(table)
                 if iceberg_rewrite.done(stored, receipt):
@@ -356,21 +351,9 @@ class IcebergTables:
         return [{**properties(s), "snapshot-id": str(s.snapshot_id)} for s in reversed(self._history(table))]
 
     def _snapshot(self, stored: Table, snapshot_id: int) -> Snapshot:
-        """Return a snapshot that the metadata hold or once held.
-
-        Raises WithdrawnError or NoTableError when its rows are gone.
-        """
-        table = ".".join(stored.name())
-        found = stored.snapshot_by_id(snapshot_id)
-        with self._translated(table):
-            found = found or iceberg_past.recall(stored, snapshot_id)
-            if found is not None:
-                return found
-            history = [properties(one) for one in ancestors_of(stored.current_snapshot(), stored.metadata)]
-            receipt = iceberg_history.forgotten(history, snapshot_id) or iceberg_past.withdrawal_of(stored, snapshot_id)
-        if receipt is not None:
-            raise WithdrawnError(f"snapshot {snapshot_id} of {table} was removed by withdrawal {receipt}; read main")
-        raise NoTableError(f"{table} has no snapshot {snapshot_id}; it may have expired")
+        """Return a snapshot that metadata hold or once held; WithdrawnError or NoTableError when its rows are gone."""
+        with self._translated(".".join(stored.name())):
+            return iceberg_past.snapshot(stored, snapshot_id)
 
     @contextlib.contextmanager
     def opened(self, table: str) -> Iterator[Table]:
@@ -412,13 +395,3 @@ class IcebergTables:
         except tuple(TRANSLATIONS) as error:
             kind, advice = next(TRANSLATIONS[cause] for cause in type(error).__mro__ if cause in TRANSLATIONS)
             raise kind(f"{what} in {self.place}: {advice} ({type(error).__name__}: {error})") from error
-
-
-def _attempts() -> range:
-    return range(ATTEMPTS)
-
-
-def pause(attempt: int) -> None:
-    """Wait a little, longer each time."""
-    # Full jitter, so that writers that collided once do not collide in step.
-    time.sleep(random.uniform(0, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt)))  # noqa: S311 - no secret

@@ -15,8 +15,9 @@ from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
-from lakehouse.adapters.iceberg_history import FORGOT, RECEIPT, keys_of, properties
+from lakehouse.adapters.iceberg_history import FORGOT, RECEIPT, forgotten, keys_of, properties
 from lakehouse.adapters.iceberg_seal import store
+from lakehouse.errors import NoTableError, WithdrawnError
 from lakehouse.tables.sealed_json import seal, unseal
 
 NEWEST, MOST = 16, 24
@@ -54,6 +55,23 @@ def landed(stored: Table, snapshot_id: int) -> bool:
     if any(snapshot.snapshot_id == snapshot_id for snapshot in history):
         return True
     return _cut_short(stored) and _read(stored, f"{SNAPSHOT}{snapshot_id}") is not None
+
+
+def snapshot(stored: Table, snapshot_id: int) -> Snapshot:
+    """Return a snapshot that the metadata hold or once held.
+
+    Raises:
+        WithdrawnError: a withdrawal removed its rows.
+        NoTableError: there is none, or it expired.
+    """
+    if (found := stored.snapshot_by_id(snapshot_id) or recall(stored, snapshot_id)) is not None:
+        return found
+    table = ".".join(stored.name())
+    history = [properties(one) for one in ancestors_of(stored.current_snapshot(), stored.metadata)]
+    receipt = forgotten(history, snapshot_id) or withdrawal_of(stored, snapshot_id)
+    if receipt is not None:
+        raise WithdrawnError(f"snapshot {snapshot_id} of {table} was removed by withdrawal {receipt}; read main")
+    raise NoTableError(f"{table} has no snapshot {snapshot_id}; it may have expired")
 
 
 def recall(stored: Table, snapshot_id: int) -> Snapshot | None:

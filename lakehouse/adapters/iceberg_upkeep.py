@@ -14,7 +14,8 @@ from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from pyiceberg.table.update import RemoveSnapshotsUpdate
 
 from lakehouse.adapters import iceberg_branches, iceberg_history, iceberg_past
-from lakehouse.adapters.catalog import IcebergTables, pause
+from lakehouse.adapters.catalog import IcebergTables
+from lakehouse.adapters.iceberg_attempts import ATTEMPTS, pause
 from lakehouse.adapters.iceberg_commit import Change, live_entries, make_snapshot
 from lakehouse.adapters.iceberg_files import write_rows
 from lakehouse.definition import TableDefinition
@@ -25,7 +26,6 @@ SMALL_BYTES = 8 * 2**20
 FEWEST_FILES = 8
 # Rows of one group are held in memory, some ten times as large as their files.
 GROUP_BYTES = 64 * 2**20
-ATTEMPTS = 20
 
 
 class IcebergUpkeep:

@@ -68,6 +68,12 @@ def test_code_that_is_not_at_hand_is_told(repository, commit, why):
     assert why in missing_code(commit.format(known), folder)
 
 
+def test_without_git_the_code_is_not_at_hand_and_why_is_told(repository, tmp_path, monkeypatch):
+    folder, commit = repository
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    assert missing_code(commit, folder) == "git is not installed, so commits cannot be looked up"
+
+
 def test_a_missing_commit_is_refused_before_anything_starts(lake):
     told = []
     with pytest.raises(NotReproducibleError, match=f"does not hold commit {CODE}.*--allow-current-code"):
