@@ -17,7 +17,7 @@ from lakehouse.endpoint.groups import Shape
 from lakehouse.endpoint.honesty import check
 from lakehouse.endpoint.messages import clean
 from lakehouse.endpoint.names import Path, folded, look_up, unknown_table
-from lakehouse.endpoint.translations import Translated, Translations
+from lakehouse.endpoint.translations import Held, Translated, Translations
 from lakehouse.errors import LakehouseError, NoReleaseError
 from lakehouse.policy.decisions import Decision
 from lakehouse.ports import TablePointer
@@ -91,20 +91,23 @@ class Catalogue:
         """Return DuckDB's text for a query while the catalogue is still being built."""
         return text_of(self._tree(sql, ())[0])
 
-    def _tree(self, sql: str, schema: Sequence[str]) -> tuple[exp.Expr, bool]:
-        """Return DuckDB's tree for a query, and whether it will be the same for as long as the catalogue lives."""
+    def _tree(self, sql: str, schema: Sequence[str]) -> tuple[exp.Expr, Held]:
+        """Return DuckDB's tree for a query, and the relations it reads that the catalogue does not hold."""
         shapes: dict[str, Shape | None] = {}
-        lasting = True
+        held: list[Relation] = []
 
         def resolve(path: Sequence[str], alias: str, moment: Moment | None) -> str:
-            nonlocal lasting
             entry = self.find(path, schema) if moment is None else self.find_at(path, schema, moment)
-            # What is found beside the entries, of the past or made for this statement, is held by no catalogue.
-            lasting = lasting and self.entries.get(folded((entry.path,))) is entry
+            relation = _relation(entry)
+            # What is found beside the entries is of the past or made for this statement, and engines forget what
+            # nobody holds.
+            if self.entries.get(folded((entry.path,))) is not entry:
+                held.append(relation)
             shapes[alias.lower()] = entry.shape or shapes.get(alias.lower())
-            return _relation(entry).qualified
+            return relation.qualified
 
-        return translate(sql, resolve, lambda tree: check(tree, shapes)), lasting
+        tree = translate(sql, resolve, lambda tree: check(tree, shapes))
+        return tree, tuple(held)
 
 
 def _relation(entry: Entry) -> Relation:

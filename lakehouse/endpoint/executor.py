@@ -15,13 +15,13 @@ from lakehouse.endpoint.duck import Described, Duck
 from lakehouse.endpoint.faults import CancelledStatementError, DeadlineError, TooLargeError
 from lakehouse.endpoint.messages import ENGINE_ERRORS, translated_error
 from lakehouse.endpoint.permission import Permissions
-from lakehouse.endpoint.translations import Translated
+from lakehouse.endpoint.translations import Held, Translated
 from lakehouse.endpoint.wire import unique_names
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A statement that can run: rows that are known already, or DuckDB's text. Holds its catalogue in life.
+    """A statement that can run: rows that are known already, or DuckDB's text. Holds in life all that it reads.
 
     It is for whoever sees what its own session saw.
     """
@@ -31,6 +31,7 @@ class Plan:
     rows: pa.Table | None = None
     catalogue: Catalogue | None = None
     sight: tuple[str, str] = ("", "")
+    held: Held = ()
 
 
 class Executor:
@@ -69,7 +70,7 @@ class Executor:
         except ENGINE_ERRORS as error:
             raise translated_error(error) from error
         schema = described.schema(_output_names(described.names))
-        return Plan(schema, translated.text, catalogue=catalogue, sight=session.sight)
+        return Plan(schema, translated.text, catalogue=catalogue, sight=session.sight, held=translated.held)
 
     def _described(self, translated: Translated) -> Described:
         """Return the columns of a statement, which do not depend on the values that it compares with."""

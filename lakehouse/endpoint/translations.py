@@ -25,8 +25,10 @@ AFTER = {
 }
 Value = TypeVar("Value")
 Key = tuple[str, tuple[str, ...]]
-Translate = Callable[[str], tuple[exp.Expr, bool]]
-"""Translates a text; says whether the same text will be translated alike later."""
+Held = tuple[object, ...]
+"""What a statement names that nothing else keeps in life; with some, the text may mean something else later."""
+Translate = Callable[[str], tuple[exp.Expr, Held]]
+"""Translates a text."""
 
 
 class Translated(NamedTuple):
@@ -34,6 +36,7 @@ class Translated(NamedTuple):
 
     text: str
     pattern: str
+    held: Held = ()
 
 
 class Recent(Generic[Value]):
@@ -88,16 +91,15 @@ class Translations:
     def find(self, sql: str, schema: tuple[str, ...], translate: Translate) -> Translated:
         """Return a statement's translation, remembered or new. Raises what `translate` raises."""
         if len(sql) > LONGEST:
-            return _plainly(translate(sql)[0])
+            return _plainly(*translate(sql))
         known = self._texts.get((sql, schema))
         if known is not None:
             return known
         patterned = self._patterned(sql, schema, translate)
         if patterned is not None:
             return self._texts.keep((sql, schema), patterned)
-        tree, lasting = translate(sql)
-        translated = _plainly(tree)
-        return self._texts.keep((sql, schema), translated) if lasting else translated
+        translated = _plainly(*translate(sql))
+        return translated if translated.held else self._texts.keep((sql, schema), translated)
 
     def _patterned(self, sql: str, schema: tuple[str, ...], translate: Translate) -> Translated | None:
         """Return a statement's translation by its pattern; None where there is none."""
@@ -121,21 +123,21 @@ class Translations:
         self, pattern_sql: str, schema: tuple[str, ...], stand_ins: list[exp.Literal], translate: Translate
     ) -> Pattern | None:
         try:
-            tree, lasting = translate(pattern_sql)
+            tree, held = translate(pattern_sql)
         except LakehouseError:  # translating the statement itself says what is wrong with it
             return None
         wanted = Counter((one.this, one.is_string) for one in stand_ins)
         names = {name for name, _ in wanted}
         places = [literal for literal in tree.find_all(exp.Literal) if literal.this in names]
         compared = all(isinstance(place.parent, COMPARISONS) for place in places)
-        if not lasting or not compared or Counter((place.this, place.is_string) for place in places) != wanted:
+        if held or not compared or Counter((place.this, place.is_string) for place in places) != wanted:
             return None
         return self._patterns.keep((pattern_sql, schema), Pattern(tree, places))
 
 
-def _plainly(tree: exp.Expr) -> Translated:
+def _plainly(tree: exp.Expr, held: Held) -> Translated:
     text = text_of(tree)
-    return Translated(text, text)
+    return Translated(text, text, held)
 
 
 def _is_compared(tokens: list[Token], place: int) -> bool:

@@ -1,6 +1,7 @@
 """Time travel: tables as they were, for who may see them, and never what was staged or withdrawn."""
 
 import datetime as dt
+import gc
 import time
 
 import pyarrow as pa
@@ -53,6 +54,14 @@ def test_a_table_is_read_at_its_snapshots_and_moments(ask, lake_with_past):
     old = f"lakehouse.silver.counts AT SNAPSHOT '{lake_with_past.snapshots[0]}'"
     assert ask(f"SELECT n.id FROM lakehouse.silver.counts n LEFT JOIN {old} AS o ON n.id = o.id WHERE o.id IS NULL "
                "ORDER BY n.id LIMIT 2") == [(1,), (2,)]  # fmt: skip
+
+
+def test_a_plan_keeps_what_it_reads_until_it_has_run(lake_with_past, new_client):
+    client = new_client(uri=lake_with_past.serve().uri)
+    listed = "SELECT COUNT(*) FROM TABLE(TABLE_SNAPSHOT('lakehouse.silver.counts'))"
+    (endpoint,) = client.info(listed).endpoints
+    gc.collect()
+    assert client.flight.do_get(endpoint.ticket, client.options).read_all().to_pylist() == [{"EXPR$0": 3}]
 
 
 @pytest.mark.parametrize(

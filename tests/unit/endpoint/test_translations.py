@@ -42,13 +42,13 @@ UNLIKE = [
 class Counted:
     """Translates over one table, and counts how often."""
 
-    def __init__(self, *, lasting=True):
+    def __init__(self, *held):
         self.texts = []
-        self.lasting = lasting
+        self.held = held
 
     def __call__(self, sql):
         self.texts.append(sql)
-        return translate(sql, lambda _path, _alias, _moment: "pins.t_1"), self.lasting
+        return translate(sql, lambda _path, _alias, _moment: "pins.t_1"), self.held
 
 
 def plainly(sql):
@@ -86,7 +86,7 @@ def test_a_text_that_holds_a_stand_in_has_no_pattern():
 
 @pytest.mark.parametrize("sql", ["select a from t where b = 5", "select a from t"])
 def test_what_may_be_another_table_next_time_is_translated_every_time(sql):
-    kept, count = Translations(), Counted(lasting=False)
+    kept, count = Translations(), Counted("a relation")
     assert kept.find(sql, (), count) == kept.find(sql, (), count)
     assert count.texts.count(sql) == 2
 
