@@ -22,6 +22,8 @@ PROJECT = Path(__file__).parents[3]
 USERS = {"ada": "pass-ada", "bob": "pass-bob"}
 NUMBERS = "lakehouse.gold.numbers"
 MANY = f"SELECT a.n AS n, b.n AS m FROM {NUMBERS} a CROSS JOIN {NUMBERS} b CROSS JOIN {NUMBERS} c"
+# So wide that no buffer on the way holds more than a small part: it runs until its client has read it, or is ended.
+WIDE = f"SELECT RPAD(CAST(a.n AS VARCHAR), 1000, 'x') AS t FROM {NUMBERS} a CROSS JOIN {NUMBERS} b"
 ENDLESS = f"SELECT COUNT(*) FROM {NUMBERS} a, {NUMBERS} b, {NUMBERS} c, {NUMBERS} d WHERE a.n + b.n + c.n <> d.n + 1"
 MIB = 1024**2
 
@@ -68,7 +70,7 @@ def wait_until(true, seconds=60.0):
 
 
 def test_a_killed_engine_costs_its_own_statement_only(small, ada, bob):
-    stream = ada.stream(MANY)
+    stream = ada.stream(WIDE)
     stream.read_chunk()
     (busy,) = small.running_engines
     other = bob.stream(f"SELECT n FROM {NUMBERS} ORDER BY n")
@@ -87,7 +89,7 @@ def test_a_result_with_too_many_rows_is_a_resource_error(ada):
 
 
 def test_a_user_takes_no_more_than_a_share_and_the_queue_is_bounded(small, ada, bob, new_client):
-    first = ada.stream(MANY)
+    first = ada.stream(WIDE)
     first.read_chunk()
     answers = []
     waiting = threading.Thread(target=lambda: answers.append(ada.values("SELECT 1 + 1 AS two")))
