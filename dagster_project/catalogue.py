@@ -1,14 +1,11 @@
 """Serves the catalogue: its library from settings, and the web server in the foreground."""
 
-import uvicorn
-
+from dagster_project.serving import serve_application
 from dagster_project.settings import Settings
 from dagster_project.wiring import lakehouse, naming, users_file
 from lakehouse.catalogue.app import application
 from lakehouse.catalogue.library import Address, Library
 
-KEEP_ALIVE_SECONDS = 10
-STOP_SECONDS = 5
 MOST_CONNECTIONS = 256
 
 
@@ -26,14 +23,5 @@ def library(settings: Settings) -> Library:
 
 def serve(settings: Settings) -> None:
     """Serve the catalogue until the process is stopped."""
-    uvicorn.run(
-        application(library(settings)),
-        host=settings.host,
-        port=settings.catalogue_port,
-        log_level="info",
-        access_log=False,
-        server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
+    served = application(library(settings))
+    serve_application(served, settings, port=settings.catalogue_port, connections=MOST_CONNECTIONS)

@@ -5,6 +5,7 @@ import json
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from dagster_project.settings import PREFIX, PROJECT, Settings, machine_environment, own_environment
@@ -56,11 +57,10 @@ def storage(settings: Settings) -> Service:
 
 def sql(settings: Settings) -> Service:
     """Return the embedded SQL endpoint."""
-    return Service(
-        name="sql",
-        command=(sys.executable, "-m", "dagster_project.cli", "serve-sql"),
-        environment=child_environment(settings),
-        folder=PROJECT,
+    return _verb(
+        settings,
+        "sql",
+        "serve-sql",
         healthy=lambda: sql_healthy(settings),
         needed_for="SQL over everything published",
     )
@@ -68,11 +68,10 @@ def sql(settings: Settings) -> Service:
 
 def catalogue(settings: Settings) -> Service:
     """Return the catalogue's web server."""
-    return Service(
-        name="catalogue",
-        command=(sys.executable, "-m", "dagster_project.cli", "serve-catalogue"),
-        environment=child_environment(settings),
-        folder=PROJECT,
+    return _verb(
+        settings,
+        "catalogue",
+        "serve-catalogue",
         healthy=lambda: http_ok(f"{settings.url(settings.catalogue_port)}/health"),
         needed_for="finding, citing and getting datasets",
     )
@@ -80,13 +79,24 @@ def catalogue(settings: Settings) -> Service:
 
 def receiver(settings: Settings) -> Service:
     """Return the receiver of notifications about uploads."""
-    return Service(
-        name="uploads",
-        command=(sys.executable, "-m", "dagster_project.cli", "serve-uploads"),
-        environment=child_environment(settings),
-        folder=PROJECT,
+    return _verb(
+        settings,
+        "uploads",
+        "serve-uploads",
         healthy=lambda: http_ok(f"{settings.url(settings.uploads_port)}/health"),
         needed_for="ingesting uploads at once; without it the bucket is looked through now and then",
+    )
+
+
+def _verb(settings: Settings, name: str, verb: str, *, healthy: Callable[[], bool], needed_for: str) -> Service:
+    """Return a server that is a verb of this project's own command line."""
+    return Service(
+        name=name,
+        command=(sys.executable, "-m", "dagster_project.cli", verb),
+        environment=child_environment(settings),
+        folder=PROJECT,
+        healthy=healthy,
+        needed_for=needed_for,
     )
 
 

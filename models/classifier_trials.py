@@ -15,13 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
-
 from models.classifier import Classifier
 from models.device import Device
 from models.errors import TrialError
 from models.labelled import LabelledText
-from models.trials import Stops, TrialResult
+from models.trials import Stops, TrialResult, read_entries, responsible
 
 log = logging.getLogger(__name__)
 
@@ -90,13 +88,7 @@ def read_classifier_trials(path: Path = SHIPPED) -> list[ClassifierTrial]:
     Raises:
         TrialError: the file is unreadable, or a test lacks a field or has one too many.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TrialError(f"cannot read tests of a classifier from {path}: {error}; see {SHIPPED.name}") from error
-    if not isinstance(values, dict) or not values:
-        raise TrialError(f"{path} holds no tests; copy models/{SHIPPED.name} and change it")
-    return [_trial(path, str(name), each) for name, each in values.items()]
+    return [_trial(path, name, each) for name, each in read_entries(path, "a classifier", SHIPPED)]
 
 
 def _trial(path: Path, name: str, values: object) -> ClassifierTrial:
@@ -118,10 +110,7 @@ def _faults(trial: ClassifierTrial) -> list[str]:
         faults.append(f"kind {trial.kind!r} is none of {', '.join(get_args(Kind))}")
     if type(trial.at_least) not in (int, float) or not 0 <= trial.at_least <= 1:
         faults.append(f"at_least {trial.at_least!r} is no share from 0 to 1")
-    if trial.stops not in get_args(Stops):
-        faults.append(f"stops {trial.stops!r} is none of {', '.join(get_args(Stops))}")
-    if not str(trial.owner).strip():
-        faults.append("it has no owner")
+    faults += responsible(trial.stops, trial.owner)
     if trial.kind == "invariance" and ((trial.change in CHANGES) == bool(trial.add)):
         faults.append(f"give either add, or change as one of {', '.join(CHANGES)}")
     if trial.kind == "direction" and not (trial.add and trial.label):

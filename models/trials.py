@@ -90,13 +90,32 @@ def read_trials(path: Path = SHIPPED) -> list[Trial]:
     Raises:
         TrialError: the file is unreadable, or a test lacks a field or has one too many.
     """
+    return [_trial(path, name, each) for name, each in read_entries(path, "the model", SHIPPED)]
+
+
+def read_entries(path: Path, what: str, shipped: Path) -> list[tuple[str, object]]:
+    """Return the names and fields of the tests of `what` in a YAML file; `shipped` is one that shows how to write them.
+
+    Raises:
+        TrialError: the file is unreadable or holds no tests.
+    """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TrialError(f"cannot read tests of the model from {path}: {error}; see models/trials.yaml") from error
+        raise TrialError(f"cannot read tests of {what} from {path}: {error}; see models/{shipped.name}") from error
     if not isinstance(values, dict) or not values:
-        raise TrialError(f"{path} holds no tests; copy models/trials.yaml and change it")
-    return [_trial(path, str(name), each) for name, each in values.items()]
+        raise TrialError(f"{path} holds no tests; copy models/{shipped.name} and change it")
+    return [(str(name), each) for name, each in values.items()]
+
+
+def responsible(stops: str, owner: str) -> list[str]:
+    """Return what is wrong with what a failure stops and who answers for it."""
+    faults = []
+    if stops not in get_args(Stops):
+        faults.append(f"stops {stops!r} is none of {', '.join(get_args(Stops))}")
+    if not str(owner).strip():
+        faults.append("it has no owner")
+    return faults
 
 
 def file_hash(path: Path) -> str:
@@ -125,10 +144,7 @@ def _faults(trial: Trial) -> list[str]:
         faults.append("give either at_most or at_least")
     elif not isinstance(trial.threshold, int | float):
         faults.append(f"threshold {trial.threshold!r} is no number")
-    if trial.stops not in get_args(Stops):
-        faults.append(f"stops {trial.stops!r} is none of {', '.join(get_args(Stops))}")
-    if not str(trial.owner).strip():
-        faults.append("it has no owner")
+    faults += responsible(trial.stops, trial.owner)
     if any("{secret}" not in each.sentence or not str(each.secret).isdigit() for each in trial.secrets):
         faults.append("a secret is digits, and its sentence holds {secret}")
     if trial.measure == "secret_exposure_bits" and not trial.secrets:

@@ -20,10 +20,10 @@ from minio.versioningconfig import VersioningConfig
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
+from lakehouse.adapters.s3_client import REGION, s3_client
 from lakehouse.errors import LoginError, PermanentError, ServiceUnavailableError
 
 HOST = "127.0.0.1"
-REGION = "us-east-1"
 RELEASES, TABLES, INBOX = "lake", "icewh", "inbox"
 """Releases, records and models; Iceberg's files; what data owners upload."""
 PUBLISHED = (RELEASES, TABLES)
@@ -128,14 +128,7 @@ class Root:
 
     def client(self) -> Minio:
         """Return an S3 client with the root user's rights."""
-        return Minio(
-            self.endpoint,
-            access_key=self.user,
-            secret_key=self.password,
-            secure=self.secure,
-            region=REGION,
-            http_client=self._pool(),
-        )
+        return s3_client(self.endpoint, self.user, self.password, secure=self.secure, pool=self._pool())
 
     def admin(self) -> MinioAdmin:
         """Return a client of the server's admin API."""

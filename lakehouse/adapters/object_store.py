@@ -12,13 +12,13 @@ from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from minio import Minio
 from minio.error import MinioException, S3Error, ServerError
-from urllib3 import PoolManager, Retry, Timeout
+from urllib3 import PoolManager, Retry
 from urllib3.exceptions import HTTPError
 
+from lakehouse.adapters.s3_client import s3_client, s3_pool
 from lakehouse.errors import (
     LoginError,
     NoObjectError,
@@ -127,19 +127,11 @@ class S3Objects:
     @cached_property
     def _pool(self) -> PoolManager:
         # Retries live in `_call`, which knows what may be sent twice.
-        ca = str(self.ca_file) if self.ca_file else None
-        return PoolManager(timeout=Timeout(connect=5.0, read=60.0), maxsize=16, retries=Retry(total=0), ca_certs=ca)
+        return s3_pool(self.ca_file, Retry(total=0))
 
     @cached_property
     def _client(self) -> Minio:
-        return Minio(
-            urlsplit(self.endpoint).netloc or self.endpoint,
-            access_key=self.access_key,
-            secret_key=self.secret_key,
-            secure=self.secure or self.endpoint.startswith("https:"),
-            region="us-east-1",
-            http_client=self._pool,
-        )
+        return s3_client(self.endpoint, self.access_key, self.secret_key, secure=self.secure, pool=self._pool)
 
     def put(self, key: str, body: bytes) -> None:
         """Write or overwrite an object."""

@@ -12,9 +12,10 @@ from minio.datatypes import Object
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 from minio.versioningconfig import SUSPENDED
-from urllib3 import PoolManager, Retry, Timeout
+from urllib3 import Retry
 from urllib3.exceptions import HTTPError
 
+from lakehouse.adapters.s3_client import s3_client, s3_pool
 from lakehouse.errors import LoginError, ServiceUnavailableError
 from lakehouse.ports import Retained
 
@@ -56,19 +57,8 @@ class VersionedBuckets:
 
     @cached_property
     def _client(self) -> Minio:
-        pool = PoolManager(
-            timeout=Timeout(connect=5.0, read=60.0),
-            retries=Retry(3, backoff_factor=0.2),
-            ca_certs=str(self.ca_file) if self.ca_file else None,
-        )
-        return Minio(
-            self.endpoint.rpartition("//")[2],
-            access_key=self.access_key,
-            secret_key=self.secret_key,
-            secure=self.secure or self.endpoint.startswith("https:"),
-            region="us-east-1",
-            http_client=pool,
-        )
+        pool = s3_pool(self.ca_file, Retry(3, backoff_factor=0.2))
+        return s3_client(self.endpoint, self.access_key, self.secret_key, secure=self.secure, pool=pool)
 
     def _old(self, bucket: str, prefix: str) -> Iterator[Object]:
         """Yield the versions in a bucket that are not current; marks of deletion hold nothing and stay."""

@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from minio import Minio
 from minio.error import S3Error
 from urllib3 import PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
+from lakehouse.adapters.s3_client import s3_client
 from lakehouse.errors import ServiceUnavailableError
 from lakehouse.ports import Retained
 
@@ -234,14 +234,7 @@ class PlainDisk:
 
 def _has_bucket(ports: SeaweedPorts, access_key: str, secret_key: str) -> bool:
     pool = PoolManager(timeout=Timeout(2.0), retries=False)
-    client = Minio(
-        f"{HOST}:{ports.s3}",
-        access_key=access_key,
-        secret_key=secret_key,
-        secure=False,
-        region="us-east-1",
-        http_client=pool,
-    )
+    client = s3_client(f"{HOST}:{ports.s3}", access_key, secret_key, secure=False, pool=pool)
     try:
         return bool(client.bucket_exists(BUCKET))
     except (S3Error, HTTPError):

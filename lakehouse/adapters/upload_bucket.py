@@ -9,9 +9,10 @@ from typing import IO, cast
 
 from minio import Minio
 from minio.error import MinioException, S3Error
-from urllib3 import PoolManager, Retry, Timeout
+from urllib3 import Retry
 from urllib3.exceptions import HTTPError
 
+from lakehouse.adapters.s3_client import s3_client, s3_pool
 from lakehouse.errors import CommitConflictError, LoginError, PermanentError, ServiceUnavailableError
 from lakehouse.ports import UploadedObject
 
@@ -33,19 +34,8 @@ class S3Uploads:
 
     @cached_property
     def _client(self) -> Minio:
-        pool = PoolManager(
-            timeout=Timeout(connect=5.0, read=60.0),
-            retries=Retry(3, backoff_factor=0.2),
-            ca_certs=str(self.ca_file) if self.ca_file else None,
-        )
-        return Minio(
-            self.endpoint.rpartition("//")[2],
-            access_key=self.access_key,
-            secret_key=self.secret_key,
-            secure=self.secure or self.endpoint.startswith("https:"),
-            region="us-east-1",
-            http_client=pool,
-        )
+        pool = s3_pool(self.ca_file, Retry(3, backoff_factor=0.2))
+        return s3_client(self.endpoint, self.access_key, self.secret_key, secure=self.secure, pool=pool)
 
     def objects(self, prefix: str) -> Iterator[UploadedObject]:
         """Yield the objects whose keys start with `prefix`, sorted by the bytes of their keys."""

@@ -47,6 +47,11 @@ class GivenUp:
     place: str
     too_much: str | None
 
+    @property
+    def how(self) -> str:
+        """How it ended, to stand behind what was being done."""
+        return f"took {self.too_much}" if self.too_much else "broke off"
+
 
 def do_apart(task: str, arguments: Mapping[str, object], costs: Costs, writable: Iterable[Path] = ()) -> object:
     """Return the result of a task as JSON gives it, or `GivenUp` when it has none.

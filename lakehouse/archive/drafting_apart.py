@@ -58,8 +58,7 @@ def draft_in_child(source: Path, into: Path | None, costs: Costs = DEFAULT_COSTS
     arguments = {"source": str(source.absolute()), "into": str(into.absolute()) if into else None}
     answer = do_apart("describe", arguments, costs, [into] if into else [])
     if isinstance(answer, GivenUp):
-        what = f"took {answer.too_much}" if answer.too_much else "broke off"
-        raise UnsafeArchiveError(f"describing {answer.place} {what}; split it, or describe it by hand")
+        raise UnsafeArchiveError(f"describing {answer.place} {answer.how}; split it, or describe it by hand")
     told = answer if isinstance(answer, dict) else {}
     files = {_place(place): str(text) for place, text in dict(told.get("files", {})).items()}
     return Draft(files, tuple(printable(str(note)) for note in list(told.get("notes", []))))

@@ -1,14 +1,13 @@
 """Judging in a child process with limited memory and time: hostile files can kill it, never this process."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lakehouse.archive.apart import WHOLE, Costs, GivenUp, do_apart
 from lakehouse.archive.child import reading
 from lakehouse.archive.findings import Finding, Report
-from lakehouse.archive.privacy.engine import COMPILED
+from lakehouse.archive.privacy.engine import compiled_folder
 from lakehouse.archive.rule_packs import Packs, load_packs
 from lakehouse.errors import UnsafeArchiveError
 
@@ -38,9 +37,7 @@ def judge_in_child(
         "packs": [str(path.resolve()) for path in packs.folders],
     }
     # The child keeps patterns that it has compiled, which nobody but its owner can read or write.
-    with suppress(OSError):  # an installation that is not one's own stays as it is
-        COMPILED.mkdir(mode=0o700, parents=True, exist_ok=True)
-    answer = do_apart("judge", arguments, limits, [COMPILED])
+    answer = do_apart("judge", arguments, limits, [compiled_folder()])
     if isinstance(answer, str):
         return Report.from_json(answer)
     given_up = answer if isinstance(answer, GivenUp) else GivenUp(WHOLE, None)

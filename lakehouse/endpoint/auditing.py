@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -44,7 +44,6 @@ class LiveCatalogue(Catalogue):
     """A catalogue with the table of statements in it, made when it is asked for."""
 
     statements: Callable[[], Relation] | Decision | None = None
-    made: list[Relation] = field(default_factory=list)
 
     def find(self, path: Sequence[str], schema: Sequence[str] = ()) -> Entry:
         """Return the entry a path names, as `Catalogue.find` does."""
@@ -52,8 +51,7 @@ class LiveCatalogue(Catalogue):
             return Catalogue.find(self, path, schema)
         if isinstance(self.statements, Decision):
             raise DeniedStatementError(self.statements)
-        self.made.append(self.statements())
-        return Entry(*STATEMENTS, kind="SYSTEM_TABLE", relation=self.made[-1])
+        return Entry(*STATEMENTS, kind="SYSTEM_TABLE", relation=self.statements())
 
 
 class WatchedExecutor(Executor):

@@ -10,14 +10,14 @@ import duckdb
 from sqlglot import exp
 
 from lakehouse.endpoint import information
-from lakehouse.endpoint.dialect import Moment, text_of, translate
+from lakehouse.endpoint.dialect import Moment, translate
 from lakehouse.endpoint.duck import Duck, Relation
 from lakehouse.endpoint.faults import BusyError, DeniedStatementError, RefusedStatementError
 from lakehouse.endpoint.groups import Shape
 from lakehouse.endpoint.honesty import check
 from lakehouse.endpoint.messages import clean
 from lakehouse.endpoint.names import Path, folded, look_up, unknown_table
-from lakehouse.endpoint.translations import Held, Translated, Translations
+from lakehouse.endpoint.translations import Held, Translated, Translations, plainly
 from lakehouse.errors import LakehouseError, NoReleaseError
 from lakehouse.policy.decisions import Decision
 from lakehouse.ports import TablePointer
@@ -87,9 +87,9 @@ class Catalogue:
         """Return DuckDB's text for a query over this catalogue, remembered for as long as the catalogue lives."""
         return self.translations.find(sql, tuple(schema), lambda text: self._tree(text, schema))
 
-    def translate_once(self, sql: str) -> str:
+    def translate_once(self, sql: str) -> Translated:
         """Return DuckDB's text for a query while the catalogue is still being built."""
-        return text_of(self._tree(sql, ())[0])
+        return plainly(*self._tree(sql, ()))
 
     def _tree(self, sql: str, schema: Sequence[str]) -> tuple[exp.Expr, Held]:
         """Return DuckDB's tree for a query, and the relations it reads that the catalogue does not hold."""
@@ -243,7 +243,7 @@ def _view(duck: Duck, catalogue: Catalogue, name: str, sql: str) -> Entry:
     schema, _, view = name.rpartition(".")
     translated = catalogue.translate_once(sql)
     try:
-        return Entry(schema, view, "VIEW", duck.view(name, translated), sql)
+        return Entry(schema, view, "VIEW", duck.view(name, translated.text), sql)
     except duckdb.Error as error:
         raise RefusedStatementError(clean(str(error))) from error
 

@@ -91,14 +91,14 @@ class Translations:
     def find(self, sql: str, schema: tuple[str, ...], translate: Translate) -> Translated:
         """Return a statement's translation, remembered or new. Raises what `translate` raises."""
         if len(sql) > LONGEST:
-            return _plainly(*translate(sql))
+            return plainly(*translate(sql))
         known = self._texts.get((sql, schema))
         if known is not None:
             return known
         patterned = self._patterned(sql, schema, translate)
         if patterned is not None:
             return self._texts.keep((sql, schema), patterned)
-        translated = _plainly(*translate(sql))
+        translated = plainly(*translate(sql))
         return translated if translated.held else self._texts.keep((sql, schema), translated)
 
     def _patterned(self, sql: str, schema: tuple[str, ...], translate: Translate) -> Translated | None:
@@ -135,7 +135,8 @@ class Translations:
         return self._patterns.keep((pattern_sql, schema), Pattern(tree, places))
 
 
-def _plainly(tree: exp.Expr, held: Held) -> Translated:
+def plainly(tree: exp.Expr, held: Held = ()) -> Translated:
+    """Return the translation of a statement whose values are part of it."""
     text = text_of(tree)
     return Translated(text, text, held)
 

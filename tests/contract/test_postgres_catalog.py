@@ -132,14 +132,18 @@ def test_a_wrong_password_is_a_login_error_that_does_not_tell_it(postgres, tmp_p
     assert "wrong-secret" not in message(caught.value) + repr(tables)
 
 
+def database(uri, folder, **options):
+    """Return tables in a folder whose catalog is in a database elsewhere."""
+    return IcebergTables.database(
+        uri, warehouse=f"file://{folder}", access_key="", secret_key="", s3_endpoint="", **options
+    )
+
+
 def test_a_server_that_is_away_is_a_transient_error_that_does_not_tell_the_password(tmp_path):
-    tables = IcebergTables.database(
+    tables = database(
         "postgresql://lake@127.0.0.1:9/lake",
+        tmp_path,
         password="hush-hush",
-        warehouse=f"file://{tmp_path}",
-        access_key="",
-        secret_key="",
-        s3_endpoint="",
         patience_s=0.1,
     )
     with pytest.raises(ServiceUnavailableError, match=r"lake@127\.0\.0\.1:9/lake does not answer") as caught:
@@ -148,26 +152,20 @@ def test_a_server_that_is_away_is_a_transient_error_that_does_not_tell_the_passw
 
 
 def test_a_database_that_is_not_there_is_named(postgres, tmp_path):
-    tables = IcebergTables.database(
+    tables = database(
         postgres.uri.replace("/postgres", "/nowhere"),
+        tmp_path,
         password=postgres.password,
-        warehouse=f"file://{tmp_path}",
-        access_key="",
-        secret_key="",
-        s3_endpoint="",
     )
     with pytest.raises(PermanentError, match='database "nowhere" does not exist'):
         tables.tables("silver")
 
 
 def test_an_option_that_the_driver_refuses_is_told_at_once_and_without_the_options(tmp_path):
-    tables = IcebergTables.database(
+    tables = database(
         "postgresql://lake@127.0.0.1:9/lake?sslmode=bogus&application_name=mine",
+        tmp_path,
         password="x",
-        warehouse=f"file://{tmp_path}",
-        access_key="",
-        secret_key="",
-        s3_endpoint="",
         patience_s=3600,
     )
     with pytest.raises(PermanentError, match='invalid sslmode value: "bogus"') as caught:

@@ -2,17 +2,15 @@
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote
 
+from lakehouse.archive.metadata.new_folder import made_whole, require_new
 from lakehouse.archive.metadata.ro_crate import CONTEXT, FILE_NAME, SPECIFICATION, Node
 from lakehouse.archive.metadata.wording import filled, json_bytes, licence_url
-from lakehouse.errors import OutputExistsError
 from lakehouse.lineage import Link, as_json, as_text, shown, walk
 
 TREE, CHAIN = "explanation.txt", "explanation.json"
@@ -53,24 +51,15 @@ def write_crate(link: Link, into: Path) -> list[str]:
     Raises:
         OutputExistsError: `into` is there already and not an empty folder.
     """
-    if into.is_symlink() or into.is_file() or (into.is_dir() and any(into.iterdir())):
-        raise OutputExistsError(f"{into} is there already; name a new folder with --crate")
+    require_new(into, "--crate")
     files = {
         TREE: (as_text(link) + "\n").encode(),
         CHAIN: (json.dumps(as_json(link), indent=1, ensure_ascii=False) + "\n").encode(),
     }
     files[FILE_NAME] = json_bytes(document(link, files, datetime.now(UTC)))
-    into.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".explaining-", dir=into.parent))
-    try:
+    with made_whole(into) as work:
         for name, body in files.items():
             (work / name).write_bytes(body)
-        work.chmod(0o755)
-        if into.is_dir():
-            into.rmdir()
-        work.rename(into)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return sorted(files)
 
 

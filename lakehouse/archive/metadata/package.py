@@ -1,12 +1,11 @@
 """Writes a dataset's metadata to a folder, alone or as a package together with the data."""
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from lakehouse.archive.metadata.forms import export
+from lakehouse.archive.metadata.new_folder import made_whole, require_new
 from lakehouse.archive.metadata.source import Record
-from lakehouse.errors import OutputExistsError
 
 
 def write_package(record: Record, form: str, into: Path, *, data: Path | None = None) -> list[str]:
@@ -19,22 +18,13 @@ def write_package(record: Record, form: str, into: Path, *, data: Path | None = 
         OutputExistsError: `into` is there already and not an empty folder.
         UnknownFormError: there is no such form.
     """
-    if into.is_symlink() or into.is_file() or (into.is_dir() and any(into.iterdir())):
-        raise OutputExistsError(f"{into} is there already; name a new folder with --out")
+    require_new(into, "--out")
     metadata = export(record, form)
-    into.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".exporting-", dir=into.parent))
-    try:
+    with made_whole(into) as work:
         if data is not None:
             _copy(record, data, work)
         for name, body in metadata.items():
             (work / name).write_bytes(body)
-        work.chmod(0o755)
-        if into.is_dir():
-            into.rmdir()
-        work.rename(into)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return sorted(path.relative_to(into).as_posix() for path in into.rglob("*") if path.is_file())
 
 

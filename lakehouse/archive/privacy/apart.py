@@ -3,14 +3,13 @@
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lakehouse.archive.apart import Costs, GivenUp, do_apart
 from lakehouse.archive.child import reading
 from lakehouse.archive.contents import read_contents
-from lakehouse.archive.privacy.engine import COMPILED
+from lakehouse.archive.privacy.engine import compiled_folder
 from lakehouse.archive.privacy.kinds import identifiers
 from lakehouse.archive.privacy.plan import Plan, as_yaml, suggested
 from lakehouse.archive.privacy.protect import Record, protect, put_in_place
@@ -29,9 +28,7 @@ def suggest_in_child(folder: Path, costs: Costs = DEFAULT_COSTS) -> str:
         UnsafeArchiveError: looking at it took more than the costs, or broke off.
         ServiceUnavailableError: the child could not be started.
     """
-    with suppress(OSError):  # an installation that is not one's own stays as it is
-        COMPILED.mkdir(mode=0o700, parents=True, exist_ok=True)
-    answer = do_apart("suggest", {"folder": str(folder.absolute())}, costs, [COMPILED])
+    answer = do_apart("suggest", {"folder": str(folder.absolute())}, costs, [compiled_folder()])
     if isinstance(answer, GivenUp):
         raise _given_up("looking for personal data in", answer)
     return str(answer)
@@ -71,7 +68,7 @@ def protect_in_child(
             "target": str(made.absolute()),
             "key": protector.key.hex(),
         }
-        answer = do_apart("protect", arguments, costs, [Path(name), COMPILED])
+        answer = do_apart("protect", arguments, costs, [Path(name), compiled_folder()])
         if isinstance(answer, GivenUp):
             raise _given_up("protecting", answer)
         put_in_place(made, target)
@@ -87,5 +84,4 @@ def protect_here(source: str, plan: Mapping[str, Any], target: str, key: str) ->
 
 
 def _given_up(doing: str, given_up: GivenUp) -> UnsafeArchiveError:
-    what = f"took {given_up.too_much}" if given_up.too_much else "broke off"
-    return UnsafeArchiveError(f"{doing} {given_up.place} {what}; split it, or write it again in a plainer form")
+    return UnsafeArchiveError(f"{doing} {given_up.place} {given_up.how}; split it, or write it again in a plainer form")

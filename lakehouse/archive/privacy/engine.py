@@ -52,6 +52,13 @@ Rows = npt.NDArray[np.int64]
 Engine = Callable[[Patterns, Cells], Mapping[str, Rows]]
 
 
+def compiled_folder() -> Path:
+    """Return the folder of compiled patterns, for a process that may write to little else; made where that can be."""
+    with suppress(OSError):  # an installation that is not one's own stays as it is
+        COMPILED.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return COMPILED
+
+
 def candidates(patterns: Patterns, cells: Cells, sieved: Patterns = ()) -> Mapping[str, Rows]:
     """Return the positions of cells in which a pattern of the kind matches, by kind, without those that have none.
 

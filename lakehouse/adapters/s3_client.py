@@ -1,0 +1,28 @@
+"""How this project's adapters reach an S3 server: timeouts, trust and the SDK's client."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from minio import Minio
+from urllib3 import PoolManager, Retry, Timeout
+
+CONNECTIONS = 16
+REGION = "us-east-1"
+
+
+def s3_pool(ca_file: Path | None, retries: Retry) -> PoolManager:
+    """Return the connections to a server; `ca_file` holds certificates to trust where the system's do not suffice."""
+    ca = str(ca_file) if ca_file else None
+    return PoolManager(timeout=Timeout(connect=5.0, read=60.0), maxsize=CONNECTIONS, retries=retries, ca_certs=ca)
+
+
+def s3_client(endpoint: str, access_key: str, secret_key: str, *, secure: bool, pool: PoolManager) -> Minio:
+    """Return a client; `endpoint` is host:port or a URL, and one of https is secure whatever is said."""
+    return Minio(
+        urlsplit(endpoint).netloc or endpoint,
+        access_key=access_key,
+        secret_key=secret_key,
+        secure=secure or endpoint.startswith("https:"),
+        region=REGION,
+        http_client=pool,
+    )
