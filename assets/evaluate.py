@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from assets.card_figures import figures, known_tests_said, write_figures
 from assets.house import failures
 from assets.train import language_model
 from assets.workshop import Workshop
@@ -43,6 +44,8 @@ def evaluation(
     with failures():
         version = newest_version(workshop)
         result = workshop.evaluate(version, workshop.corpus(house))
+        taken, said = workshop.trial_results(version, result), known_tests_said(workshop)
+        write_figures(workshop.checkpoints.folder(version), result.measures, taken, said)
     scores = bits_per_byte(result)
     yield dg.MaterializeResult(
         metadata={
@@ -50,6 +53,8 @@ def evaluation(
             "evaluation_snapshot": result.evaluation_snapshot,
             **{f"{name}_bits_per_byte": value for name, value in scores.items()},
             "by_dataset": _as_markdown(result),
+            "published_tests": said,
+            "figures": dg.MetadataValue.md("\n".join(figures(result.measures, taken, said))),
         },
         data_version=dg.DataVersion(f"{version}:{result.evaluation_snapshot}"),
     )
@@ -57,7 +62,6 @@ def evaluation(
     yield dg.AssetCheckResult(
         check_name=BEATS.name, passed=scores["gpt"] < best, metadata={"gpt": scores["gpt"], "best_baseline": best}
     )
-    taken = workshop.trial_results(version, result)
     yield dg.AssetCheckResult(
         check_name=TESTS.name,
         passed=all(each.passed or each.stops == "nothing" for each in taken),

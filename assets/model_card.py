@@ -26,8 +26,8 @@ def write_card(folder: Path, training: Mapping[str, Any], documents: Path, polic
     path = folder / CARD
     if not path.is_file():
         shares = token_shares(folder, documents)
-        _write(folder / SHARES, json.dumps([asdict(share) for share in shares], indent=1) + "\n")
-        _write(path, card(folder.name, training, shares, _attributions(shares, policy)))
+        replace_text(folder / SHARES, json.dumps([asdict(share) for share in shares], indent=1) + "\n")
+        replace_text(path, card(folder.name, training, shares, _attributions(shares, policy)))
     return path
 
 
@@ -107,7 +107,8 @@ def _attributions(shares: Sequence[TokenShare], policy: Policy) -> dict[str, str
     return {dataset: " ".join(text.split()) for dataset, text in stated.items() if text}
 
 
-def _write(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old text or the new one."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)

@@ -49,6 +49,11 @@ def release(
             provenance=provenance,
             model_version=version if verdict.promoted else None,
         )
+        beside = known_writes(house, version, results[version], provenance)
+        if beside:
+            # A release of their own: a folder of published tests that is named later must not judge anybody again.
+            on = ",".join(sorted({str(each) for write in beside for each in write.rows["measured_on"].to_pylist()}))
+            commit(house, beside, key=f"known_tests:{version}:{on}", provenance=provenance)
     return dg.MaterializeResult(
         metadata={
             "release": published.release_number,
@@ -117,13 +122,21 @@ def _writes(
     snapshot = results[version].evaluation_snapshot
     known = read_released(house, MODEL_MEASURES, columns=["model_version", "measured_on"]).to_pylist()
     if {"model_version": version, "measured_on": snapshot} not in known:
-        writes.extend(measure_writes(version, results[version].measures, provenance))
+        own = [each for each in results[version].measures if each.measured_on == snapshot]
+        writes.extend(measure_writes(version, own, provenance))
     if (version, snapshot) not in _recorded(house, MODEL_TESTS):
         taken = workshop.trial_results(version, results[version])
         writes.extend(trial_writes(version, snapshot, taken, provenance))
     if version != case.current and (version, snapshot) not in _recorded(house, PROMOTIONS):
         writes.append(promotion_write(version, snapshot, case.current, case.comparison, verdict, provenance))
     return writes
+
+
+def known_writes(house: Lakehouse, version: str, result: EvaluateResult, provenance: Provenance) -> list[TableWrite]:
+    """Return the rows of figures on published tests that are not recorded of a version yet."""
+    rows = read_released(house, MODEL_MEASURES, columns=["model_version", "measured_on"]).to_pylist()
+    known = {row["measured_on"] for row in rows if row["model_version"] == version} | {result.evaluation_snapshot}
+    return measure_writes(version, [each for each in result.measures if each.measured_on not in known], provenance)
 
 
 def _joined(groups: list[list[TableWrite]]) -> list[TableWrite]:

@@ -20,6 +20,7 @@ from models.checkpoint import CheckpointStore
 from models.child import run_evaluate, run_train
 from models.config import Recipe
 from models.documents import evaluation_snapshot, of_split, read_documents
+from models.known_tests import absent, content_name
 from models.progress import Progress
 from models.requests import RESULT, EvaluateRequest, EvaluateResult, TrainRequest, TrainResult, evaluate_result
 from models.trials import SHIPPED, TrialResult, file_hash, from_values
@@ -37,6 +38,24 @@ class Corpus:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownTestsFolder:
+    """Where published tests lie, and how many pairs a paradigm or questions a part are taken; 0 takes all."""
+
+    folder: Path
+    most: int = 0
+
+    @property
+    def name(self) -> str:
+        """Return a short name of what is measured, by its content."""
+        return content_name(self.folder, self.most)
+
+    @property
+    def absent(self) -> str:
+        """Say which published tests are not there."""
+        return ", ".join(absent(self.folder)) or "none"
+
+
+@dataclass(frozen=True, slots=True)
 class Workshop:
     """The folder `root` of checkpoints and work files, the recipe to train with, and who hears of progress."""
 
@@ -44,6 +63,12 @@ class Workshop:
     recipe: Recipe
     listen: Callable[[Progress], None] = lambda _: None
     trials: Path = SHIPPED
+    known_tests: KnownTestsFolder | None = None
+
+    @property
+    def measured_with(self) -> str:
+        """Return a short name of the tests and the published tests that a version is measured with."""
+        return file_hash(self.trials) + ("" if self.known_tests is None else f"-{self.known_tests.name}")
 
     @property
     def checkpoints(self) -> CheckpointStore:
@@ -105,13 +130,21 @@ class Workshop:
     def evaluate(self, version: str, corpus: Corpus) -> EvaluateResult:
         """Measure a version on a corpus's held-out documents, once per version and documents."""
         snapshot = self.evaluation_snapshot(corpus)
-        work = self.root / "evaluations" / f"{version}-{snapshot[:16]}-{file_hash(self.trials)}"
+        work = self.root / "evaluations" / f"{version}-{snapshot[:16]}-{self.measured_with}"
         with self.alone():
             known = _kept(work / RESULT)
             if known is not None:
                 return known
             folder = self.checkpoints.folder(version)
-            request = EvaluateRequest(documents=corpus.file, checkpoint=folder, work=work, trials=self.trials)
+            given = self.known_tests
+            request = EvaluateRequest(
+                documents=corpus.file,
+                checkpoint=folder,
+                work=work,
+                trials=self.trials,
+                known_tests=None if given is None else given.folder,
+                known_tests_most=0 if given is None else given.most,
+            )
             return run_evaluate(request)
 
     def trial_results(self, version: str, result: EvaluateResult) -> list[TrialResult]:

@@ -110,6 +110,12 @@ class Settings(BaseModel):
         "none", description="Whether a better model becomes current by itself or waits for `lakehouse models approve`."
     )
     model_trials: str = Field("", description="YAML file of tests of the model, instead of models/trials.yaml.")
+    known_tests: str = Field(
+        "", description="Folder of published tests (blimp, arc, prompt_injection) that models are measured on."
+    )
+    known_tests_most: int = Field(
+        0, ge=0, description="Pairs a paradigm, questions a part and injections that are taken of them; 0 for all."
+    )
     rule_packs: str = Field("", description="Folder of rule packs of others, besides those the archive ships.")
     expectations: str = Field(
         "", description="Folder of YAML files that say what tables promise, besides those shipped."

@@ -6,7 +6,7 @@ from pathlib import Path
 from assets.gate import Gate
 from assets.house import Origin
 from assets.learning import Permission
-from assets.workshop import Workshop
+from assets.workshop import KnownTestsFolder, Workshop
 from dagster_project.judging import fair_gate, rule_packs
 from dagster_project.settings import PREFIX, PROJECT, Settings, code_commit
 from lakehouse.adapters.catalog import IcebergTables
@@ -89,7 +89,12 @@ def workshop(settings: Settings) -> Workshop:
     """Return where models are made."""
     recipe = {"demo": DEMO, "tiny": TINY}[settings.model_recipe]
     trials = Path(settings.model_trials).resolve() if settings.model_trials else SHIPPED
-    return Workshop(root=settings.home / "models", recipe=recipe, trials=trials)
+    known = (
+        KnownTestsFolder(Path(settings.known_tests).resolve(), settings.known_tests_most)
+        if settings.known_tests
+        else None
+    )
+    return Workshop(root=settings.home / "models", recipe=recipe, trials=trials, known_tests=known)
 
 
 def uploads(settings: Settings) -> Uploads:

@@ -3,13 +3,18 @@
 Shapes: N texts, G groups, L labels.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from models.scores import Measure
+
 RESAMPLES, _AT_ONCE = 2000, 100
+WILSON_Z = 1.959964
+"""Normal quantile of a two-sided interval of 95 %."""
 Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
 
@@ -30,6 +35,20 @@ class Interval:
 def accuracy(right_N: npt.NDArray[np.bool_], groups: Sequence[str]) -> Interval:
     """Return the share that is right, its interval by a bootstrap over groups; one group gives one point."""
     return _bootstrapped(right_N.astype(np.float64), groups)
+
+
+def measured(name: str, part: str, interval: Interval, count: int, on: str, *, draws: int) -> Measure:
+    """Return a figure on a slice; an interval over a single draw says nothing and is left out."""
+    low, high = (interval.low, interval.high) if draws > 1 else (None, None)
+    return Measure(name, part, interval.value, low, high, count, on)
+
+
+def wilson(right: int, count: int) -> Interval:
+    """Return a share of at least one draw with its 95 % score interval, Wilson 1927: honest at 0 and 1, too."""
+    share, z2 = right / count, WILSON_Z**2
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = WILSON_Z / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
+    return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
 
 
 def difference(right_N: npt.NDArray[np.bool_], other_N: npt.NDArray[np.bool_], groups: Sequence[str]) -> Interval:

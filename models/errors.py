@@ -87,6 +87,12 @@ class NothingLearnedError(ModelError):
     exit_code = 59
 
 
+class KnownTestsError(ModelError):
+    """A published test, or the folder that should hold them, is missing, cut short or of another form."""
+
+    exit_code = 57
+
+
 BY_NAME: dict[str, type[ModelError]] = {
     kind.__name__: kind
     for kind in (
@@ -104,5 +110,6 @@ BY_NAME: dict[str, type[ModelError]] = {
         TrialError,
         LabelsError,
         NothingLearnedError,
+        KnownTestsError,
     )
 }

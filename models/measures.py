@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from models.accuracy import Interval, calibration_error, ratio_interval
+from models.accuracy import calibration_error, measured, ratio_interval
 from models.baselines import Ids
 from models.batches import pack
 from models.checkpoint import Loaded
 from models.device import Device
 from models.documents import Document, of_split
+from models.generation import generation_measures
 from models.lm import Past
 from models.memory import peak_bytes
 from models.scores import ALL, DocumentScore, Measure
@@ -28,12 +29,13 @@ _PASSAGES = 64
 def own_measures(
     loaded: Loaded, documents: list[Document], scores: Sequence[DocumentScore], snapshot: str, device: Device
 ) -> list[Measure]:
-    """Return what is cheap: bits per byte by slice, calibration, latency and memory."""
+    """Return what is cheap: bits per byte by slice, calibration, latency, writing and memory."""
     held = of_split(documents, "test")
     return [
         *bits_per_byte(scores, snapshot),
         _calibration(loaded, held, snapshot, device),
         _latency(loaded, held, snapshot, device),
+        *generation_measures(loaded, held, snapshot, device),
         _memory(loaded, snapshot),
     ]
 
@@ -50,7 +52,7 @@ def bits_per_byte(scores: Sequence[DocumentScore], snapshot: str) -> list[Measur
     for name, own in sorted(slices.items()):
         bits_N = np.array([each.bits for each in own])
         interval = ratio_interval(bits_N, np.array([each.byte_count for each in own], np.float64))
-        found.append(_measure("bits_per_byte", name, interval, len(own), snapshot))
+        found.append(measured("bits_per_byte", name, interval, len(own), snapshot, draws=len(own)))
     return found
 
 
@@ -100,8 +102,3 @@ def _write(loaded: Loaded, prompt: Ids, count: int, device: Device) -> None:
 def _memory(loaded: Loaded, snapshot: str) -> Measure:
     """Largest resident size of the process that measured, in bytes; the weights alone are four bytes a parameter."""
     return Measure("peak_memory_bytes", ALL, float(peak_bytes()), None, None, loaded.model.parameter_count(), snapshot)
-
-
-def _measure(name: str, part: str, interval: Interval, count: int, on: str) -> Measure:
-    low, high = (interval.low, interval.high) if count > 1 else (None, None)
-    return Measure(name, part, interval.value, low, high, count, on)

@@ -19,13 +19,13 @@ from models.batches import Tokens, pack
 from models.checkpoint import Loaded
 from models.device import Device, choose_device
 from models.documents import Document, of_split
-from models.lm import LanguageModel, Past
+from models.lm import LanguageModel
 from models.tokenizer import Tokenizer
+from models.writing import write_on
 
 PASSAGES = 64
 CONTINUATION_TOKENS = 40
 TOP = 5
-_TEMPERATURE = 0.7
 
 _FIELDS: "list[pa.Field[Any]]" = [
     pa.field("passage_id", pa.string()),
@@ -163,20 +163,3 @@ def _row(
         in_top_5=passage.next_token in tokens,
         continuation=tokenizer.decode(continuation),
     )
-
-
-@torch.no_grad()
-def write_on(model: LanguageModel, prompts_BT: Tensor, count: int, *, device: Device) -> Tensor:
-    """Sample tokens after prompts of one length, with a fixed seed; fewer where the context ends."""
-    generator = torch.Generator().manual_seed(model.recipe.seed)
-    count = min(count, model.recipe.context - prompts_BT.shape[1])
-    pasts = [Past() for _ in range(model.recipe.layers)]
-    step_BT, written = prompts_BT, []
-    for _ in range(count):
-        with device.arithmetic():
-            logits_BV = model(step_BT, pasts)[:, -1]
-        chances_BV = (logits_BV / _TEMPERATURE).softmax(dim=-1).cpu()
-        tokens_BT = torch.multinomial(chances_BV, 1, generator=generator)
-        written.append(tokens_BT)
-        step_BT = tokens_BT.to(device.torch_device)
-    return torch.cat(written, dim=1)

@@ -69,6 +69,8 @@ class EvaluateRequest:
     passages: int = 64
     threads: int | None = None
     trials: Path = SHIPPED
+    known_tests: Path | None = None
+    known_tests_most: int = 0
 
     def absolute(self) -> "EvaluateRequest":
         """Paths that mean the same in the child, whose working folder differs."""
@@ -78,6 +80,7 @@ class EvaluateRequest:
             checkpoint=self.checkpoint.resolve(),
             work=self.work.resolve(),
             trials=self.trials.resolve(),
+            known_tests=None if self.known_tests is None else self.known_tests.resolve(),
         )
 
 
@@ -118,6 +121,8 @@ def read_evaluate_request(path: Path) -> EvaluateRequest:
     values = _values(path)
     try:
         values |= {name: Path(values[name]) for name in ("documents", "checkpoint", "work", "trials")}
+        known = values.get("known_tests")
+        values["known_tests"] = None if known is None else Path(known)
         return EvaluateRequest(**values)
     except (KeyError, TypeError) as error:
         raise RequestError(f"{path} is no request to evaluate: {error}") from error

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from models.baselines import Ids
 from models.batches import pack
@@ -19,9 +18,9 @@ from models.checkpoint import Loaded
 from models.device import Device
 from models.documents import Document, of_split
 from models.likelihood import bits_of
-from models.lm import Past
 from models.scores import ALL, EvaluationRow
 from models.trials import AFTER, Measured, Secret, Trial, TrialResult, results
+from models.writing import likeliest
 
 DOCUMENTS = 64
 RECITED_TOKENS = 16
@@ -103,7 +102,7 @@ def _recited(subject: Subject, split: str) -> tuple[float, int]:
     if not passages:
         return 0.0, 1
     tokens_BT = torch.from_numpy(np.stack(passages)).to(subject.device.torch_device)
-    said_BT = _likeliest(subject, tokens_BT[:, :prompt], count)
+    said_BT = likeliest(subject.loaded.model, tokens_BT[:, :prompt], count, device=subject.device)
     return float((said_BT == tokens_BT[:, prompt:]).all(dim=1).double().mean()), len(passages)
 
 
@@ -139,7 +138,7 @@ def _valid_utf8_share(subject: Subject) -> Measured:
     if not prompts:
         return Measured(math.nan, "no held-out document is long enough for a prompt")
     prompts_BT = torch.from_numpy(np.stack(prompts)).to(subject.device.torch_device)
-    said_BT = _likeliest(subject, prompts_BT, _written(subject))
+    said_BT = likeliest(subject.loaded.model, prompts_BT, _written(subject), device=subject.device)
     whole = [_whole(subject.loaded.tokenizer.decode_bytes(tokens)) for tokens in said_BT.tolist()]
     return Measured(sum(whole) / len(whole), f"{len(whole)} continuations")
 
@@ -170,14 +169,3 @@ def _passages(subject: Subject, split: str, length: int) -> list[Ids]:
 
 def _place(document_id: str) -> bytes:
     return hashlib.sha256(document_id.encode()).digest()
-
-
-@torch.no_grad()
-def _likeliest(subject: Subject, prompts_BT: Tensor, count: int) -> Tensor:
-    """The likeliest next tokens, one after the other."""
-    pasts, step_BT, said = [Past() for _ in range(subject.loaded.recipe.layers)], prompts_BT, []
-    for _ in range(count):
-        with subject.device.arithmetic():
-            step_BT = subject.loaded.model(step_BT, pasts)[:, -1].argmax(dim=-1, keepdim=True)
-        said.append(step_BT)
-    return torch.cat(said, dim=1)

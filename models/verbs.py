@@ -14,6 +14,8 @@ from models.device import choose_device
 from models.documents import read_documents, snapshot_hash
 from models.evaluate import evaluate
 from models.interchange import require_same_logits
+from models.known_measures import known_measures
+from models.known_tests import KnownTests, read_known_tests
 from models.measures import own_measures
 from models.predict import predict
 from models.progress import Progress
@@ -69,6 +71,9 @@ def run_evaluate(request_path: Path) -> None:
     request = read_evaluate_request(request_path)
     started = time.monotonic()
     documents = read_documents(request.documents)
+    known = KnownTests()
+    if request.known_tests is not None:
+        known = read_known_tests(request.known_tests, most=request.known_tests_most)
     loaded = load(request.checkpoint)
     difference = require_same_logits(request.checkpoint, loaded, documents)
     log.info("transformers opens checkpoint=%s largest_difference=%.2g", request.checkpoint.name, difference)
@@ -78,6 +83,7 @@ def run_evaluate(request_path: Path) -> None:
     subject = Subject(loaded=loaded, documents=documents, rows=evaluation.rows, device=device)
     trials = after_training(read_trials(request.trials), subject)
     measures = own_measures(loaded, documents, evaluation.scores, evaluation.evaluation_snapshot, device)
+    measures += known_measures(loaded, known, device)
     write_scores(request.work / SCORES, evaluation.scores)
     pq.write_table(predictions, request.work / PREDICTIONS)
     result = EvaluateResult(

@@ -171,13 +171,23 @@ MODEL_MEASURES = TableDefinition(
         Column(
             "measure",
             pa.string(),
-            "bits_per_byte, calibration_error (1); cpu_milliseconds_per_token (ms); peak_memory_bytes (byte).",
+            "bits_per_byte; bits_per_token (bit); calibration_error, blimp_accuracy, arc_accuracy, distinct_2_share, "
+            "repeated_4_gram_share (1); cpu_milliseconds_per_token (ms); peak_memory_bytes (byte).",
             nullable=False,
         ),
         Column(
-            "slice", pa.string(), "all, or the part that was measured: a source, a length, a paradigm.", nullable=False
+            "slice",
+            pa.string(),
+            "all, or the part that was measured: a source, a length, a paradigm; or what it stands beside: "
+            "held-out text, a published model, guessing.",
+            nullable=False,
         ),
-        Column("measured_on", pa.string(), "Evaluation snapshot, or the published test and its size.", nullable=False),
+        Column(
+            "measured_on",
+            pa.string(),
+            "Evaluation snapshot, or the published test, its size and its hash.",
+            nullable=False,
+        ),
         Column("value", pa.float64(), "The figure.", nullable=False),
         Column("low", pa.float64(), "Lower end of its 95 % interval; of a latency, the least."),
         Column("high", pa.float64(), "Upper end of its 95 % interval; of a latency, the most."),

@@ -1,6 +1,6 @@
 -- grain: one row per model version, measure, slice and what it was measured on
 -- owner: team:models
--- unit: value_measured, low, high in the unit of the measure: bits_per_byte bit/byte, accuracies and calibration_error 0 to 1, cpu_milliseconds_per_token ms, peak_memory_bytes byte; things 1
+-- unit: value_measured, low, high in the unit of the measure: bits_per_byte bit/byte, bits_per_token bit, accuracies, shares and calibration_error 0 to 1, cpu_milliseconds_per_token ms, peak_memory_bytes byte; things 1
 select
     f.model_version,
     m.version_number,

@@ -19,6 +19,7 @@ from models.config import TINY
 from models.errors import ChildCrashedError, NoDocumentsError
 from models.requests import EvaluateRequest, TrainRequest
 from models.scores import better, read_scores
+from tests.unit.models import known_folder
 from tests.unit.models.conftest import rows, table
 
 ROOT = Path(__file__).parents[3]
@@ -62,10 +63,19 @@ def test_training_then_evaluating_in_child_processes(documents_file, tmp_path):
     assert again.model_version == "gpt-0001"
     assert not (tmp_path / "again" / LOG).exists()
 
+    known_folder.blimp(tmp_path / "known" / "blimp", {"one_island": [("a new school", "a school new")] * 9})
     measured = run_evaluate(
-        EvaluateRequest(documents=documents_file, checkpoint=result.folder, work=tmp_path / "evaluate", threads=1)
+        EvaluateRequest(
+            documents=documents_file,
+            checkpoint=result.folder,
+            work=tmp_path / "evaluate",
+            threads=1,
+            known_tests=tmp_path / "known",
+            known_tests_most=4,
+        )
     )
     assert len(measured.rows) == 9
+    assert {each.count for each in measured.measures if each.measure == "blimp_accuracy"} == {4}
     assert pq.read_table(measured.predictions).num_rows == 8
     scores = read_scores(measured.scores)
     assert not better(scores, scores).wins
