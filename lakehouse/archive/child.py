@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ class Orders:
 def main() -> int:
     """Do what the orders say, in the current folder; return the exit code."""
     orders = Orders(**json.load(sys.stdin))
+    sys.meta_path.insert(0, _WithoutPandas())
     limit(Allowance(orders.memory_bytes, orders.cpu_seconds, orders.file_bytes))
     shut_in([Path.cwd(), *(Path(place) for place in orders.writable)])
     try:
@@ -64,6 +66,17 @@ def main() -> int:
 def reading(place: str) -> None:
     """Note what is about to be opened, for whoever must explain why this process died."""
     Path(READING).write_text(place, encoding="utf-8", errors="backslashreplace")
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Has pandas not installed: no task needs it, and Arrow loads it on the first array just to know its types.
+
+    Loading it was a fifth of the processor time in which a small dataset is judged.
+    """
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002 - as Python asks
+        if fullname == "pandas":
+            raise ModuleNotFoundError("a task on files from outside does without pandas", name=fullname)
 
 
 def _answer(orders: Orders) -> dict[str, object]:

@@ -1,11 +1,16 @@
 """Judging in a child process: the same verdict as here, and a finding where the child dies of what it reads."""
 
 import gzip
+import json
+import subprocess
+import sys
 import time
+from dataclasses import asdict
 
 import pytest
 
-from lakehouse.archive.apart import Costs
+from lakehouse.archive.apart import ROOT, Costs
+from lakehouse.archive.child import ANSWER, Orders
 from lakehouse.archive.limited import judge_in_child
 from lakehouse.archive.validate import validate
 from lakehouse.errors import UnreadableSubmissionError
@@ -29,6 +34,26 @@ def test_the_child_gives_the_verdict_that_this_process_gives(dataset):
     assert there.findings == here.findings
     assert there.fair == here.fair
     assert there.description == here.description
+
+
+def test_the_child_judges_without_loading_pandas(dataset, tmp_path):
+    work = tmp_path / "work"
+    work.mkdir()
+    costs = Costs()
+    asked = {"folder": str(dataset), "submission": "lessons@1", "content_sha256": "0" * 64, "packs": []}
+    orders = Orders("judge", asked, costs.memory_bytes, costs.cpu_seconds, costs.file_bytes)
+    program = "import sys; from lakehouse.archive import child; print(child.main(), 'pandas' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        input=json.dumps(asdict(orders)),
+        cwd=work,
+        env={"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "result" in json.loads((work / ANSWER).read_text())
+    assert done.stdout == "0 False\n"
 
 
 def test_a_folder_that_is_not_there_is_the_same_error(tmp_path):
