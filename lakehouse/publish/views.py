@@ -104,8 +104,9 @@ def all_required_tables(view_sql: str) -> set[str]:
     return tables
 
 
-def _sources(view_sql: str) -> list[tuple[str, ...]]:
+@cache
+def _sources(view_sql: str) -> tuple[tuple[str, ...], ...]:
     query = parse_view(view_sql)
     named = {cte.alias_or_name for cte in query.find_all(exp.CTE)}
     paths = [tuple(part.name for part in table.parts) for table in query.find_all(exp.Table)]
-    return [path for path in paths if not (len(path) == 1 and path[0] in named)]
+    return tuple(path for path in paths if not (len(path) == 1 and path[0] in named))
