@@ -1,11 +1,13 @@
 """Fixtures that several kinds of tests share: tiny tables, and one SeaweedFS for each test process."""
 
+import importlib.util
 import os
 import pwd
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +28,13 @@ from lakehouse.errors import ServiceUnavailableError
 from lakehouse.ports import Provenance
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse
+
+_spec = importlib.util.spec_from_file_location("together", Path(__file__).with_name("together.py"))
+assert _spec is not None, "the file is there"
+together = importlib.util.module_from_spec(_spec)
+sys.modules["together"] = together
+_spec.loader.exec_module(together)
+pytest_xdist_make_scheduler = together.pytest_xdist_make_scheduler
 
 ACCESS_KEY = "test-access"
 SECRET_KEY = "test-secret"

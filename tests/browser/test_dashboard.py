@@ -11,7 +11,7 @@ import pytest
 from conftest import PROJECT, Guesser
 from dashboard_proof import CHROMIUM, SLUG, differences, open_page, prove_dashboard, repository_charts
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("superset")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")
 SAMPLE_ROWS = 60  # of every table, half of them of each dataset
