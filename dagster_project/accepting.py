@@ -19,8 +19,8 @@ def accept_finding(settings: Settings, key: str, code: str, *, place: str, by: s
         AcceptanceError: there is no such open finding, it cannot be accepted, or name or reason is missing.
         BusyError: a withdrawal is not finished.
     """
+    from dagster_project.dagster_home import prepare_dagster_home
     from dagster_project.loop import open_loop
-    from dagster_project.services import prepare_dagster_home
 
     require_none_open(lakehouse(settings).objects)
     own = shelf(settings)

@@ -55,7 +55,12 @@ SUPERSET_TESTS = Environment(
     60,
     with_project=False,
 )
-TARGETS = {"demo": (LAKEHOUSE, SUPERSET), "test": (TESTS, SUPERSET_TESTS), "lakehouse": (LAKEHOUSE,)}
+TARGETS = {
+    "demo": (LAKEHOUSE, SUPERSET),
+    "test": (TESTS, SUPERSET_TESTS),
+    "lakehouse": (LAKEHOUSE,),
+    "superset": (SUPERSET,),
+}
 WITH_TESTS = {LAKEHOUSE: TESTS, SUPERSET: SUPERSET_TESTS}
 
 

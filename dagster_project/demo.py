@@ -21,9 +21,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from dagster_project.dagster_home import prepare_dagster_home
 from dagster_project.loop import Loop, RunOutcome, open_loop
 from dagster_project.services import (
-    prepare_dagster_home,
     services,
     superset_environment,
     superset_venv,

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from assets.house import commit, read_released, with_run
 from assets.version import recorded
+from dagster_project.dagster_home import prepare_dagster_home
 from dagster_project.previews import forget_runs
-from dagster_project.services import prepare_dagster_home
 from dagster_project.settings import Settings, code_commit
 from dagster_project.wiring import lakehouse, naming, shelf, versions
 from lakehouse.adapters.datacite import DataCite, State

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from dagster_project.dagster_home import prepare_dagster_home
 from dagster_project.settings import PREFIX, PROJECT, Settings, machine_environment, own_environment
 from dagster_project.supervisor import Service
 from lakehouse.adapters import seaweedfs, superset
@@ -15,15 +16,6 @@ from lakehouse.adapters.dremio import DremioQueries
 from lakehouse.errors import LakehouseError
 
 HEALTH_SECONDS = 3.0
-DAGSTER_YAML = """\
-# Written by `lakehouse up`; change dagster_project/services.py instead.
-telemetry: {enabled: false}
-nux: {enabled: false}
-concurrency:
-  runs: {max_concurrent_runs: 1}
-run_monitoring: {enabled: true, start_timeout_seconds: 180, max_runtime_seconds: 21600, poll_interval_seconds: 30}
-run_retries: {enabled: false}
-"""
 
 
 def services(settings: Settings) -> tuple[Service, ...]:
@@ -147,16 +139,6 @@ def superset_environment(settings: Settings) -> dict[str, str]:
         sql_password=settings.sql_password.get_secret_value(),
         viewer_password=settings.superset_viewer_password.get_secret_value(),
     )
-
-
-def prepare_dagster_home(settings: Settings) -> Path:
-    """Write Dagster's instance file and return its folder."""
-    home = settings.home / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    file = home / "dagster.yaml"
-    if not file.is_file() or file.read_text(encoding="utf-8") != DAGSTER_YAML:
-        file.write_text(DAGSTER_YAML, encoding="utf-8")
-    return home
 
 
 def child_environment(settings: Settings) -> dict[str, str]:

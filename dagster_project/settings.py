@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from lakehouse.adapters.catalog_address import holds_password, misfit
+from lakehouse.adapters.catalog_address import holds_password, is_database, misfit
 from lakehouse.errors import UnknownSettingError
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -28,6 +28,16 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", description="Address the servers listen on.")
 
     dagster_port: Port = Field(3000, description="Dagster's web pages.")
+    dagster_database: str = Field(
+        "",
+        description="Where Dagster keeps runs and events, postgresql://user@host:port/database; empty: in the state "
+        "folder.",
+    )
+    dagster_password: SecretStr = Field(SecretStr(""), description="Password of that database's user.")
+    dagster_code: str = Field(
+        "", description="host:port of a code location's server; empty: pages and daemon load the code themselves."
+    )
+    code_port: Port = Field(4000, description="The code location's server, where it runs by itself.")
     superset_port: Port = Field(8088, description="Superset's web pages.")
     sql_port: Port = Field(32010, description="SQL endpoint (Arrow Flight), Dremio's default port.")
     catalogue_port: Port = Field(8600, description="The catalogue's web pages and JSON API.")
@@ -209,7 +219,8 @@ def _parse(pairs: Mapping[str, str]) -> Settings:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "`lakehouse settings` lists all"
             raise UnknownSettingError(f"{name} is not a setting; {hint}")
-    _require_catalog_address(pairs.get(f"{PREFIX}CATALOG_URI", ""))
+    _require_address("CATALOG", pairs.get(f"{PREFIX}CATALOG_URI", ""), field="URI")
+    _require_address("DAGSTER", pairs.get(f"{PREFIX}DAGSTER_DATABASE", ""), field="DATABASE")
     try:
         return Settings.model_validate({known[name]: value for name, value in pairs.items()})
     except ValidationError as error:
@@ -220,14 +231,17 @@ def _parse(pairs: Mapping[str, str]) -> Settings:
         ) from error
 
 
-def _require_catalog_address(address: str) -> None:
+def _require_address(what: str, address: str, *, field: str) -> None:
+    name = f"{PREFIX}{what}_{field}"
     if holds_password(address):
         raise UnknownSettingError(
-            f"{PREFIX}CATALOG_URI holds a password, which commands and logs would show; move it to "
-            f"{PREFIX}CATALOG_PASSWORD, or to a file that {PREFIX}CATALOG_PASSWORD_FILE names"
+            f"{name} holds a password, which commands and logs would show; move it to "
+            f"{PREFIX}{what}_PASSWORD, or to a file that {PREFIX}{what}_PASSWORD_FILE names"
         )
     if address and (why := misfit(address)):
-        raise UnknownSettingError(f"{PREFIX}CATALOG_URI {why}")
+        raise UnknownSettingError(f"{name} {why}")
+    if address and field == "DATABASE" and not is_database(address):
+        raise UnknownSettingError(f"{name} is {address!r}; write postgresql://user@host:port/database")
 
 
 def machine_environment() -> dict[str, str]:

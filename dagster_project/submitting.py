@@ -18,8 +18,8 @@ def submit_path(settings: Settings, path: Path) -> int:
 
     Raises DuplicateSubmissionError when the archive already holds exactly this content.
     """
+    from dagster_project.dagster_home import prepare_dagster_home
     from dagster_project.loop import open_loop
-    from dagster_project.services import prepare_dagster_home
     from dagster_project.wiring import shelf, versions
 
     with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import dagster as dg
 
+from dagster_project.dagster_home import prepare_dagster_home
 from dagster_project.dead_runs import end_dead_runs
 from dagster_project.identifying import KeptBooks
 from dagster_project.sensors import UNFINISHED
-from dagster_project.services import prepare_dagster_home
 from dagster_project.settings import Settings, code_commit
 from dagster_project.wiring import lakehouse, shelf, versions, workshop
 from lakehouse.adapters.object_versions import VersionedBuckets

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy_names  # noqa: F401 - must come before Superset
 from compile import compile_bundle, identify
+from given import given
 from source_files import SOURCE, SourceError, load_source
 
 HERE = Path(__file__).parent
@@ -51,8 +52,15 @@ def main() -> int:
     return 0
 
 
+def _given(name: str) -> str:
+    try:
+        return given(name)
+    except RuntimeError as error:
+        raise ProvisionError(str(error), EXIT_ENVIRONMENT) from error
+
+
 def _needed(name: str) -> str:
-    if value := os.environ.get(name, ""):
+    if value := _given(name):
         return value
     raise ProvisionError(f"{name} is not set; the docs list what provisioning reads", EXIT_ENVIRONMENT)
 
@@ -80,7 +88,7 @@ def _digest(bundle: dict[str, str]) -> str:
     for path in sorted([*HERE.glob("*.py"), HERE / "requirements.lock"]):
         inputs[path.name] = path.read_bytes()
     for name in ("ADMIN_USER", "ADMIN_PASSWORD", "VIEWER_USER", "VIEWER_PASSWORD", "METADATA_URI"):
-        inputs[name] = os.environ.get(f"SUPERSET_{name}", "").encode()
+        inputs[name] = _given(f"SUPERSET_{name}").encode()
     keyed = hmac.new(_needed("SUPERSET_SECRET_KEY").encode(), digestmod=hashlib.sha256)
     for name, body in sorted(inputs.items()):
         keyed.update(name.encode() + b"\0" + hashlib.sha256(body).digest())
@@ -99,7 +107,7 @@ def _provision(bundle: dict[str, str]) -> str:
         _user(admin, password, "Admin")
         _import(bundle, admin)
         dropped = _delete_dropped(bundle)
-        if viewer_password := os.environ.get("SUPERSET_VIEWER_PASSWORD", ""):
+        if viewer_password := _given("SUPERSET_VIEWER_PASSWORD"):
             _viewer_role()
             _user(os.environ.get("SUPERSET_VIEWER_USER", "viewer"), viewer_password, VIEWER_ROLE)
         _prove_database()

@@ -5,11 +5,15 @@ Superset reads it through ``SUPERSET_CONFIG_PATH``. ``docs/flow/dashboards.md`` 
 
 import os
 import secrets
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sqlalchemy.engine.url import URL
+from sqlalchemy.engine.url import URL, make_url
+
+sys.path.append(str(Path(__file__).parent))  # Superset loads this file by its path, whatever its own path holds
+from given import given
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -21,7 +25,7 @@ MIN_KEY_LENGTH = 32
 
 
 def _needed(name: str) -> str:
-    value = os.environ.get(name, "")
+    value = given(name)
     if not value:
         raise RuntimeError(f"{name} is not set; start Superset through `lakehouse up`, or set it as the docs list")
     return value
@@ -36,12 +40,22 @@ def _secret_key() -> str:
     return key
 
 
+def _metadata_uri() -> str:
+    """Return the address of the metadata database; its password may stand in a file instead."""
+    uri = os.environ.get("SUPERSET_METADATA_URI", "")
+    if not uri:
+        return f"sqlite:///{STATE / 'superset.db'}"
+    if password := given("SUPERSET_METADATA_PASSWORD"):
+        return make_url(uri).set(password=password).render_as_string(hide_password=False)
+    return uri
+
+
 # --- keys and state ---------------------------------------------------------------------------------------------------
 SECRET_KEY = _secret_key()
 # Embedding is off, so nobody needs to know this key; the shipped one is public.
 GUEST_TOKEN_JWT_SECRET = secrets.token_urlsafe(32)
 STATE = Path(_needed("SUPERSET_HOME"))
-SQLALCHEMY_DATABASE_URI = os.environ.get("SUPERSET_METADATA_URI") or f"sqlite:///{STATE / 'superset.db'}"
+SQLALCHEMY_DATABASE_URI = _metadata_uri()
 if SQLALCHEMY_DATABASE_URI.startswith("sqlite"):
     # Charts load in parallel and each writes a log line: wait for the lock instead of failing.
     SQLALCHEMY_ENGINE_OPTIONS = {"connect_args": {"timeout": 30}}

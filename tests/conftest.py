@@ -109,6 +109,7 @@ class PostgresServer:
     port: int
     user: str | None
     password: str = POSTGRES_PASSWORD
+    options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -121,7 +122,7 @@ class PostgresServer:
         command = [program("postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)]
         with (self.folder / "postgres.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, *(f"--{name}={value}" for name, value in options.items())],
+                [*command, *self.options, *(f"--{name}={value}" for name, value in options.items())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -173,13 +174,19 @@ def program(name: str) -> str:
     return found
 
 
+INITDB = ("--username=lake", "--auth=scram-sha-256", "--no-locale", "--encoding=UTF8")
+
+
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
+def running_postgres(
+    *, initdb: tuple[str, ...] = INITDB, options: tuple[str, ...] = (), secret: str = POSTGRES_PASSWORD
+) -> Iterator[PostgresServer]:
     """Start a PostgreSQL on a free loopback port; skip where it is not installed, or nobody may be it but root."""
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
         server = PostgresServer(Path(folder), seaweedfs.free_ports(1)[0], "nobody" if os.getuid() == 0 else None)
+        server.password, server.options = secret, options
         password = Path(folder) / "password"
-        password.write_text(POSTGRES_PASSWORD)
+        password.write_text(secret)
         if server.user is not None:
             try:
                 for path in (server.folder, password):
@@ -187,9 +194,8 @@ def running_postgres() -> Iterator[PostgresServer]:
                 subprocess.run([shutil.which("true") or "true"], check=True, **server.as_user())
             except (LookupError, OSError, subprocess.SubprocessError) as error:
                 pytest.skip(f"PostgreSQL refuses root, and nothing runs as {server.user} here: {error!r}")
-        settings = ["--username=lake", "--auth=scram-sha-256", f"--pwfile={password}", "--no-locale", "--encoding=UTF8"]
         made = subprocess.run(
-            [program("initdb"), "-D", str(server.folder / "data"), "--no-sync", *settings],
+            [program("initdb"), "-D", str(server.folder / "data"), "--no-sync", f"--pwfile={password}", *initdb],
             capture_output=True,
             text=True,
             check=False,

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.reconstruct import ReconstructableJob
 
-from dagster_project.services import prepare_dagster_home
+from dagster_project.dagster_home import prepare_dagster_home
 from dagster_project.settings import load_settings
 
 ASSET_COUNT = 5

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from dagster_project.services import http_ok, prepare_dagster_home
+from dagster_project.dagster_home import prepare_dagster_home
+from dagster_project.services import http_ok
 from dagster_project.settings import load_settings, machine_environment
 from lakehouse.adapters.seaweedfs import free_ports
 

@@ -14,8 +14,8 @@ import uvicorn
 from playwright.sync_api import expect, sync_playwright
 
 from dagster_project.catalogue import library
+from dagster_project.dagster_home import prepare_dagster_home
 from dagster_project.loop import open_loop
-from dagster_project.services import prepare_dagster_home
 from dagster_project.settings import load_settings
 from dagster_project.wiring import ensure_folders
 from lakehouse.archive import inbox

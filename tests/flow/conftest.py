@@ -15,8 +15,8 @@ import pytest
 from assets.house import commit
 from assets.workshop import Workshop
 from dagster_project.code_location import build
+from dagster_project.dagster_home import prepare_dagster_home
 from dagster_project.loop import Loop
-from dagster_project.services import prepare_dagster_home
 from dagster_project.settings import PROJECT, Settings, load_settings, machine_environment
 from dagster_project.wiring import ensure_folders, lakehouse, shelf, versions
 from lakehouse.archive import inbox

@@ -12,8 +12,8 @@ import dagster as dg
 
 from assets.workshop import Workshop
 from dagster_project.code_location import build
+from dagster_project.dagster_home import prepare_dagster_home
 from dagster_project.loop import Loop
-from dagster_project.services import prepare_dagster_home
 from dagster_project.settings import load_settings
 from dagster_project.wiring import lakehouse
 from lakehouse.adapters.object_store import LocalObjects

@@ -1,0 +1,77 @@
+"""Dagster's instance folder: its settings file, where its runs and events are kept, and where its code is served."""
+
+import os
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import yaml
+
+from dagster_project.settings import PREFIX, Settings
+from lakehouse.errors import UnknownSettingError
+
+DAGSTER_YAML = """\
+# Written by `lakehouse up`; change dagster_project/dagster_home.py instead.
+telemetry: {enabled: false}
+nux: {enabled: false}
+concurrency:
+  runs: {max_concurrent_runs: 1}
+run_monitoring: {enabled: true, start_timeout_seconds: 180, max_runtime_seconds: 21600, poll_interval_seconds: 30}
+run_retries: {enabled: false}
+"""
+PASSWORD_FILE = "pgpass"  # noqa: S105 (a file name)
+DRIVER = "postgresql+psycopg2"
+"""SQLAlchemy 2.1 takes psycopg 3 where none is named, which cannot say the NOTIFY of dagster-postgres 0.29."""
+
+
+def prepare_dagster_home(settings: Settings) -> Path:
+    """Write Dagster's files and return their folder.
+
+    A database's password stands in a file of libpq's own form (mode 0600) that the address names, so that it is in no
+    environment, no argument and none of the files that Dagster copies into its runs.
+    """
+    home = settings.home / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    _keep(home / "dagster.yaml", DAGSTER_YAML + _storage(settings, home))
+    if settings.dagster_code:
+        _keep(home / "workspace.yaml", _workspace(settings.dagster_code))
+    return home
+
+
+def _storage(settings: Settings, home: Path) -> str:
+    """Return the part of the settings file that says where runs, events and schedules are kept."""
+    if not settings.dagster_database:
+        return ""
+    database = urlsplit(settings.dagster_database)
+    password = settings.dagster_password.get_secret_value()
+    if not database.username or not database.path.strip("/"):
+        raise UnknownSettingError(
+            f"{PREFIX}DAGSTER_DATABASE names no user or no database; write postgresql://user@host:port/database"
+        )
+    if not password or "\n" in password:
+        raise UnknownSettingError(
+            f"{PREFIX}DAGSTER_PASSWORD is empty or has several lines; give the password of user {database.username}"
+        )
+    secret = home / PASSWORD_FILE
+    _keep(secret, f"*:*:*:*:{password.replace(chr(92), chr(92) * 2).replace(':', chr(92) + ':')}\n", mode=0o600)
+    query = f"{database.query}&passfile={quote(str(secret))}".removeprefix("&")
+    address = database._replace(scheme=DRIVER, query=query).geturl()
+    return yaml.safe_dump({"storage": {"postgres": {"postgres_url": address}}})
+
+
+def _workspace(code: str) -> str:
+    host, colon, port = code.rpartition(":")
+    if not colon or not host or not port.isdigit():
+        raise UnknownSettingError(f"{PREFIX}DAGSTER_CODE is {code!r}; write host:port")
+    server = {"host": host, "port": int(port), "location_name": "dagster_project.definitions"}
+    return yaml.safe_dump({"load_from": [{"grpc_server": server}]})
+
+
+def _keep(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write a file unless it says so already; others see the old content or the new one, never half of it."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    partial.replace(path)

@@ -1,0 +1,149 @@
+"""compose.yaml: valid, pinned, watched, closed; and its pins agree with those of the bare machine."""
+
+import copy
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dagster_project.settings import PROJECT, load_settings
+from lakehouse.adapters import superset
+from tests.conformance.compose_checks import FOLDER, faults, read
+
+COMPOSE = read()
+DOCKERFILES = sorted(FOLDER.rglob("Dockerfile"))
+
+
+def test_the_compose_file_is_valid_pinned_watched_and_closed():
+    assert faults(COMPOSE) == []
+
+
+def test_it_names_every_part_of_the_cluster():
+    wanted = {"minio", "postgres", "catalog", "dremio", "spark", "dagster", "daemon", "code", "superset", "prometheus"}
+    assert wanted <= set(COMPOSE["services"])
+
+
+BROKEN = {
+    "a service without a health check": ("minio", "healthcheck", None, "minio: no health check"),
+    "an image without a version": ("prometheus", "image", "prom/prometheus", "has no version"),
+    "the latest image": ("prometheus", "image", "prom/prometheus:latest", "has no version"),
+    "a port for everybody": ("minio", "ports", ["9000:9000"], "off loopback"),
+    "a port on all addresses": ("minio", "ports", ["0.0.0.0:9000:9000"], "off loopback"),
+    "a password in a variable": ("postgres", "environment", {"POSTGRES_PASSWORD": "x"}, "holds a secret's value"),
+    "a password in an address": ("sql", "environment", {"A": "postgresql://u:p@h/d"}, "holds a password"),
+    "a secret that is not given": ("sql", "secrets", [], "which it is not given"),
+    "a service that runs as root": ("superset", "user", "0:0", "runs as 0:0"),
+    "a writable file system": ("sql", "read_only", False, "can be written"),
+    "rights that can be gained": ("sql", "cap_drop", [], "may gain rights"),
+    "a service without limits": ("sql", "deploy", {}, "no limit of"),
+    "a folder of the host": ("sql", "volumes", ["/etc:/etc"], "no named volume"),
+    "a misspelt word": ("sql", "helthcheck", {}, "helthcheck"),
+    "waiting for less than health": ("code", "depends_on", {"minio": {"condition": "service_started"}}, "only until"),
+    "the host's network": ("sql", "network_mode", "host", "host's network"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_each_fault_is_found(case):
+    service, key, value, said = BROKEN[case]
+    broken = copy.deepcopy(COMPOSE)
+    broken["services"][service].pop(key, None)
+    if value is not None:
+        broken["services"][service][key] = value
+    assert any(said in fault for fault in faults(broken)), faults(broken)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn") / "secrets"
+    for said in (f"{len(COMPOSE['secrets'])} secrets drawn", "0 secrets drawn"):
+        done = subprocess.run(
+            [sys.executable, str(FOLDER / "make_secrets.py"), "--folder", str(folder)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PATH": os.defpath},
+        )
+        assert said in done.stdout
+    return folder
+
+
+def test_every_secret_is_drawn_once_each_another_behind_a_closed_folder(drawn):
+    assert {path.name for path in drawn.iterdir()} == set(COMPOSE["secrets"])
+    assert stat.S_IMODE(drawn.stat().st_mode) == 0o700
+    contents = {path.read_text() for path in drawn.iterdir()}
+    assert len(contents) == len(COMPOSE["secrets"])
+    assert min(map(len, contents)) >= 20
+
+
+def own_services():
+    return [name for name, one in COMPOSE["services"].items() if one["image"] == "lakehouse:0.1.0"]
+
+
+@pytest.mark.parametrize("name", own_services())
+def test_the_settings_of_our_services_are_settings(drawn, name):
+    given = {
+        variable: str(value).replace("/run/secrets", str(drawn))
+        for variable, value in COMPOSE["services"][name]["environment"].items()
+    }
+    settings = load_settings(given)
+    assert settings.storage == "external"
+    assert settings.home == Path("/var/lib/lakehouse")
+    for field, value in settings:
+        if f"LAKEHOUSE_{field.upper()}_FILE" in given:
+            assert value.get_secret_value(), field
+
+
+def test_superset_is_served_as_on_the_bare_machine():
+    service = COMPOSE["services"]["superset"]
+    wanted = superset.command(Path("/opt/environment/superset-venv"), host="0.0.0.0", port=8088)
+    folder = str(superset.FOLDER)
+    assert service["command"] == [word.replace(folder, "/opt/lakehouse/superset") for word in wanted]
+    assert COMPOSE["services"]["superset-setup"]["command"] == [
+        word.replace(folder, "/opt/lakehouse/superset")
+        for word in superset.provision_command(Path("/opt/environment/superset-venv"))
+    ]
+
+
+def test_minio_is_the_commit_that_the_bare_machine_builds():
+    (pinned,) = re.findall(r"^MINIO\s*:= (\S+)$", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+    (built,) = re.findall(r"^ARG MINIO=(\S+)$", (FOLDER / "minio" / "Dockerfile").read_text(), re.MULTILINE)
+    assert built == pinned
+    assert COMPOSE["services"]["minio"]["image"].partition(":")[2] == pinned.rpartition("-")[2]
+
+
+def test_our_images_carry_the_versions_they_are_built_from():
+    spark = (FOLDER / "spark" / "requirements.lock").read_text()
+    assert re.findall(r"^pyspark==(\S+)", spark, re.MULTILINE) == [
+        COMPOSE["services"]["spark"]["image"].partition(":")[2]
+    ]
+    poms = [(FOLDER / name / "pom.xml").read_text() for name in ("catalog", "spark")]
+    iceberg = {found for pom in poms for found in re.findall(r"<artifactId>iceberg-.*?<version>(.*?)<", pom)}
+    assert iceberg == {COMPOSE["services"]["catalog"]["image"].partition(":")[2]}
+    project = (PROJECT / "pyproject.toml").read_text()
+    assert f'version = "{COMPOSE["services"]["code"]["image"].partition(":")[2]}"' in project
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_images_are_built_from_versions_by_hash_and_run_as_somebody_else_than_root(path):
+    text = path.read_text()
+    stages = re.findall(r"^FROM (\S+)(?: AS (\S+))?$", text, re.MULTILINE)
+    names = {name for _, name in stages}
+    for image, _ in stages:
+        assert image in names or re.search(r":\d+\.\d+\.\d+|:\d+\.\d+-slim", image), image
+    assert re.findall(r"^USER (\d+):\1$", text, re.MULTILINE), "runs as root"
+    for line in re.findall(r"pip install.*", text):
+        assert "--require-hashes" in line
+
+
+def test_prometheus_scrapes_services_that_there_are():
+    scrapes = yaml.safe_load((FOLDER / "prometheus" / "prometheus.yml").read_text())
+    for job in scrapes["scrape_configs"]:
+        for target in (one for group in job["static_configs"] for one in group["targets"]):
+            host = target.partition(":")[0]
+            assert host == "127.0.0.1" or host in COMPOSE["services"], target
