@@ -221,6 +221,7 @@ def _parse(pairs: Mapping[str, str]) -> Settings:
             raise UnknownSettingError(f"{name} is not a setting; {hint}")
     _require_address("CATALOG", pairs.get(f"{PREFIX}CATALOG_URI", ""), field="URI")
     _require_address("DAGSTER", pairs.get(f"{PREFIX}DAGSTER_DATABASE", ""), field="DATABASE")
+    _require_no_password(pairs.get(f"{PREFIX}DREMIO_CATALOG_URI", ""))
     try:
         return Settings.model_validate({known[name]: value for name, value in pairs.items()})
     except ValidationError as error:
@@ -242,6 +243,14 @@ def _require_address(what: str, address: str, *, field: str) -> None:
         raise UnknownSettingError(f"{name} {why}")
     if address and field == "DATABASE" and not is_database(address):
         raise UnknownSettingError(f"{name} is {address!r}; write postgresql://user@host:port/database")
+
+
+def _require_no_password(address: str) -> None:
+    if holds_password(address):
+        raise UnknownSettingError(
+            f"{PREFIX}DREMIO_CATALOG_URI holds a password, which Dremio would show to whoever may see its sources; "
+            "name a catalog that needs none from there"
+        )
 
 
 def machine_environment() -> dict[str, str]:

@@ -14,7 +14,7 @@ from dagster_project.dead_runs import end_dead_runs
 from dagster_project.identifying import KeptBooks
 from dagster_project.sensors import UNFINISHED
 from dagster_project.settings import Settings, code_commit
-from dagster_project.wiring import lakehouse, shelf, versions, workshop
+from dagster_project.wiring import lakehouse, shelf, uploads, versions, workshop
 from lakehouse.adapters.object_versions import VersionedBuckets
 from lakehouse.adapters.seaweedfs import PlainDisk, SeaweedDisk, SeaweedPorts
 from lakehouse.adapters.traces import FileTraces
@@ -24,6 +24,7 @@ from lakehouse.archive.withdraw.receipt import PUBLIC_KEY, Signer, verify
 from lakehouse.archive.withdraw.retract import Order
 from lakehouse.archive.withdraw.run import Outcome, finish, retract, withdraw
 from lakehouse.archive.withdraw.search import Request
+from lakehouse.archive.withdraw.uploaded import UploadBin
 from lakehouse.errors import BusyError, ReceiptError, RetainedError
 from lakehouse.ports import Storage
 from lakehouse.tables.lock import archive_lock
@@ -88,6 +89,10 @@ def archive(settings: Settings) -> Archive:
     owned = [home / name for name in ("archive/datasets", "archive/submissions", "archive/withdrawals", "inbox")]
     owned += [home / name for name in ("objects", "tables", "models/versions", "keys", "local.env")]
     owned += [home / name for name in ("venv", "superset-venv", "tools")]
+    if not settings.s3_inbox:
+        uploaded = None
+    else:
+        uploaded = UploadBin(settings.s3_inbox, uploads(settings), versioned(settings, settings.s3_inbox))
     signer = Signer(keys(settings))
     signer.public_key()
     return Archive(
@@ -101,6 +106,7 @@ def archive(settings: Settings) -> Archive:
         receipts=home / "archive" / "withdrawals",
         code_commit=code_commit(),
         books=KeptBooks(settings),
+        uploads=uploaded,
     )
 
 
@@ -115,6 +121,11 @@ def storage(settings: Settings) -> Storage:
         return PlainDisk()
     if settings.storage == "bundled" and settings.storage_ports:
         return SeaweedDisk(SeaweedPorts(**json.loads(settings.storage_ports)))
+    return versioned(settings, settings.s3_bucket)
+
+
+def versioned(settings: Settings, bucket: str) -> VersionedBuckets:
+    """Return a bucket whose older versions the steward's account may delete, else the usual one."""
     steward = settings.s3_steward_access_key.get_secret_value()
     named = (settings.s3_steward_access_key, settings.s3_steward_secret_key)
     access_key, secret_key = named if steward else (settings.s3_access_key, settings.s3_secret_key)
@@ -122,7 +133,7 @@ def storage(settings: Settings) -> Storage:
         settings.s3_endpoint,
         access_key.get_secret_value(),
         secret_key.get_secret_value(),
-        settings.s3_bucket,
+        bucket,
         secure=settings.s3_secure,
     )
 
@@ -141,11 +152,14 @@ def told(outcome: Outcome) -> str:
     unread = [
         f"{key}: refused submission, cannot be read to tell whether it holds the person" for key in outcome.unread
     ]
+    if plan is not None:
+        unread += [f"{name!a}: upload, cannot be read to tell" for name in plan.uploads_unread]
     if plan is None:
         return "\n".join([f"nothing found; withdrawn before, receipt {outcome.receipt}: {outcome.file}", *unread])
     lines = [_of_version(one) for one in plan.versions]
     lines += [f"{key}: refused submission, removed as a whole" for key in plan.refused]
     lines += [f"{key}: its report, masked" for key in plan.reported]
+    lines += [f"{len(plan.uploads)} uploaded objects, removed from their bucket"] * bool(plan.uploads)
     lines += [
         f"{place}: {count} mentions left, for it names no such subject" for place, count in plan.elsewhere.items()
     ]

@@ -31,6 +31,10 @@ class Mask:
         """Say whether a text names the person."""
         return self._pattern is not None and self._pattern.search(text) is not None
 
+    def telling(self) -> "Mask":
+        """Return the mask with those values only that name somebody wherever they stand."""
+        return Mask(tuple(value for value in self.values if len(value) >= TELLING and not value.isdigit()))
+
     def blank(self, body: bytes) -> bytes:
         """Return bytes of the same length with the values blanked, so that a file can be changed while it grows."""
         text = body.decode("utf-8", errors="surrogateescape")

@@ -370,6 +370,16 @@ class Storage(Protocol):
         """Delete what an earlier `purge` could not, where that is possible now; return what is still kept."""
 
 
+class Eraser(Protocol):
+    """What deletes objects of a bucket with every version of them, and tells what it could not."""
+
+    def erase(self, keys: Collection[str]) -> Sequence[Retained]:
+        """Delete these objects with all their versions; return what was kept. Absent ones are no error."""
+
+    def destroy(self, retained: Sequence[Retained]) -> Sequence[Retained]:
+        """Delete what `erase` could not, where that is possible now; return what is still kept."""
+
+
 class QueryEngine(Protocol):
     """SQL over what is published. Errors: QueryError, LoginError, ServiceUnavailableError."""
 

@@ -51,6 +51,11 @@ class VersionedBuckets:
             doomed += [(parts.netloc, one) for one in self._old(parts.netloc, prefix)]
         return [kept for bucket, one in doomed for kept in self._destroyed(bucket, _name(one), str(one.version_id))]
 
+    def erase(self, keys: Collection[str]) -> Sequence[Retained]:
+        """Delete objects of the bucket with all their versions and marks of deletion; see `lakehouse.ports.Eraser`."""
+        doomed = [version for key in sorted(set(keys)) for version in self._versions(key)]
+        return [kept for key, version in doomed for kept in self._destroyed(self.objects, key, version)]
+
     def destroy(self, retained: Sequence[Retained]) -> Sequence[Retained]:
         """Delete what a lock kept, where its time is over; return what is still kept."""
         return [kept for one in retained for kept in self._destroyed(one.bucket, one.key, one.version)]
@@ -72,6 +77,14 @@ class VersionedBuckets:
                 raise self._translated(bucket, error) from error
         except (MinioException, HTTPError) as error:
             raise self._translated(bucket, error) from error
+
+    def _versions(self, key: str) -> list[tuple[str, str]]:
+        """Return key and version of everything a bucket keeps of one object."""
+        try:
+            found = self._client.list_objects(self.objects, prefix=key, recursive=True, include_version=True)
+            return [(key, str(one.version_id or "null")) for one in found if one.object_name == key]
+        except (MinioException, HTTPError) as error:
+            raise self._translated(self.objects, error) from error
 
     def _is_named(self, one: Object, names: Callable[[str, bytes], bool]) -> bool:
         try:

@@ -66,6 +66,21 @@ class Uploads:
         found = [one for name in sorted(set(names)) for one in self._found(name) if one.name == name]
         return [one for one in found if not self._finished(one)]
 
+    def lying(self) -> list[tuple[Upload, bool]]:
+        """Return all uploads as they are now, each with whether it is finished, sorted by name; lists the bucket."""
+        return [(one, self._finished(one)) for one in self._found("")]
+
+    def copied(self, upload: Upload, folder: Path) -> Path:
+        """Copy an upload into a folder of the caller's; return where it lies. Nothing is kept of that.
+
+        Raises: as `fetch` does.
+        """
+        try:
+            self._copy(upload, folder)
+        except OSError as error:
+            raise _unwritten(upload, error) from error
+        return folder / _entry(upload)
+
     def fetch(self, name: str) -> Path | None:
         """Bring an upload into the inbox, where it appears whole or not at all; None when that was done before.
 
@@ -171,7 +186,7 @@ def _entry(upload: Upload) -> str:
 def _unwritten(upload: Upload, error: OSError) -> Exception:
     if error.errno == errno.ENAMETOOLONG:
         return UnsafeArchiveError(f"{upload.name!a} has a name that is too long for a file; shorten it")
-    return ServiceUnavailableError(f"{upload.name!a} cannot be written to the inbox ({error}); make room, try again")
+    return ServiceUnavailableError(f"{upload.name!a} cannot be written to the disk ({error}); make room, try again")
 
 
 def _sync(folder: Path) -> None:

@@ -155,7 +155,7 @@ def test_records_are_written_again_before_the_plan_is_gone(planted, club, tmp_pa
     refuse(planted, club, planted.submission("2001", tmp_path / "given"))
     order = []
     plain_close, plain_once = Journal.close, Journal.once
-    monkeypatch.setattr(Journal, "close", lambda self, kept: (order.append("close"), plain_close(self, kept))[1])
+    monkeypatch.setattr(Journal, "close", lambda *given: (order.append("close"), plain_close(*given))[1])
     monkeypatch.setattr(Journal, "once", lambda self, step, do: (order.append(step), plain_once(self, step, do))[1])
     withdraw(club, Request(planted.NEEDLE))
     assert {"records", "object versions"} <= set(order[: order.index("close")])

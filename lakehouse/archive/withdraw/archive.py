@@ -7,6 +7,7 @@ from typing import Protocol
 
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.withdraw.receipt import Signer
+from lakehouse.archive.withdraw.uploaded import UploadBin
 from lakehouse.ports import DatasetVersions, ModelVersions, Storage, Traces
 from lakehouse.tables.write_audit_publish import Lakehouse
 
@@ -59,6 +60,7 @@ class Archive:
     receipts: Path
     code_commit: str
     books: Books = field(default_factory=NoBooks)
+    uploads: UploadBin | None = None
 
     @property
     def scratch(self) -> Path:

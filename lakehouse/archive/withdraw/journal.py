@@ -7,6 +7,7 @@ from typing import Any
 
 from lakehouse.archive.withdraw.plan import Plan
 from lakehouse.errors import NoObjectError
+from lakehouse.masking import Mask
 from lakehouse.ports import ObjectStore, Storage
 from lakehouse.tables.withdrawals import CLOSING, JOURNAL, PLAN, PREFIX, RECEIPT, RETAINED
 
@@ -29,8 +30,7 @@ class Journal:
         steps = self.steps()
         if step not in steps:
             steps[step] = action()
-            body = {"receipt": self.receipt, "steps": steps}
-            self.objects.put(self._key(JOURNAL), json.dumps(body, sort_keys=True, indent=1).encode())
+            self._write(steps)
         return steps[step]
 
     def steps(self) -> dict[str, Result]:
@@ -45,12 +45,21 @@ class Journal:
         """Keep the signed receipt."""
         self.objects.put(self._key(RECEIPT), document)
 
-    def close(self, retained: list[Result]) -> None:
-        """Delete the plan, which names the person; what is left to do then needs no plan."""
-        if retained:
-            self.objects.put(self._key(RETAINED), json.dumps({"retained": retained}).encode())
+    def close(self, last: str, mask: Mask) -> None:
+        """Delete the plan, which names the person; what is left to do then needs no plan.
+
+        What the `last` step could not remove is listed until it is gone; in the journal, which stays, it is masked.
+        """
+        steps, kept = self.steps(), self._key(RETAINED)
+        if steps[last]["retained"] and kept not in self.objects.keys(kept):
+            self.objects.put(kept, json.dumps({"retained": steps[last]["retained"]}).encode())
+        self._write({**steps, last: mask.structure(steps[last])})
         self.objects.put(self._key(CLOSING), json.dumps({"receipt": self.receipt}).encode())
         self.objects.delete(self._key(PLAN))
+
+    def _write(self, steps: dict[str, Result]) -> None:
+        body = {"receipt": self.receipt, "steps": steps}
+        self.objects.put(self._key(JOURNAL), json.dumps(body, sort_keys=True, indent=1).encode())
 
     def _key(self, ending: str) -> str:
         return f"{PREFIX}{self.receipt}{ending}"

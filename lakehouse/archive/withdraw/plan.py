@@ -10,6 +10,7 @@ from lakehouse.archive.eds import Description
 PartKind = Literal["table", "text", "log"]
 Act = Literal["withdrawal", "retraction"]
 Values = Mapping[str, tuple[str, ...]]
+LISTS = ("values", "refused", "reported", "unread", "uploads", "uploads_unread")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,9 @@ class Plan:
     """A withdrawal: whose, why, and every version of the datasets that hold the person. `values` name the person.
 
     `refused` are the keys of submissions that never became a version and hold the person, `reported` those whose report
-    alone does, `unread` those of refused submissions that cannot be read to tell. In a retraction `subject` is
-    ``dataset@version`` and `values` are empty.
+    alone does, `unread` those of refused submissions that cannot be read to tell. `uploads` are the keys of objects in
+    the bucket of uploads that go, `uploads_unread` the names of uploads that cannot be read to tell. In a retraction
+    `subject` is ``dataset@version`` and `values` are empty.
     """
 
     receipt: str
@@ -98,6 +100,8 @@ class Plan:
     refused: tuple[str, ...] = ()
     reported: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    uploads: tuple[str, ...] = ()
+    uploads_unread: tuple[str, ...] = ()
     followed: tuple[Followed, ...] = ()
     act: Act = "withdrawal"
 
@@ -159,7 +163,7 @@ class Plan:
             )
             for one in raw["versions"]
         )
-        lists = {name: tuple(raw[name]) for name in ("values", "refused", "reported", "unread")}
+        lists = {name: tuple(raw[name]) for name in LISTS}
         followed = tuple(Followed(**one) for one in raw["followed"])
         return cls(**{**raw, **lists, "versions": versions, "followed": followed})
 

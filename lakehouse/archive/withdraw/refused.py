@@ -14,7 +14,7 @@ from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.withdraw.looking import Holds, look
 from lakehouse.archive.withdraw.matching import folded
 from lakehouse.errors import BusyError, LakehouseError
-from lakehouse.masking import TELLING, Mask
+from lakehouse.masking import Mask
 from lakehouse.ports import DatasetVersions
 
 
@@ -61,9 +61,8 @@ def refused_with(
     """Return which refused submissions name the person, or mention somebody so that it is no chance, and which cannot
     be read to tell.
     """  # noqa: D205 - one sentence
-    telling = Mask(tuple(value for value in mask.values if len(value) >= TELLING and not value.isdigit()))
     there = _refused(shelf, versions, dataset)
-    seen = look([folder for _, folder in there], kind, wanted, telling)
+    seen = look([folder for _, folder in there], kind, wanted, mask.telling())
     said = [(key, one[kind]) for (key, _), one in zip(there, seen, strict=True)]
     return Refused(
         tuple(key for key, holds in said if holds in (Holds.NAMED, Holds.MENTIONED)),

@@ -14,8 +14,9 @@ from lakehouse.archive.withdraw.refused import require_none_waiting
 from lakehouse.archive.withdraw.retract import Order, retraction
 from lakehouse.archive.withdraw.search import Request, later_versions, search
 from lakehouse.archive.withdraw.steps import Steps
+from lakehouse.archive.withdraw.uploaded import with_uploads
 from lakehouse.errors import UnknownSettingError, UnknownSubjectError
-from lakehouse.masking import Mask
+from lakehouse.masking import WITHDRAWN, Mask
 from lakehouse.ports import Retained
 from lakehouse.tables.withdrawals import PREFIX, RECEIPT, RETAINED
 
@@ -46,7 +47,7 @@ def withdraw(archive: Archive, request: Request, *, dry_run: bool = False) -> Ou
         UnknownSubjectError: nothing names this subject, and no receipt tells of it.
         AmbiguousSubjectError: subjects of several kinds have this value, or it is not one person's.
         CascadeError: rows of other people would have to go, which nobody has asked for.
-        BusyError: a submission that holds the subject waits in the inbox.
+        BusyError: a submission that holds the subject waits in the inbox, or in the bucket of uploads.
     """
     if request.subject.strip() and Mask((request.subject.strip(),)).holds(request.reason):
         raise UnknownSettingError("the reason names the subject, and receipts are kept for good; leave the value out")
@@ -56,6 +57,7 @@ def withdraw(archive: Archive, request: Request, *, dry_run: bool = False) -> Ou
     plan = search(archive.versions, archive.shelf, request)
     if not plan.found:
         return _already(archive, request, plan.unread)
+    plan = _with_uploads(archive, plan)
     if dry_run:
         return Outcome(plan, None, None, carried_out=False, unread=plan.unread)
     require_none_waiting(archive.shelf, plan.datasets, plan.kind, {*plan.values, *map(folded, plan.values)})
@@ -75,7 +77,7 @@ def retract(archive: Archive, order: Order, *, dry_run: bool = False) -> Outcome
     known = [one for one in receipts(archive.house.objects) if one.get("version") == order.key]
     if known:
         return _known(archive, str(known[-1]["receipt"]))
-    plan = retraction(archive.versions, archive.scratch, order)
+    plan = _with_uploads(archive, retraction(archive.versions, archive.scratch, order))
     return Outcome(plan, None, None, carried_out=False) if dry_run else _carry_out(archive, plan)
 
 
@@ -108,30 +110,53 @@ def _destroy_retained(archive: Archive) -> None:
     for key in [key for key in objects.keys(PREFIX) if key.endswith(RETAINED)]:
         receipt = key.removeprefix(PREFIX).removesuffix(RETAINED)
         before = retained(archive, receipt)
-        left = archive.storage.destroy(before)
+        left = _destroyed(archive, before)
         if len(left) == len(before):
             continue
-        gone = [asdict(one) for one in before if one not in left]
-        _hand_out_later(archive, receipt, gone, left)
+        gone = [one for one in before if one not in left]
+        _hand_out_later(archive, receipt, _shown(archive, gone), _shown(archive, left))
         if left:
             objects.put(key, json.dumps({"retained": [asdict(one) for one in left]}).encode())
         else:
             objects.delete(key)
 
 
-def _hand_out_later(archive: Archive, receipt: str, gone: Sequence[dict[str, str]], left: Sequence[Retained]) -> None:
+def _destroyed(archive: Archive, kept: Sequence[Retained]) -> Sequence[Retained]:
+    """Delete what was kept, in the bucket of uploads by the account for it; return what is still kept."""
+    there = archive.uploads
+    if there is None:
+        return archive.storage.destroy(kept)
+    uploaded = [one for one in kept if one.bucket == there.bucket]
+    others = [one for one in kept if one.bucket != there.bucket]
+    return (*archive.storage.destroy(others), *there.eraser.destroy(uploaded))
+
+
+def _shown(archive: Archive, kept: Sequence[Retained]) -> list[dict[str, str]]:
+    """Return what may be told of versions for good: an upload's key may name the person, its version does not."""
+    there = archive.uploads
+    shown = [asdict(one) for one in kept]
+    return [one | {"key": WITHDRAWN} if there and one["bucket"] == there.bucket else one for one in shown]
+
+
+def _hand_out_later(
+    archive: Archive, receipt: str, gone: Sequence[dict[str, str]], left: Sequence[dict[str, str]]
+) -> None:
     now = datetime.now(UTC)
     told = {
         "format": "supplement to a receipt 1",
         "receipt": receipt,
         "removed_later": list(gone),
-        "not_removed": [asdict(one) for one in left],
+        "not_removed": list(left),
         "finished_at": now.isoformat(timespec="seconds"),
         "code_commit": archive.code_commit,
     }
     document = archive.signer.sign(told)
     archive.receipts.mkdir(parents=True, exist_ok=True)
     (archive.receipts / f"{receipt}.later-{now:%Y%m%dT%H%M%S}.json").write_bytes(document)
+
+
+def _with_uploads(archive: Archive, plan: Plan) -> Plan:
+    return plan if archive.uploads is None else with_uploads(plan, archive.uploads, archive.scratch)
 
 
 def _carry_out(archive: Archive, plan: Plan) -> Outcome:

@@ -53,7 +53,7 @@ class Steps:
         document = self.archive.signer.sign(self._receipt())
         self.journal.keep(document)
         self._hand_out(document)
-        self.journal.close(self.journal.steps()["object versions"]["retained"])
+        self.journal.close("object versions", Mask(self.plan.values))
         finish_closing(self.archive.house.objects, self.archive.storage)
         shutil.rmtree(self.archive.scratch, ignore_errors=True)
         return document
@@ -242,11 +242,14 @@ class Steps:
         return {"files": dict(cleared.changed), "skipped": dict(cleared.skipped)}
 
     def _purge(self) -> Result:
-        """Delete the older versions that the storage keeps of whatever was rewritten or removed."""
+        """Delete older versions that the storage keeps of whatever was rewritten or removed, and uploads altogether."""
         tables = self.archive.house.tables
         places = [tables.pointer(name).metadata_location.rpartition("/metadata/")[0] for name in self._cleaned()]
         retained = self.archive.storage.purge(places, self._names)
-        return {"retained": [asdict(one) for one in retained]}
+        there = self.archive.uploads
+        uploaded = there.eraser.erase(self.plan.uploads) if there is not None and self.plan.uploads else ()
+        gone = len({*self.plan.uploads} - {one.key for one in uploaded})
+        return {"retained": [asdict(one) for one in (*retained, *uploaded)], "uploaded": gone}
 
     def _names(self, key: str, body: bytes) -> bool:
         """Say whether an older version of an object tells of the person, or of hashes that are gone."""

@@ -7,6 +7,7 @@ from typing import Any
 from lakehouse.archive.withdraw.plan import Plan
 from lakehouse.archive.withdraw.receipt import Signer
 from lakehouse.archive.withdraw.register import Now
+from lakehouse.masking import Mask
 
 Result = Mapping[str, Any]
 OTHERS = (
@@ -28,6 +29,7 @@ OTHERS = (
 def receipt_of(plan: Plan, steps: Mapping[str, Result], *, now: Now, signer: Signer, code_commit: str) -> Result:
     """Return the receipt, to be signed, from the plan and what each step did."""
     copies = {name: steps[f"versions {name}"]["copies_elsewhere"] for name in plan.datasets}
+    mask = Mask(plan.values)  # the names of uploads are their owners' choice
     return {
         "format": f"{plan.act} receipt 1",
         "receipt": plan.receipt,
@@ -39,9 +41,11 @@ def receipt_of(plan: Plan, steps: Mapping[str, Result], *, now: Now, signer: Sig
         "code_commit": code_commit,
         "places": [*_versions(plan, now), *_tables(steps)],
         "also": {name: steps[name] for name in OTHERS if name in steps},
-        "not_removed": list(steps["object versions"]["retained"]),
+        "not_removed": mask.structure(list(steps["object versions"]["retained"])),
         "submissions": sorted({*plan.refused, *plan.reported}),
         "submissions_not_read": sorted(plan.unread),
+        "uploaded_objects_removed": steps["object versions"]["uploaded"],
+        "uploads_not_read": mask.structure(sorted(plan.uploads_unread)),
         "identifiers_followed": [
             {"place": one.place, "seen": one.seen, "followed": one.followed, "why": one.why} for one in plan.followed
         ],

@@ -105,6 +105,9 @@ def test_a_password_within_the_catalogs_address_is_refused_and_not_shown(tmp_pat
     with pytest.raises(UnknownSettingError, match="LAKEHOUSE_CATALOG_PASSWORD_FILE") as caught:
         load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_CATALOG_URI": uri})
     assert "hush-hush" not in str(caught.value)
+    with pytest.raises(UnknownSettingError, match="LAKEHOUSE_DREMIO_CATALOG_URI holds a password") as caught:
+        load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_DREMIO_CATALOG_URI": uri})
+    assert "hush-hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
