@@ -9,10 +9,10 @@ COMPILE  := uv pip compile --quiet --universal --python-version 3.11 --generate-
 MINIO    := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check bench lock docs minio clean
+.PHONY: help setup demo up down status test check bench lock docs minio restcatalog clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what the demo needs under .lakehouse/
 	@python3 dagster_project/bootstrap.py demo
@@ -64,6 +64,11 @@ $(HOME_DIR)/tools/bin/minio.%:
 	@mkdir -p $(@D)
 	@GOBIN=$(abspath $(@D)) GOFLAGS= CGO_ENABLED=0 go install -trimpath -ldflags "-s -w" $(MINIO)
 	@touch $@
+
+restcatalog: ## Fetch Iceberg's REST catalog server from Maven (tests use it)
+	@command -v mvn >/dev/null || { echo "Maven fetches it: https://maven.apache.org" >&2; exit 64; }
+	@mvn -q -B -f compose/catalog/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
+	  -DoutputDirectory=$(abspath $(HOME_DIR))/tools/rest-catalog
 
 clean: down ## Remove all data, environments and secrets of this checkout
 	rm -rf $(HOME_DIR)

@@ -41,6 +41,7 @@ class Settings(BaseModel):
     superset_port: Port = Field(8088, description="Superset's web pages.")
     sql_port: Port = Field(32010, description="SQL endpoint (Arrow Flight), Dremio's default port.")
     catalogue_port: Port = Field(8600, description="The catalogue's web pages and JSON API.")
+    metrics_port: Port = Field(8620, description="Numbers for Prometheus, where `lakehouse serve-metrics` runs.")
     storage: Literal["bundled", "folder", "external"] = Field(
         "bundled", description="SeaweedFS started here; plain folders and no server; or the addresses below."
     )

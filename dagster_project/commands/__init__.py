@@ -4,7 +4,7 @@ import click
 
 from dagster_project.commands.accept import accept
 from dagster_project.commands.catalogue import serve_catalogue
-from dagster_project.commands.cluster import provision_storage, serve_dagster
+from dagster_project.commands.cluster import provision_storage, serve_dagster, serve_metrics
 from dagster_project.commands.describe import describe
 from dagster_project.commands.docs import docs
 from dagster_project.commands.doi import doi
@@ -55,6 +55,7 @@ COMMANDS: tuple[click.Command, ...] = (
     serve_catalogue,
     serve_uploads,
     serve_dagster,
+    serve_metrics,
     provision_storage,
     provision_dremio,
 )

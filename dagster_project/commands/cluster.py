@@ -20,6 +20,14 @@ def serve_dagster(part: str) -> None:
     serve(load_settings(), next(known for known in KNOWN if known == part))
 
 
+@click.command("serve-metrics", cls=ExampleCommand, example="lakehouse serve-metrics")
+def serve_metrics() -> None:
+    """Serve /metrics for Prometheus in the foreground until it is stopped."""
+    from dagster_project.metrics import serve
+
+    serve(load_settings())
+
+
 @click.command("provision-storage", cls=ExampleCommand, example="lakehouse provision-storage /run/secrets")
 @click.argument("keys", type=click.Path(path_type=Path, file_okay=False, exists=True))
 def provision_storage(keys: Path) -> None:

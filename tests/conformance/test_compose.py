@@ -81,7 +81,7 @@ def test_every_secret_is_drawn_once_each_another_behind_a_closed_folder(drawn):
     assert min(map(len, contents)) >= 20
 
 
-def own_services():
+def own_services() -> list[str]:
     return [name for name, one in COMPOSE["services"].items() if one["image"] == "lakehouse:0.1.0"]
 
 
