@@ -9,7 +9,7 @@ COMPILE  := uv pip compile --quiet --universal --python-version 3.11 --generate-
 MINIO    := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check bench lock docs minio restcatalog clean
+.PHONY: help setup demo up down status test check bench simulate lock docs minio restcatalog clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ check: testsetup ## Lint, types, architecture, dependencies
 
 bench: testsetup ## Measure, side by side with the named peers
 	@$(RUN)/python -m pytest tests/bench -m bench -q -s -p no:xdist
+
+simulate: testsetup ## Play SEEDS seeded histories of faults (10,000)
+	@$(RUN)/python -m tests.simulation $(or $(SEEDS),10000)
 
 lock: ## Resolve the lock files again
 	$(COMPILE) pyproject.toml -o requirements.lock

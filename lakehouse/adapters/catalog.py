@@ -153,8 +153,7 @@ class IcebergTables:
                 require_owner(stored, table)
                 if not is_current(stored, table):
                     evolve(stored, table)
-                if stored.current_snapshot() is None:
-                    iceberg_branches.add_first_snapshot(self._catalog, stored)
+                iceberg_branches.begin(self._catalog, stored)
                 self._seen.pop(table.name, None)
 
     @property

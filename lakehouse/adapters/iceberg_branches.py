@@ -20,10 +20,11 @@ from pyiceberg.table.update import (
     TableUpdate,
 )
 
+from lakehouse.adapters.iceberg_attempts import ATTEMPTS, pause
 from lakehouse.adapters.iceberg_commit import Change, live_paths, make_snapshot
 from lakehouse.adapters.iceberg_files import write_rows
 from lakehouse.adapters.iceberg_history import properties
-from lakehouse.errors import NoTableError, PermanentError, SchemaError
+from lakehouse.errors import CommitConflictError, NoTableError, PermanentError, SchemaError
 from lakehouse.ports import TableWrite
 
 
@@ -41,10 +42,19 @@ def commit(catalog: Catalog, stored: Table, ref: str, at: int | None, updates: l
     return after
 
 
-def add_first_snapshot(catalog: Catalog, stored: Table) -> None:
-    """Give main an empty first snapshot, for a branch needs one to start from; no error when another was faster."""
-    snapshot = make_snapshot(stored, None, Change(), {})
-    add_snapshot(catalog, stored, MAIN_BRANCH, snapshot)
+def begin(catalog: Catalog, stored: Table) -> None:
+    """Give main an empty first snapshot unless it has one, for a branch needs one to start from."""
+    for attempt in range(ATTEMPTS):
+        if stored.current_snapshot() is not None:
+            return
+        snapshot = make_snapshot(stored, None, Change(), {})
+        if add_snapshot(catalog, stored, MAIN_BRANCH, snapshot) is not None:
+            return
+        # Another was faster, or nobody knows whether it landed.
+        pause(attempt)
+        stored = catalog.load_table(stored.name())
+    name = ".".join(stored.name())
+    raise CommitConflictError(f"{name} took no first snapshot in {ATTEMPTS} attempts; run the step again")
 
 
 def head_of(stored: Table) -> int:

@@ -112,7 +112,8 @@ def _needed(stored: Table, past: Iterable[Snapshot]) -> Iterator[str]:
 def file_system(stored: Table) -> fs.FileSystem:
     """Return the storage that the table lies in."""
     location = urlsplit(stored.location())
-    files: fs.FileSystem = PyArrowFileIO(stored.io.properties).fs_by_scheme(location.scheme, location.netloc)
+    assert isinstance(stored.io, PyArrowFileIO), "every catalog here is given SealedFileIO"
+    files: fs.FileSystem = stored.io.fs_by_scheme(location.scheme, location.netloc)
     return files
 
 

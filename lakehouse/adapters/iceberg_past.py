@@ -11,11 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pyarrow import fs
-from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
-from lakehouse.adapters.iceberg_history import FORGOT, RECEIPT, forgotten, keys_of, properties
+from lakehouse.adapters.iceberg_history import FORGOT, RECEIPT, file_system, forgotten, keys_of, properties
 from lakehouse.adapters.iceberg_seal import store
 from lakehouse.errors import NoTableError, WithdrawnError
 from lakehouse.tables.sealed_json import seal, unseal
@@ -155,7 +154,6 @@ def _read(stored: Table, name: str) -> dict[str, Any] | None:
 
 def _names(stored: Table, start: str) -> list[str]:
     folder = urlsplit(stored.location_provider().metadata_path)
-    files = PyArrowFileIO(stored.io.properties).fs_by_scheme(folder.scheme, folder.netloc)
-    found = files.get_file_info(fs.FileSelector(folder.netloc + folder.path, allow_not_found=True))
+    found = file_system(stored).get_file_info(fs.FileSelector(folder.netloc + folder.path, allow_not_found=True))
     names = (one.base_name for one in found if one.type == fs.FileType.File)
     return sorted(name.removesuffix(ENDING) for name in names if name.startswith(start))

@@ -20,6 +20,7 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.update import TableRequirement, TableUpdate
 from pyiceberg.typedef import Identifier
 
+from lakehouse.adapters.iceberg_folder import WholeFiles
 from lakehouse.errors import ChecksumError
 
 FILE_IO = "lakehouse.adapters.iceberg_seal.SealedFileIO"
@@ -58,7 +59,13 @@ def require_sealed(location: str, body: pa.Buffer) -> None:
 
 
 class SealedFileIO(PyArrowFileIO):
-    """PyIceberg's own file access, except that a sealed file is read whole and judged before any of it is given."""
+    """PyIceberg's own file access, except that a sealed file is read whole and judged before any of it is given.
+
+    In a folder, too, a file is there whole or not at all.
+    """
+
+    def _initialize_local_fs(self) -> WholeFiles:
+        return WholeFiles()
 
     def new_input(self, location: str) -> PyArrowFile:
         """Return the file, to be judged when it is opened."""

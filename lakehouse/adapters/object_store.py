@@ -1,8 +1,6 @@
 """Whole objects by key: in a local folder, or in one bucket of an S3 server."""
 
 import contextlib
-import os
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from minio.error import MinioException, S3Error, ServerError
 from urllib3 import PoolManager, Retry
 from urllib3.exceptions import HTTPError
 
+from lakehouse.adapters.durable_files import PARTIAL, settle, sync_folder, unnamed_file
 from lakehouse.adapters.s3_client import s3_client, s3_pool
 from lakehouse.errors import (
     LoginError,
@@ -31,7 +30,6 @@ Answer = TypeVar("Answer")
 
 ATTEMPTS = 5
 FIRST_WAIT_S = 0.1
-PARTIAL = ".partial"
 MISSING = {"NoSuchKey", "NoSuchObject"}
 REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
 TAKEN = {HTTPStatus.PRECONDITION_FAILED, HTTPStatus.CONFLICT}
@@ -48,7 +46,7 @@ class LocalObjects:
         target = self._path(key)
         with self._written(target, body) as temporary:
             temporary.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
     def put_new(self, key: str, body: bytes) -> None:
         """Write an object that must not exist yet; raise ObjectExistsError when it does."""
@@ -59,9 +57,7 @@ class LocalObjects:
                 target.hardlink_to(temporary)
             except FileExistsError as error:
                 raise ObjectExistsError(f"object {key!r} already exists; read it before writing again") from error
-            finally:
-                temporary.unlink()
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes; raise NoObjectError when there is none."""
@@ -90,24 +86,10 @@ class LocalObjects:
 
     @contextlib.contextmanager
     def _written(self, target: Path, body: bytes) -> Iterator[Path]:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{secrets.token_hex(8)}{PARTIAL}")
-        try:
-            with temporary.open("xb") as file:
-                file.write(body)
-                file.flush()
-                os.fsync(file.fileno())
+        with unnamed_file(target) as (temporary, file):
+            file.write(body)
+            settle(file)
             yield temporary
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @dataclass(frozen=True)

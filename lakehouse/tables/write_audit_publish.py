@@ -90,6 +90,9 @@ def _write_audit_publish(
         number = recover(house)
         done = _committed(house, writes, key)
         todo = [write for write in writes if write.table.name not in done]
+        if not todo:
+            # Another run of the same key may have moved the tables a moment ago, and not have released them yet.
+            number = recover(house)
         unpinned = _unpinned(house, done, branch)
         if not todo and not unpinned:
             return _publish_without_rows(house, provenance, done, views=views, model_version=model_version)

@@ -1,0 +1,160 @@
+"""Puts simulated time, names and scheduling in the place of the real ones while histories are played."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, tzinfo
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pyiceberg import catalog as iceberg_catalog
+from pyiceberg.avro import file as avro
+from pyiceberg.catalog import sql
+from pyiceberg.table import metadata as iceberg_metadata
+from pyiceberg.table import snapshots
+from pyiceberg.table import update as iceberg_update
+from pyiceberg.table.metadata import TableMetadataUtil
+from pyiceberg.utils.concurrent import ExecutorFactory
+
+from lakehouse.adapters import catalog, iceberg_attempts, iceberg_commit, iceberg_past, iceberg_upkeep
+from lakehouse.tables import maintenance, release, write_audit_publish
+from tests.simulation import storage
+from tests.simulation.parsing import parsed
+
+
+def _clock_s() -> float:
+    return storage.NOW[-1].clock_s()
+
+
+class _Datetime(datetime):
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Any:
+        return datetime.fromtimestamp(_clock_s(), tz or UTC)
+
+
+class _AtOnce:
+    """Runs what is handed to threads here and now, so that one seed gives one order."""
+
+    def map(self, act: Callable[..., Any], *given: Any) -> Iterator[Any]:
+        return map(act, *given)
+
+    def submit(self, act: Callable[..., Any], *given: Any) -> Any:
+        done = act(*given)
+        return SimpleNamespace(result=lambda: done)
+
+
+class _Known:
+    """What one process has read of files that never change."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def of(self, location: str, read: Callable[[], Any]) -> Any:
+        world = storage.NOW[-1]
+        process = world.process()
+        known = process.caches.setdefault(self.name, {}) if process else {}
+        if location not in known:
+            body = bytes(storage.SimFileIO().new_input(location).open().read())
+            # Parsing is most of the time, and gives the same for the same bytes.
+            known[location] = parsed((self.name, location, body), lambda: world.serve(read))
+        return known[location]
+
+
+class _Metadata:
+    """PyIceberg's reader of metadata files, which parses the same bytes once."""
+
+    @staticmethod
+    def table_metadata(file: Any) -> Any:
+        with file.open() as stream:
+            body = bytes(stream.read())
+        return parsed(("metadata", "", body), lambda: TableMetadataUtil.parse_raw(body.decode()))
+
+
+def _name() -> uuid.UUID:
+    return uuid.UUID(int=storage.NOW[-1].names.getrandbits(128), version=4)
+
+
+def _once(made: Callable[..., Any], key: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of PyIceberg's that depends on its arguments alone, made to keep its answers."""
+    known: dict[Any, Any] = {}
+
+    def of(*given: Any, **named: Any) -> Any:
+        which = key(*given, **named)
+        if which not in known:
+            known[which] = made(*given, **named)
+        return known[which]
+
+    return of
+
+
+def _shape(schema: Any) -> tuple[int, ...]:
+    """Return what tells the schemas of manifests and their lists apart, as no table here has partitions."""
+    return tuple(one.field_id for one in schema.fields)
+
+
+def _reading(schema: Any, wanted: Any, types: Any = (), enums: Any = ()) -> Any:
+    return _shape(schema), _shape(wanted), tuple(dict(types).items()), tuple(dict(enums).items())
+
+
+def _updated(base_metadata: Any, updates: Any, enforce_validation: bool, metadata_location: str | None) -> Any:
+    """Apply updates as PyIceberg does, without its copy of all that did not change."""
+    context, new = iceberg_update._TableMetadataUpdateContext(), base_metadata
+    for one in updates:
+        new = iceberg_update._apply_table_update(one, new, context)
+    if context.has_changes() and metadata_location:
+        new = iceberg_update._update_table_metadata_log(new, metadata_location, base_metadata.last_updated_ms)
+    if context.has_changes() and base_metadata.last_updated_ms == new.last_updated_ms:
+        new = new.model_copy(update={"last_updated_ms": int(_clock_s() * 1000)})
+    return new
+
+
+def _quick(patch: pytest.MonkeyPatch) -> None:
+    """Let PyIceberg work out how Avro files of one schema are read and written once, and not for every file."""
+    patch.setattr(
+        avro.AvroFileHeader,
+        "get_schema",
+        _once(avro.AvroFileHeader.get_schema, lambda head: head.meta[avro._SCHEMA_KEY]),
+    )
+    patch.setattr(avro, "resolve_reader", _once(avro.resolve_reader, _reading))
+    patch.setattr(avro, "construct_reader", _once(avro.construct_reader, lambda one, types: _reading(one, one, types)))
+    patch.setattr(avro, "construct_writer", _once(avro.construct_writer, _shape))
+    patch.setattr(
+        avro,
+        "resolve_writer",
+        _once(avro.resolve_writer, lambda record_schema, file_schema: (_shape(record_schema), _shape(file_schema))),
+    )
+    conversion = avro.AvroSchemaConversion
+    plain = conversion.iceberg_to_avro
+    patch.setattr(avro, "json", SimpleNamespace(loads=json.loads, dumps=_once(json.dumps, id)))
+    patch.setattr(
+        conversion, "iceberg_to_avro", _once(plain, lambda _, schema, schema_name=None: (_shape(schema), schema_name))
+    )
+
+
+@contextmanager
+def simulated() -> Iterator[None]:
+    """Play histories inside this block; few snapshots and files are many here, so that short histories are old."""
+    time = SimpleNamespace(
+        sleep=lambda seconds: storage.NOW[-1].wait(seconds), time=_clock_s, monotonic=_clock_s, perf_counter=_clock_s
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (iceberg_attempts, write_audit_publish, snapshots):
+            patch.setattr(module, "time", time)
+        for module in (release, maintenance, iceberg_upkeep, iceberg_update):
+            patch.setattr(module, "datetime", _Datetime)
+        patch.setattr(iceberg_metadata, "datetime", SimpleNamespace(datetime=_Datetime))
+        patch.setattr(catalog, "archive_lock", storage.lock)
+        patch.setattr(uuid, "uuid4", _name)
+        patch.setattr(ExecutorFactory, "get_or_create", staticmethod(_AtOnce))
+        patch.setattr(iceberg_commit, "_lists", _Known("lists"))
+        patch.setattr(iceberg_commit, "_entries", _Known("entries"))
+        patch.setattr(sql, "FromInputFile", _Metadata)
+        patch.setattr(iceberg_catalog, "update_table_metadata", _updated)
+        patch.setattr(avro, "os", SimpleNamespace(urandom=lambda count: storage.NOW[-1].names.randbytes(count)))
+        _quick(patch)
+        patch.setattr(iceberg_past, "NEWEST", 2)
+        patch.setattr(iceberg_past, "MOST", 4)
+        patch.setattr(iceberg_upkeep, "FEWEST_FILES", 3)
+        yield
