@@ -91,14 +91,29 @@ class Seaweed:
         )
 
 
+@contextmanager
+def running_seaweed() -> Iterator[Seaweed]:
+    """Start a SeaweedFS on free loopback ports."""
+    with tempfile.TemporaryDirectory(prefix="seaweed-") as folder:
+        server = Seaweed(Path(folder), seaweedfs.SeaweedPorts.free())
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
+
+
+@pytest.fixture(scope="session")
+def run_seaweed() -> Callable[..., AbstractContextManager[Seaweed]]:
+    """Start one more SeaweedFS, for a lake of its own."""
+    return running_seaweed
+
+
 @pytest.fixture(scope="session")
 def seaweed() -> Iterator[Seaweed]:
     """One SeaweedFS on free loopback ports, for all tests of this process."""
-    with tempfile.TemporaryDirectory(prefix="seaweed-") as folder:
-        server = Seaweed(Path(folder), seaweedfs.SeaweedPorts.free())
-        server.start()
+    with running_seaweed() as server:
         yield server
-        server.kill()
 
 
 @dataclass
@@ -279,6 +294,12 @@ def running_minio(
 def run_minio() -> Callable[..., AbstractContextManager[MinioServer]]:
     """Start one more MinIO, with TLS for example."""
     return running_minio
+
+
+@pytest.fixture(scope="session")
+def run_postgres() -> Callable[..., AbstractContextManager[PostgresServer]]:
+    """Start one more PostgreSQL, with users and options of its own."""
+    return running_postgres
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,8 @@
 """What a MinIO set up for the lakehouse promises: locks, versions, a user for each role, and TLS."""
 
-import datetime
-import ipaddress
 from io import BytesIO
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
@@ -17,6 +10,7 @@ from minio.error import S3Error
 from lakehouse.adapters import minio_server
 from lakehouse.adapters.object_store import S3Objects
 from lakehouse.errors import LoginError, ServiceUnavailableError
+from tests.certificates import self_signed
 
 pytestmark = pytest.mark.servers
 
@@ -126,29 +120,3 @@ def test_objects_over_tls_need_the_right_authority(run_minio, tmp_path):
         distrustful = S3Objects(server.root.endpoint, access_key, secret_key, "lake", secure=True, ca_file=stranger)
         with pytest.raises(ServiceUnavailableError, match="certificate"):
             distrustful.get("releases/1.json")
-
-
-def self_signed(folder: Path) -> Path:
-    """Write a certificate for 127.0.0.1 and its key where MinIO looks for them; return the certificate's path."""
-    folder.mkdir()
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, folder.name)])
-    now = datetime.datetime.now(datetime.UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "public.crt").write_bytes(built.public_bytes(pem))
-    (folder / "private.key").write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return folder / "public.crt"
