@@ -2,10 +2,12 @@
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -136,6 +138,76 @@ def open_bench(home: Path) -> Bench:
     ensure_folders(settings)
     instance = dg.DagsterInstance.from_config(str(prepare_dagster_home(settings)))
     return Bench(settings, Loop(build(settings), instance))
+
+
+@dataclass
+class Lakes:
+    """Lakes filled once in a test process; each test that starts from one gets it back as it was filled.
+
+    Iceberg's metadata hold absolute paths, so a lake stays in its folder, and what a test made of it is moved away.
+    """
+
+    root: Path
+    folders: dict[Callable[[Bench], None], Path] = field(default_factory=dict)
+    used: int = 0
+
+    def open(self, fill: Callable[[Bench], None]) -> Bench:
+        """Open a lake as `fill` leaves an empty one; whatever was open in its folder must be closed."""
+        folder = self.folders.setdefault(fill, self.root / f"{fill.__name__}-{len(self.folders)}")
+        lake, kept = folder / "lake", folder / "kept"
+        if lake.exists():
+            self.used += 1
+            lake.rename(folder / f"used-{self.used}")
+        if not kept.exists():
+            self._fill(fill, lake, kept)
+        else:
+            shutil.copytree(kept, lake, symlinks=True)
+        return open_bench(lake)
+
+    def _fill(self, fill: Callable[[Bench], None], lake: Path, kept: Path) -> None:
+        lake.mkdir(parents=True)
+        made = open_bench(lake)
+        try:
+            fill(made)
+        finally:
+            made.close()
+        # A copy that broke off is not taken for a whole one.
+        half = kept.with_name("half")
+        shutil.copytree(lake, half, symlinks=True)
+        half.rename(kept)
+
+
+def one_wave(bench: Bench) -> None:
+    """College Scorecard of 2007 is stored."""
+    outcome = bench.loop.ingest(bench.wave(2007))
+    assert outcome.success, outcome.failure
+
+
+def texts(bench: Bench) -> None:
+    """One dataset of text is stored."""
+    outcome = bench.loop.ingest(bench.periodic_texts())
+    assert outcome.success, outcome.failure
+
+
+@pytest.fixture(scope="session")
+def lakes(tmp_path_factory):
+    return Lakes(tmp_path_factory.mktemp("lakes"))
+
+
+@pytest.fixture
+def stored(lakes):
+    """A bench that holds one wave of data."""
+    made = lakes.open(one_wave)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def taught(lakes):
+    """A bench that holds one dataset of text."""
+    made = lakes.open(texts)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -50,8 +50,6 @@ def test_refused_then_accepted_then_stored(bench, tmp_path, capsys):
     assert bench.state() == before
 
 
-def test_a_finding_that_is_not_there_is_not_accepted(bench, tmp_path):
-    key = bench.wave(2007)
-    assert bench.loop.ingest(key).success
+def test_a_finding_that_is_not_there_is_not_accepted(stored):
     with pytest.raises(AcceptanceError, match="no open finding"):
-        accept_finding(bench.settings, key, "PERSONAL_EMAIL", **SAID)
+        accept_finding(stored.settings, "college_scorecard@2007", "PERSONAL_EMAIL", **SAID)

@@ -71,22 +71,37 @@ REFUSED = {
 }
 
 
-@pytest.fixture
-def lakehouse(bench, monkeypatch, capsys):
-    """The command line on a lakehouse that already holds one dataset."""
-    monkeypatch.setenv("LAKEHOUSE_HOME", str(bench.settings.home))
-    monkeypatch.setenv("LAKEHOUSE_STORAGE", "folder")
-    source = bench.settings.home / "source"
-    marks(source / "marks")
-
-    def call(*arguments):
+def called(home, *arguments):
+    """Run a command on the lakehouse in this folder and return its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAKEHOUSE_HOME", str(home))
+        patch.setenv("LAKEHOUSE_STORAGE", "folder")
         with pytest.raises(SystemExit) as ended:
             main([str(argument) for argument in arguments])
-        output = capsys.readouterr()
-        return ended.value.code, output.out + output.err
+    return ended.value.code
 
-    code, text = call("submit", source / "marks")
-    assert code == 0, text
+
+def one_dataset(bench):
+    """A small dataset is stored by the command line."""
+    assert called(bench.settings.home, "submit", marks(bench.settings.home / "source" / "marks")) == 0
+
+
+@pytest.fixture
+def bench(lakes):
+    made = lakes.open(one_dataset)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def lakehouse(bench, capsys):
+    """The command line on a lakehouse that already holds one dataset."""
+
+    def call(*arguments):
+        code = called(bench.settings.home, *arguments)
+        output = capsys.readouterr()
+        return code, output.out + output.err
+
     return call
 
 

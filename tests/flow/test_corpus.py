@@ -30,11 +30,10 @@ def test_a_saved_version_that_is_not_stored_yet_changes_nothing(bench):
     assert corpus(bench) == before > 0
 
 
-def test_an_accepted_dataset_without_tables_yet_stops_nobody(bench):
-    bench.loop.ingest(bench.periodic_texts(seed=1))
-    before = corpus(bench)
-    saved_only(bench, bench.periodic_texts(seed=3, name="murmurs"))
-    assert corpus(bench) == before > 0
+def test_an_accepted_dataset_without_tables_yet_stops_nobody(taught):
+    before = corpus(taught)
+    saved_only(taught, taught.periodic_texts(seed=3, name="murmurs"))
+    assert corpus(taught) == before > 0
 
 
 def test_the_newest_snapshot_replaces_the_one_before(bench):
@@ -47,12 +46,10 @@ def test_the_newest_snapshot_replaces_the_one_before(bench):
     assert set(assemble(parts)["dataset_version"].to_pylist()) == {"10"}
 
 
-def test_a_refused_hand_in_under_a_used_key_takes_nothing_away(bench):
-    key = bench.periodic_texts(seed=1)
-    bench.loop.ingest(key)
-    before = corpus(bench)
-    broken = bench.settings.home / "broken"
-    shutil.copytree(bench.settings.home / "inbox" / key, broken)
+def test_a_refused_hand_in_under_a_used_key_takes_nothing_away(taught):
+    before = corpus(taught)
+    broken = taught.settings.home / "broken"
+    shutil.copytree(taught.settings.home / "inbox" / "echoes@1", broken)
     (broken / "texts" / "echoes" / "documents.jsonl").write_text("")
-    bench.loop.ingest(bench.arrive(broken))
-    assert corpus(bench) == before > 0
+    taught.loop.ingest(taught.arrive(broken))
+    assert corpus(taught) == before > 0

@@ -3,50 +3,43 @@
 from lakehouse.samples import course_records
 
 
-def test_a_wave_becomes_a_version_and_typed_rows_with_their_origin(bench):
-    key = bench.wave(2007)
-    outcome = bench.loop.ingest(key)
-    assert outcome.success, outcome.failure
-    rows = bench.rows("silver.college_scorecard_outcomes")
-    (version,) = bench.state()["versions"]
-    assert len(rows) == len(bench.rows("bronze.college_scorecard_outcomes")) > 5_000
+def test_a_wave_becomes_a_version_and_typed_rows_with_their_origin(stored):
+    rows = stored.rows("silver.college_scorecard_outcomes")
+    (version,) = stored.state()["versions"]
+    assert len(rows) == len(stored.rows("bronze.college_scorecard_outcomes")) > 5_000
     assert {row["dataset_commit"] for row in rows} == {version}
     assert {row["year"] for row in rows} == {2007}
     assert isinstance(rows[0]["earnings_med"], float | None)
 
 
-def test_every_snapshot_says_which_commit_run_and_code_made_it(bench):
-    bench.loop.ingest(bench.wave(2007))
+def test_every_snapshot_says_which_commit_run_and_code_made_it(stored):
     from dagster_project.wiring import lakehouse
 
-    summary = lakehouse(bench.settings).tables.summaries("silver.college_scorecard_outcomes")[-1]
-    (version,) = bench.state()["versions"]
-    (run,) = bench.loop.instance.get_runs()
+    summary = lakehouse(stored.settings).tables.summaries("silver.college_scorecard_outcomes")[-1]
+    (version,) = stored.state()["versions"]
+    (run,) = stored.loop.instance.get_runs()
     assert summary["lakehouse.dataset-commit"] == version
     assert summary["lakehouse.run-id"] == run.run_id
     assert len(summary["lakehouse.code-commit"].removesuffix("+dirty")) == 40
 
 
-def test_the_same_wave_again_changes_nothing(bench):
-    key = bench.wave(2007)
-    bench.loop.ingest(key)
-    before = bench.state()
-    assert bench.loop.ingest(key).success
-    assert bench.state() == before
+def test_the_same_wave_again_changes_nothing(stored):
+    before = stored.state()
+    assert stored.loop.ingest("college_scorecard@2007").success
+    assert stored.state() == before
 
 
-def test_the_same_content_under_another_label_is_the_same_version(bench, tmp_path):
-    bench.loop.ingest(bench.wave(2007))
-    before = bench.state()
+def test_the_same_content_under_another_label_is_the_same_version(stored, tmp_path):
+    before = stored.state()
     from lakehouse.samples import college_scorecard
 
     folder = college_scorecard.write(2007, tmp_path / "again")
     text = (folder / "dataset.yaml").read_text()
     assert 'version: "2007"' in text
     (folder / "dataset.yaml").write_text(text.replace('version: "2007"', 'version: "2007b"'))
-    outcome = bench.loop.ingest(bench.arrive(folder))
+    outcome = stored.loop.ingest(stored.arrive(folder))
     assert outcome.success, outcome.failure
-    after = bench.state()
+    after = stored.state()
     assert after["versions"] == before["versions"]
     assert (
         after["snapshots"]["silver.college_scorecard_outcomes"]
@@ -54,17 +47,16 @@ def test_the_same_content_under_another_label_is_the_same_version(bench, tmp_pat
     )
 
 
-def test_an_unfit_submission_is_refused_on_record_and_goes_no_further(bench, tmp_path):
-    bench.loop.ingest(bench.wave(2007))
-    before = bench.state()
-    outcome = bench.loop.ingest(bench.arrive(course_records.write(tmp_path)))
+def test_an_unfit_submission_is_refused_on_record_and_goes_no_further(stored, tmp_path):
+    before = stored.state()
+    outcome = stored.loop.ingest(stored.arrive(course_records.write(tmp_path)))
     assert not outcome.success
     assert "fit_for_the_archive" in outcome.failure
-    after = bench.state()
+    after = stored.state()
     changed = {name for name, count in after["snapshots"].items() if count != before["snapshots"][name]}
     assert changed == {"archive.submissions", "archive.findings", "archive.fair_indicators"}
     assert after["versions"] == before["versions"]
-    verdicts = {row["submission"]: row["verdict"] for row in bench.rows("archive.submissions")}
+    verdicts = {row["submission"]: row["verdict"] for row in stored.rows("archive.submissions")}
     assert verdicts == {"college_scorecard@2007": "accepted", "course_records@1": "refused"}
 
 

@@ -22,14 +22,6 @@ def current(bench):
     return lakehouse(bench.settings).releases.current().model_version
 
 
-@pytest.fixture
-def taught(bench):
-    """A bench with one dataset of text ingested."""
-    outcome = bench.loop.ingest(bench.periodic_texts())
-    assert outcome.success, outcome.failure
-    return bench
-
-
 def test_a_model_is_trained_measured_and_published_once(taught):
     taught.learns_with(COPYIST)
     outcome = taught.loop.learn("first")

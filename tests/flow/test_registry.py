@@ -38,51 +38,50 @@ def decide(bench, what, *arguments, **options):
     return what(lakehouse(bench.settings), bench.workshop, *arguments, provenance=HERE, **options)
 
 
-def test_a_model_waits_is_approved_rolled_back_and_retired(bench):
-    assert bench.loop.ingest(bench.periodic_texts()).success
-    learn(bench, SHORTER, approval=True)
-    assert current(bench) is None, "it waits for a person"
-    assert "waits for approval" in registering.listed(bench.settings)
+def test_a_model_waits_is_approved_rolled_back_and_retired(taught):
+    learn(taught, SHORTER, approval=True)
+    assert current(taught) is None, "it waits for a person"
+    assert "waits for approval" in registering.listed(taught.settings)
     with pytest.raises(StageError, match="no model is current"):
-        decide(bench, roll_back, None, by="lakehouse", reason="x")
-    first = decide(bench, approve, "gpt-0001", by="lakehouse", reason="read the card")
-    assert current(bench) == "gpt-0001"
-    release = lakehouse(bench.settings).releases.current()
+        decide(taught, roll_back, None, by="lakehouse", reason="x")
+    first = decide(taught, approve, "gpt-0001", by="lakehouse", reason="read the card")
+    assert current(taught) == "gpt-0001"
+    release = lakehouse(taught.settings).releases.current()
     assert release.number == first.release_number
     assert release.pin("gold.model_stages").snapshot_id == first.snapshots["gold.model_stages"]
     with pytest.raises(ApprovalError, match="current version already"):
-        decide(bench, approve, "gpt-0001", by="lakehouse", reason="again")
+        decide(taught, approve, "gpt-0001", by="lakehouse", reason="again")
 
-    learn(bench, COPYIST, approval=False)
-    assert current(bench) == "gpt-0002"
+    learn(taught, COPYIST, approval=False)
+    assert current(taught) == "gpt-0002"
     with pytest.raises(ApprovalError, match="gpt-0002 waits for no approval"):
-        decide(bench, approve, "gpt-0002", by="lakehouse", reason="x")
+        decide(taught, approve, "gpt-0002", by="lakehouse", reason="x")
     with pytest.raises(StageError, match="rollback` first"):
-        decide(bench, retire, "gpt-0002", by="lakehouse", reason="x")
-    assert "recipe.steps: 70 -> 120" in registering.differences(bench.settings, "gpt-0001", "gpt-0002")
+        decide(taught, retire, "gpt-0002", by="lakehouse", reason="x")
+    assert "recipe.steps: 70 -> 120" in registering.differences(taught.settings, "gpt-0001", "gpt-0002")
 
-    decide(bench, roll_back, None, by="lakehouse", reason="writes nonsense")
-    assert current(bench) == "gpt-0001"
-    learn(bench, COPYIST, approval=False)
-    assert current(bench) == "gpt-0001", "the gate does not bring back what a person rolled back"
+    decide(taught, roll_back, None, by="lakehouse", reason="writes nonsense")
+    assert current(taught) == "gpt-0001"
+    learn(taught, COPYIST, approval=False)
+    assert current(taught) == "gpt-0001", "the gate does not bring back what a person rolled back"
     with pytest.raises(StageError, match="no version was current before gpt-0001"):
-        decide(bench, roll_back, None, by="lakehouse", reason="x")
-    decide(bench, roll_back, "gpt-0002", by="lakehouse", reason="it was the prompt")
-    assert current(bench) == "gpt-0002"
-    shown = registering.shown(bench.settings, "gpt-0002")
+        decide(taught, roll_back, None, by="lakehouse", reason="x")
+    decide(taught, roll_back, "gpt-0002", by="lakehouse", reason="it was the prompt")
+    assert current(taught) == "gpt-0002"
+    shown = registering.shown(taught.settings, "gpt-0002")
     assert "rolled back" in shown
     assert "it was the prompt" in shown
 
-    _, page = decide(bench, retire, "gpt-0001", by="lakehouse", reason="outdated")
+    _, page = decide(taught, retire, "gpt-0001", by="lakehouse", reason="outdated")
     text = page.read_text()
     assert "Retired by lakehouse: outdated" in text
     assert "echoes@1" in text
     assert "| gpt | all |" in text
     for what in (retire, roll_back):
         with pytest.raises(StageError, match="retired"):
-            decide(bench, what, "gpt-0001", by="lakehouse", reason="x")
+            decide(taught, what, "gpt-0001", by="lakehouse", reason="x")
     with pytest.raises(CheckpointError, match="no checkpoint 'gpt-0009'"):
-        decide(bench, retire, "gpt-0009", by="lakehouse", reason="x")
+        decide(taught, retire, "gpt-0009", by="lakehouse", reason="x")
 
 
 @pytest.mark.parametrize("name", ["nobody", "training", "anyone", ""])
