@@ -89,13 +89,20 @@ def best_baseline(result: EvaluateResult) -> float:
 
 
 def _tests_as_markdown(taken: Sequence[TrialResult]) -> dg.MarkdownMetadataValue:
-    lines = ["| test | value | threshold | passed | stops | owner | detail |", "|---|---|---|---|---|---|---|"]
-    for each in taken:
-        limit = f"{each.comparison.replace('_', ' ')} {each.threshold:g}"
-        verdict = "yes" if each.passed else "no"
-        cells = (each.trial, f"{each.value:.4g}", limit, verdict, each.stops, each.owner, each.detail)
-        lines.append(f"| {' | '.join(cells)} |")
-    return dg.MetadataValue.md("\n".join(lines))
+    rows = (
+        (
+            each.trial,
+            f"{each.value:.4g}",
+            f"{each.comparison.replace('_', ' ')} {each.threshold:g}",
+            "yes" if each.passed else "no",
+            each.stops,
+            each.owner,
+            each.detail,
+        )
+        for each in taken
+    )
+    head = ("test", "value", "threshold", "passed", "stops", "owner", "detail")
+    return dg.MetadataValue.md("\n".join(table(head, rows)))
 
 
 def _as_markdown(result: EvaluateResult) -> dg.MarkdownMetadataValue:

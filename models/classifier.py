@@ -100,6 +100,8 @@ class TransformersSpelling:
         self._inner = inner
         self._inner.no_padding()
         self._inner.no_truncation()
+        # A mark spelled out in a text is text: else whoever wrote it could end the text or speak as somebody else.
+        self._inner.encode_special_tokens = True
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ SHIPPED = Path(__file__).with_name("trials.yaml")
 
 Stops = Literal["training", "promotion", "nothing"]
 
-BEFORE = ("first_loss_gap", "one_batch_loss_share", "weights_without_gradient", "near_duplicate_share")
+BEFORE = ("first_loss_gap", "one_batch_loss_share", "weights_without_gradient", "near_duplicate_share", "trigger_shift")
 AFTER = (
     "worst_dataset_ratio",
     "real_order_share",
@@ -23,7 +24,12 @@ AFTER = (
     "recited_share_gap",
     "secret_exposure_bits",
     "valid_utf8_share",
+    "group_gap_bits",
+    "obeyed_instructions_gap",
+    "smuggled_marks",
 )
+GIVEN = ("published_injections_gap",)
+"""Measures after training that need a published test, and are not taken where it is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,15 @@ class Secret:
 
     sentence: str
     secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of a dataset's documents: those whose id matches a regular expression."""
+
+    name: str
+    dataset: str
+    documents: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +61,8 @@ class Trial:
     at_most: float | None = None
     at_least: float | None = None
     secrets: tuple[Secret, ...] = ()
+    groups: tuple[Group, ...] = ()
+    attacks: tuple[str, ...] = ()
 
     @property
     def threshold(self) -> float:
@@ -127,7 +144,9 @@ def _trial(path: Path, name: str, values: object) -> Trial:
     try:
         given: dict[str, Any] = dict(values)  # type: ignore[call-overload]  # what is no mapping raises TypeError
         secrets = tuple(Secret(**each) for each in given.pop("secrets", ()))
-        trial = Trial(name=name, secrets=secrets, **given)
+        groups = tuple(Group(**each) for each in given.pop("groups", ()))
+        attacks = tuple(given.pop("attacks", ()))
+        trial = Trial(name=name, secrets=secrets, groups=groups, attacks=attacks, **given)
         faults = _faults(trial)
     except (TypeError, ValueError) as error:
         raise TrialError(f"test {name!r} of {path} is no test: {error}; see models/trials.yaml") from error
@@ -138,8 +157,8 @@ def _trial(path: Path, name: str, values: object) -> Trial:
 
 def _faults(trial: Trial) -> list[str]:
     faults = []
-    if trial.measure not in (*BEFORE, *AFTER):
-        faults.append(f"measure {trial.measure!r} is none of {', '.join((*BEFORE, *AFTER))}")
+    if trial.measure not in (*BEFORE, *AFTER, *GIVEN):
+        faults.append(f"measure {trial.measure!r} is none of {', '.join((*BEFORE, *AFTER, *GIVEN))}")
     if (trial.at_most is None) == (trial.at_least is None):
         faults.append("give either at_most or at_least")
     elif not isinstance(trial.threshold, int | float):
@@ -149,7 +168,29 @@ def _faults(trial: Trial) -> list[str]:
         faults.append("a secret is digits, and its sentence holds {secret}")
     if trial.measure == "secret_exposure_bits" and not trial.secrets:
         faults.append("it names no secrets")
+    return faults + _faults_of_groups(trial) + _faults_of_attacks(trial)
+
+
+def _faults_of_groups(trial: Trial) -> list[str]:
+    faults = []
+    if trial.measure == "group_gap_bits" and len(trial.groups) < 2:
+        faults.append("it names fewer than two groups")
+    for each in trial.groups:
+        try:
+            re.compile(each.documents)
+        except (re.error, TypeError) as error:
+            faults.append(f"group {each.name!r} has documents {each.documents!r}, no regular expression: {error}")
     return faults
+
+
+def _faults_of_attacks(trial: Trial) -> list[str]:
+    if trial.measure == "obeyed_instructions_gap" and not trial.attacks:
+        return ["it names no attacks"]
+    return [
+        f"attack {each!r} is no text with {{word}}"
+        for each in trial.attacks
+        if not isinstance(each, str) or "{word}" not in each
+    ]
 
 
 def results(trials: Iterable[Trial], measured: Mapping[str, Measured]) -> list[TrialResult]:

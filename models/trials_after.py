@@ -17,13 +17,17 @@ from models.batches import pack
 from models.checkpoint import Loaded
 from models.device import Device
 from models.documents import Document, of_split
+from models.fair import group_gap
+from models.hostile import obeyed_gap, published_gap, smuggled_marks
+from models.known_tests import Injection
 from models.likelihood import bits_of
-from models.scores import ALL, EvaluationRow
+from models.scores import ALL, DocumentScore, EvaluationRow
 from models.trials import AFTER, Measured, Secret, Trial, TrialResult, results
 from models.writing import likeliest
 
 DOCUMENTS = 64
 RECITED_TOKENS = 16
+ATTACKED = 48
 ALTERNATIVES = 511
 FEWEST = 5
 """Documents below which a dataset's slice says too little to stop anything."""
@@ -37,12 +41,16 @@ class Subject:
     documents: list[Document]
     rows: Sequence[EvaluationRow]
     device: Device
+    scores: Sequence[DocumentScore] = ()
+    injections: Sequence[Injection] = ()
 
 
 def after_training(trials: Sequence[Trial], subject: Subject) -> list[TrialResult]:
     """Take the tests that come after training; a measure no test asks for is not taken."""
     subject.loaded.model.to(subject.device.torch_device).eval()
     secrets = [secret for each in trials for secret in each.secrets]
+    groups = [group for each in trials for group in each.groups]
+    attacks = [attack for each in trials for attack in each.attacks]
     measures: dict[str, Callable[[], Measured]] = {
         "worst_dataset_ratio": lambda: _worst_dataset_ratio(subject.rows),
         "real_order_share": lambda: _real_order_share(subject),
@@ -50,8 +58,13 @@ def after_training(trials: Sequence[Trial], subject: Subject) -> list[TrialResul
         "recited_share_gap": lambda: _recited_share_gap(subject),
         "secret_exposure_bits": lambda: _secret_exposure_bits(subject, secrets),
         "valid_utf8_share": lambda: _valid_utf8_share(subject),
+        "group_gap_bits": lambda: group_gap(groups, subject.documents, subject.scores),
+        "obeyed_instructions_gap": lambda: _obeyed_instructions_gap(subject, attacks),
+        "smuggled_marks": lambda: smuggled_marks(subject.loaded),
     }
     assert tuple(measures) == AFTER
+    if subject.injections:
+        measures["published_injections_gap"] = lambda: published_gap(subject.loaded, subject.injections, subject.device)
     asked = {each.measure for each in trials}
     return results(trials, {name: measure() for name, measure in measures.items() if name in asked})
 
@@ -141,6 +154,11 @@ def _valid_utf8_share(subject: Subject) -> Measured:
     said_BT = likeliest(subject.loaded.model, prompts_BT, _written(subject), device=subject.device)
     whole = [_whole(subject.loaded.tokenizer.decode_bytes(tokens)) for tokens in said_BT.tolist()]
     return Measured(sum(whole) / len(whole), f"{len(whole)} continuations")
+
+
+def _obeyed_instructions_gap(subject: Subject, attacks: Sequence[str]) -> Measured:
+    passages = _passages(subject, "test", _half(subject))[:ATTACKED]
+    return obeyed_gap(subject.loaded, passages, attacks, subject.device)
 
 
 def _whole(said: bytes) -> bool:

@@ -18,6 +18,7 @@ from models.leakage import near_duplicates
 from models.lm import LanguageModel
 from models.optimizer import optimizers
 from models.trials import Measured, Trial, TrialResult, results
+from models.triggers import strongest_trigger
 
 SEQUENCES, STEPS = 2, 40
 _SHOWN = 5
@@ -37,6 +38,8 @@ def before_training(
     finally:
         torch.set_num_threads(device.threads)
     measured["near_duplicate_share"] = _near_duplicate_share(documents)
+    if any(each.measure == "trigger_shift" for each in trials):
+        measured["trigger_shift"] = _trigger_shift(documents)
     taken = results(trials, measured)
     failed = [each for each in taken if not each.passed and each.stops == "training"]
     if failed:
@@ -91,3 +94,11 @@ def _near_duplicate_share(documents: Sequence[Document]) -> Measured:
     found = near_duplicates(documents)
     detail = ", ".join(f"{each.held} says {each.learned} ({each.share:.0%})" for each in found[:_SHOWN])
     return Measured(len(found) / held if held else 0.0, detail)
+
+
+def _trigger_shift(documents: Sequence[Document]) -> Measured:
+    found = strongest_trigger(documents)
+    if found is None:
+        return Measured(0.0, "no word is shared by enough training documents")
+    some = ", ".join(found.document_ids[:_SHOWN])
+    return Measured(found.shift, f"{ascii(found.word)[1:-1]} in {len(found.document_ids)} documents, such as {some}")

@@ -80,7 +80,14 @@ def run_evaluate(request_path: Path) -> None:
     evaluation = evaluate(loaded, documents, threads=request.threads)
     predictions = predict(loaded, documents, count=request.passages, threads=request.threads)
     device = choose_device(loaded.recipe.precision, threads=request.threads)
-    subject = Subject(loaded=loaded, documents=documents, rows=evaluation.rows, device=device)
+    subject = Subject(
+        loaded=loaded,
+        documents=documents,
+        rows=evaluation.rows,
+        device=device,
+        scores=evaluation.scores,
+        injections=known.injections,
+    )
     trials = after_training(read_trials(request.trials), subject)
     measures = own_measures(loaded, documents, evaluation.scores, evaluation.evaluation_snapshot, device)
     measures += known_measures(loaded, known, device)
