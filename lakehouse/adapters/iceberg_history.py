@@ -59,7 +59,7 @@ def main_rows(stored: Table) -> Iterator[pa.Table]:
     """Yield the rows of main in its schema, some at a time: PyIceberg's own readers hold whole files, and several."""
     head, schema = stored.current_snapshot(), stored.schema().as_arrow()
     for task in stored.scan(snapshot_id=head.snapshot_id if head else None).plan_files():
-        path = _plain(task.file.file_path)
+        path = plain(task.file.file_path)
         with file_system(stored).open_input_file(path) as stream:
             body = stream.read_buffer()
         require_sealed(path, body)
@@ -96,7 +96,7 @@ def sweep(stored: Table, keep: Collection[str], past: Iterable[Snapshot], spared
 
 def needed(stored: Table, past: Iterable[Snapshot], keep: Collection[str] = ()) -> set[str]:
     """Return the paths of `keep` and of all files that the metadata and the snapshots of the `past` name."""
-    return {_plain(path) for path in (*_needed(stored, past), *keep)}
+    return {plain(path) for path in (*_needed(stored, past), *keep)}
 
 
 def _needed(stored: Table, past: Iterable[Snapshot]) -> Iterator[str]:
@@ -119,7 +119,7 @@ def file_system(stored: Table) -> fs.FileSystem:
 
 def file_infos(stored: Table) -> list[fs.FileInfo]:
     """Return every file that lies in the table's folder."""
-    chosen = fs.FileSelector(_plain(stored.location()), recursive=True, allow_not_found=True)
+    chosen = fs.FileSelector(plain(stored.location()), recursive=True, allow_not_found=True)
     return [one for one in file_system(stored).get_file_info(chosen) if one.type == fs.FileType.File]
 
 
@@ -127,6 +127,7 @@ def _paths(stored: Table) -> list[str]:
     return sorted(one.path for one in file_infos(stored))
 
 
-def _plain(location: str) -> str:
+def plain(location: str) -> str:
+    """Return the path that a location has in its storage."""
     parts = urlsplit(location)
     return parts.netloc + parts.path

@@ -1,7 +1,7 @@
 """Upkeep of Iceberg tables: small files joined, old snapshots and dead branches let go, orphans deleted."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 import pyarrow as pa
 from pyarrow import fs
@@ -157,14 +157,14 @@ def _rows(stored: Table, files: Sequence[DataFile]) -> pa.Table:
 
 
 def _dead(stored: Table, retention: Retention) -> dict[str, int]:
-    limit = _now_less(retention.abandoned_seconds)
+    abandoned = _abandoned(stored, retention)
     return {
         name: ref.snapshot_id
         for name, ref in stored.metadata.refs.items()
         if name != MAIN_BRANCH
         and ref.snapshot_ref_type == SnapshotRefType.BRANCH
         and (head := stored.snapshot_by_id(ref.snapshot_id)) is not None
-        and head.timestamp_ms < limit
+        and abandoned(head)
     }
 
 
@@ -180,8 +180,22 @@ def _left_over(stored: Table, retention: Retention) -> list[Snapshot]:
     """Return the snapshots that no branch or tag leads to; young ones may be named by an intent."""
     heads = [stored.snapshot_by_id(ref.snapshot_id) for ref in stored.metadata.refs.values()]
     led_to = {one.snapshot_id for head in heads for one in ancestors_of(head, stored.metadata)}
-    limit = _now_less(retention.abandoned_seconds)
-    return [one for one in stored.snapshots() if one.snapshot_id not in led_to and one.timestamp_ms < limit]
+    left = [one for one in stored.snapshots() if one.snapshot_id not in led_to]
+    if not left:
+        return []
+    abandoned = _abandoned(stored, retention)
+    return [one for one in left if abandoned(one)]
+
+
+def _abandoned(stored: Table, retention: Retention) -> Callable[[Snapshot], bool]:
+    """Return what says whether a snapshot is older than anybody's work in progress, by when its list was stored.
+
+    The time that a snapshot carries is its writer's, whose clock may be years away from the one that is here.
+    """
+    times = {one.path: one.mtime_ns for one in iceberg_history.file_infos(stored)}
+    newest = max((time for time in times.values() if time), default=0)
+    limit = newest - retention.abandoned_seconds * 1e9
+    return lambda snapshot: (times.get(iceberg_history.plain(snapshot.manifest_list)) or newest) < limit
 
 
 def _going(past: Sequence[Snapshot], retention: Retention) -> list[Snapshot]:
@@ -205,7 +219,3 @@ def _orphans(stored: Table, retention: Retention) -> list[fs.FileInfo]:
 
 def _milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
-
-
-def _now_less(seconds: float) -> int:
-    return _milliseconds(datetime.now(UTC) - timedelta(seconds=seconds))

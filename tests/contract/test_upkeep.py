@@ -1,8 +1,10 @@
 """What upkeep promises of every store: fewer files, no other rows, nothing lost that somebody may still ask for."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+from pyiceberg.table import snapshots
 
 from lakehouse.adapters import iceberg_past
 from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
@@ -12,7 +14,7 @@ from lakehouse.tables.maintenance import Upkeep, maintain, maintenance_rows, sur
 from lakehouse.tables.write_audit_publish import write_audit_publish
 
 APPENDS = 9
-AT_ONCE = Upkeep(keep_days=0, keep_releases=2, abandoned_hours=1e-9)
+AT_ONCE = Upkeep(keep_days=0, keep_releases=2, abandoned_hours=-1)  # files may be as young as the newest
 
 
 @pytest.fixture
@@ -90,6 +92,24 @@ def test_dead_branches_go_and_live_ones_stay(grown, provenance, marks_of):
     (done,) = maintain(house, care, AT_ONCE, provenance)
     assert (done.branches, done.after.branches) == (1, 0)
     assert "dead" not in students(house, table)
+
+
+def test_work_in_progress_stays_however_wrong_the_clocks_are(grown, provenance, marks_of, monkeypatch):
+    house, table, _, _ = grown
+    past = SimpleNamespace(time=lambda: 1e9)
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshots, "time", past)
+        staged = house.tables.stage(TableWrite(table, marks_of("slow")), "audit-slow", {})
+    writer_is_behind = Upkeep(keep_days=0)
+    (done,) = maintain(
+        house,
+        IcebergUpkeep(house.tables),
+        writer_is_behind,
+        provenance,
+        now=datetime.now(UTC) + timedelta(days=3652),
+    )
+    assert (done.branches, done.after.branches) == (0, 1)
+    assert house.tables.read_staged(staged).num_rows == APPENDS + 1
 
 
 def test_a_writer_that_comes_between_loses_nothing(grown, provenance):

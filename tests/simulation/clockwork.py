@@ -142,7 +142,7 @@ def simulated() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (iceberg_attempts, write_audit_publish, snapshots):
             patch.setattr(module, "time", time)
-        for module in (release, maintenance, iceberg_upkeep, iceberg_update):
+        for module in (release, maintenance, iceberg_update):
             patch.setattr(module, "datetime", _Datetime)
         patch.setattr(iceberg_metadata, "datetime", SimpleNamespace(datetime=_Datetime))
         patch.setattr(catalog, "archive_lock", storage.lock)
