@@ -1,6 +1,7 @@
 """Whole objects by key: in a local folder, or in one bucket of an S3 server."""
 
 import contextlib
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -185,7 +186,8 @@ class S3Objects:
                 translated = self._translate(key, error)
                 if attempt == ATTEMPTS or not isinstance(translated, ServiceUnavailableError):
                     raise translated from error
-                time.sleep(wait_s)
+                # Jitter, so that clients that failed together do not come back in step.
+                time.sleep(random.uniform(wait_s / 2, wait_s))  # noqa: S311 - no secret
                 wait_s *= 2
         raise AssertionError("unreachable: the last attempt returns or raises")
 

@@ -1,0 +1,104 @@
+"""A bucket that fails three requests in ten, before or after it did them, or hangs up, loses no acknowledged object."""
+
+import random
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+import pytest
+
+from lakehouse.adapters import object_store
+from lakehouse.adapters.object_store import S3Objects
+from lakehouse.errors import ObjectExistsError, ServiceUnavailableError
+
+SEED = 20261127
+SHARE = 0.3
+BUSY = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>simulated</Message></Error>"
+ABSENT = b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code><Message>simulated</Message></Error>"
+
+
+class Bucket(BaseHTTPRequestHandler):
+    """Just enough of S3 for whole objects."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+    def fails(self):
+        """Draw what happens to this request: nothing, or one of three faults."""
+        server = self.server
+        server.requests += 1
+        if not server.failing or server.draw.random() >= SHARE:
+            return None
+        return server.draw.choice(("before", "after", "hang up"))
+
+    def answer(self, status, body=b"", claimed=None):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("ETag", '"0"')
+        self.send_header("Content-Length", str(len(body) if claimed is None else claimed))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_PUT(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        key, fault = urlsplit(self.path).path, self.fails()
+        if fault == "before":
+            return self.answer(503, BUSY)
+        if self.headers.get("If-None-Match") and key in self.server.objects:
+            return self.answer(412)
+        self.server.objects[key] = body
+        if fault == "hang up":
+            self.close_connection = True
+            return None
+        return self.answer(500, BUSY) if fault else self.answer(200)
+
+    def do_GET(self):
+        fault, body = self.fails(), self.server.objects.get(urlsplit(self.path).path)
+        if fault == "before":
+            return self.answer(503, BUSY)
+        if body is None:
+            return self.answer(404, ABSENT)
+        if fault:
+            self.close_connection = True
+            return self.answer(200, body[: len(body) // 2], claimed=len(body))
+        return self.answer(200, body)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(object_store, "FIRST_WAIT_S", 0.001)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
+    server.daemon_threads = True
+    server.draw, server.objects, server.requests, server.failing = random.Random(SEED), {}, 0, True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_what_is_acknowledged_is_there_and_every_call_asks_a_bounded_number_of_times(server):
+    objects = S3Objects(f"127.0.0.1:{server.server_port}", "key", "secret", "lake")
+    kept, given_up = {}, 0
+    for number in range(120):
+        key, body = f"a/{number}", random.Random(number).randbytes(500)
+        before = server.requests
+        try:
+            if number % 2:
+                objects.put_new(key, body)
+            else:
+                objects.put(key, body)
+            kept[key] = body
+            assert objects.get(key) == body, f"seed {SEED}"
+        except ServiceUnavailableError:
+            given_up += 1
+        # Two calls, and the look that tells an own object from another's.
+        assert server.requests - before <= 3 * object_store.ATTEMPTS, f"seed {SEED}"
+    assert given_up < 12, "five attempts are enough but for bad luck"
+    server.failing = False
+    assert {key: objects.get(key) for key in kept} == kept, f"seed {SEED}"
+    with pytest.raises(ObjectExistsError):
+        objects.put_new("a/1", b"other")
