@@ -1,6 +1,7 @@
 """How a snapshot is made: sealed manifests and a sealed list of them, few however old the table grows."""
 
 import threading
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -59,9 +60,15 @@ def make_snapshot(stored: Table, parent: Snapshot | None, change: Change, summar
         parent_snapshot_id=parent.snapshot_id if parent else None,
         manifest_list=maker.listed(manifests, parent, number),
         sequence_number=number,
+        # Catalogs refuse a snapshot from before the last one, and the clock of who wrote that may have been ahead.
+        timestamp_ms=max(int(time.time() * 1000), stored.metadata.last_updated_ms, *_times(stored)),
         summary=maker.summary(parent, change, summary),
         schema_id=stored.metadata.current_schema_id,
     )
+
+
+def _times(stored: Table) -> list[int]:
+    return [one.timestamp_ms for one in stored.snapshots()]
 
 
 class _Maker:

@@ -4,9 +4,8 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from pyiceberg.table import snapshots
 
-from lakehouse.adapters import iceberg_past
+from lakehouse.adapters import iceberg_commit, iceberg_past
 from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
 from lakehouse.errors import NoTableError
 from lakehouse.ports import TableWrite
@@ -98,7 +97,7 @@ def test_work_in_progress_stays_however_wrong_the_clocks_are(grown, provenance, 
     house, table, _, _ = grown
     past = SimpleNamespace(time=lambda: 1e9)
     with monkeypatch.context() as patch:
-        patch.setattr(snapshots, "time", past)
+        patch.setattr(iceberg_commit, "time", past)
         staged = house.tables.stage(TableWrite(table, marks_of("slow")), "audit-slow", {})
     writer_is_behind = Upkeep(keep_days=0)
     (done,) = maintain(

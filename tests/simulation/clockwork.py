@@ -13,7 +13,6 @@ from pyiceberg import catalog as iceberg_catalog
 from pyiceberg.avro import file as avro
 from pyiceberg.catalog import sql
 from pyiceberg.table import metadata as iceberg_metadata
-from pyiceberg.table import snapshots
 from pyiceberg.table import update as iceberg_update
 from pyiceberg.table.metadata import TableMetadataUtil
 from pyiceberg.utils.concurrent import ExecutorFactory
@@ -140,7 +139,7 @@ def simulated() -> Iterator[None]:
         sleep=lambda seconds: storage.NOW[-1].wait(seconds), time=_clock_s, monotonic=_clock_s, perf_counter=_clock_s
     )
     with pytest.MonkeyPatch.context() as patch:
-        for module in (iceberg_attempts, write_audit_publish, snapshots):
+        for module in (iceberg_attempts, iceberg_commit, write_audit_publish):
             patch.setattr(module, "time", time)
         for module in (release, maintenance, iceberg_update):
             patch.setattr(module, "datetime", _Datetime)
