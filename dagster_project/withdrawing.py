@@ -87,7 +87,7 @@ def archive(settings: Settings) -> Archive:
     """Return everything of this machine that a person may be found in."""
     home = settings.home
     owned = [home / name for name in ("archive/datasets", "archive/submissions", "archive/withdrawals", "inbox")]
-    owned += [home / name for name in ("objects", "tables", "models/versions", "keys", "local.env")]
+    owned += [home / name for name in ("objects", "tables", "models/versions", "models/forms", "keys", "local.env")]
     owned += [home / name for name in ("venv", "superset-venv", "tools")]
     if not settings.s3_inbox:
         uploaded = None
@@ -159,7 +159,7 @@ def told(outcome: Outcome) -> str:
     lines = [_of_version(one) for one in plan.versions]
     lines += [f"{key}: refused submission, removed as a whole" for key in plan.refused]
     lines += [f"{key}: its report, masked" for key in plan.reported]
-    lines += [f"{len(plan.uploads)} uploaded objects, removed from their bucket"] * bool(plan.uploads)
+    lines += [f"{len(plan.uploads)} uploads, removed from their bucket"] * bool(plan.uploads)
     lines += [
         f"{place}: {count} mentions left, for it names no such subject" for place, count in plan.elsewhere.items()
     ]

@@ -370,16 +370,6 @@ class Storage(Protocol):
         """Delete what an earlier `purge` could not, where that is possible now; return what is still kept."""
 
 
-class Eraser(Protocol):
-    """What deletes objects of a bucket with every version of them, and tells what it could not."""
-
-    def erase(self, keys: Collection[str]) -> Sequence[Retained]:
-        """Delete these objects with all their versions; return what was kept. Absent ones are no error."""
-
-    def destroy(self, retained: Sequence[Retained]) -> Sequence[Retained]:
-        """Delete what `erase` could not, where that is possible now; return what is still kept."""
-
-
 class QueryEngine(Protocol):
     """SQL over what is published. Errors: QueryError, LoginError, ServiceUnavailableError."""
 
@@ -389,11 +379,28 @@ class QueryEngine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UploadedObject:
-    """An object that somebody uploaded; `etag` changes with its content."""
+    """An object that somebody uploaded; `etag` changes with its content. `version` is said of one that was deleted."""
 
     key: str
     size_bytes: int
     etag: str
+    version: str | None = None
+
+
+class Eraser(Protocol):
+    """What deletes objects of a bucket with every version of them, and tells what it could not."""
+
+    def hidden(self) -> Sequence[UploadedObject]:
+        """Return the newest versions of objects that were deleted and are kept nevertheless, sorted by key."""
+
+    def erase(self, names: Collection[str]) -> Sequence[Retained]:
+        """Delete objects, or all below a name that ends with a slash, with all their versions; return what was kept.
+
+        Absent ones are no error.
+        """
+
+    def destroy(self, retained: Sequence[Retained]) -> Sequence[Retained]:
+        """Delete what `erase` could not, where that is possible now; return what is still kept."""
 
 
 class UploadBucket(Protocol):

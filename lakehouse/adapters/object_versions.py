@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from lakehouse.adapters.s3_client import s3_client, s3_pool
 from lakehouse.errors import LoginError, ServiceUnavailableError
-from lakehouse.ports import Retained
+from lakehouse.ports import Retained, UploadedObject
 
 UNKNOWN = "nobody may ask until when; look at the bucket's lock"
 REFUSED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
@@ -51,9 +52,25 @@ class VersionedBuckets:
             doomed += [(parts.netloc, one) for one in self._old(parts.netloc, prefix)]
         return [kept for bucket, one in doomed for kept in self._destroyed(bucket, _name(one), str(one.version_id))]
 
-    def erase(self, keys: Collection[str]) -> Sequence[Retained]:
-        """Delete objects of the bucket with all their versions and marks of deletion; see `lakehouse.ports.Eraser`."""
-        doomed = [version for key in sorted(set(keys)) for version in self._versions(key)]
+    def hidden(self) -> Sequence[UploadedObject]:
+        """Return what was deleted from the bucket of objects and is kept; see `lakehouse.ports.Eraser`."""
+        found = []
+        for key, versions in groupby(self._kept(""), key=_name):
+            newest, *older = sorted(versions, key=lambda one: one.is_latest != "true")
+            left = [one for one in older if not one.is_delete_marker]
+            if newest.is_delete_marker and left:
+                last = max(left, key=lambda one: str(one.last_modified))
+                found.append(UploadedObject(key, last.size or 0, str(last.etag), str(last.version_id)))
+        return found
+
+    def erase(self, names: Collection[str]) -> Sequence[Retained]:
+        """Delete from the bucket of objects, with marks of deletion as well; see `lakehouse.ports.Eraser`."""
+        doomed = [
+            (_name(one), str(one.version_id or "null"))
+            for name in sorted(set(names))
+            for one in self._kept(name)
+            if name.endswith("/") or _name(one) == name
+        ]
         return [kept for key, version in doomed for kept in self._destroyed(self.objects, key, version)]
 
     def destroy(self, retained: Sequence[Retained]) -> Sequence[Retained]:
@@ -78,11 +95,11 @@ class VersionedBuckets:
         except (MinioException, HTTPError) as error:
             raise self._translated(bucket, error) from error
 
-    def _versions(self, key: str) -> list[tuple[str, str]]:
-        """Return key and version of everything a bucket keeps of one object."""
+    def _kept(self, prefix: str) -> list[Object]:
+        """Return every version and mark of deletion in the bucket of objects, by key."""
         try:
-            found = self._client.list_objects(self.objects, prefix=key, recursive=True, include_version=True)
-            return [(key, str(one.version_id or "null")) for one in found if one.object_name == key]
+            found = self._client.list_objects(self.objects, prefix=prefix or None, recursive=True, include_version=True)
+            return sorted(found, key=_name)
         except (MinioException, HTTPError) as error:
             raise self._translated(self.objects, error) from error
 

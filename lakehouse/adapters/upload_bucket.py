@@ -48,7 +48,7 @@ class S3Uploads:
         """Give an object's bytes to read, exactly those that `one` was seen with."""
         with self._translated(one.key):
             same: dict[str, str | list[str] | tuple[str]] = {"If-Match": f'"{one.etag}"'}
-            answer = self._client.get_object(self.bucket, one.key, request_headers=same)
+            answer = self._client.get_object(self.bucket, one.key, version_id=one.version, request_headers=same)
             try:
                 yield cast("IO[bytes]", answer)
             finally:

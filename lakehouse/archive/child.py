@@ -69,13 +69,14 @@ def reading(place: str) -> None:
 
 
 class _WithoutPandas(MetaPathFinder):
-    """Has pandas not installed: no task needs it, and Arrow loads it on the first array just to know its types.
+    """Has pandas not installed: Arrow loads it on the first array just to know its types, and no task needs that.
 
-    Loading it was a fifth of the processor time in which a small dataset is judged.
+    Loading it was a fifth of the processor time in which a small dataset is judged. The library that reads Croissant
+    packages cannot do without it, so where that one is loaded, pandas is there.
     """
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002 - as Python asks
-        if fullname == "pandas":
+        if fullname == "pandas" and "mlcroissant" not in sys.modules:
             raise ModuleNotFoundError("a task on files from outside does without pandas", name=fullname)
 
 

@@ -67,8 +67,12 @@ class Uploads:
         return [one for one in found if not self._finished(one)]
 
     def lying(self) -> list[tuple[Upload, bool]]:
-        """Return all uploads as they are now, each with whether it is finished, sorted by name; lists the bucket."""
-        return [(one, self._finished(one)) for one in self._found("")]
+        """Return all that lies in the bucket now, unfinished uploads as well, each with whether it is finished."""
+        return [(one, self._finished(one)) for one in self._grouped(self.bucket.objects(""))]
+
+    def deleted(self, objects: Iterable[UploadedObject]) -> list[Upload]:
+        """Return the uploads that deleted objects, sorted by key, belong to."""
+        return list(self._grouped(objects))
 
     def copied(self, upload: Upload, folder: Path) -> Path:
         """Copy an upload into a folder of the caller's; return where it lies. Nothing is kept of that.
@@ -106,9 +110,12 @@ class Uploads:
 
     def _found(self, prefix: str) -> Iterator[Upload]:
         # S3 lists by the bytes of the keys, so what one folder holds comes together.
-        for name, objects in groupby(self.bucket.objects(prefix), key=lambda one: upload_name(one.key)):
-            if name.startswith(".") or name.rstrip("/").endswith(BEING_WRITTEN):
-                continue
+        for upload in self._grouped(self.bucket.objects(prefix)):
+            if not upload.name.startswith(".") and not upload.name.rstrip("/").endswith(BEING_WRITTEN):
+                yield upload
+
+    def _grouped(self, found: Iterable[UploadedObject]) -> Iterator[Upload]:
+        for name, objects in groupby(found, key=lambda one: upload_name(one.key)):
             files = (one for one in objects if not one.key.endswith("/") and not is_junk(one.key))
             if kept := tuple(islice(files, self.limits.entries + 1)):
                 yield Upload(name, kept)

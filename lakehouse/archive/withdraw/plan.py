@@ -83,9 +83,9 @@ class Plan:
     """A withdrawal: whose, why, and every version of the datasets that hold the person. `values` name the person.
 
     `refused` are the keys of submissions that never became a version and hold the person, `reported` those whose report
-    alone does, `unread` those of refused submissions that cannot be read to tell. `uploads` are the keys of objects in
-    the bucket of uploads that go, `uploads_unread` the names of uploads that cannot be read to tell. In a retraction
-    `subject` is ``dataset@version`` and `values` are empty.
+    alone does, `unread` those of refused submissions that cannot be read to tell. `uploads` are the names of
+    uploads that go from their bucket, `uploads_unread` of those that cannot be read to tell. In a retraction `subject`
+    is ``dataset@version`` and `values` are empty.
     """
 
     receipt: str

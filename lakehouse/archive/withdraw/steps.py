@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from lakehouse.archive.upload_queue import upload_name
 from lakehouse.archive.withdraw.archive import Archive
 from lakehouse.archive.withdraw.asides import asides_that_go
 from lakehouse.archive.withdraw.contents import remove_data, remove_from_folder
@@ -248,7 +249,7 @@ class Steps:
         retained = self.archive.storage.purge(places, self._names)
         there = self.archive.uploads
         uploaded = there.eraser.erase(self.plan.uploads) if there is not None and self.plan.uploads else ()
-        gone = len({*self.plan.uploads} - {one.key for one in uploaded})
+        gone = len({*self.plan.uploads} - {upload_name(one.key) for one in uploaded})
         return {"retained": [asdict(one) for one in (*retained, *uploaded)], "uploaded": gone}
 
     def _names(self, key: str, body: bytes) -> bool:

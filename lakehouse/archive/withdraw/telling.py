@@ -44,7 +44,7 @@ def receipt_of(plan: Plan, steps: Mapping[str, Result], *, now: Now, signer: Sig
         "not_removed": mask.structure(list(steps["object versions"]["retained"])),
         "submissions": sorted({*plan.refused, *plan.reported}),
         "submissions_not_read": sorted(plan.unread),
-        "uploaded_objects_removed": steps["object versions"]["uploaded"],
+        "uploads_removed": steps["object versions"]["uploaded"],
         "uploads_not_read": mask.structure(sorted(plan.uploads_unread)),
         "identifiers_followed": [
             {"place": one.place, "seen": one.seen, "followed": one.followed, "why": one.why} for one in plan.followed

@@ -32,26 +32,29 @@ class UploadBin:
 def with_uploads(plan: Plan, bin_: UploadBin, scratch: Path) -> Plan:
     """Return the plan with the uploads that hold the person, or are the version that goes.
 
+    Of deleted uploads the newest version is read, where the bucket keeps it.
+
     Raises:
         BusyError: one that nobody has fetched holds the person; it may be what its owner wants taken in.
         CommitConflictError: an upload changed while it was read.
         ServiceUnavailableError: the storage does not answer, or the disk is full.
     """
     verdict = _of_version(plan) if plan.act == "retraction" else _of_person(plan)
-    keys: list[str] = []
+    names: list[str] = []
     unread: list[str] = []
-    for upload, finished in bin_.uploads.lying():
+    gone = [(upload, True) for upload in bin_.uploads.deleted(bin_.eraser.hidden())]
+    for upload, finished in [*bin_.uploads.lying(), *gone]:
         holds = _judged(bin_.uploads, upload, scratch, verdict)
         if holds is Holds.UNREADABLE:
             unread.append(upload.name)
         elif holds is not Holds.NOTHING and finished:
-            keys += [one.key for one in upload.objects]
+            names.append(upload.name)
         elif holds is not Holds.NOTHING and plan.act == "withdrawal":
             raise BusyError(
                 f"{upload.name!a} waits in the bucket {bin_.bucket} and holds the subject; remove it, or let it be "
                 "taken in (`lakehouse collect`), then withdraw"
             )
-    return replace(plan, uploads=tuple(keys), uploads_unread=tuple(unread))
+    return replace(plan, uploads=tuple(dict.fromkeys(names)), uploads_unread=tuple(dict.fromkeys(unread)))
 
 
 def _judged(uploads: Uploads, upload: Upload, scratch: Path, verdict: Verdict) -> Holds:
