@@ -13,6 +13,7 @@ TOGETHER = frozenset(
         "tests/browser/test_catalogue.py",
         "tests/browser/test_dashboard.py",
         "tests/flow/test_bad_input.py",
+        "tests/flow/test_cluster.py",
         "tests/flow/test_ingest.py",
         "tests/withdrawal/test_forgetting.py",
         "tests/withdrawal/test_retract.py",

@@ -7,4 +7,4 @@ for variable in "${!CATALOG_@}" "${!AWS_@}"; do
     unset "$variable"
   fi
 done
-exec java -XX:MaxRAMPercentage=60 -cp "${CATALOG_JARS:-/opt/catalog/lib}/*" org.apache.iceberg.rest.RESTCatalogServer
+exec java -XX:MaxRAMPercentage=60 -cp "${CATALOG_JARS:-/opt/catalog/lib}/*" "${CATALOG_SERVER:-org.apache.iceberg.rest.RESTCatalogServer}"

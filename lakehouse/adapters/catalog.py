@@ -134,8 +134,9 @@ class IcebergTables:
                 return self.connect()
 
     def close(self) -> None:
-        """Close the connections; the object must not be used afterwards."""
-        self._catalog.close()
+        """Close the connections, if there are any; the object must not be used afterwards."""
+        if "_catalog" in self.__dict__:
+            self._catalog.close()
 
     def ensure(self, table: TableDefinition) -> None:
         """Create namespace and table when absent, with an empty first snapshot so that branches can start."""

@@ -27,7 +27,14 @@ from lakehouse.monitor.retraining import RetrainDecision, decisions_table
 from lakehouse.ports import Provenance, TableWrite
 from lakehouse.samples import college_scorecard
 from lakehouse.tables.gold import RETRAIN_DECISIONS
+from lakehouse.tables.write_audit_publish import Lakehouse
 from models.config import TINY, Recipe
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--whole-loop", action="store_true", help="train models and run Dagster's parts in test_cluster.py"
+    )
 
 
 @dataclass
@@ -36,6 +43,7 @@ class Bench:
 
     settings: Settings
     loop: Loop
+    house: Lakehouse
     recipe: Recipe = TINY
 
     def arrive(self, folder: Path) -> str:
@@ -67,7 +75,9 @@ class Bench:
     def learns_with(self, recipe: Recipe) -> None:
         """Train with this recipe from now on."""
         self.recipe = recipe
-        self.loop = Loop(build(self.settings, workshop=self.workshop), self.loop.instance)
+        self.house.tables.close()
+        self.house = lakehouse(self.settings)
+        self.loop = Loop(build(self.settings, workshop=self.workshop, house=self.house), self.loop.instance)
 
     def periodic_texts(self, *, seed: int = 1, name: str = "echoes", accumulates: str = "waves") -> str:
         """Hand in documents made of words said eight times: easy for attention, impossible for a trigram."""
@@ -113,6 +123,7 @@ class Bench:
 
     def close(self) -> None:
         self.loop.instance.dispose()
+        self.house.tables.close()
 
     def shelf_rows(self, year: int) -> list[str]:
         """The data lines of a wave as it was handed in."""
@@ -132,12 +143,16 @@ class Bench:
 
 
 def open_bench(home: Path) -> Bench:
-    settings = load_settings(
-        {"LAKEHOUSE_HOME": str(home), "LAKEHOUSE_STORAGE": "folder", "LAKEHOUSE_MODEL_RECIPE": "tiny"}
+    return open_with(
+        load_settings({"LAKEHOUSE_HOME": str(home), "LAKEHOUSE_STORAGE": "folder", "LAKEHOUSE_MODEL_RECIPE": "tiny"})
     )
+
+
+def open_with(settings: Settings) -> Bench:
     ensure_folders(settings)
     instance = dg.DagsterInstance.from_config(str(prepare_dagster_home(settings)))
-    return Bench(settings, Loop(build(settings), instance))
+    house = lakehouse(settings)
+    return Bench(settings, Loop(build(settings, house=house), instance), house)
 
 
 @dataclass
@@ -208,6 +223,12 @@ def taught(lakes):
     made = lakes.open(texts)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def bench_with():
+    """Open a lakehouse with other settings than those of plain folders."""
+    return open_with
 
 
 @pytest.fixture

@@ -1,0 +1,37 @@
+"""The content of published tables as hashes that do not depend on who wrote them, when, or in which order."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.tables.gold import MODEL_MEASURES
+from lakehouse.tables.write_audit_publish import Lakehouse
+
+
+def published(
+    house: Lakehouse, apart: Mapping[str, set[str]], rows_apart: pc.Expression | None = None
+) -> dict[str, str]:
+    """Return the hash of every table of the current release, of all columns but those `apart` names for it (or `*`).
+
+    `rows_apart` are rows of the measures of models that are left out.
+    """
+    release = house.releases.current()
+    found: dict[str, str] = {}
+    for name, pin in sorted(release.tables.items()):
+        if pin.snapshot_id is not None:
+            rows = house.tables.read(name, snapshot_id=pin.snapshot_id)
+            if name == MODEL_MEASURES.name and rows_apart is not None:
+                rows = rows.filter(~rows_apart)
+            found[name] = content_hash(rows, apart.get("*", set()) | apart.get(name, set()))
+    return found
+
+
+def content_hash(rows: pa.Table, apart: set[str]) -> str:
+    """Return the SHA-256 of the schema and the sorted rows."""
+    kept = rows.select([name for name in rows.column_names if name not in apart])
+    lines = sorted(json.dumps(row, default=repr, sort_keys=True) for row in kept.to_pylist())
+    schema = "\n".join(f"{field.name} {field.type}" for field in kept.schema)
+    return hashlib.sha256("\n".join([schema, *lines]).encode()).hexdigest()

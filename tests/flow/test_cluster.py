@@ -1,0 +1,198 @@
+"""The loop on the services of compose.yaml, as processes of this machine: the same tables as on the bare machine.
+
+Each profile plays the loop once, and all tests look at that. `--whole-loop` plays more of it, and Dagster's parts too.
+"""
+
+import dataclasses
+import json
+import time
+import urllib.request
+from dataclasses import asdict
+from pathlib import Path
+
+import psycopg
+import pyarrow.compute as pc
+import pytest
+from minio import Minio
+from minio.error import S3Error
+from pyiceberg.catalog.rest import RestCatalog
+
+from dagster_project.services import queries
+from dagster_project.settings import load_settings
+from lakehouse.adapters import seaweedfs
+from lakehouse.archive import inbox
+from lakehouse.samples import college_scorecard
+from models.config import TINY
+from tests.flow.composed import cluster, opened
+from tests.flow.table_hashes import published
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(2400)]
+
+# Learns to copy from five bytes back, which takes about a hundred steps.
+COPYIST = dataclasses.replace(TINY, vocabulary_size=257, context=48, batch=16, steps=120, validate_every=60)
+OUTCOMES = "silver.college_scorecard_outcomes"
+OF_THE_RUN = {
+    "*": {"run_id", "recorded_at", "validated_at", "saved_at", "dataset_commit", "_dataset_commit"},
+    "archive.records": {"record_sha256"},  # of a record that names the commit
+    "gold.model_versions": {"train_seconds", "documents_snapshot"},
+    "gold.training_curve": {"tokens_per_second", "utilisation"},
+}
+"""Who wrote a row and when, and how fast: the columns that two runs of the same loop may differ in."""
+OF_THE_MACHINE = pc.field("measure").isin(["cpu_milliseconds_per_token", "peak_memory_bytes"])
+
+RUNS = "{runsOrError {... on Runs {results {runId status tags {key value}}}}}"
+RUN_SECONDS = 600.0
+
+
+@pytest.fixture(scope="module")
+def whole(request):
+    return request.config.getoption("--whole-loop", default=False)
+
+
+@pytest.fixture(scope="module")
+def played(bench_with, whole):
+    """Play the loop with some settings: one submission to its tables, or all of it; return the tables' hashes."""
+
+    def play(settings) -> dict[str, str]:
+        bench = bench_with(settings)
+        bench.learns_with(COPYIST)
+        steps = [lambda: bench.loop.ingest(bench.wave(2007))]
+        more = [lambda: bench.loop.ingest(bench.periodic_texts()), lambda: bench.loop.learn("first")]
+        try:
+            for step in [*steps, *(more if whole else [])]:
+                outcome = step()
+                assert outcome.success, outcome.failure
+            return published(bench.house, OF_THE_RUN, OF_THE_MACHINE)
+        finally:
+            bench.close()
+
+    return play
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory, run_seaweed, played):
+    """The hashes of all published tables, the loop played on the bare machine's profile."""
+    with run_seaweed() as server:
+        return played(
+            load_settings(
+                {
+                    "LAKEHOUSE_HOME": str(tmp_path_factory.mktemp("bare")),
+                    "LAKEHOUSE_STORAGE_PORTS": json.dumps(asdict(server.ports)),
+                    "LAKEHOUSE_S3_ENDPOINT": seaweedfs.s3_endpoint(server.ports).removeprefix("http://"),
+                    "LAKEHOUSE_CATALOG_URI": seaweedfs.catalog_uri(server.ports),
+                    "LAKEHOUSE_S3_ACCESS_KEY": server.access_key,
+                    "LAKEHOUSE_S3_SECRET_KEY": server.secret_key,
+                }
+            )
+        )
+
+
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory, run_postgres, played):
+    """The services of compose.yaml, and the hashes of all published tables after the loop was played on them."""
+    root = tmp_path_factory.mktemp("compose")
+    with cluster(root, run_postgres, {"LAKEHOUSE_INBOX_SECONDS": "3", "LAKEHOUSE_DRIFT_SECONDS": "3600"}) as made:
+        made.hashes |= played(made.settings("code"))
+        yield made
+
+
+def page(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return answer.read().decode()
+
+
+def test_every_published_table_has_the_content_it_has_on_the_bare_machine(bare, composed):
+    assert len(composed.hashes) > 15
+    assert {name for name in bare if bare[name] != composed.hashes.get(name)} == set()
+    assert composed.hashes == bare
+
+
+def test_the_endpoint_answers_with_the_readers_rights(composed):
+    composed.start("sql")
+    settings = composed.settings("sql")
+    with opened(settings) as house:
+        pin = house.releases.current().pin(OUTCOMES)
+        wanted = house.tables.read(OUTCOMES, snapshot_id=pin.snapshot_id)
+    told = queries(settings).fetch(f"select count(*) as n from lakehouse.{OUTCOMES}")
+    assert told["n"].to_pylist() == [wanted.num_rows]
+
+
+def test_the_catalogue_shows_what_was_stored(composed):
+    composed.start("catalogue")
+    assert "college_scorecard" in page(f"{composed.url('catalogue')}/api/v1/datasets")
+
+
+def test_readers_change_neither_catalog_nor_objects(composed):
+    address = composed.environment("sql")["LAKEHOUSE_CATALOG_URI"]
+    with psycopg.connect(address, password=composed.secret("lake_reader_password")) as connection:
+        assert connection.execute("select count(*) from iceberg_tables").fetchone() > (10,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("delete from iceberg_tables")
+    s3 = Minio(
+        composed.addresses["minio"],
+        access_key=composed.secret("reader_access_key"),
+        secret_key=composed.secret("reader_secret_key"),
+        secure=False,
+        region="us-east-1",
+    )
+    with pytest.raises(S3Error, match="Access Denied"):
+        s3.fput_object("lake", "releases/0.json", __file__)
+
+
+@pytest.mark.parametrize("user", ["dagster", "superset", "lake_reader"])
+def test_a_database_is_closed_to_the_users_of_the_others(composed, user):
+    password = composed.secret("superset_database_password" if user == "superset" else f"{user}_password")
+    for database in {"lake", "dagster", "superset"} - {user, user.removesuffix("_reader")}:
+        address = f"postgresql://{user}@{composed.addresses['postgres']}/{database}"
+        with pytest.raises(psycopg.OperationalError, match="permission denied"):
+            psycopg.connect(address, password=password)
+
+
+def test_the_rest_catalog_shows_what_the_loop_committed(composed):
+    jars = load_settings().home / "tools" / "rest-catalog"
+    if not jars.is_dir():
+        pytest.skip(f"no REST catalog in {jars}; fetch it with `make restcatalog` (needs Maven and Java)")
+    server = Path(__file__).with_name("LoopbackCatalog.java")
+    composed.services["catalog"]["environment"] |= {"CATALOG_JARS": str(jars), "CATALOG_SERVER": str(server)}
+    composed.services["catalog"]["environment"]["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    composed.start("catalog")
+    access = {"s3.access-key-id": composed.secret("reader_access_key")}
+    access |= {"s3.secret-access-key": composed.secret("reader_secret_key"), "s3.endpoint": composed.url("minio")}
+    with opened(composed.settings("code")) as house, RestCatalog("rest", uri=composed.url("catalog"), **access) as rest:
+        for name, pin in house.releases.current().tables.items():
+            table = rest.load_table(name)
+            assert getattr(table.current_snapshot(), "snapshot_id", None) == pin.snapshot_id, name
+        assert rest.load_table(OUTCOMES).scan().to_arrow().num_rows == house.tables.read(OUTCOMES).num_rows > 5_000
+
+
+def test_dagsters_parts_take_an_arrival_to_its_tables(composed, whole):
+    if not whole:
+        pytest.skip("four servers and a run take a minute of processor time: --whole-loop runs them too")
+    for name in ("code", "dagster", "daemon"):
+        composed.start(name)
+    key = inbox.submit(college_scorecard.write(2009, composed.root), composed.home / "inbox").key
+    assert ended_run(composed, key)["status"] == "SUCCESS", composed.told("code")
+    composed.stop("daemon")
+    with opened(composed.settings("code")) as house:
+        assert set(house.tables.read(OUTCOMES)["year"].to_pylist()) == {2007, 2009}
+    composed.start("metrics")
+    told = page(f"{composed.url('metrics')}/metrics")
+    assert 'lakehouse_runs{job="ingest",status="success"} 3.0' in told  # two were played here, one by the daemon
+    assert 'lakehouse_source_answers{source="release"} 1.0' in told
+
+
+def ended_run(made, key: str) -> dict[str, object]:
+    """Ask Dagster's pages until the run that the daemon's sensor asked for because of an arrival has ended."""
+    question = json.dumps({"query": RUNS}).encode()
+    asked = urllib.request.Request(f"{made.url('dagster')}/graphql", question, {"Content-Type": "application/json"})
+    wanted = {("dagster/partition", key), ("dagster/sensor_name", "inbox_sensor")}
+    end = time.monotonic() + RUN_SECONDS
+    while time.monotonic() < end:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            runs = json.load(answer)["data"]["runsOrError"]["results"]
+        for run in runs:
+            caused = wanted <= {(tag["key"], tag["value"]) for tag in run["tags"]}
+            if caused and run["status"] in ("SUCCESS", "FAILURE", "CANCELED"):
+                return run
+        time.sleep(1)
+    pytest.fail(f"no run ended; the daemon said {made.told('daemon')}, the code location {made.told('code')}")
