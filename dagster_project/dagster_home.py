@@ -1,6 +1,7 @@
 """Dagster's instance folder: its settings file, where its runs and events are kept, and where its code is served."""
 
 import os
+import tempfile
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -70,8 +71,9 @@ def _keep(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Write a file unless it says so already; others see the old content or the new one, never half of it."""
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    # Containers that share this folder have the same process ids, so those name nothing of one's own.
+    descriptor, partial = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".part", dir=path.parent)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, mode)
         file.write(text)
-    partial.replace(path)
+    Path(partial).replace(path)

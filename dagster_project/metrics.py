@@ -1,10 +1,11 @@
 """Numbers for Prometheus, read at each scrape from what is kept: Dagster's runs, the current release, statements."""
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster_postgres.utils import DagsterPostgresException
@@ -14,17 +15,20 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import DBAPIError
 
 from dagster_project.dagster_home import prepare_dagster_home
-from dagster_project.jobs import ingest, learn, look_after, maintain
+from dagster_project.jobs import collect, ingest, learn, look_after, maintain
 from dagster_project.settings import Settings
 from dagster_project.wiring import lakehouse, statement_log
 from lakehouse.errors import LakehouseError, NoReleaseError
-from lakehouse.policy.statements import StatementLog
+from lakehouse.policy.statements import VERDICTS, StatementLog
 from lakehouse.tables.release import Release
 from lakehouse.tables.write_audit_publish import Lakehouse
 
-JOBS = tuple(job.name for job in (ingest, learn, look_after, maintain))
+JOBS = tuple(job.name for job in (collect, ingest, learn, look_after, maintain))
 STATUSES = tuple(dg.DagsterRunStatus)
 AWAY = (LakehouseError, DagsterPostgresException, DBAPIError, OSError)
+RECENT = timedelta(minutes=15)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
@@ -35,6 +39,7 @@ class Numbers(Collector):
     house: Lakehouse
     statements: StatementLog
     _rows: tuple[int, dict[str, int]] = field(default=(0, {}), init=False)
+    _away: set[str] = field(default_factory=set, init=False)
 
     def describe(self) -> list[Metric]:
         """Return nothing, so that registering asks no source."""
@@ -52,27 +57,45 @@ class Numbers(Collector):
             told: list[Metric] = []
             try:
                 told = ask()
-            except AWAY:
+            except AWAY as error:
+                self._tell_away(name, error)
                 answers.add_metric([name], 0)
             else:
+                self._tell_back(name)
                 answers.add_metric([name], 1)
             yield from told
         yield answers
 
+    def _tell_away(self, name: str, error: Exception) -> None:
+        """Log why a source is away; once, until it is back, for a scrape comes every few seconds."""
+        if name not in self._away:
+            self._away.add(name)
+            log.warning("source away source=%s error=%s reason=%s", name, type(error).__name__, error)
+
+    def _tell_back(self, name: str) -> None:
+        if name in self._away:
+            self._away.discard(name)
+            log.warning("source back source=%s", name)
+
     def _runs(self) -> list[Metric]:
         counts = GaugeMetricFamily("lakehouse_runs", "Runs that are kept.", labels=["job", "status"])
-        newest = GaugeMetricFamily(
+        succeeded = GaugeMetricFamily(
             "lakehouse_last_success_timestamp_seconds", "When a run of the job last succeeded.", labels=["job"]
         )
+        failed = GaugeMetricFamily(
+            "lakehouse_last_failure_timestamp_seconds", "When a run of the job last failed.", labels=["job"]
+        )
+        ends = ((dg.DagsterRunStatus.SUCCESS, succeeded), (dg.DagsterRunStatus.FAILURE, failed))
         for job in JOBS:
             for status in STATUSES:
                 number = self.instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=[status]))
                 counts.add_metric([job, status.value.lower()], number)
-            done = dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.SUCCESS])
-            for record in self.instance.get_run_records(done, limit=1):
-                if record.end_time is not None:
-                    newest.add_metric([job], record.end_time)
-        return [counts, newest]
+            for status, newest in ends:
+                ended = dg.RunsFilter(job_name=job, statuses=[status])
+                for record in self.instance.get_run_records(ended, limit=1):
+                    if record.end_time is not None:
+                        newest.add_metric([job], record.end_time)
+        return [counts, succeeded, failed]
 
     def _release(self) -> list[Metric]:
         try:
@@ -102,9 +125,12 @@ class Numbers(Collector):
         return self._rows[1]
 
     def _statements(self) -> list[Metric]:
-        counts = GaugeMetricFamily("lakehouse_statements", "Newest SQL statements that are kept.", labels=["verdict"])
-        for row in self.statements.rows().group_by("verdict").aggregate([([], "count_all")]).to_pylist():
-            counts.add_metric([row["verdict"]], row["count_all"])
+        counts = GaugeMetricFamily(
+            "lakehouse_recent_statements", "SQL statements that ended in the last 15 minutes.", labels=["verdict"]
+        )
+        ended = self.statements.ended_since(datetime.now(UTC) - RECENT)
+        for verdict in VERDICTS:
+            counts.add_metric([verdict], ended[verdict])
         return [counts]
 
 

@@ -8,9 +8,11 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ NEWEST = 50_000
 """Statements that are shown in SQL; the files hold all that are kept."""
 
 WAITING = 10_000
+BLOCK_BYTES = 65_536
+VERDICTS = ("answered", "refused", "denied", "failed", "cancelled", "late", "busy")
 SCHEMA_COLUMNS: list[tuple[str, pa.DataType]] = [
     ("asked_at", pa.timestamp("ms")),
     ("user_name", pa.string()),
@@ -39,7 +43,7 @@ SCHEMA = pa.schema(SCHEMA_COLUMNS)
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement as it was asked. `verdict` is answered, refused, denied, failed, cancelled, late or busy."""
+    """One statement as it was asked. `verdict` is one of VERDICTS."""
 
     asked_at: datetime
     user_name: str
@@ -93,6 +97,24 @@ class StatementLog:
         known = [row for line in reversed(lines[-NEWEST:]) if line and (row := _read(line)) is not None]
         return pa.Table.from_pylist(known, schema=SCHEMA)
 
+    def ended_since(self, moment: datetime) -> Counter[str]:
+        """Return how many statements ended since a moment (with time zone), by verdict: at most the newest 50,000.
+
+        Statements are written as they end, so only the ends of the files are read.
+        """
+        self.flush()
+        first, counts = moment.astimezone(UTC).replace(tzinfo=None), Counter[str]()
+        # One that was asked before midnight stands in that day's file.
+        for file in self._files()[-2:]:
+            for line in islice(_lines_backwards(file), NEWEST):
+                row = _read(line)
+                if row is None:
+                    continue
+                if row["asked_at"] + timedelta(seconds=row["seconds"]) < first:
+                    break
+                counts[row["verdict"]] += 1
+        return counts
+
     def flush(self) -> None:
         """Return when everything recorded so far is written."""
         self._waiting.join()
@@ -131,6 +153,24 @@ class StatementLog:
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob(f"{PREFIX}*{SUFFIX}"))
+
+
+def _lines_backwards(path: Path) -> Iterator[str]:
+    """Yield the whole lines of a file, the last one first, reading no further than is asked for."""
+    with path.open("rb") as file:
+        place, rest = file.seek(0, os.SEEK_END), b""
+        ended = False  # what stands after the last line's end is still being written
+        while place > 0:
+            size = min(BLOCK_BYTES, place)
+            place = file.seek(place - size)
+            first, *lines = (file.read(size) + rest).split(b"\n")
+            if lines and not ended:
+                lines.pop()
+                ended = True
+            yield from (line.decode("utf-8", "replace") for line in reversed(lines) if line)
+            rest = first
+        if ended and rest:
+            yield rest.decode("utf-8", "replace")
 
 
 def _read(line: str) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """Dagster's own files: what they say for one machine and for a cluster, and that no password is in them."""
 
 import stat
+from pathlib import Path
 
 import pytest
 import yaml
@@ -52,6 +53,22 @@ def test_preparing_again_writes_nothing(tmp_path):
     before = {path.name: path.stat().st_mtime_ns for path in home.iterdir()}
     prepare_dagster_home(made)
     assert {path.name: path.stat().st_mtime_ns for path in home.iterdir()} == before
+
+
+def test_containers_that_start_together_and_have_the_same_process_id_both_write(tmp_path, monkeypatch):
+    made = on_postgres(tmp_path, dagster_code="code:4000")
+    replace, others = Path.replace, [True]
+
+    def late(self, target):
+        if others:
+            others.pop()
+            prepare_dagster_home(made)  # the other container is through before this one goes on
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", late)
+    home = prepare_dagster_home(made)
+    assert not others
+    assert {path.name for path in home.iterdir()} == {"dagster.yaml", "workspace.yaml", "pgpass"}
 
 
 @pytest.mark.parametrize(
