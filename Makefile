@@ -9,7 +9,7 @@ COMPILE  := uv pip compile --quiet --universal --python-version 3.11 --generate-
 MINIO    := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check bench simulate lock docs minio restcatalog clean
+.PHONY: help setup demo up down status test check bench simulate lock docs minio restcatalog spark clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,7 +52,8 @@ simulate: testsetup ## Play SEEDS seeded histories of faults (10,000)
 
 lock: ## Resolve the lock files again
 	$(COMPILE) pyproject.toml -o requirements.lock
-	$(COMPILE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra spark -c requirements.lock -o requirements-spark.lock
+	$(COMPILE) pyproject.toml --extra spark --extra dev -c requirements.lock -o requirements-dev.lock
 	cd superset && $(COMPILE) pyproject.toml -o requirements.lock
 	cd superset && $(COMPILE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 
@@ -72,6 +73,9 @@ restcatalog: ## Fetch Iceberg's REST catalog server from Maven (tests use it)
 	@command -v mvn >/dev/null || { echo "Maven fetches it: https://maven.apache.org" >&2; exit 64; }
 	@mvn -q -B -f compose/catalog/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
 	  -DoutputDirectory=$(abspath $(HOME_DIR))/tools/rest-catalog
+
+spark: ## Install Spark, and fetch the jars it needs, for LAKEHOUSE_ENGINE=spark
+	@python3 dagster_project/bootstrap.py spark
 
 clean: down ## Remove all data, environments and secrets of this checkout
 	rm -rf $(HOME_DIR)

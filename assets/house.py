@@ -14,7 +14,7 @@ from lakehouse.archive.shelf import Shelf
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import LakehouseError, NoReleaseError, TransientError
 from lakehouse.markdown import plain, table
-from lakehouse.ports import DatasetVersion, DatasetVersions, Provenance, TableWrite
+from lakehouse.ports import AnyWrite, DatasetVersion, DatasetVersions, FarMaker, Provenance, TableWrite
 from lakehouse.tables.gold import GOLD, LOADS
 from lakehouse.tables.register import REGISTER
 from lakehouse.tables.release import Release
@@ -40,6 +40,13 @@ class Origin:
         return Provenance(run_id=context.run.run_id, code_commit=self.code_commit, **known)
 
 
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What makes rows where this machine's memory ends; nothing, where all are made here."""
+
+    maker: FarMaker | None = None
+
+
 @contextmanager
 def failures() -> Iterator[None]:
     """Turn a transient error into a bounded retry and a permanent one into a failure that ends the run.
@@ -60,7 +67,7 @@ def failures() -> Iterator[None]:
 
 def commit(
     house: Lakehouse,
-    writes: Sequence[TableWrite],
+    writes: Sequence[AnyWrite],
     *,
     key: str,
     provenance: Provenance,

@@ -1,21 +1,32 @@
 """Writes an accepted version into Iceberg: bronze as submitted, silver typed, and the documents models learn from."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 import pyarrow.compute as pc
 
-from assets.house import Origin, commit, failures, preview, read_released, submissions, with_run
+from assets.house import (
+    Engine,
+    Origin,
+    commit,
+    current_release,
+    failures,
+    preview,
+    read_released,
+    submissions,
+    with_run,
+)
 from assets.leaks import without_leaks
 from assets.learning import Permission, document_parts
 from assets.promises import KEPT, inspection, records, require_kept, verdict
 from assets.version import dataset_record, dataset_version, saved_version
 from lakehouse.archive.eds import Description
-from lakehouse.archive.layers import bronze_writes, load_rows, silver_writes
+from lakehouse.archive.layers import Far, bronze_writes, load_rows, silver_writes
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.terms import personal_columns, terms_rows
-from lakehouse.ports import DatasetVersion, DatasetVersions, TableWrite
+from lakehouse.definition import TableDefinition
+from lakehouse.ports import AnyWrite, Change, DatasetVersion, DatasetVersions, FarRows, TableWrite
 from lakehouse.tables.documents import assemble, documents_sha256
 from lakehouse.tables.expectations.book import Expectations
 from lakehouse.tables.gold import DOCUMENTS, LOADS
@@ -75,12 +86,14 @@ def silver_tables(
     house: dg.ResourceParam[Lakehouse],
     origin: dg.ResourceParam[Origin],
     expectations: dg.ResourceParam[Expectations],
+    engine: dg.ResourceParam[Engine],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """The same rows in the types of their data dictionary, published together or not at all."""
     with failures():
         description, version = _accepted(shelf, versions, context.partition_key)
         found = inspection(house, expectations, version)
-        writes = silver_writes(shelf.landed(context.partition_key).folder, description, version, found.sift)
+        folder, far = shelf.landed(context.partition_key).folder, _far(house, engine, expectations)
+        writes = silver_writes(folder, description, version, found.sift, far)
     yield verdict(found)
     with failures():
         published = _row_counts(house, version)["silver"] > 0
@@ -133,6 +146,23 @@ def documents(
     yield dg.AssetCheckResult(check_name=APART.name, passed=shared == 0, metadata={"texts_that_repeat": shared})
 
 
+def _far(house: Lakehouse, engine: Engine, expectations: Expectations) -> Far:
+    """Return what makes silver tables of published bronze rows on other machines, where there is such an engine.
+
+    Tables with promises are made here: those are judged over all rows of a version at once.
+    """
+
+    def made(
+        bronze: TableDefinition, silver: TableDefinition, where: Mapping[str, str], change: Change
+    ) -> FarRows | None:
+        pin = current_release(house).tables.get(bronze.name)
+        if engine.maker is None or expectations.of(silver.name) is not None or pin is None or pin.snapshot_id is None:
+            return None
+        return engine.maker.make(silver, bronze.name, pin.snapshot_id, where, change)
+
+    return made
+
+
 def _accepted(shelf: Shelf, versions: DatasetVersions, key: str) -> tuple[Description, DatasetVersion]:
     version = saved_version(shelf, versions, key)
     description = shelf.judge(key).description
@@ -146,7 +176,7 @@ def _commit(
     origin: Origin,
     layer: str,
     version: DatasetVersion,
-    writes: list[TableWrite],
+    writes: Sequence[AnyWrite],
     *,
     beside: tuple[TableWrite, ...] = (),
 ) -> None:
@@ -172,12 +202,10 @@ def _row_counts(house: Lakehouse, version: DatasetVersion) -> Counter[str]:
     return counts
 
 
-def _loaded(writes: list[TableWrite], version: DatasetVersion, description: Description) -> dg.MaterializeResult[None]:
-    largest = max(writes, key=lambda write: write.rows.num_rows)
-    # What Dagster keeps of a run is not asked for its purpose, so it holds no column that names or exposes people.
-    part = largest.table.name.split(".", 1)[1].removeprefix(f"{version.dataset}_")
-    personal = personal_columns(description).get(part, frozenset())
-    shown = [name for name in largest.rows.column_names if name not in personal]
+def _loaded(
+    writes: Sequence[AnyWrite], version: DatasetVersion, description: Description
+) -> dg.MaterializeResult[None]:
+    here = [write for write in writes if isinstance(write, TableWrite)]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(write.rows.num_rows for write in writes),
@@ -185,7 +213,17 @@ def _loaded(writes: list[TableWrite], version: DatasetVersion, description: Desc
             "dataset_version": dg.MetadataValue.asset(dataset_version.key),
             "dataset_commit": version.commit,
             "dataset_tag": version.tag,
-            "preview": preview(largest.rows.select(shown)),
+            **({"preview": _shown(here, version, description)} if here else {}),
         },
         data_version=dg.DataVersion(version.commit),
     )
+
+
+def _shown(writes: Sequence[TableWrite], version: DatasetVersion, description: Description) -> dg.MarkdownMetadataValue:
+    """Return the first rows of the largest table that was made here."""
+    largest = max(writes, key=lambda write: write.rows.num_rows)
+    # What Dagster keeps of a run is not asked for its purpose, so it holds no column that names or exposes people.
+    part = largest.table.name.split(".", 1)[1].removeprefix(f"{version.dataset}_")
+    personal = personal_columns(description).get(part, frozenset())
+    shown = [name for name in largest.rows.column_names if name not in personal]
+    return preview(largest.rows.select(shown))

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,13 +56,22 @@ SUPERSET_TESTS = Environment(
     60,
     with_project=False,
 )
+SPARK = Environment(
+    "venv", PROJECT / "requirements-spark.lock", "the lakehouse, and Spark (pyspark, 330 MB)", 240, with_project=True
+)
 TARGETS = {
     "demo": (LAKEHOUSE, SUPERSET),
     "test": (TESTS, SUPERSET_TESTS),
     "lakehouse": (LAKEHOUSE,),
     "superset": (SUPERSET,),
+    "spark": (SPARK,),
 }
-WITH_TESTS = {LAKEHOUSE: TESTS, SUPERSET: SUPERSET_TESTS}
+# What also satisfies an environment, because it holds more.
+WITH_MORE = {LAKEHOUSE: (SPARK, TESTS), SPARK: (TESTS,), SUPERSET: (SUPERSET_TESTS,)}
+WITH_JARS = ("test", "spark")
+JARS_LIST = PROJECT / "lakehouse" / "adapters" / "spark_jars.txt"
+MAVEN_CENTRAL = "https://repo.maven.apache.org/maven2/"
+JAR_SECONDS = 60.0
 
 
 def main() -> int:
@@ -73,7 +83,10 @@ def main() -> int:
     parser.add_argument("--home", default=os.environ.get("LAKEHOUSE_HOME", ".lakehouse"))
     arguments = parser.parse_args()
     home = (PROJECT / arguments.home).resolve()
-    return install(TARGETS[arguments.target], home)
+    code = install(TARGETS[arguments.target], home)
+    if code == 0 and arguments.target in WITH_JARS:
+        code = fetch_jars(home / "tools" / "jars")
+    return code
 
 
 def install(environments: tuple[Environment, ...], home: Path) -> int:
@@ -95,6 +108,32 @@ def install(environments: tuple[Environment, ...], home: Path) -> int:
         code = _install_one(environment, home, python)
         if code:
             return code
+    return 0
+
+
+def fetch_jars(folder: Path) -> int:
+    """Fetch the jars that Spark loads and that are not there yet, each judged by its hash; return the exit code."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for line in JARS_LIST.read_text(encoding="utf-8").splitlines():
+        if line[:1] in ("", "#"):
+            continue
+        digest, path = line.split()
+        jar = folder / path.rsplit("/", 1)[-1]
+        if jar.is_file() and hashlib.sha256(jar.read_bytes()).hexdigest() == digest:
+            continue
+        print(f"  fetching {jar.name} for Spark", flush=True)
+        try:
+            with urllib.request.urlopen(MAVEN_CENTRAL + path, timeout=JAR_SECONDS) as answer:  # noqa: S310 - https above
+                body = answer.read()
+        except OSError as error:
+            print(f"  {MAVEN_CENTRAL}{path} cannot be fetched ({error}); try again.", file=sys.stderr)
+            return EXIT_INSTALL
+        if hashlib.sha256(body).hexdigest() != digest:
+            print(f"  {MAVEN_CENTRAL}{path} is not the file it should be ({digest}); try again.", file=sys.stderr)
+            return EXIT_INSTALL
+        part = jar.with_suffix(".part")
+        part.write_bytes(body)
+        part.replace(jar)
     return 0
 
 
@@ -184,8 +223,8 @@ def _current(environment: Environment, home: Path) -> bool:
 
 
 def _accepted(environment: Environment) -> set[str]:
-    """Return digests that satisfy an environment: its own, and for the runtime also the one with the test tools."""
-    return {_digest(environment)} | ({_digest(WITH_TESTS[environment])} if environment in WITH_TESTS else set())
+    """Return digests that satisfy an environment: its own, and those of environments that hold it and more."""
+    return {_digest(one) for one in (environment, *WITH_MORE.get(environment, ()))}
 
 
 def _stamp(environment: Environment, home: Path) -> Path:

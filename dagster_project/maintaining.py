@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from assets.house import commit
 from dagster_project.settings import Settings, code_commit
-from dagster_project.wiring import care, lakehouse, upkeep
+from dagster_project.wiring import care, lakehouse, require_engine, upkeep
 from lakehouse.ports import Provenance, TableWrite
 from lakehouse.tables.gold import MAINTENANCE
 from lakehouse.tables.maintenance import maintain, maintenance_rows, survey
@@ -14,6 +14,7 @@ from lakehouse.tables.withdrawals import require_none_open
 
 def show_surplus(settings: Settings) -> int:
     """Print what every published table is made of and could do without; return the exit code."""
+    require_engine(settings)
     for table, state, surplus in survey(lakehouse(settings), care(settings), upkeep(settings)):
         sys.stdout.write(
             f"{table}: {state.data_files} data files ({surplus.small_files} to join), {state.snapshots} snapshots in "
@@ -26,6 +27,7 @@ def show_surplus(settings: Settings) -> int:
 
 def maintain_now(settings: Settings) -> int:
     """Take care of every published table, print the numbers before and after, and return the exit code."""
+    require_engine(settings)
     house = lakehouse(settings)
     require_none_open(house.objects)
     provenance = Provenance(run_id=f"maintain {uuid4()}", code_commit=code_commit())

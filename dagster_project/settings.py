@@ -68,6 +68,18 @@ class Settings(BaseModel):
     catalog_password: SecretStr = Field(SecretStr(""), description="Password of that database's user.")
     catalog_warehouse: str = Field("s3://icewh", description="Warehouse name in that catalog.")
 
+    engine: Literal["local", "spark"] = Field(
+        "local", description="What does the heavy work on tables: this process, or Spark (`make spark`)."
+    )
+    spark_master: str = Field(
+        "local[*]",
+        pattern=r"^(local(\[(\*|[0-9]+)\])?|spark://.+)$",
+        description="Where Spark runs: local[n] in a process here, or spark://host:port.",
+    )
+    spark_host: str = Field("127.0.0.1", description="Address under which Spark's workers reach this machine.")
+    spark_memory: str = Field("2g", pattern=r"^[0-9]+[mg]$", description="Memory of Spark's own process here.")
+    spark_jars: Path | None = Field(None, description="Folder of its jars; empty: where `make spark` puts them.")
+
     sql_uri: str = Field("", description="Address of the SQL engine, grpc://host:port or grpc+tls://host:port.")
     sql_user: str = Field("lakehouse", description="User of the SQL engine.")
     sql_password: SecretStr = Field(SecretStr(""), description="Password of that user.")

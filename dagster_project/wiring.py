@@ -4,16 +4,18 @@ from functools import partial
 from pathlib import Path
 
 from assets.gate import Gate
-from assets.house import Origin
+from assets.house import Engine, Origin
 from assets.learning import Permission
 from assets.workshop import KnownTestsFolder, Workshop
 from dagster_project.judging import fair_gate, rule_packs
-from dagster_project.settings import PREFIX, PROJECT, Settings, code_commit
+from dagster_project.settings import PREFIX, PROJECT, Settings, code_commit, machine_environment
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.catalog_address import is_database
 from lakehouse.adapters.datalad import DataladVersions
 from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
 from lakehouse.adapters.object_store import LocalObjects, S3Objects
+from lakehouse.adapters.spark_needs import require_pyspark
+from lakehouse.adapters.spark_session import CatalogPlace, SparkPlace
 from lakehouse.adapters.upload_bucket import S3Uploads
 from lakehouse.archive.identifiers import Naming
 from lakehouse.archive.shelf import Shelf
@@ -45,6 +47,19 @@ def lakehouse(settings: Settings) -> Lakehouse:
     return Lakehouse(tables=_tables(settings), objects=objects, releases=ReleaseLog(objects, publishable_views))
 
 
+def catalog_place(settings: Settings) -> CatalogPlace:
+    """Return where the catalog and its files are."""
+    scheme = "https" if settings.s3_secure else "http"
+    return CatalogPlace(
+        settings.catalog_uri,
+        warehouse=settings.catalog_warehouse,
+        s3_endpoint=f"{scheme}://{settings.s3_endpoint}",
+        access_key=settings.s3_access_key.get_secret_value(),
+        secret_key=settings.s3_secret_key.get_secret_value(),
+        password=settings.catalog_password.get_secret_value(),
+    )
+
+
 def _tables(settings: Settings) -> IcebergTables:
     """Return the tables of the catalog at the address in the settings, a database's or a REST server's."""
     make = (
@@ -67,7 +82,47 @@ def care(settings: Settings) -> TableUpkeep:
     """Return who takes care of the tables."""
     tables = lakehouse(settings).tables
     assert isinstance(tables, IcebergTables), "the only tables there are"
+    if settings.engine == "spark":
+        require_pyspark()  # which is not in every environment
+        from lakehouse.adapters.spark_upkeep import SparkUpkeep
+
+        return SparkUpkeep(tables, spark(settings))
     return IcebergUpkeep(tables)
+
+
+def engine(settings: Settings) -> Engine:
+    """Return what makes rows where this machine's memory ends, if the settings choose one."""
+    if settings.engine == "local":
+        return Engine()
+    require_pyspark()  # which is not in every environment
+    from lakehouse.adapters.spark_making import SparkMaker
+
+    tables = lakehouse(settings).tables
+    assert isinstance(tables, IcebergTables), "the only tables there are"
+    return Engine(SparkMaker(tables, spark(settings)))
+
+
+def spark(settings: Settings) -> SparkPlace:
+    """Return Spark on the same catalog and files; raise UnknownSettingError when it could not use them."""
+    if settings.storage == "folder":
+        raise UnknownSettingError(
+            f"{PREFIX}ENGINE is 'spark', but {PREFIX}STORAGE is 'folder', whose catalog is a file for one program; "
+            f"choose bundled or external storage, or {PREFIX}ENGINE=local"
+        )
+    return SparkPlace(
+        catalog_place(settings),
+        jars=settings.spark_jars or settings.home / "tools" / "jars",
+        environment=machine_environment(),
+        master=settings.spark_master,
+        host=settings.spark_host,
+        memory=settings.spark_memory,
+    )
+
+
+def require_engine(settings: Settings) -> None:
+    """Raise an error that says what to do when what the settings choose for heavy work cannot be started here."""
+    if settings.engine == "spark":
+        spark(settings).require()
 
 
 def upkeep(settings: Settings) -> Upkeep:
@@ -164,6 +219,7 @@ def resources(settings: Settings) -> dict[str, object]:
         "house": lakehouse(settings),
         "care": care(settings),
         "upkeep": upkeep(settings),
+        "engine": engine(settings),
         "versions": versions(settings),
         "naming": naming(settings),
         "workshop": workshop(settings),

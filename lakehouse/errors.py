@@ -295,6 +295,24 @@ class ServiceUnavailableError(TransientError):
     exit_code = 50
 
 
+class NoJavaError(PermanentError):
+    """Spark is asked for, and there is no Java that runs it."""
+
+    exit_code = 65
+
+
+class NoSparkError(PermanentError):
+    """Spark is asked for, and it or one of its jars is missing or not the one asked for."""
+
+    exit_code = 66
+
+
+class SparkError(PermanentError):
+    """Spark could not do what it was asked; the message is its own."""
+
+    exit_code = 67
+
+
 class QueueFullError(TransientError):
     """Too many uploads wait to be fetched."""
 

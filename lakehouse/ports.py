@@ -49,6 +49,34 @@ class TableWrite:
     mode: Literal["append", "replace"] = "append"
 
 
+Change = Callable[[pa.Table], pa.Table]
+"""Makes rows of one table from rows of another, some at a time; it may be sent to other machines."""
+
+
+@dataclass(frozen=True, slots=True)
+class FarRows:
+    """Rows that were made on other machines: files of the table that no snapshot names yet.
+
+    `broken` are the promises of the table's key that they break, one line each; `files` is for the store alone.
+    """
+
+    num_rows: int
+    broken: tuple[str, ...] = ()
+    files: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FarWrite:
+    """Such rows for one table, which they join."""
+
+    table: TableDefinition
+    rows: FarRows
+    mode: Literal["append"] = "append"
+
+
+AnyWrite = TableWrite | FarWrite
+
+
 @dataclass(frozen=True, slots=True)
 class StagedWrite:
     """Rows that lie on an audit branch, not yet visible on main. `base` is where main was when it was cut."""
@@ -185,7 +213,7 @@ class TableStore(Protocol):
     def ensure(self, table: TableDefinition) -> None:
         """Create namespace and table when absent, with an empty first snapshot so that branches can start."""
 
-    def stage(self, write: TableWrite, branch: str, summary: Mapping[str, str]) -> StagedWrite:
+    def stage(self, write: AnyWrite, branch: str, summary: Mapping[str, str]) -> StagedWrite:
         """Write rows to a fresh `branch` cut from main; a left-over branch of that name is dropped first."""
 
     def read_staged(self, staged: StagedWrite) -> pa.Table:
@@ -242,6 +270,19 @@ class TableStore(Protocol):
 
     def summaries(self, table: str) -> list[Mapping[str, str]]:
         """Return summaries of main's newest snapshots, at least 16, oldest first, each with ``snapshot-id`` added."""
+
+
+class FarMaker(Protocol):
+    """Makes rows where one machine's memory ends."""
+
+    def make(
+        self, into: TableDefinition, source: str, snapshot_id: int, where: Mapping[str, str], change: Change
+    ) -> FarRows:
+        """Return what `change` makes of the rows of a snapshot of `source` whose columns equal `where`.
+
+        Raises ChecksumError for a damaged file, SchemaError when `change` does or its rows do not fit `into`.
+        """
+        ...
 
 
 class TableUpkeep(Protocol):

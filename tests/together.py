@@ -12,6 +12,7 @@ TOGETHER = frozenset(
     {
         "tests/browser/test_catalogue.py",
         "tests/browser/test_dashboard.py",
+        "tests/contract/test_spark.py",
         "tests/flow/test_bad_input.py",
         "tests/flow/test_cluster.py",
         "tests/flow/test_ingest.py",

@@ -50,7 +50,7 @@ from lakehouse.errors import (
     SchemaError,
     TransientError,
 )
-from lakehouse.ports import Cleaned, Rewritten, RowCounts, StagedWrite, TablePointer, TableWrite
+from lakehouse.ports import AnyWrite, Cleaned, Rewritten, RowCounts, StagedWrite, TablePointer, TableWrite
 from lakehouse.tables.lock import archive_lock
 
 TURN_S = 20.0
@@ -170,10 +170,11 @@ class IcebergTables:
                 held.enter_context(archive_lock(self._lock_file.with_suffix(".turn"), timeout_s=TURN_S))
             yield
 
-    def stage(self, write: TableWrite, branch: str, summary: Mapping[str, str]) -> StagedWrite:
+    def stage(self, write: AnyWrite, branch: str, summary: Mapping[str, str]) -> StagedWrite:
         """Write rows to a fresh `branch` cut from main; a left-over branch of that name is dropped first."""
         name = write.table.name
-        staging = iceberg_branches.Staging(self._catalog, write, conform(write.rows, write.table), branch)
+        rows = conform(write.rows, write.table) if isinstance(write, TableWrite) else write.rows
+        staging = iceberg_branches.Staging(self._catalog, write, rows, branch)
         known = self._seen.pop(name, None)
         for attempt in range(ATTEMPTS):
             with self._translated(name):

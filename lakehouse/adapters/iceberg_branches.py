@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from copy import copy
+from typing import cast
 from weakref import WeakSet
 
 import pyarrow as pa
@@ -25,7 +26,7 @@ from lakehouse.adapters.iceberg_commit import Change, live_paths, make_snapshot
 from lakehouse.adapters.iceberg_files import write_rows
 from lakehouse.adapters.iceberg_history import properties
 from lakehouse.errors import CommitConflictError, NoTableError, PermanentError, SchemaError
-from lakehouse.ports import TableWrite
+from lakehouse.ports import AnyWrite, FarRows
 
 
 def commit(catalog: Catalog, stored: Table, ref: str, at: int | None, updates: list[TableUpdate]) -> Table | None:
@@ -87,7 +88,7 @@ class Staging:
     `after` is the table once they are there.
     """
 
-    def __init__(self, catalog: Catalog, write: TableWrite, rows: pa.Table, branch: str) -> None:
+    def __init__(self, catalog: Catalog, write: AnyWrite, rows: pa.Table | FarRows, branch: str) -> None:
         self._catalog = catalog
         self._write = write
         self._rows = rows
@@ -102,7 +103,7 @@ class Staging:
         if not self._branch_works(stored, base):
             return None
         if self._files is None:
-            self._files = write_rows(stored, self._rows)
+            self._files = _files_of(stored, self._rows)
         emptied = self._write.mode == "replace" and _data_files(base) > 0
         change = Change(self._files, frozenset(live_paths(stored.io, base)) if emptied else ())
         snapshot = make_snapshot(stored, base, change, summary)
@@ -168,6 +169,10 @@ def is_ancestor(stored: Table, snapshot_id: int, *, of: int) -> bool:
 def last_number(stored: Table) -> int:
     """Return the highest sequence number in use, 0 before the first snapshot."""
     return max((snapshot.sequence_number or 0 for snapshot in stored.snapshots()), default=0)
+
+
+def _files_of(stored: Table, rows: pa.Table | FarRows) -> list[DataFile]:
+    return list(cast(tuple[DataFile, ...], rows.files)) if isinstance(rows, FarRows) else write_rows(stored, rows)
 
 
 def _data_files(snapshot: Snapshot) -> int:

@@ -32,11 +32,11 @@ class IcebergUpkeep:
     """Care of the tables of one catalog; see `lakehouse.ports.TableUpkeep`."""
 
     def __init__(self, tables: IcebergTables) -> None:
-        self._tables = tables
+        self.tables = tables
 
     def state(self, table: str) -> TableState:
         """Return what the table is made of now."""
-        with self._tables.opened(table) as stored:
+        with self.tables.opened(table) as stored:
             head = stored.current_snapshot()
             files = [entry.data_file for entry in live_entries(stored.io, head)] if head else []
             found = iceberg_history.file_infos(stored)
@@ -51,10 +51,10 @@ class IcebergUpkeep:
 
     def surplus(self, table: str, retention: Retention) -> Surplus:
         """Return what the table could do without now; nothing is changed."""
-        with self._tables.opened(table) as stored:
-            orphans = _orphans(stored, retention)
+        with self.tables.opened(table) as stored:
+            orphans = self._orphans(stored, retention)
             return Surplus(
-                small_files=len(_group(stored)),
+                small_files=len(small_group(stored)),
                 branches=len(_dead(stored, retention)),
                 snapshots=len(_going(iceberg_past.snapshots(stored), retention)) + len(_droppable(stored, retention)),
                 orphan_files=len(orphans),
@@ -64,9 +64,9 @@ class IcebergUpkeep:
     def drop_dead_branches(self, table: str, retention: Retention) -> int:
         """Drop audit branches that nobody has touched for long; return how many."""
         dropped = 0
-        with self._tables.opened(table) as stored:
+        with self.tables.opened(table) as stored:
             for name, snapshot_id in _dead(stored, retention).items():
-                dropped += iceberg_branches.drop_branch(self._tables.catalog, stored, name, only=snapshot_id)
+                dropped += iceberg_branches.drop_branch(self.tables.catalog, stored, name, only=snapshot_id)
         return dropped
 
     def stage_compaction(self, table: str, branch: str, summary: Mapping[str, str]) -> StagedWrite | None:
@@ -75,8 +75,8 @@ class IcebergUpkeep:
         Raises ChecksumError when the new files do not give the very rows of the old ones.
         """
         for attempt in range(ATTEMPTS):
-            with self._tables.opened(table) as stored:
-                group, head = _group(stored), stored.current_snapshot()
+            with self.tables.opened(table) as stored:
+                group, head = small_group(stored), stored.current_snapshot()
                 if not group or head is None:
                     return None
                 rows = _rows(stored, group)
@@ -89,7 +89,7 @@ class IcebergUpkeep:
                     )
                 change = Change(joined, frozenset(one.file_path for one in group))
                 snapshot = make_snapshot(stored, head, change, summary)
-                if iceberg_branches.add_snapshot(self._tables.catalog, stored, branch, snapshot) is not None:
+                if iceberg_branches.add_snapshot(self.tables.catalog, stored, branch, snapshot) is not None:
                     definition = TableDefinition(table, grain="", columns=(), key=())
                     return StagedWrite(definition, branch, snapshot.snapshot_id, head.snapshot_id)
             pause(attempt)
@@ -98,7 +98,7 @@ class IcebergUpkeep:
     def expire(self, table: str, retention: Retention) -> int:
         """Let old snapshots go; return how many can no longer be read."""
         for attempt in range(ATTEMPTS):
-            with self._tables.opened(table) as stored:
+            with self.tables.opened(table) as stored:
                 if self._shorten(stored, retention):
                     going = _going(iceberg_past.snapshots(stored), retention)
                     iceberg_past.expire(stored, going)
@@ -114,17 +114,31 @@ class IcebergUpkeep:
             return True
         iceberg_past.remember(stored, old)
         update = RemoveSnapshotsUpdate(snapshot_ids=[one.snapshot_id for one in (*old, *left)])
-        after = iceberg_branches.commit(self._tables.catalog, stored, MAIN_BRANCH, head.snapshot_id, [update])
+        after = iceberg_branches.commit(self.tables.catalog, stored, MAIN_BRANCH, head.snapshot_id, [update])
         return after is not None
 
     def remove_orphans(self, table: str, retention: Retention) -> tuple[int, int]:
         """Delete files that nothing needs; return how many, and their bytes."""
-        with self._tables.opened(table) as stored:
-            orphans = _orphans(stored, retention)
+        with self.tables.opened(table) as stored:
+            orphans = self._orphans(stored, retention)
             files = iceberg_history.file_system(stored)
             for one in orphans:
                 files.delete_file(one.path)
         return len(orphans), sum(one.size for one in orphans)
+
+    def _orphans(self, stored: Table, retention: Retention) -> list[fs.FileInfo]:
+        """Return the files that nothing needs and that are older than anybody's work in progress."""
+        # Listed before what is needed is read: what comes in between is not in the list.
+        found = iceberg_history.file_infos(stored)
+        newest = max((one.mtime_ns or 0 for one in found), default=0)
+        limit = newest - retention.abandoned_seconds * 1e9
+        old = [one for one in found if not iceberg_past.is_record(one.path) and (one.mtime_ns or newest) < limit]
+        spare = self._spare(stored, [one.path for one in old], retention)
+        return [one for one in old if one.path in spare]
+
+    def _spare(self, stored: Table, paths: Sequence[str], retention: Retention) -> set[str]:
+        """Return those of the paths that no snapshot and no pin needs."""
+        return set(paths) - iceberg_history.needed(stored, iceberg_past.snapshots(stored), retention.pins)
 
 
 def _same(found: pa.Table, wanted: pa.Table) -> bool:
@@ -137,7 +151,7 @@ def _same(found: pa.Table, wanted: pa.Table) -> bool:
     )
 
 
-def _group(stored: Table) -> list[DataFile]:
+def small_group(stored: Table) -> list[DataFile]:
     """Return small files that are to become fewer; none when they are too few to be worth it."""
     head = stored.current_snapshot()
     files = [entry.data_file for entry in live_entries(stored.io, head)] if head else []
@@ -201,20 +215,6 @@ def _abandoned(stored: Table, retention: Retention) -> Callable[[Snapshot], bool
 def _going(past: Sequence[Snapshot], retention: Retention) -> list[Snapshot]:
     limit = _milliseconds(retention.snapshots_before)
     return [one for one in past if one.timestamp_ms < limit and one.snapshot_id not in retention.pinned]
-
-
-def _orphans(stored: Table, retention: Retention) -> list[fs.FileInfo]:
-    """Return the files that nothing needs and that are older than anybody's work in progress."""
-    # Listed before what is needed is read: what comes in between is not in the list.
-    found = iceberg_history.file_infos(stored)
-    needed = iceberg_history.needed(stored, iceberg_past.snapshots(stored), retention.pins)
-    newest = max((one.mtime_ns or 0 for one in found), default=0)
-    limit = newest - retention.abandoned_seconds * 1e9
-    return [
-        one
-        for one in found
-        if one.path not in needed and not iceberg_past.is_record(one.path) and (one.mtime_ns or newest) < limit
-    ]
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -1,12 +1,13 @@
 """Turns an accepted version into the writes of its layers: bronze as submitted, silver typed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
-from lakehouse.archive.eds import Description
+from lakehouse.archive.eds import Description, TableDescription
 from lakehouse.archive.event_tables import event_writes
 from lakehouse.archive.reading import (
     Layer,
@@ -18,10 +19,15 @@ from lakehouse.archive.reading import (
     typed,
 )
 from lakehouse.definition import TableDefinition
-from lakehouse.ports import DatasetVersion, TableWrite
+from lakehouse.ports import AnyWrite, Change, DatasetVersion, FarRows, FarWrite, TableWrite
 
 Sift = Callable[[TableDefinition, pa.Table, pa.Table], pa.Table]
 """Given a silver table, its rows, and the file and number of each in bronze, returns the rows that stay in it."""
+
+
+Far = Callable[[TableDefinition, TableDefinition, Mapping[str, str], Change], FarRows | None]
+"""Given a table in bronze and in silver, which rows of bronze are meant, and what makes silver rows of them, returns
+those made on other machines; None leaves them to be made here."""
 
 
 def bronze_writes(folder: Path, description: Description, version: DatasetVersion) -> list[TableWrite]:
@@ -35,14 +41,24 @@ def bronze_writes(folder: Path, description: Description, version: DatasetVersio
 
 
 def silver_writes(
-    folder: Path, description: Description, version: DatasetVersion, sift: Sift = lambda _table, rows, _places: rows
-) -> list[TableWrite]:
+    folder: Path,
+    description: Description,
+    version: DatasetVersion,
+    sift: Sift = lambda _table, rows, _places: rows,
+    far: Far = lambda _bronze, _silver, _where, _change: None,
+) -> list[AnyWrite]:
     """Return every table in the types of its data dictionary, every text collection and every event log.
 
-    `sift` may keep rows of tables out.
+    `sift` may keep rows of tables out. Tables that `far` makes are neither read nor sifted here.
     """
-    tables = []
-    for name, raw in raw_tables(folder, description):
+    tables: list[AnyWrite] = []
+    here = {}
+    for name, table in description.tables.items():
+        if (made := _far_write(description, table, version, far)) is None:
+            here[name] = table
+        else:
+            tables.append(made)
+    for name, raw in raw_tables(folder, description.model_copy(update={"tables": here})):
         table = description.tables[name]
         definition = table_definition(description.name, table, "silver")
         write = _stamped(definition, typed(raw, table), version, prefix="")
@@ -51,7 +67,22 @@ def silver_writes(
     return [*tables, *texts, *event_writes(folder, description, version, "silver")]
 
 
-def load_rows(writes: Sequence[TableWrite], version: DatasetVersion) -> pa.Table:
+def _far_write(description: Description, table: TableDescription, version: DatasetVersion, far: Far) -> FarWrite | None:
+    bronze = table_definition(description.name, table, "bronze")
+    silver = table_definition(description.name, table, "silver")
+    values: dict[str, str | None] = {"dataset_version": version.version, "dataset_commit": version.commit}
+    change = partial(_silver_rows, table=table, definition=silver, values=values)
+    rows = far(bronze, silver, {"_dataset_commit": version.commit}, change)
+    return None if rows is None else FarWrite(silver, rows)
+
+
+def _silver_rows(
+    raw: pa.Table, *, table: TableDescription, definition: TableDefinition, values: dict[str, str | None]
+) -> pa.Table:
+    return stamped(typed(raw, table), definition, values)
+
+
+def load_rows(writes: Sequence[AnyWrite], version: DatasetVersion) -> pa.Table:
     """Return one row per written table for ``gold.loads``, without the run columns."""
     names = [write.table.name for write in writes]
     return pa.table(

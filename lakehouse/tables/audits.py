@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.definition import Column, TableDefinition
-from lakehouse.ports import RowCounts
+from lakehouse.ports import FarRows, RowCounts
 
 Audit = Callable[[TableDefinition, pa.Table], list[str]]
 """A promise: given the definition and all rows on the branch, return one line per way it is broken."""
@@ -41,6 +41,15 @@ def broken_promises_of_new(
     return problems or _key(
         table, pa.concat_tables([new.select(list(table.key)), similar], promote_options="permissive")
     )
+
+
+def broken_promises_of_far(rows: FarRows, counts: RowCounts) -> list[str]:
+    """Return every broken promise of rows that were made elsewhere, where their columns and keys were looked at."""
+    return [
+        *_off("rows were stored", counts.added, rows.num_rows),
+        *_off("rows on the branch", counts.after, counts.before + rows.num_rows),
+        *rows.broken,
+    ]
 
 
 def _off(what: str, found: int, expected: int) -> list[str]:

@@ -21,8 +21,8 @@ from lakehouse.errors import (
     PermanentError,
     TransientError,
 )
-from lakehouse.ports import ObjectStore, Provenance, StagedWrite, TableStore, TableWrite
-from lakehouse.tables.audits import Audit, broken_promises, broken_promises_of_new
+from lakehouse.ports import AnyWrite, FarWrite, ObjectStore, Provenance, StagedWrite, TableStore
+from lakehouse.tables.audits import Audit, broken_promises, broken_promises_of_far, broken_promises_of_new
 from lakehouse.tables.intents import Intent, IntentLog, Move
 from lakehouse.tables.release import Pins, Release, ReleaseLog, View
 
@@ -50,7 +50,7 @@ class Published:
 
 def write_audit_publish(
     house: Lakehouse,
-    writes: Sequence[TableWrite],
+    writes: Sequence[AnyWrite],
     *,
     key: str,
     provenance: Provenance,
@@ -76,7 +76,7 @@ def write_audit_publish(
 
 def _write_audit_publish(
     house: Lakehouse,
-    writes: Sequence[TableWrite],
+    writes: Sequence[AnyWrite],
     *,
     key: str,
     provenance: Provenance,
@@ -118,13 +118,13 @@ def recover(house: Lakehouse) -> int:
     return number
 
 
-def _refuse_repeated_tables(writes: Sequence[TableWrite]) -> None:
+def _refuse_repeated_tables(writes: Sequence[AnyWrite]) -> None:
     repeated = sorted(name for name, count in Counter(write.table.name for write in writes).items() if count > 1)
     if repeated:
         raise PermanentError(f"one call writes {', '.join(repeated)} more than once; join those rows first")
 
 
-def _committed(house: Lakehouse, writes: Sequence[TableWrite], key: str) -> dict[str, int]:
+def _committed(house: Lakehouse, writes: Sequence[AnyWrite], key: str) -> dict[str, int]:
     found = {write.table.name: house.tables.committed(write.table.name, key) for write in writes}
     return {name: snapshot_id for name, snapshot_id in found.items() if snapshot_id is not None}
 
@@ -161,7 +161,7 @@ def _publish_without_rows(
 
 
 def _stage_and_audit(
-    house: Lakehouse, writes: Sequence[TableWrite], branch: str, summary: Mapping[str, str], audits: Sequence[Audit]
+    house: Lakehouse, writes: Sequence[AnyWrite], branch: str, summary: Mapping[str, str], audits: Sequence[Audit]
 ) -> list[Move]:
     try:
         staged = [_stage(house.tables, write, branch, summary) for write in writes]
@@ -178,16 +178,20 @@ def _stage_and_audit(
     return staged
 
 
-def _stage(tables: TableStore, write: TableWrite, branch: str, summary: Mapping[str, str]) -> Move:
+def _stage(tables: TableStore, write: AnyWrite, branch: str, summary: Mapping[str, str]) -> Move:
     tables.ensure(write.table)
     staged = tables.stage(write, branch, summary)
     return Move(write.table.name, branch, staged.snapshot_id, staged.base)
 
 
-def _audit(house: Lakehouse, write: TableWrite, move: Move, audits: Sequence[Audit]) -> list[str]:
+def _audit(house: Lakehouse, write: AnyWrite, move: Move, audits: Sequence[Audit]) -> list[str]:
     staged = StagedWrite(write.table, move.branch, move.snapshot_id, move.base)
     counts = house.tables.prove_staged(staged)
-    if audits:
+    if isinstance(write, FarWrite):
+        rows = house.tables.read_staged(staged) if audits else write.table.arrow_schema().empty_table()
+        problems = broken_promises_of_far(write.rows, counts)
+        problems += [line for audit in audits for line in audit(write.table, rows)]
+    elif audits:
         rows = house.tables.read_staged(staged)
         expected = write.rows.num_rows + (counts.before if write.mode == "append" else 0)
         problems = broken_promises(write.table, rows, expected_count=expected, audits=audits)

@@ -1,0 +1,101 @@
+"""Rows of one table made from rows of another by Spark's workers, as sealed files that nobody sees yet."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import pyarrow as pa
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot, ancestors_of
+from pyspark.sql import DataFrame
+
+from lakehouse.adapters import iceberg_past, iceberg_scan
+from lakehouse.adapters.catalog import IcebergTables
+from lakehouse.adapters.iceberg_branches import head_of
+from lakehouse.adapters.iceberg_schema import conform
+from lakehouse.adapters.spark_copies import Copy, copied, metadata_files
+from lakehouse.adapters.spark_seal import Workers, described
+from lakehouse.adapters.spark_session import SparkPlace, spark_errors
+from lakehouse.definition import TableDefinition
+from lakehouse.errors import ChecksumError
+from lakehouse.ports import Change, FarRows
+
+FILE_BYTES = {"write.target-file-size-bytes": str(32 * 2**20)}
+SHOWN = 5
+
+
+class SparkMaker:
+    """Spark on the tables of one catalog; see `lakehouse.ports.FarMaker`."""
+
+    def __init__(self, tables: IcebergTables, spark: SparkPlace) -> None:
+        self._tables = tables
+        self._spark = spark
+
+    def make(
+        self, into: TableDefinition, source: str, snapshot_id: int, where: Mapping[str, str], change: Change
+    ) -> FarRows:
+        """Return what `change` makes of the rows of a snapshot of `source` whose columns equal `where`.
+
+        Raises:
+            ChecksumError: a file is damaged; nothing of it was used.
+            SchemaError: `change` raises it, or what it gives does not fit the table.
+            SparkError: Spark failed.
+        """
+        self._tables.ensure(into)
+        with (
+            self._tables.opened(source) as stored,
+            self._tables.opened(into.name) as target,
+            spark_errors(f"making {into.name} of {source}"),
+        ):
+            snapshot = iceberg_past.snapshot(stored, snapshot_id)
+            self._require_sound(stored, snapshot, where)
+            head = target.snapshot_by_id(head_of(target))
+            assert head is not None, "a table's metadata hold the head of main"
+            history = list(ancestors_of(head, target.metadata))
+            with (
+                copied(self._spark.session, stored, snapshot, [snapshot]) as read,
+                copied(self._spark.session, target, head, history, FILE_BYTES) as written,
+            ):
+                rows = self._spark.session.table(read.name)
+                for name, value in where.items():
+                    rows = rows.where(rows[name] == value)
+                shape = self._spark.session.table(written.name).schema
+                rows.mapInArrow(_changing(change, into), shape).writeTo(written.name).append()
+                return self._taken(written, into)
+
+    def _require_sound(self, stored: Table, snapshot: Snapshot, where: Mapping[str, str]) -> None:
+        chosen: BooleanExpression = AlwaysTrue()
+        for name, value in where.items():
+            chosen = And(chosen, EqualTo(name, value))  # type: ignore[call-arg]  # its own __init__ takes both in order
+        known = iceberg_scan.with_snapshot(stored, snapshot)
+        tasks = known.scan(row_filter=chosen, snapshot_id=snapshot.snapshot_id).plan_files()
+        files = [task.file.file_path for task in tasks]
+        Workers(self._spark.session, stored).require_sound([*metadata_files(stored, [snapshot]), *files])
+
+    def _taken(self, written: Copy, into: TableDefinition) -> FarRows:
+        added, _ = written.after()
+        target = written.stored
+        folder = target.location_provider().new_data_location("rows").rsplit("/", 1)[0]
+        broken = _repeated(self._spark.session.table(written.name), into.key) if added else []
+        sealed = Workers(self._spark.session, target).seal([one.file_path for one in added], folder)
+        if [one.tally.rows for one in sealed] != [one.record_count for one in added]:
+            raise ChecksumError(f"files that Spark wrote for {into.name} hold other rows than it says; run again")
+        files = [described(target, file, one) for file, one in zip(added, sealed, strict=True)]
+        return FarRows(sum(one.tally.rows for one in sealed), tuple(broken), tuple(files))
+
+
+def _changing(change: Change, into: TableDefinition) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def changed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield from conform(change(pa.Table.from_batches([batch])), into).to_batches()
+
+    return changed
+
+
+def _repeated(rows: DataFrame, key: Sequence[str]) -> list[str]:
+    """Return in words which keys are there more than once, among all rows of the table, old and new."""
+    if not key:
+        return []
+    counts = rows.groupBy(*key).count()
+    found = counts.where(counts["count"] > 1).limit(SHOWN).collect()
+    lines = [f"{one['count']} rows with {', '.join(f'{name}={one[name]!r}' for name in key)}" for one in found]
+    return [f"key ({', '.join(key)}) is not unique: {'; '.join(lines)}"] if lines else []
