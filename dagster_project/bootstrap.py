@@ -13,8 +13,10 @@ import sys
 import threading
 import time
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 PROJECT = Path(__file__).resolve().parent.parent
 OLDEST, NEWEST = (3, 11), (3, 13)
@@ -68,9 +70,8 @@ TARGETS = {
 }
 # What also satisfies an environment, because it holds more.
 WITH_MORE = {LAKEHOUSE: (SPARK, TESTS), SPARK: (TESTS,), SUPERSET: (SUPERSET_TESTS,)}
-WITH_JARS = ("test", "spark")
 JARS_LIST = PROJECT / "lakehouse" / "adapters" / "spark_jars.txt"
-MAVEN_CENTRAL = "https://repo.maven.apache.org/maven2/"
+MAVEN_CENTRAL = "https://repo.maven.apache.org/maven2"
 JAR_SECONDS = 60.0
 
 
@@ -84,8 +85,10 @@ def main() -> int:
     arguments = parser.parse_args()
     home = (PROJECT / arguments.home).resolve()
     code = install(TARGETS[arguments.target], home)
-    if code == 0 and arguments.target in WITH_JARS:
-        code = fetch_jars(home / "tools" / "jars")
+    if code == 0 and arguments.target == "spark":
+        code = _need_jars(home / "tools" / "jars")
+    elif code == 0 and arguments.target == "test":
+        _try_jars(home / "tools" / "jars")
     return code
 
 
@@ -111,30 +114,79 @@ def install(environments: tuple[Environment, ...], home: Path) -> int:
     return 0
 
 
-def fetch_jars(folder: Path) -> int:
-    """Fetch the jars that Spark loads and that are not there yet, each judged by its hash; return the exit code."""
+def _need_jars(folder: Path) -> int:
+    try:
+        fetch_jars(folder)
+    except OSError as error:
+        print(f"  Spark cannot run without this jar: {error}. Mend that and run again.", file=sys.stderr)
+        return EXIT_INSTALL
+    return 0
+
+
+def _try_jars(folder: Path) -> None:
+    """Fetch the jars of Spark's tests where they can be had; its tests are skipped where they cannot, and say why."""
+    home = os.environ.get("JAVA_HOME", "")
+    if shutil.which("java", path=str(Path(home) / "bin") if home else None) is None:
+        print("  No Java here, so Spark's tests will be skipped (Debian, Ubuntu: openjdk-17-jre-headless).", flush=True)
+        return
+    try:
+        fetch_jars(folder)
+    except OSError as error:
+        print(f"  Spark's tests will be skipped: {error}.", flush=True)
+
+
+def fetch_jars(folder: Path, user: Path | None = None) -> None:
+    """Put the jars that Spark loads into a folder, each judged by its hash, unless they are there.
+
+    They come from the local repository of Maven, ``~/.m2``, else from the mirror its settings name, else from Maven
+    Central. Raises OSError for the first that cannot be had, or is not the very file it should be.
+    """
+    maven = (user or Path.home()) / ".m2"
     folder.mkdir(parents=True, exist_ok=True)
     for line in JARS_LIST.read_text(encoding="utf-8").splitlines():
         if line[:1] in ("", "#"):
             continue
         digest, path = line.split()
         jar = folder / path.rsplit("/", 1)[-1]
-        if jar.is_file() and hashlib.sha256(jar.read_bytes()).hexdigest() == digest:
+        if _sha256(jar) == digest:
             continue
+        local = maven / "repository" / path
+        address = local.as_uri() if _sha256(local) == digest else f"{_repository(maven)}/{path}"
         print(f"  fetching {jar.name} for Spark", flush=True)
-        try:
-            with urllib.request.urlopen(MAVEN_CENTRAL + path, timeout=JAR_SECONDS) as answer:  # noqa: S310 - https above
-                body = answer.read()
-        except OSError as error:
-            print(f"  {MAVEN_CENTRAL}{path} cannot be fetched ({error}); try again.", file=sys.stderr)
-            return EXIT_INSTALL
+        body = _fetched(address)
         if hashlib.sha256(body).hexdigest() != digest:
-            print(f"  {MAVEN_CENTRAL}{path} is not the file it should be ({digest}); try again.", file=sys.stderr)
-            return EXIT_INSTALL
+            raise OSError(f"{address} is not the file it should be (SHA-256 {digest})")
         part = jar.with_suffix(".part")
         part.write_bytes(body)
         part.replace(jar)
-    return 0
+
+
+def _repository(maven: Path) -> str:
+    """Return the address of the mirror of Maven Central in Maven's settings, else of Maven Central itself."""
+    settings = maven / "settings.xml"
+    try:
+        parts = ElementTree.parse(settings).iter() if settings.is_file() else ()  # noqa: S314 - the user's own file
+    except ElementTree.ParseError as error:
+        raise OSError(f"{settings} is no XML ({error})") from error
+    for part in parts:
+        told = {one.tag.rpartition("}")[2]: (one.text or "").strip() for one in part}
+        mirrored = {one.strip() for one in told.get("mirrorOf", "").split(",")}
+        if mirrored & {"*", "central", "external:*"} and "!central" not in mirrored:
+            return told.get("url", "").rstrip("/")
+    return MAVEN_CENTRAL
+
+
+def _fetched(address: str) -> bytes:
+    try:
+        with urllib.request.urlopen(address, timeout=JAR_SECONDS) as answer:  # noqa: S310 - the user's own choice
+            body: bytes = answer.read()
+    except (OSError, HTTPException, ValueError) as error:
+        raise OSError(f"{address} cannot be fetched ({error})") from error
+    return body
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def find_python() -> Path | None:

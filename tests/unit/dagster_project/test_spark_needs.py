@@ -117,20 +117,92 @@ def test_spark_is_told_the_address_that_python_is_told_and_shows_no_secret(tmp_p
     assert "hush" not in repr(spark(settings))
 
 
-def test_jars_are_fetched_once_and_judged(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def listed(tmp_path, monkeypatch):
+    """Have one jar in the list, which nobody serves; return a function that puts it where it is told."""
     body = b"a jar"
-    served = tmp_path / "served" / "org"
-    served.mkdir(parents=True)
-    (served / "a-1.jar").write_bytes(body)
-    listed = tmp_path / "jars.txt"
-    listed.write_text(f"# why\n{hashlib.sha256(body).hexdigest()}  org/a-1.jar\n")
-    monkeypatch.setattr(bootstrap, "JARS_LIST", listed)
-    monkeypatch.setattr(bootstrap, "MAVEN_CENTRAL", f"file://{tmp_path}/served/")
-    assert bootstrap.fetch_jars(tmp_path / "jars") == 0
-    assert (tmp_path / "jars" / "a-1.jar").read_bytes() == body
-    (served / "a-1.jar").write_bytes(b"another")
-    assert bootstrap.fetch_jars(tmp_path / "jars") == 0, "what is there is not fetched again"
-    (tmp_path / "jars" / "a-1.jar").write_bytes(b"cut off")
-    assert bootstrap.fetch_jars(tmp_path / "jars") == bootstrap.EXIT_INSTALL
-    assert "is not the file it should be" in capsys.readouterr().err
-    assert (tmp_path / "jars" / "a-1.jar").read_bytes() == b"cut off", "nothing wrong is put in its place"
+    where = tmp_path / "jars.txt"
+    where.write_text(f"# why\n{hashlib.sha256(body).hexdigest()}  org/a-1.jar\n")
+    monkeypatch.setattr(bootstrap, "JARS_LIST", where)
+    monkeypatch.setattr(bootstrap, "MAVEN_CENTRAL", (tmp_path / "central").as_uri())
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+    def serve(folder, content=body):
+        (tmp_path / folder / "org").mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "org" / "a-1.jar").write_bytes(content)
+
+    return serve
+
+
+def setting_up(target, home, monkeypatch):
+    """Return the exit code of bootstrap where its environments are there already."""
+    monkeypatch.setattr(bootstrap, "install", lambda environments, home: 0)
+    monkeypatch.setattr(sys, "argv", ["bootstrap.py", target, "--home", str(home)])
+    return bootstrap.main()
+
+
+def test_jars_are_fetched_once_and_judged(tmp_path, listed):
+    jar = tmp_path / "jars" / "a-1.jar"
+    listed("central")
+    bootstrap.fetch_jars(jar.parent)
+    assert jar.read_bytes() == b"a jar"
+    listed("central", b"another")
+    bootstrap.fetch_jars(jar.parent)  # what is there is not fetched again
+    jar.write_bytes(b"cut off")
+    with pytest.raises(OSError, match="is not the file it should be"):
+        bootstrap.fetch_jars(jar.parent)
+    assert jar.read_bytes() == b"cut off", "nothing wrong is put in its place"
+
+
+def test_jars_that_maven_has_are_taken_when_they_are_the_right_ones(tmp_path, listed):
+    listed("home/.m2/repository", b"another")
+    with pytest.raises(OSError, match=r"central/org/a-1\.jar cannot be fetched"):
+        bootstrap.fetch_jars(tmp_path / "jars")
+    listed("home/.m2/repository")
+    bootstrap.fetch_jars(tmp_path / "jars")
+    assert (tmp_path / "jars" / "a-1.jar").read_bytes() == b"a jar"
+
+
+@pytest.mark.parametrize("space", ["", ' xmlns="http://maven.apache.org/SETTINGS/1.2.0"'])
+@pytest.mark.parametrize("whose", ["central", "*", "external:*,!inner"])
+def test_a_mirror_in_mavens_settings_is_asked(tmp_path, listed, space, whose):
+    mirror = f"<mirror><mirrorOf>{whose}</mirrorOf><url>{(tmp_path / 'mirror').as_uri()}/</url></mirror>"
+    other = "<mirror><mirrorOf>external:http:*</mirrorOf><url>http://0.0.0.0/</url></mirror>"
+    listed("mirror")
+    listed("home/.m2", b"")
+    settings = tmp_path / "home" / ".m2" / "settings.xml"
+    settings.write_text(f"<settings{space}><mirrors>{other}{mirror}</mirrors></settings>")
+    bootstrap.fetch_jars(tmp_path / "jars")
+    assert (tmp_path / "jars" / "a-1.jar").read_bytes() == b"a jar"
+
+
+@pytest.mark.parametrize("settings", [None, "<settings", "<a><mirrorOf>*</mirrorOf><url>${env.MIRROR}</url></a>"])
+def test_without_its_jars_tests_go_on_and_spark_does_not(tmp_path, listed, monkeypatch, capsys, settings):
+    for name, value in a_java(tmp_path / "java", "").items():
+        monkeypatch.setenv(name, value)
+    if settings:
+        listed("home/.m2", b"")
+        (tmp_path / "home" / ".m2" / "settings.xml").write_text(settings)
+    assert setting_up("test", tmp_path / "lake", monkeypatch) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if line.startswith("  Spark's tests will be skipped: ")] == said[-1:]
+    assert setting_up("spark", tmp_path / "lake", monkeypatch) == bootstrap.EXIT_INSTALL
+    assert "Spark cannot run without this jar: " in capsys.readouterr().err
+
+
+def test_without_java_tests_go_on_and_fetch_nothing(tmp_path, listed, monkeypatch, capsys):
+    listed("central")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert setting_up("test", tmp_path / "lake", monkeypatch) == 0
+    assert capsys.readouterr().out.startswith("  No Java here, so Spark's tests will be skipped")
+    assert not (tmp_path / "lake").exists()
+    assert setting_up("spark", tmp_path / "lake", monkeypatch) == 0, "its jars can be had; Java is asked for later"
+    assert (tmp_path / "lake" / "tools" / "jars" / "a-1.jar").is_file()
+
+
+def test_the_demo_fetches_no_jar(tmp_path, listed, monkeypatch):
+    listed("central")
+    assert setting_up("demo", tmp_path / "lake", monkeypatch) == 0
+    assert not (tmp_path / "lake").exists()
+    assert "pyspark" not in bootstrap.LAKEHOUSE.lock.read_text()
