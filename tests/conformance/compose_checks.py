@@ -25,6 +25,18 @@ def read() -> Compose:
     return found
 
 
+def with_beside(compose: Compose, name: str) -> Compose:
+    """Return a compose file with another laid over it: mappings are joined, all else is replaced."""
+
+    def joined(under: Any, over: Any) -> Any:
+        if not (isinstance(under, dict) and isinstance(over, dict)):
+            return over
+        return {key: joined(under.get(key), over[key]) if key in over else under[key] for key in {**under, **over}}
+
+    laid: Compose = joined(compose, yaml.safe_load((FOLDER / name).read_text()))
+    return laid
+
+
 def one_shot(compose: Compose, name: str) -> bool:
     """Say whether a service does its work and ends, which others wait for, or a person starts it."""
     service = compose["services"][name]

@@ -13,14 +13,31 @@ import yaml
 
 from dagster_project.settings import PROJECT, load_settings
 from lakehouse.adapters import superset
-from tests.conformance.compose_checks import FOLDER, faults, read
+from lakehouse.adapters.spark_needs import JARS_LIST
+from tests.conformance.compose_checks import FOLDER, faults, read, with_beside
 
 COMPOSE = read()
+WITH_SPARK = with_beside(COMPOSE, "spark.yaml")
 DOCKERFILES = sorted(FOLDER.rglob("Dockerfile"))
 
 
 def test_the_compose_file_is_valid_pinned_watched_and_closed():
     assert faults(COMPOSE) == []
+
+
+def test_it_is_so_too_where_the_flow_works_with_spark(drawn):
+    assert faults(WITH_SPARK) == []
+    code, worker = WITH_SPARK["services"]["code"], WITH_SPARK["services"]["spark-worker"]
+    assert code["image"] == worker["image"] == WITH_SPARK["services"]["spark"]["image"], (
+        "one Python, one code, one path"
+    )
+    assert code["build"] == worker.get("build", code["build"]) == WITH_SPARK["services"]["spark"]["build"]
+    settings = load_settings(given(code, drawn))
+    assert settings.engine == "spark"
+    assert settings.spark_master == worker["command"][-1]
+    assert settings.spark_host == "code"
+    (home,) = re.findall(r"bootstrap\.py spark --home (\S+)", (FOLDER / "Dockerfile").read_text())
+    assert settings.spark_jars == Path(home) / "tools" / "jars"
 
 
 def test_it_names_every_part_of_the_cluster():
@@ -85,17 +102,19 @@ def own_services() -> list[str]:
     return [name for name, one in COMPOSE["services"].items() if one["image"] == "lakehouse:0.1.0"]
 
 
+def given(service, drawn) -> dict[str, str]:
+    """Return a service's environment, with its secrets in the folder where the test drew them."""
+    return {name: str(value).replace("/run/secrets", str(drawn)) for name, value in service["environment"].items()}
+
+
 @pytest.mark.parametrize("name", own_services())
 def test_the_settings_of_our_services_are_settings(drawn, name):
-    given = {
-        variable: str(value).replace("/run/secrets", str(drawn))
-        for variable, value in COMPOSE["services"][name]["environment"].items()
-    }
-    settings = load_settings(given)
+    variables = given(COMPOSE["services"][name], drawn)
+    settings = load_settings(variables)
     assert settings.storage == "external"
     assert settings.home == Path("/var/lib/lakehouse")
     for field, value in settings:
-        if f"LAKEHOUSE_{field.upper()}_FILE" in given:
+        if f"LAKEHOUSE_{field.upper()}_FILE" in variables:
             assert value.get_secret_value(), field
 
 
@@ -118,12 +137,15 @@ def test_minio_is_the_commit_that_the_bare_machine_builds():
 
 
 def test_our_images_carry_the_versions_they_are_built_from():
-    spark = (FOLDER / "spark" / "requirements.lock").read_text()
+    spark = (PROJECT / "requirements-spark.lock").read_text()
     assert re.findall(r"^pyspark==(\S+)", spark, re.MULTILINE) == [
         COMPOSE["services"]["spark"]["image"].partition(":")[2]
     ]
-    poms = [(FOLDER / name / "pom.xml").read_text() for name in ("catalog", "spark")]
-    iceberg = {found for pom in poms for found in re.findall(r"<artifactId>iceberg-.*?<version>(.*?)<", pom)}
+    pom, jars = (FOLDER / "catalog" / "pom.xml").read_text(), JARS_LIST.read_text()
+    iceberg = {
+        *re.findall(r"<artifactId>iceberg-.*?<version>(.*?)<", pom),
+        *re.findall(r"/iceberg-[^/]+/([^/]+)/", jars),
+    }
     assert iceberg == {COMPOSE["services"]["catalog"]["image"].partition(":")[2]}
     project = (PROJECT / "pyproject.toml").read_text()
     assert f'version = "{COMPOSE["services"]["code"]["image"].partition(":")[2]}"' in project
