@@ -29,6 +29,7 @@ from lakehouse.definition import TableDefinition
 from lakehouse.ports import AnyWrite, Change, DatasetVersion, DatasetVersions, FarRows, TableWrite
 from lakehouse.tables.documents import assemble, documents_sha256
 from lakehouse.tables.expectations.book import Expectations
+from lakehouse.tables.expectations.inspection import Inspection
 from lakehouse.tables.gold import DOCUMENTS, LOADS
 from lakehouse.tables.health import ROWS_ASIDE
 from lakehouse.tables.register import TERMS
@@ -92,7 +93,7 @@ def silver_tables(
     with failures():
         description, version = _accepted(shelf, versions, context.partition_key)
         found = inspection(house, expectations, version)
-        folder, far = shelf.landed(context.partition_key).folder, _far(house, engine, expectations)
+        folder, far = shelf.landed(context.partition_key).folder, _far(house, engine, found)
         writes = silver_writes(folder, description, version, found.sift, far)
     yield verdict(found)
     with failures():
@@ -146,19 +147,24 @@ def documents(
     yield dg.AssetCheckResult(check_name=APART.name, passed=shared == 0, metadata={"texts_that_repeat": shared})
 
 
-def _far(house: Lakehouse, engine: Engine, expectations: Expectations) -> Far:
+def _far(house: Lakehouse, engine: Engine, found: Inspection) -> Far:
     """Return what makes silver tables of published bronze rows on other machines, where there is such an engine.
 
-    Tables with promises are made here: those are judged over all rows of a version at once.
+    Tables that promise more than a number of rows are made here: such promises are judged over all rows at once.
     """
 
     def made(
         bronze: TableDefinition, silver: TableDefinition, where: Mapping[str, str], change: Change
     ) -> FarRows | None:
-        pin = current_release(house).tables.get(bronze.name)
-        if engine.maker is None or expectations.of(silver.name) is not None or pin is None or pin.snapshot_id is None:
+        promised_of = found.expectations.of(silver.name)
+        pin = current_release(house).tables.get(bronze.name) if engine.maker else None
+        if engine.maker is None or pin is None or pin.snapshot_id is None:
             return None
-        return engine.maker.make(silver, bronze.name, pin.snapshot_id, where, change)
+        if promised_of is not None and not promised_of.of_count_alone:
+            return None
+        rows = engine.maker.make(silver, bronze.name, pin.snapshot_id, where, change)
+        found.count(silver, rows.num_rows)
+        return rows
 
     return made
 

@@ -104,10 +104,11 @@ def engine(settings: Settings) -> Engine:
 
 def spark(settings: Settings) -> SparkPlace:
     """Return Spark on the same catalog and files; raise UnknownSettingError when it could not use them."""
-    if settings.storage == "folder":
+    if settings.storage != "external" or not is_database(settings.catalog_uri):
         raise UnknownSettingError(
-            f"{PREFIX}ENGINE is 'spark', but {PREFIX}STORAGE is 'folder', whose catalog is a file for one program; "
-            f"choose bundled or external storage, or {PREFIX}ENGINE=local"
+            f"{PREFIX}ENGINE is 'spark', which needs a catalog in PostgreSQL: one in a folder is a file for one "
+            f"program, and that of SeaweedFS takes no folder of Spark's own; set {PREFIX}STORAGE=external and a "
+            f"{PREFIX}CATALOG_URI of postgresql://, or {PREFIX}ENGINE=local"
         )
     return SparkPlace(
         catalog_place(settings),

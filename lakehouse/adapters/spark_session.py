@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from lakehouse import errors
-from lakehouse.adapters.catalog_address import is_database
 from lakehouse.adapters.iceberg_catalogs import CATALOG
 from lakehouse.adapters.iceberg_database import address
 from lakehouse.adapters.spark_needs import require_jars, require_java, require_pyspark
@@ -30,7 +29,7 @@ CATALOG_CLASS = "org.apache.iceberg.spark.SparkCatalog"
 
 @dataclass(frozen=True, slots=True)
 class CatalogPlace:
-    """Where the catalog and its files are; see `IcebergTables.rest` and `IcebergTables.database`."""
+    """Where the catalog in PostgreSQL and its files are; see `IcebergTables.database`."""
 
     uri: str
     warehouse: str
@@ -41,7 +40,16 @@ class CatalogPlace:
 
     def options(self) -> dict[str, str]:
         """Return what Iceberg's Spark catalog is told."""
-        return {"": CATALOG_CLASS, **self.files(), **(self._database() if is_database(self.uri) else self._rest())}
+        url = address(self.uri)
+        port = f":{url.port}" if url.port else ""
+        query = f"?{urlencode(dict(url.query))}" if url.query else ""
+        database = {
+            "type": "jdbc",
+            "uri": f"jdbc:postgresql://{url.host}{port}/{url.database}{query}",
+            "jdbc.user": str(url.username),
+            "jdbc.password": self.password,
+        }
+        return {"": CATALOG_CLASS, **self.files(), **database}
 
     def files(self) -> dict[str, str]:
         """Return how files are reached; nothing of a table is kept from one statement to the next."""
@@ -56,22 +64,6 @@ class CatalogPlace:
             # Else it showed 3 files where 53 were.
             "cache-enabled": "false",
         }
-
-    def _database(self) -> dict[str, str]:
-        url = address(self.uri)
-        port = f":{url.port}" if url.port else ""
-        query = f"?{urlencode(dict(url.query))}" if url.query else ""
-        return {
-            "type": "jdbc",
-            "uri": f"jdbc:postgresql://{url.host}{port}/{url.database}{query}",
-            "jdbc.user": str(url.username),
-            "jdbc.password": self.password,
-        }
-
-    def _rest(self) -> dict[str, str]:
-        credential = f"{self.access_key}:{self.secret_key}"
-        uri = self.uri.rstrip("/")
-        return {"type": "rest", "uri": uri, "credential": credential, "oauth2-server-uri": f"{uri}/v1/oauth/tokens"}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from lakehouse.definition import TableDefinition
 from lakehouse.ports import DatasetVersion
 from lakehouse.tables.expectations.book import Expectations
-from lakehouse.tables.expectations.judge import Verdict, judge
+from lakehouse.tables.expectations.judge import Verdict, judge, judge_count
 
 Record = dict[str, object]
 
@@ -46,6 +46,13 @@ class Inspection:
         codes = judgement.aside.filter(goes)
         self.aside.append(named.append_column("table_name", table).append_column("code", codes))
         return rows.filter(pc.invert(goes))
+
+    def count(self, definition: TableDefinition, num_rows: int) -> None:
+        """Judge a silver table whose promises are about the number of its rows alone."""
+        if (promised_of := self.expectations.of(definition.name)) is not None:
+            history = self._history(definition.name)
+            verdicts = judge_count(num_rows, promised_of, history=history, now=self.now)
+            self.verdicts += [(definition.name, verdict) for verdict in verdicts]
 
     @property
     def blocked(self) -> list[str]:

@@ -93,6 +93,16 @@ def judge(rows: pa.Table, promised_of: TableExpectations, *, history: History, n
     return Judgement(tuple(verdicts), _aside(wrong, by_row, frame.height))
 
 
+def judge_count(count: int, promised_of: TableExpectations, *, history: History, now: datetime) -> tuple[Verdict, ...]:
+    """Return how a version of so many rows keeps promises that are about their number alone."""
+    assert promised_of.of_count_alone, "these rows are nowhere to be seen"
+    frame = pl.select(pl.repeat(None, count, dtype=pl.Null))
+    return tuple(
+        _verdict(code, one, promised_of.owner, frame, 0, history.get(code, ()), now)
+        for code, one in promised_of.expect.items()
+    )
+
+
 def _require_columns(rows: pa.Table, promised_of: TableExpectations) -> None:
     for code, one in promised_of.expect.items():
         named = [getattr(one, "column", ""), getattr(one, "other", ""), *getattr(one, "columns", ())]

@@ -166,3 +166,8 @@ class TableExpectations(_Data):
     about: str
     owner: str
     expect: dict[Code, Expectation] = Field(min_length=1)
+
+    @property
+    def of_count_alone(self) -> bool:
+        """Whether every promise is about how many rows there are, so that none of them has to be seen."""
+        return all(isinstance(one, Measured | Steady) and one.measure == "rows" for one in self.expect.values())

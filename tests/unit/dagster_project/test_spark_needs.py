@@ -9,7 +9,7 @@ import pytest
 from dagster_project import bootstrap
 from dagster_project.maintaining import maintain_now
 from dagster_project.settings import load_settings
-from dagster_project.wiring import care, catalog_place, spark
+from dagster_project.wiring import care, catalog_place, engine, spark
 from lakehouse.adapters import spark_needs
 from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
 from lakehouse.adapters.spark_needs import require_jars, require_java, require_pyspark, required_jars
@@ -92,12 +92,19 @@ def test_the_command_stops_before_it_touches_a_table(tmp_path, monkeypatch):
         maintain_now(load_settings({**SPARK, "LAKEHOUSE_HOME": str(tmp_path)}))
 
 
-def test_spark_and_a_catalog_of_one_program_do_not_go_together(tmp_path):
-    settings = load_settings(
-        {"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_ENGINE": "spark", "LAKEHOUSE_STORAGE": "folder"}
-    )
-    with pytest.raises(UnknownSettingError, match=r"STORAGE is 'folder'.*ENGINE=local"):
-        care(settings)
+@pytest.mark.parametrize(
+    "storage",
+    [
+        {"LAKEHOUSE_STORAGE": "folder"},
+        {"LAKEHOUSE_STORAGE": "bundled", "LAKEHOUSE_CATALOG_URI": ""},
+        {"LAKEHOUSE_STORAGE": "external", "LAKEHOUSE_CATALOG_URI": "http://127.0.0.1:9"},
+    ],
+)
+def test_spark_goes_with_a_catalog_in_postgresql_alone(tmp_path, storage):
+    settings = load_settings({**SPARK, "LAKEHOUSE_HOME": str(tmp_path), **storage})
+    for use in (care, engine, spark):
+        with pytest.raises(UnknownSettingError, match=r"needs a catalog in PostgreSQL.*ENGINE=local"):
+            use(settings)
 
 
 def test_the_engine_is_chosen_by_its_name(tmp_path):

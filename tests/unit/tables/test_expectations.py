@@ -11,7 +11,7 @@ from lakehouse.errors import ExpectationFileError
 from lakehouse.ports import DatasetVersion
 from lakehouse.tables.expectations.book import Expectations, read_expectations
 from lakehouse.tables.expectations.inspection import Inspection
-from lakehouse.tables.expectations.judge import judge
+from lakehouse.tables.expectations.judge import judge, judge_count
 from lakehouse.tables.expectations.kinds import TableExpectations
 from lakehouse.tables.gold import GOLD
 from lakehouse.tables.health import EXPECTATION_RESULTS
@@ -98,6 +98,22 @@ def test_columns_that_repeat_together_are_counted():
 )
 def test_a_steady_measure_is_near_the_median_of_earlier_versions(history, kept):
     assert only({"check": "steady", "measure": "rows", "within": 0.5}, history=history).kept is kept
+
+
+def test_promises_about_the_number_of_rows_are_judged_without_the_rows():
+    of_count = promises(
+        STEADY={"check": "steady", "measure": "rows", "within": 0.5},
+        MANY={"check": "measured", "measure": "rows", "minimum": 5},
+    )
+    assert of_count.of_count_alone
+    history = {"STEADY": [9.0]}
+    seen = judge(ROWS, of_count, history=history, now=NOW).verdicts
+    assert judge_count(ROWS.num_rows, of_count, history=history, now=NOW) == seen
+    assert not any(verdict.kept for verdict in seen)
+    assert all(verdict.kept for verdict in judge_count(10**9, of_count, history={}, now=NOW)), "and any number of them"
+    assert not promises(MEAN={"check": "measured", "measure": "mean", "column": "n", "minimum": 1}).of_count_alone
+    assert not promises(THERE={"check": "present", "column": "n"}).of_count_alone
+    assert read_expectations().of("silver.anything").of_count_alone, "else no silver table were made elsewhere"
 
 
 def test_only_the_five_newest_versions_are_history():
