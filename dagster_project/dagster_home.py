@@ -42,6 +42,15 @@ def _storage(settings: Settings, home: Path) -> str:
     """Return the part of the settings file that says where runs, events and schedules are kept."""
     if not settings.dagster_database:
         return ""
+    return yaml.safe_dump({"storage": {"postgres": {"postgres_url": database_url(settings, home)}}})
+
+
+def database_url(settings: Settings, home: Path) -> str:
+    """Return where Dagster's database is, as SQLAlchemy takes it, and keep the file that holds the password.
+
+    Raises:
+        UnknownSettingError: the address names no user or no database, or the password cannot be one.
+    """
     database = urlsplit(settings.dagster_database)
     password = settings.dagster_password.get_secret_value()
     if not database.username or not database.path.strip("/"):
@@ -55,8 +64,7 @@ def _storage(settings: Settings, home: Path) -> str:
     secret = home / PASSWORD_FILE
     _keep(secret, f"*:*:*:*:{password.replace(chr(92), chr(92) * 2).replace(':', chr(92) + ':')}\n", mode=0o600)
     query = f"{database.query}&passfile={quote(str(secret))}".removeprefix("&")
-    address = database._replace(scheme=DRIVER, query=query).geturl()
-    return yaml.safe_dump({"storage": {"postgres": {"postgres_url": address}}})
+    return database._replace(scheme=DRIVER, query=query).geturl()
 
 
 def _workspace(code: str) -> str:

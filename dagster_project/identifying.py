@@ -95,6 +95,13 @@ class KeptBooks:
         with dg.DagsterInstance.from_config(str(prepare_dagster_home(self.settings))) as instance:
             return forget_runs(instance, key)
 
+    def forget_runs(self, keys: Sequence[str]) -> int:
+        """Delete the runs of versions from a database of runs; those in the state folder are masked with its files."""
+        if not self.settings.dagster_database:
+            return 0
+        with dg.DagsterInstance.from_config(str(prepare_dagster_home(self.settings))) as instance:
+            return sum(forget_runs(instance, key) for key in keys)
+
 
 def _client(settings: Settings, state: State) -> DataCite:
     needed = ("datacite_url", "datacite_repository", "datacite_password", "datacite_prefix")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from dagster_project.dagster_home import prepare_dagster_home
+from dagster_project.dagster_home import database_url, prepare_dagster_home
 from dagster_project.dead_runs import end_dead_runs
 from dagster_project.identifying import KeptBooks
 from dagster_project.sensors import UNFINISHED
@@ -17,7 +17,7 @@ from dagster_project.settings import Settings, code_commit
 from dagster_project.wiring import lakehouse, shelf, uploads, versions, workshop
 from lakehouse.adapters.object_versions import VersionedBuckets
 from lakehouse.adapters.seaweedfs import PlainDisk, SeaweedDisk, SeaweedPorts
-from lakehouse.adapters.traces import FileTraces
+from lakehouse.adapters.traces import DatabaseTraces, FileTraces
 from lakehouse.archive.withdraw.archive import Archive
 from lakehouse.archive.withdraw.plan import Followed, PlannedVersion
 from lakehouse.archive.withdraw.receipt import PUBLIC_KEY, Signer, verify
@@ -100,7 +100,7 @@ def archive(settings: Settings) -> Archive:
         versions=versions(settings),
         shelf=shelf(settings),
         models=workshop(settings),
-        traces=FileTraces(home, owned=owned, drop=[home / "scratch"]),
+        traces=FileTraces(home, owned=owned, drop=[home / "scratch"], databases=databases(settings)),
         storage=storage(settings),
         signer=signer,
         receipts=home / "archive" / "withdrawals",
@@ -108,6 +108,13 @@ def archive(settings: Settings) -> Archive:
         books=KeptBooks(settings),
         uploads=uploaded,
     )
+
+
+def databases(settings: Settings) -> list[DatabaseTraces]:
+    """Return the databases of other programs that the settings name: Dagster's, where it is not in the state folder."""
+    if not settings.dagster_database:
+        return []
+    return [DatabaseTraces("dagster's database", database_url(settings, prepare_dagster_home(settings)))]
 
 
 def keys(settings: Settings) -> Path:

@@ -1,10 +1,10 @@
-"""Masks a withdrawn person in the files beside the archive: logs, databases of other programs, left-over copies."""
+"""Masks a withdrawn person in what is beside the archive: logs, databases of other programs, left-over copies."""
 
 import errno
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,19 +20,73 @@ WAIT_SECONDS = 30.0
 WINDOW_BYTES = 1 << 24
 OVERLAP_BYTES = 1 << 12
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+LOOKS = 5
+BATCH = 1000
 NO_TEXT = (sa.Integer, sa.Numeric, sa.Boolean, sa.DateTime, sa.Date, sa.Time)
+
+
+@dataclass(frozen=True)
+class DatabaseTraces:
+    """Every text of every table that PostgreSQL shows its user by default; `name` is how the database is told.
+
+    `url` is SQLAlchemy's. Whoever may connect owns the tables, since only an owner may rewrite their files.
+    """
+
+    name: str
+    url: str
+
+    def clear(self, mask: Mask) -> Mapping[str, int]:
+        """Mask the person in each row, and write the tables' files anew without what was deleted before or now.
+
+        What the server's log of changes (WAL) and its backups hold goes when they do. Others may go on writing. Return
+        how many rows changed, by table.
+
+        Raises:
+            ServiceUnavailableError: the database is away, or its tables stay in use.
+        """
+        engine = sa.create_engine(self.url, poolclass=sa.NullPool)
+        try:
+            counts = self._masked(engine, mask)
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(sa.text("set lock_timeout = '30s'"))
+                connection.execute(sa.text("vacuum (full)"))
+        except OperationalError as error:
+            why = " ".join(str(error.orig).split())
+            raise ServiceUnavailableError(
+                f"{self.name} is away or in use ({why}); see that it runs and is idle, and withdraw again"
+            ) from error
+        return counts
+
+    def _masked(self, engine: sa.Engine, mask: Mask) -> Mapping[str, int]:
+        counts: dict[str, int] = {}
+        # A row that another connection changes meanwhile is another row by then, so this looks until nothing is left.
+        for _ in range(LOOKS):
+            with engine.begin() as connection:
+                metadata = sa.MetaData()
+                metadata.reflect(connection)
+                found = {
+                    name: number
+                    for name, table in metadata.tables.items()
+                    if (number := _clear_table(connection, table, mask, row="ctid"))
+                }
+            if not found:
+                return counts
+            counts |= {name: counts.get(name, 0) + number for name, number in found.items()}
+        raise ServiceUnavailableError(f"{self.name} is written faster than it can be cleaned; withdraw again later")
 
 
 @dataclass(frozen=True)
 class FileTraces:
     """Every file below `root`, but for the folders in `owned`, which are cleaned as what they are.
 
-    The folders in `drop` hold copies that can be made again: one that names the person is removed whole.
+    The folders in `drop` hold copies that can be made again: one that names the person is removed whole. `databases`
+    are those that are kept elsewhere.
     """
 
     root: Path
     owned: Sequence[Path] = ()
     drop: Sequence[Path] = ()
+    databases: Sequence[DatabaseTraces] = ()
 
     def clear(self, mask: Mask) -> ClearedTraces:
         """Mask the person in every file that this account may read and write; the others are told, not touched."""
@@ -49,6 +103,8 @@ class FileTraces:
                 continue
             if changed:
                 counts[self._name(path)] = changed
+        for database in self.databases:
+            counts |= {f"{database.name} {table}": number for table, number in database.clear(mask).items()}
         return ClearedTraces(counts, skipped)
 
     def drop_copies(self) -> int:
@@ -161,14 +217,18 @@ def _raw_holds(path: Path, mask: Mask) -> bool:
     return any(mask.holds(_text(file)) for file in files if file.is_file())
 
 
-def _clear_table(connection: sa.Connection, table: sa.Table, mask: Mask) -> int:
+def _clear_table(connection: sa.Connection, table: sa.Table, mask: Mask, row: str = "rowid") -> int:
+    """Mask the person in the texts of a table's rows; `row` is the name of the place that the database gives each."""
     texts: list[sa.ColumnClause[object]] = [
         sa.column(column.name) for column in table.columns if not isinstance(column.type, NO_TEXT)
     ]
-    rowid: sa.ColumnClause[int] = sa.literal_column("rowid")
-    rows = connection.execute(sa.select(rowid, *texts).select_from(table)) if texts else ()
-    new: dict[int, dict[str, object]] = {}
+    rowid: sa.ColumnClause[object] = sa.literal_column(row)
+    asked = sa.select(rowid, *texts).select_from(table).execution_options(yield_per=BATCH)
+    rows = connection.execute(asked) if texts else ()
+    new: dict[object, dict[str, object]] = {}
     for number, *cells in rows:
+        # A memoryview of psycopg2 equals no bytes.
+        cells = [bytes(cell) if isinstance(cell, memoryview) else cell for cell in cells]
         cleared = [_cleared(cell, mask) for cell in cells]
         if cleared != cells:
             new[number] = {column.name: cell for column, cell in zip(texts, cleared, strict=True)}

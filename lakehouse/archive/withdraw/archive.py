@@ -29,6 +29,9 @@ class Books(Protocol):
     def forget_previews(self, key: str) -> int:
         """Delete the first rows of a version that runs have kept to be looked at; return how many runs had some."""
 
+    def forget_runs(self, keys: Sequence[str]) -> int:
+        """Delete the runs of versions and submissions, where no file of this machine keeps them; return how many."""
+
 
 class NoBooks:
     """For an archive without an orchestrator: nothing is kept beside the data."""
@@ -42,6 +45,10 @@ class NoBooks:
         return {}
 
     def forget_previews(self, key: str) -> int:  # noqa: ARG002 - the port's
+        """Do nothing."""
+        return 0
+
+    def forget_runs(self, keys: Sequence[str]) -> int:  # noqa: ARG002 - the port's
         """Do nothing."""
         return 0
 

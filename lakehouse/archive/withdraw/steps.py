@@ -76,6 +76,8 @@ class Steps:
                 ("copies", lambda: {"deleted": self.archive.traces.drop_copies()}),
                 ("previews", lambda: {"runs": self.archive.books.forget_previews(self.plan.subject)}),
             )
+        else:
+            steps += (("runs", lambda: {"deleted": self.archive.books.forget_runs(self._quoted())}),)
         return (*steps, ("traces", self._traces), ("object versions", self._purge))
 
     @cached_property
@@ -237,6 +239,14 @@ class Steps:
     def _work_files(self) -> Result:
         mentioned = any(one.removal.mentions or one.removal.whole for one in self.plan.versions)
         return {"deleted": self.archive.models.forget_work() if mentioned or self._quarantined else 0}
+
+    def _quoted(self) -> list[str]:
+        """Return the versions and submissions that held the person, whose runs may quote what is gone."""
+        return [
+            *(f"{one.dataset}@{one.version}" for one in self.plan.versions),
+            *self.plan.refused,
+            *self.plan.reported,
+        ]
 
     def _traces(self) -> Result:
         cleared = self.archive.traces.clear(self.mask)

@@ -22,6 +22,7 @@ OTHERS = (
     "identifiers",
     "copies",
     "previews",
+    "runs",
 )
 """Steps that are told as they were written down."""
 
