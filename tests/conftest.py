@@ -5,13 +5,12 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,11 +145,15 @@ class PostgresServer:
         self._wait()
 
     def _wait(self) -> None:
-        """Wait until something listens on the port; say what the log says when the server has ended."""
+        """Wait until the server takes logins; say what the log says when it has ended.
+
+        It listens earlier, and answers "the database system is starting up" then.
+        """
         assert self.process is not None
         end = time.monotonic() + START_SECONDS
+        asked = [program("pg_isready"), "--quiet", "--host=127.0.0.1", f"--port={self.port}", "--timeout=5"]
         while time.monotonic() < end and self.process.poll() is None:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5):
+            if subprocess.run(asked, check=False, **self.as_user()).returncode == 0:
                 return
             time.sleep(0.05)
         log = (self.folder / "postgres.log").read_text(errors="replace")[-600:]
