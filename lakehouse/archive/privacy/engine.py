@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.archive.arrays import Cells, sure
+from lakehouse.archive.arrays import Cells, bounds_of, bytes_of, sure
 
 if TYPE_CHECKING:
     import hyperscan
@@ -31,10 +31,6 @@ COMPILED = Path(sys.prefix) / "var" / "lakehouse" / "patterns"
 JOINED_BYTES = 32 << 20
 # A column whose first cells hold so few values is looked at value by value.
 SAMPLE, LESS = 1_024, 8
-# Longer numbers may be those of cards.
-LONGEST_NUMBER = 12
-MINUS, POINT, SLASH, NINE = b"-./9"
-MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:$|[T ])")
 
 # Numbers in groups, long ones, and ones beside a capital: one small automaton that runs through all bytes for a third
 # of what the patterns of numbers cost, which then need to look only at the cells that pass. It has a database of its
@@ -44,11 +40,12 @@ SIEVE = "[0-9][ ./:-][(0-9]|[0-9]{8}|[A-Z] ?[0-9]|[0-9][A-Z]"
 # Numbers that the sieve does not know by their digits alone; literals, so that they ride along with the words.
 BESIDE = r"\+[0-9]|[0-9A-Fa-f]{3}:[0-9A-Fa-f]{0,4}:"
 # Cells looked at first; where more than one in so many of them passes, the sieve would only cost.
-SIEVE_SAMPLE, SIEVE_LESS = 2_048, 8
+SIEVE_SAMPLE, SIEVE_LESS = 512, 8
 
 Patterns = tuple[tuple[str, str], ...]
 """Pairs of a kind and one of its patterns."""
 Rows = npt.NDArray[np.int64]
+NOWHERE: Rows = np.empty(0, np.int64)
 Engine = Callable[[Patterns, Cells], Mapping[str, Rows]]
 
 
@@ -77,6 +74,18 @@ def candidates(patterns: Patterns, cells: Cells, sieved: Patterns = ()) -> Mappi
         return {}
     codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     return {kind: np.flatnonzero(np.isin(codes, hit)) for kind, hit in found.items()}
+
+
+def in_columns(pattern: str, cells: Cells) -> Rows:
+    """Return the positions of cells of which a pattern for whole cells may hold, in a column that speaks of its kind.
+
+    May name a cell too many, one of several lines, never one too few.
+    """
+    in_sample = with_re2((("", pattern),), cells[:SIEVE_SAMPLE]).get("", NOWHERE)
+    # Each hit costs a call, so a column full of them is asked cell by cell; there a letter beyond ASCII counts as one.
+    if not HAS_HYPERSCAN or len(in_sample) * SIEVE_LESS > SIEVE_SAMPLE or not is_ascii(cells):
+        return with_re2((("", pattern),), cells).get("", NOWHERE)
+    return with_hyperscan((("", pattern),), cells).get("", NOWHERE)
 
 
 def with_re2(patterns: Patterns, cells: Cells, sieved: Patterns = ()) -> Mapping[str, Rows]:
@@ -155,7 +164,7 @@ def lines(cells: Cells) -> tuple[pa.Buffer, Rows]:
     assert isinstance(joined, pa.Array), "as the list is"
     buffer = joined.buffers()[2]
     assert buffer is not None, "it holds a text"
-    offsets = offsets_of(cells)[:-1].astype(np.int64)
+    offsets = bounds_of(cells)[:-1].astype(np.int64)
     return buffer, offsets - offsets[0] + np.arange(len(cells))
 
 
@@ -204,43 +213,5 @@ def _keep(body: bytes, path: Path) -> None:
 
 def is_ascii(cells: Cells) -> bool:
     """Say whether every byte of the cells is ASCII."""
-    data = _bytes(cells)
+    data = bytes_of(cells)
     return not len(data) or int(data.max()) < 128
-
-
-def _bytes(cells: Cells) -> npt.NDArray[np.uint8]:
-    offsets = offsets_of(cells)
-    data = np.frombuffer(memoryview(cells.buffers()[2] or b""), np.uint8)
-    return data[int(offsets[0]) : int(offsets[-1])]
-
-
-def offsets_of(cells: Cells) -> npt.NDArray[np.int32]:
-    """Return where each cell of an array of `string` starts in its bytes, and where the last one ends."""
-    return np.frombuffer(memoryview(cells.buffers()[1] or bytes(4)), np.int32)[
-        cells.offset : cells.offset + len(cells) + 1
-    ]
-
-
-def is_numbers(cells: Cells) -> bool:
-    """Say whether every cell is empty or a number with at most a sign before it, one point, and twelve letters."""
-    offsets, data = offsets_of(cells), _bytes(cells)
-    if not len(data) or int(np.diff(offsets).max()) > LONGEST_NUMBER:
-        return not len(data)
-    if int(data.max()) > NINE or int(data.min()) < MINUS or bool((data == SLASH).any()):
-        return False
-    starts = (offsets[:-1] - offsets[0])[np.diff(offsets) > 0]
-    points, signs = data == POINT, data == MINUS
-    one_point = not points.any() or int(np.add.reduceat(points, starts, dtype=np.int64).max()) <= 1
-    return one_point and np.count_nonzero(signs) == np.count_nonzero(signs[starts])
-
-
-def is_moments(cells: Cells) -> bool:
-    """Say whether every cell is a day or a moment as ISO 8601 writes it; told by the first one, then by all."""
-    if MOMENT.match(cells[0].as_py()) is None:
-        return False
-    zone = None if cells[0].as_py()[-1:].isdigit() else "UTC"
-    try:
-        cells.cast(pa.timestamp("us", tz=zone))
-    except pa.ArrowInvalid:
-        return False
-    return True

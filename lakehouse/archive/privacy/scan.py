@@ -8,13 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.archive.arrays import Cells, sure
+from lakehouse.archive.arrays import Cells, bounds_of, sure
 from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.disguise import CODES, VEILS, plain, uncovered
-from lakehouse.archive.privacy.engine import Patterns, Rows, candidates, is_ascii, is_moments, is_numbers, offsets_of
+from lakehouse.archive.privacy.engine import Patterns, Rows, candidates, in_columns, is_ascii
 from lakehouse.archive.privacy.finder import NAME, find, fits_context, matches
 from lakehouse.archive.privacy.kinds import Identifier, has_context, identifiers
 from lakehouse.archive.privacy.names import find_names, is_name_cell
+from lakehouse.archive.privacy.plain_cells import plain as plain_cells
 from lakehouse.archive.privacy.showing import shape
 
 ROWS_KEPT = 100
@@ -29,7 +30,8 @@ RUNNING_WORDS = 4
 # No cue with its value fits into fewer bytes.
 SHORTEST_CUE = 6
 SHORTEST_NAME = 3
-CAPITAL = r"\p{Lu}\pL"
+# Compiling the one for all scripts takes longer than asking it of a whole chunk.
+CAPITAL, CAPITAL_IN_ASCII = r"\p{Lu}\pL", "[A-Z][A-Za-z]"
 LONGEST_OF_SHORTEST = 20
 
 
@@ -127,6 +129,14 @@ def _looked_for(where: str, cells: Cells, longest: int) -> dict[str, Rows]:
     return found
 
 
+def _looked_for_among(rest: Rows, cells: Cells, longest: int) -> dict[str, Rows]:
+    """Return where something may stand in some of the cells of a column."""
+    if len(rest) == len(cells):
+        return _looked_for("columns", cells, longest)
+    found = _looked_for("columns", cells.take(pa.array(rest, pa.int64())), longest)
+    return {kind: rest[rows] for kind, rows in found.items()}
+
+
 class ColumnScan:
     """Looks for identifiers in one column; `add` its cells in order, then ask for the `suspicions`."""
 
@@ -141,25 +151,25 @@ class ColumnScan:
     def add(self, cells: Cells, first_row: int) -> None:
         """Look through the next cells, the first of which stands in `first_row`."""
         cells = _plainly(cells)
-        lengths = np.diff(offsets_of(cells))
+        lengths = np.diff(bounds_of(cells))
         self._present += int(np.count_nonzero(lengths))
         if not len(cells) or not lengths.any():
             return
-        numbers = is_numbers(cells) or is_moments(cells)
-        found = {} if numbers else _looked_for("columns", cells, int(lengths.max()))
+        rest = np.flatnonzero(~plain_cells(cells))
+        found = _looked_for_among(rest, cells, int(lengths.max())) if len(rest) else {}
         judged = {kind: rows for kind, rows in found.items() if kind in identifiers()}
         for kind, rows in {**judged, **dict(self._in_context(cells, judged))}.items():
             self._judge(kind, cells, rows, first_row)
         for row, kind, example in uncovered(cells, found):
             self._tally(kind).note(first_row + row, example)
-        if not numbers and int(lengths.max()) >= SHORTEST_NAME:
+        if len(rest) and int(lengths.max()) >= SHORTEST_NAME:
             self._judge_names(cells, first_row)
 
     def _in_context(self, cells: Cells, found: Mapping[str, Rows]) -> Iterator[tuple[str, Rows]]:
         for kind in self._context:
             pattern = identifiers()[kind].context_pattern
             if pattern is not None:
-                hit = np.flatnonzero(sure(pc.match_substring_regex(cells, pattern)).to_numpy(zero_copy_only=False))
+                hit = in_columns(pattern, cells)
                 yield kind, np.union1d(hit, found[kind]) if kind in found else hit
 
     def _tally(self, kind: str) -> _Tally:
@@ -215,7 +225,8 @@ class ColumnScan:
 def _by_value(cells: Cells) -> Iterator[tuple[str, list[int]]]:
     """Yield each value that starts with a capital, with its positions."""
     positions: dict[str, list[int]] = {}
-    for position in np.flatnonzero(sure(pc.match_substring_regex(cells, CAPITAL)).to_numpy(zero_copy_only=False)):
+    capital = CAPITAL_IN_ASCII if is_ascii(cells) else CAPITAL
+    for position in np.flatnonzero(sure(pc.match_substring_regex(cells, capital)).to_numpy(zero_copy_only=False)):
         positions.setdefault(cells[int(position)].as_py(), []).append(int(position))
     yield from positions.items()
 
@@ -294,7 +305,7 @@ class TextScan:
     def _judge_names(self, cells: Cells, first_row: int) -> None:
         """Judge the first documents, then each one in which a new stretch of so many letters begins."""
         tally = self._tallies.setdefault(NAME, _Tally())
-        ends = self._letters + np.cumsum(np.diff(offsets_of(cells)), dtype=np.int64)
+        ends = self._letters + np.cumsum(np.diff(bounds_of(cells)), dtype=np.int64)
         before = np.concatenate([[self._letters], ends[:-1]]) if len(ends) else ends
         chosen = np.flatnonzero((before < NAME_LETTERS) | (ends // NAME_LETTERS_EVERY > before // NAME_LETTERS_EVERY))
         self._letters = int(ends[-1]) if len(ends) else self._letters
