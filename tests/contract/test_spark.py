@@ -2,8 +2,10 @@
 
 import gc
 import hashlib
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -112,7 +114,7 @@ def kinds(tmp_path):
         columns=(
             Column("text", pa.string(), "Text.", nullable=False),
             Column("count", pa.int64(), "Whole."),
-            Column("mark", pa.float64(), "Number."),
+            Column("mark", pa.float64(), "Number.", formerly=("score",)),
             Column("passed", pa.bool_(), "Truth."),
             Column("day", pa.date32(), "Day."),
             Column("moment", pa.timestamp("us", tz="UTC"), "Moment."),
@@ -165,6 +167,15 @@ def seen_by_spark(spark, table, branch=None):
     return pa.Table.from_batches(frame._collect_as_arrow()).cast(table.arrow_schema())
 
 
+def seen_by_duckdb(stored, paths, folder):
+    for number, path in enumerate(paths):
+        with stored.io.new_input(path).open() as stream:
+            (folder / f"{number}.parquet").write_bytes(stream.read())
+    engine = duckdb.connect()
+    engine.execute("set timezone = 'UTC'")
+    return engine.read_parquet(str(folder / "*.parquet")).to_arrow_table()
+
+
 def grown(house, table, marks_of, provenance):
     return [write(house, table, marks_of(f"s{one}"), f"k{one}", provenance) for one in range(APPENDS)]
 
@@ -199,8 +210,18 @@ def test_what_spark_writes_is_read_here_and_its_branch_is_its_own(house, spark, 
     assert content_sha256(seen_by_spark(spark, kinds)) == content_sha256(pa.concat_tables([rows, more]))
 
 
+def as_it_was(kinds):
+    """Return the table as it was before a column was widened, one was renamed and two were added."""
+    text, *_ = kinds.columns
+    columns = (text, Column("count", pa.int32(), "Whole."), Column("score", pa.float32(), "Number."))
+    return replace(kinds, columns=columns)
+
+
 def test_spark_joins_small_files_into_the_rows_that_this_process_makes(house, care, kinds):
-    for one in range(APPENDS):
+    old = as_it_was(kinds)
+    rows = [{"text": f"old {one}", "count": one, "score": one / 2} for one in range(3)]
+    append(house, old, pa.Table.from_pylist(rows, old.arrow_schema()))
+    for one in range(1, APPENDS):
         append(house, kinds, odd_rows(kinds, *(f"{one}-{other}" for other in range(3))))
     here = IcebergUpkeep(house.tables).stage_compaction(kinds.name, "here", {})
     there = care.stage_compaction(kinds.name, "there", {"lakehouse.maintenance": "compaction"})
@@ -262,7 +283,11 @@ def test_what_is_tagged_pinned_or_young_outlives_spark(house, care, new_table, m
     later = datetime.now(UTC) + timedelta(days=1)
     retained = Retention(later, 1e-6, pins=frozenset({house.releases.current().tables[table.name].metadata_location}))
     assert care.surplus(table.name, retained) == IcebergUpkeep(house.tables).surplus(table.name, retained)
+    stored = house.tables.catalog.load_table(table.name)
+    with stored.io.new_output(f"{stored.location()}/spark-{'0' * 32}/data/x.parquet").create() as stream:
+        stream.write(b"left by a Spark that was killed")
     (done,) = maintain(house, care, AT_ONCE, provenance, now=later)
+    assert not copies_left(stored)
     assert done.expired > 0
     assert done.orphan_files > 0
     assert students(house, table) == everyone()
@@ -344,8 +369,10 @@ def test_silver_tables_made_by_spark_are_those_made_here(house, on_postgres, spa
     write_audit_publish(house, [there], key="silver 1", provenance=provenance)
     assert content_sha256(house.tables.read(there.table.name)) == content_sha256(here.rows)
     stored = house.tables.catalog.load_table(there.table.name)
-    assert all(LONG_SEAL.search(one.data_file.file_path) for one in live_entries(stored.io, stored.current_snapshot()))
+    files = [one.data_file.file_path for one in live_entries(stored.io, stored.current_snapshot())]
+    assert all(map(LONG_SEAL.search, files))
     assert not copies_left(stored)
+    assert content_sha256(seen_by_duckdb(stored, files, tmp_path).cast(here.rows.schema)) == content_sha256(here.rows)
 
     (again,) = silver_writes(*first, far=far)
     with pytest.raises(AuditError, match=r"key \(lesson, dataset_version\) is not unique: 2 rows with lesson="):
