@@ -53,7 +53,7 @@ simulate: testsetup ## Play SEEDS seeded histories of faults (10,000)
 lock: ## Resolve the lock files again
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --extra spark -c requirements.lock -o requirements-spark.lock
-	$(COMPILE) pyproject.toml --extra spark --extra dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra spark --extra onnx --extra dev -c requirements.lock -o requirements-dev.lock
 	cd superset && $(COMPILE) pyproject.toml -o requirements.lock
 	cd superset && $(COMPILE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 

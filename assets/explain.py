@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from assets.explain_data import Sources, code, dataset_version, label_of, published_table, run, snapshot
+from assets.explain_form import form_of
 from assets.explain_model import model_version
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import UntraceableError
@@ -13,6 +14,7 @@ from lakehouse.publish.views import all_required_tables
 from lakehouse.tables.gold import DOCUMENTS, GOLD, PREDICTIONS
 from lakehouse.tables.records import RECORDS
 from lakehouse.tables.register import REGISTER
+from models.form_store import is_form
 
 DEFINED = {table.name: table for table in (*REGISTER, *GOLD)}
 RUN = ("run_id", "code_commit", "recorded_at")
@@ -32,13 +34,16 @@ def explain(sources: Sources, target: str) -> Link:
     """Return the chain behind `target`.
 
     It is the passage id of a prediction (``MODEL/`` and ``EVALUATION_SNAPSHOT/`` may stand before it), a model version,
-    ``dataset@version``, ``kpi.view``, ``namespace.table``, or ``namespace.table/KEY/...``, a row by its key.
+    a smaller form of one, ``dataset@version``, ``kpi.view``, ``namespace.table``, or ``namespace.table/KEY/...``, a row
+    by its key.
 
     Raises:
         UntraceableError: no record has this name, or several have.
     """
     if _MODEL.fullmatch(target):
         return model_version(sources, target)
+    if is_form(target):
+        return form_of(sources, target)
     if found := _TABLE.fullmatch(target):
         return _of_table(sources, found[1], found[2])
     if found := _PREDICTION.fullmatch(target):

@@ -15,6 +15,7 @@ from lakehouse.definition import TableDefinition
 from lakehouse.ports import Provenance, TableWrite
 from lakehouse.tables.gold import (
     EVALUATIONS,
+    MODEL_FORMS,
     MODEL_MEASURES,
     MODEL_STAGES,
     MODEL_TESTS,
@@ -25,6 +26,7 @@ from lakehouse.tables.gold import (
     TRAINING_CURVE,
 )
 from lakehouse.tables.stages import Stage
+from models.form_verdict import FormVerdict
 from models.requests import EvaluateResult
 from models.scores import Comparison, Measure
 from models.shares import TokenShare
@@ -106,6 +108,16 @@ def promotion_write(
         "reason": verdict.reason,
     }
     return _write(PROMOTIONS, [row], provenance)
+
+
+def form_write(
+    form: str, version: str, weights_sha256: str, verdict: FormVerdict, provenance: Provenance
+) -> TableWrite:
+    """Return the row of a smaller form beside the version it was made from."""
+    values = asdict(verdict)
+    asked = f"worse_at_most {values.pop('worse_at_most'):g}, size_at_most {values.pop('size_at_most'):g}"
+    known = {"form": form, "model_version": version, "asked": asked, "weights_sha256": weights_sha256}
+    return _write(MODEL_FORMS, [known | values], provenance)
 
 
 @dataclass(frozen=True, slots=True)

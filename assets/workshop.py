@@ -20,6 +20,8 @@ from models.checkpoint import CheckpointStore
 from models.child import run_evaluate, run_train
 from models.config import Recipe
 from models.documents import evaluation_snapshot, of_split, read_documents
+from models.form_store import FormStore
+from models.forms import SHIPPED as SHIPPED_FORMS
 from models.known_tests import absent, content_name
 from models.progress import Progress
 from models.requests import RESULT, EvaluateRequest, EvaluateResult, TrainRequest, TrainResult, evaluate_result
@@ -64,6 +66,7 @@ class Workshop:
     listen: Callable[[Progress], None] = lambda _: None
     trials: Path = SHIPPED
     known_tests: KnownTestsFolder | None = None
+    forms_file: Path = SHIPPED_FORMS
 
     @property
     def measured_with(self) -> str:
@@ -74,6 +77,11 @@ class Workshop:
     def checkpoints(self) -> CheckpointStore:
         """Return all trained versions."""
         return CheckpointStore(self.root / "versions")
+
+    @property
+    def forms(self) -> FormStore:
+        """Return all smaller forms of versions."""
+        return FormStore(self.root / "forms")
 
     def alone(self) -> AbstractContextManager[None]:
         """Keep other processes of this machine from training or evaluating meanwhile; they wait their turn."""
@@ -173,7 +181,11 @@ class Workshop:
         return commits
 
     def quarantine(self, version: str, mask: Mask, receipt: str) -> bool:
-        """Mark a version so that it is never chosen or found again; return whether its files were destroyed."""
+        """Mark a version so that it is never chosen or found again; return whether its files were destroyed.
+
+        Its smaller forms are destroyed in any case: they can be made again of a version that may be used.
+        """
+        self.forms.forget(version)
         return self.checkpoints.quarantine(version, {"receipt": receipt}, tells=mask.holds)
 
     def forget_work(self) -> int:

@@ -1,5 +1,7 @@
 """The jobs: `ingest` stores a submission, `learn` makes a model, `look_after` and `maintain` watch and tend tables."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from assets.evaluate import evaluation
@@ -8,6 +10,7 @@ from assets.maintain import maintenance
 from assets.monitor import drift, table_health
 from assets.publish import release
 from assets.retrain import retrain_decisions
+from assets.shrink import SMALLER, ShrinkWhich
 from assets.store import bronze_tables, documents, silver_tables
 from assets.train import Cause, language_model
 from assets.validate import validation_report
@@ -28,6 +31,7 @@ ASSETS = (
     table_health,
     retrain_decisions,
     maintenance,
+    *SMALLER.values(),
 )
 
 STORED = (submission, validation_report, dataset_version, dataset_record, bronze_tables, silver_tables)
@@ -51,6 +55,11 @@ maintain = dg.define_asset_job(
     description="Takes care of the published tables: files, snapshots, branches, orphans.",
 )
 
+shrink = dg.define_asset_job(
+    "shrink",
+    selection=[*SMALLER.values()],
+    description="Smaller forms of a model version, each measured beside it and judged.",
+)
 
 look_after = dg.define_asset_job(
     "look_after",
@@ -73,3 +82,9 @@ def collect_config(upload: str) -> dict[str, object]:
 def learn_config(cause: str) -> dict[str, object]:
     """Return the run configuration that records why a training was asked for."""
     return {"ops": {language_model.key.to_python_identifier(): {"config": Cause(cause=cause).model_dump()}}}
+
+
+def shrink_config(version: str, names: Sequence[str]) -> dict[str, object]:
+    """Return the run configuration that says of which version these forms are made."""
+    which = ShrinkWhich(version=version).model_dump()
+    return {"ops": {SMALLER[name].key.to_python_identifier(): {"config": which} for name in names}}

@@ -10,10 +10,11 @@ import dagster as dg
 
 from assets.evaluate import BEATS
 from assets.house import submissions
+from assets.shrink import SMALLER
 from assets.validate import FIT
 from dagster_project.code_location import build
 from dagster_project.dead_runs import end_dead_runs
-from dagster_project.jobs import STORED, learn_config
+from dagster_project.jobs import STORED, learn_config, shrink_config
 from dagster_project.settings import Settings
 from dagster_project.wiring import workshop
 from lakehouse.errors import LakehouseError, RefusedError, UnfitModelError
@@ -58,6 +59,11 @@ class Loop:
     def learn(self, cause: str) -> RunOutcome:
         """Train, evaluate and publish."""
         return self._run("learn", "learn", run_config=learn_config(cause))
+
+    def shrink(self, version: str, names: Sequence[str]) -> RunOutcome:
+        """Make smaller forms of a version, the current one where `version` is empty, measure and judge them."""
+        only = [SMALLER[name].key for name in names]
+        return self._run(version or "current", "shrink", run_config=shrink_config(version, names), only=only)
 
     def _run(
         self,

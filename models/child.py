@@ -32,6 +32,7 @@ from models.requests import (
 )
 
 LOG, REQUEST = "child.log", "request.json"
+VERBS = ("train", "evaluate", "shrink", "measure")
 _LOG_LINES_SHOWN = 12
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -185,15 +186,19 @@ def _perform(verb: str, request_path: Path) -> None:
     # took 3.7 s of wall time with libgomp's own setting and 0.24 s with this one. Read when torch loads.
     os.putenv("GOMP_SPINCOUNT", "1000")
     # Imported here: the parent, which shares this module, must not load torch.
-    from models import verbs
+    from models import form_verbs, verbs
 
     match verb:
         case "train":
             verbs.run_train(request_path, _print_progress)
         case "evaluate":
             verbs.run_evaluate(request_path)
+        case "shrink":
+            form_verbs.run_shrink(request_path)
+        case "measure":
+            form_verbs.run_measure(request_path)
         case _:
-            raise RequestError(f"unknown verb {verb!r}; use train or evaluate")
+            raise RequestError(f"unknown verb {verb!r}; use {', '.join(VERBS)}")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -201,7 +206,7 @@ def main(arguments: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     _end_with_parent()
     if len(arguments) != 2:
-        sys.stderr.write("usage: python -m models.child train|evaluate REQUEST.json\n")
+        sys.stderr.write(f"usage: python -m models.child {'|'.join(VERBS)} REQUEST.json\n")
         return RequestError.exit_code
     request_path = Path(arguments[1])
     try:

@@ -75,6 +75,18 @@ class TrialError(ModelError):
     exit_code = 53
 
 
+class FormError(ModelError):
+    """A smaller form of a model cannot be made, read or run, or no form has this name."""
+
+    exit_code = 60
+
+
+class FormRefusedError(ModelError):
+    """A smaller form of a model loses more, or weighs more, than models/forms.yaml allows; it was kept and recorded."""
+
+    exit_code = 61
+
+
 class LabelsError(ModelError):
     """Labelled texts cannot be read, learned from or measured on: a bad row, one label only, a label never learned."""
 
@@ -108,6 +120,8 @@ BY_NAME: dict[str, type[ModelError]] = {
         RequestError,
         TooLargeError,
         TrialError,
+        FormError,
+        FormRefusedError,
         LabelsError,
         NothingLearnedError,
         KnownTestsError,

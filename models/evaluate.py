@@ -4,7 +4,7 @@ Shapes: B sequences, T tokens, V vocabulary.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,20 +80,25 @@ def sliding_windows(lengths: list[int], *, context: int) -> Iterator[Window]:
             start, first_target = start + context // 2, end
 
 
-@torch.no_grad()
 def model_bits(loaded: Loaded, packed: Packed, *, device: Device, batch: int = 32) -> Floats:
     """Bits that the model needs for each document."""
     model = loaded.model.to(device.torch_device).eval()
+    return bits_by_document(model, packed, context=loaded.recipe.context, device=device, batch=batch)
+
+
+@torch.no_grad()
+def bits_by_document(
+    forward: Callable[[torch.Tensor], torch.Tensor], packed: Packed, *, context: int, device: Device, batch: int = 32
+) -> Floats:
+    """Bits that whatever turns tokens BT into logits BTV needs for each document."""
     lengths = [len(tokens) for tokens in packed.documents]
-    windows = sorted(
-        sliding_windows(lengths, context=loaded.recipe.context), key=lambda window: window.end - window.start
-    )
+    windows = sorted(sliding_windows(lengths, context=context), key=lambda window: window.end - window.start)
     bits = np.zeros(len(lengths))
     for first in range(0, len(windows), batch):
         part = windows[first : first + batch]
         inputs_BT, targets_BT = _padded(part, packed)
         with device.arithmetic():
-            logits_BTV = model(torch.from_numpy(inputs_BT).to(device.torch_device))
+            logits_BTV = forward(torch.from_numpy(inputs_BT).to(device.torch_device))
         targets = torch.from_numpy(targets_BT).to(device.torch_device)
         nats_BT = functional.cross_entropy(logits_BTV.mT, targets, reduction="none", ignore_index=_IGNORED)
         for window, nats in zip(part, nats_BT.double().sum(dim=1).tolist(), strict=True):

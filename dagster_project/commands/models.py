@@ -1,5 +1,7 @@
 """Shows model versions, and takes the decisions of people about them."""
 
+import sys
+
 import click
 
 from dagster_project.commands.base import ExampleCommand, local
@@ -10,24 +12,30 @@ REASON = click.option("--reason", required=True, help="Why; it is kept with the 
 
 @click.group(epilog="Example: lakehouse models list")
 def models() -> None:
-    """List, compare, approve, roll back and retire model versions."""
+    """List, compare, approve, roll back, retire and shrink model versions."""
 
 
 @models.command("list", cls=ExampleCommand, example="lakehouse models list")
 def list_versions() -> None:
     """List all versions with their stage and their bits per byte on the newest held-out documents."""
     from dagster_project.registering import listed
+    from dagster_project.shrinking import listed_forms
 
-    print(listed(local()))
+    print("\n".join([listed(local()), *listed_forms(local())]))
 
 
 @models.command(cls=ExampleCommand, example="lakehouse models show gpt-0001")
 @click.argument("version")
 def show(version: str) -> None:
-    """Say everything that is recorded about VERSION: recipe, data, code, environment, judgements and decisions."""
-    from dagster_project.registering import shown
+    """Say everything that is recorded about VERSION: recipe, data, code, environment, judgements and decisions.
 
-    print(shown(local(), version))
+    VERSION may also be a smaller form of one, as gpt-0001-int8.
+    """
+    from dagster_project.registering import shown
+    from dagster_project.shrinking import shown_form
+    from models.form_store import is_form
+
+    print(shown_form(local(), version) if is_form(version) else shown(local(), version))
 
 
 @models.command(cls=ExampleCommand, example="lakehouse models diff gpt-0001 gpt-0002")
@@ -71,3 +79,19 @@ def retire(version: str, by: str, reason: str) -> None:
     from dagster_project.registering import retired
 
     print(retired(local(), version, by=by, reason=reason))
+
+
+@models.command(cls=ExampleCommand, example="lakehouse models shrink gpt-0001 --to int8 --to onnx")
+@click.argument("version", default="")
+@click.option("--to", "names", multiple=True, help="Form of models/forms.yaml; several times for several. All of them.")
+def shrink(version: str, names: tuple[str, ...]) -> None:
+    """Make smaller forms of VERSION, the current one if none is named; measure each beside it and judge it.
+
+    A form that loses or weighs more than models/forms.yaml allows is refused: it stays on the disk and in
+    kpi.model_forms, and the command ends with status 61.
+    """
+    from dagster_project.shrinking import shrunk
+
+    lines, outcome = shrunk(local(), version, names)
+    print("\n".join(lines) if outcome.success else outcome.failure)
+    sys.exit(outcome.exit_code)

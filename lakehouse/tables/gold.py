@@ -234,6 +234,34 @@ MODEL_STAGES = TableDefinition(
     ),
 )
 
+MODEL_FORMS = TableDefinition(
+    name="gold.model_forms",
+    grain="one row per smaller form of a model version, evaluation snapshot and what the gate asked of it",
+    key=("form", "evaluation_snapshot", "asked"),
+    owner="team:models",
+    columns=(
+        Column("form", pa.string(), "Name of the form: the version, then how it was made.", nullable=False),
+        *MODEL,
+        Column("asked", pa.string(), "What the gate asked, as models/forms.yaml had it.", nullable=False),
+        Column("accepted", pa.bool_(), "Whether it keeps what was asked.", nullable=False),
+        Column("reason", pa.string(), "The numbers behind the decision.", nullable=False),
+        Column("weights_sha256", pa.string(), "SHA-256 of its file of weights, or of its graph.", nullable=False),
+        Column("size_bytes", pa.int64(), "Bytes of that file.", unit="byte"),
+        Column("whole_size_bytes", pa.int64(), "Bytes of the version's own file of weights.", unit="byte"),
+        Column("bits_per_byte", pa.float64(), "Bits per byte over all held-out documents.", unit="bit/byte"),
+        Column("whole_bits_per_byte", pa.float64(), "The version's own, measured alike.", unit="bit/byte"),
+        Column("difference", pa.float64(), "Form minus version; above 0 is a loss.", unit="bit/byte"),
+        Column("low", pa.float64(), "Lower end of the difference's paired 95 % interval.", unit="bit/byte"),
+        Column("high", pa.float64(), "Upper end; it decides.", unit="bit/byte"),
+        Column("document_count", pa.int64(), "Held-out documents both were measured on.", unit="1"),
+        Column("tokens_per_cpu_second", pa.float64(), "Tokens read a CPU second, one text at a time.", unit="1/s"),
+        Column("whole_tokens_per_cpu_second", pa.float64(), "The version's own, in turns with it.", unit="1/s"),
+        Column("peak_memory_bytes", pa.int64(), "Largest resident size of the process that scored it.", unit="byte"),
+        Column("whole_peak_memory_bytes", pa.int64(), "Of the process that scored the version.", unit="byte"),
+        *RUN,
+    ),
+)
+
 DRIFT = TableDefinition(
     name="gold.drift",
     grain="one row per dataset table, column and dataset version compared with its predecessor",
@@ -317,6 +345,7 @@ GOLD = (
     MODEL_MEASURES,
     MODEL_TESTS,
     MODEL_STAGES,
+    MODEL_FORMS,
     DRIFT,
     RETRAIN_DECISIONS,
     MODEL_QUARANTINES,

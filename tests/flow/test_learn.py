@@ -48,6 +48,7 @@ def test_what_a_model_knows_of_its_origin_leads_back_to_the_commit_and_makes_it_
     assert taught.workshop.checkpoints.training("gpt-0001")["dataset_commits"] == {"echoes@1": commit}
     assert {row["dataset_commit"] for row in taught.rows("gold.predictions")} == {commit}
     environment = {"LAKEHOUSE_HOME": str(taught.settings.home), "LAKEHOUSE_STORAGE": "folder"}
+    require_smaller_form(taught, environment)
     passage = taught.rows("gold.predictions")[0]["passage_id"]
     told = CliRunner().invoke(command, ["explain", passage, "--format", "json"], env=environment)
     assert told.exception is None, told.output
@@ -70,6 +71,32 @@ def test_what_a_model_knows_of_its_origin_leads_back_to_the_commit_and_makes_it_
     assert told.output.index("environment: ") < told.output.index("step 70/70")
     assert taught.workshop.checkpoints.versions() == ["gpt-0001"], "nothing is kept"
     assert not list((taught.workshop.root / "work").glob("reproduce-*"))
+
+
+def require_smaller_form(taught, environment):
+    """A form is made by a run of Dagster, judged beside its version, published, and explained back to the commit."""
+    house = lakehouse(taught.settings)
+    scored = {
+        row["evaluator"]: row["bits_per_byte"] for row in taught.rows("gold.evaluations") if row["slice"] == "all"
+    }
+    told = CliRunner().invoke(command, ["models", "shrink", "--to", "int8"], env=environment)
+    assert told.exit_code == 0, told.output
+    assert "gpt-0001-int8" in told.output
+    (row,) = taught.rows("gold.model_forms")
+    assert (row["form"], row["model_version"], row["accepted"]) == ("gpt-0001-int8", "gpt-0001", True)
+    assert row["whole_bits_per_byte"] == pytest.approx(scored["gpt"], abs=1e-4), "measured as its evaluation did"
+    assert row["low"] < row["difference"] < row["high"] <= 0.005
+    assert row["size_bytes"] < 0.3 * row["whole_size_bytes"]
+    (form,) = (taught.workshop.root / "forms").iterdir()
+    assert "accepted" in (form / "MODEL_CARD.md").read_text()
+    before = house.releases.current().number
+    assert taught.loop.shrink("", ["int8"]).success
+    assert house.releases.current().number == before, "the same form on the same documents is told once"
+    told = CliRunner().invoke(command, ["explain", "gpt-0001-int8", "--format", "json"], env=environment)
+    assert told.exit_code == 0, told.output
+    kinds = [link["kind"] for link in walked(json.loads(told.stdout))]
+    assert kinds[0] == "model form"
+    assert {"judgement", "model version", "dataset version"} < set(kinds)
 
 
 def walked(link):

@@ -13,7 +13,7 @@ from dagster_project.code_history import missing_code
 from lakehouse.archive.metadata.lineage_crate import CHAIN, TREE, document, write_crate
 from lakehouse.errors import OutputExistsError, UntraceableError
 from lakehouse.lineage import NOT_RECORDED, Link, as_json, as_text, walk
-from lakehouse.tables.gold import MODEL_QUARANTINES, MODEL_STAGES, MODEL_VERSIONS, PREDICTIONS
+from lakehouse.tables.gold import MODEL_FORMS, MODEL_QUARANTINES, MODEL_STAGES, MODEL_VERSIONS, PREDICTIONS
 from lakehouse.tables.records import RECORDS, TOMBSTONES
 from lakehouse.tables.release import View
 from models.checkpoint import WEIGHTS
@@ -156,6 +156,19 @@ def test_a_model_without_its_folder_is_told_from_the_tables(lake):
     assert only(chain, "learned from").facts["token count"] == 9
     lost = only(explain(lake.sources(), "gpt-0002"), "Iceberg snapshot")
     assert "42" in lost.gone
+
+
+def test_a_smaller_form_leads_to_its_version_and_a_lost_one_is_told_from_the_tables(lake):
+    known = {"model_version": "gpt-0001", "evaluation_snapshot": HELD, "accepted": False, "reason": "refused: it lost"}
+    lake.say(MODEL_FORMS, form="gpt-0001-int4", weights_sha256="7" * 64, **known)
+    link = explain(lake.sources(), "gpt-0001-int4")
+    assert (link.kind, link.facts["weights sha256"]) == ("model form", "7" * 64)
+    assert "no form 'gpt-0001-int4'" in link.gone
+    judged, version = link.parts
+    assert (judged.facts["accepted"], judged.facts["reason"]) == (False, "refused: it lost")
+    assert (version.kind, version.name) == ("model version", "gpt-0001")
+    with pytest.raises(UntraceableError, match="no record of a form 'gpt-0001-int2'"):
+        explain(lake.sources(), "gpt-0001-int2")
 
 
 def test_altered_weights_are_shown(lake):

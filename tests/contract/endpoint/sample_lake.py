@@ -111,6 +111,13 @@ MODELS: Mapping[str, Sequence[Mapping[str, object]]] = {
         {"model_version": version, "measure": "bits_per_byte", "slice": part, "measured_on": SETS[0], "value": 2.0}
         for version, part in itertools.product(VERSIONS, SLICES)
     ],
+    "gold.model_forms": [
+        _measured(version, SETS[0])
+        | {"form": f"{version}-int8", "asked": "worse_at_most 0.005", "accepted": True, "reason": "accepted"}
+        | {"size_bytes": 25, "whole_size_bytes": 100, "weights_sha256": "0" * 64}
+        | {"tokens_per_cpu_second": 90.0, "whole_tokens_per_cpu_second": 100.0}
+        for version in VERSIONS
+    ],
     "gold.promotions": [
         _measured(VERSIONS[0], SETS[0])
         | {"compared_with": None, "promoted": True, "difference": None, "standard_error": None}
