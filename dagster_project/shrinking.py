@@ -5,8 +5,8 @@ from typing import Any
 
 from assets.house import read_released
 from assets.shrink import SMALLER, usable_version
+from dagster_project.dagster_home import prepare_dagster_home
 from dagster_project.loop import RunOutcome, open_loop
-from dagster_project.services import prepare_dagster_home
 from dagster_project.settings import Settings
 from dagster_project.wiring import lakehouse, workshop
 from lakehouse.tables.gold import MODEL_FORMS
