@@ -24,6 +24,11 @@ MEASURED = {
     "model_version": "lm-1", "measure": "bits_per_byte", "slice": "docs", "measured_on": "held-out", "value": 2.5,
     "low": 2.25, "high": 2.75, "count": 9, "recorded_at": MORNING,
 }  # fmt: skip
+FORM = {
+    "form": "lm-1-int8", "model_version": "lm-1", "evaluation_snapshot": "held-out", "asked": "worse_at_most 0.5",
+    "accepted": False, "reason": "refused", "size_bytes": 1, "whole_size_bytes": 4, "tokens_per_cpu_second": 30.0,
+    "whole_tokens_per_cpu_second": 20.0, "difference": 0.75, "low": 0.5, "high": 1.0, "recorded_at": MORNING,
+}  # fmt: skip
 SUBMISSION = {
     "submission": "marks@1", "content_sha256": "aa", "rules_version": "r1", "dataset": "marks", "dataset_version": "1",
     "verdict": "refused", "personal_count": 3, "validated_at": MORNING,
@@ -108,6 +113,11 @@ EXAMPLES = [
             "things": 9,
             "measured_at": MORNING,
         },
+    ),
+    (
+        "model_forms",
+        {"gold.model_versions": [MODEL], "gold.model_forms": [FORM]},
+        {"form": "lm-1-int8", "is_accepted": 0, "size_share": 0.25, "speed_ratio": 1.5, "high": 1.0, "is_newest": 1},
     ),
     (
         "retrain_decisions",
