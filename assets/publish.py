@@ -7,12 +7,13 @@ import pyarrow.compute as pc
 from assets.evaluate import best_baseline, bits_per_byte, evaluation, newest_version
 from assets.gate import Case, Gate, Verdict, judge
 from assets.house import Origin, commit, current_model, failures, preview, read_released
+from assets.mirror import copied
 from assets.model_card import read_shares
 from assets.results import evaluation_writes, measure_writes, model_writes, promotion_write, trial_writes
 from assets.workshop import Workshop
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import UnfitModelError
-from lakehouse.ports import Provenance, TableWrite
+from lakehouse.ports import Provenance, RunMirror, TableWrite
 from lakehouse.tables.gold import EVALUATIONS, MODEL_MEASURES, MODEL_TESTS, MODEL_VERSIONS, PREDICTIONS, PROMOTIONS
 from lakehouse.tables.stages import released_stages
 from lakehouse.tables.write_audit_publish import Lakehouse
@@ -32,6 +33,7 @@ def release(
     workshop: dg.ResourceParam[Workshop],
     origin: dg.ResourceParam[Origin],
     gate: dg.ResourceParam[Gate],
+    mirror: dg.ResourceParam[RunMirror],
 ) -> dg.MaterializeResult[None]:
     """One release with the model's numbers and predictions; a better model becomes current in the same moment."""
     with failures(), workshop.publishing():
@@ -60,6 +62,7 @@ def release(
             "changed": published.changed,
             "current_model": (version if verdict.promoted else current) or "none",
             "decision": verdict.reason,
+            "tracking": copied(mirror, version, workshop.checkpoints.training(version), results[version]),
             **{f"{name}_bits_per_byte": value for name, value in bits_per_byte(results[version]).items()},
             "predictions": preview(_predictions(house, version), limit=5),
         },

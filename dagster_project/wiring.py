@@ -6,6 +6,7 @@ from pathlib import Path
 from assets.gate import Gate
 from assets.house import Engine, Origin
 from assets.learning import Permission
+from assets.mirror import NoMirror
 from assets.workshop import KnownTestsFolder, Workshop
 from dagster_project.judging import fair_gate, rule_packs
 from dagster_project.settings import PREFIX, PROJECT, Settings, code_commit, machine_environment
@@ -13,6 +14,7 @@ from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.catalog_address import is_database
 from lakehouse.adapters.datalad import DataladVersions
 from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
+from lakehouse.adapters.mlflow import MlflowMirror
 from lakehouse.adapters.object_store import LocalObjects, S3Objects
 from lakehouse.adapters.spark_needs import require_pyspark
 from lakehouse.adapters.spark_session import CatalogPlace, SparkPlace
@@ -26,7 +28,7 @@ from lakehouse.errors import UnknownSettingError
 from lakehouse.policy.audit import DeniedLog
 from lakehouse.policy.statements import StatementLog
 from lakehouse.policy.users import UsersFile
-from lakehouse.ports import TableUpkeep
+from lakehouse.ports import RunMirror, TableUpkeep
 from lakehouse.publish.views import publishable_views
 from lakehouse.tables.expectations.book import Expectations, read_expectations
 from lakehouse.tables.maintenance import Upkeep
@@ -213,6 +215,14 @@ def gate(settings: Settings) -> Gate:
     return Gate(approval=settings.promotion_approval == "person")
 
 
+def mirror(settings: Settings) -> RunMirror:
+    """Return where training runs are copied to: nowhere, unless a tracking server is named."""
+    if not settings.mlflow_url:
+        return NoMirror()
+    token = settings.mlflow_token.get_secret_value()
+    return MlflowMirror(settings.mlflow_url, settings.mlflow_experiment, token)
+
+
 def resources(settings: Settings) -> dict[str, object]:
     """Return everything assets ask for, by the name they ask with."""
     return {
@@ -228,6 +238,7 @@ def resources(settings: Settings) -> dict[str, object]:
         "permission": permission(settings),
         "expectations": expectations(settings),
         "gate": gate(settings),
+        "mirror": mirror(settings),
         **({"uploads": uploads(settings)} if settings.s3_inbox else {}),
     }
 

@@ -175,6 +175,12 @@ class NoVersionError(PermanentError):
     exit_code = 35
 
 
+class MirrorError(PermanentError):
+    """A tracking server did not take the copy of a run; the run itself is not affected."""
+
+    exit_code = 39
+
+
 class RegistrationError(PermanentError):
     """A registry of identifiers refuses a DOI or its metadata."""
 

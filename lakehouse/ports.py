@@ -384,6 +384,37 @@ class ModelVersions(Protocol):
         """Delete corpora, evaluations and other work files, which can be made again; return how many files."""
 
 
+@dataclass(frozen=True, slots=True)
+class MirroredMetric:
+    """One figure of a run at a step, 0 for what was measured once at its end."""
+
+    name: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MirroredRun:
+    """A training run as it is copied to a tracking server; times in milliseconds since 1970, UTC."""
+
+    model_version: str
+    started_ms: int
+    ended_ms: int
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    metrics: Sequence[MirroredMetric]
+
+
+class RunMirror(Protocol):
+    """Where training runs are copied to, for people who keep theirs there."""
+
+    def mirror(self, run: MirroredRun) -> str:
+        """Copy a run, once per model version; return its name there, and nothing where there is no such place.
+
+        Raises MirrorError when the copy was not taken.
+        """
+
+
 class Traces(Protocol):
     """Files beside the archive that may have quoted a value: logs, databases of other programs, left-over copies."""
 
