@@ -9,7 +9,7 @@ COMPILE  := uv pip compile --quiet --universal --python-version 3.11 --generate-
 MINIO    := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check bench simulate lock docs minio restcatalog spark clean
+.PHONY: help setup demo up down status test check bench simulate lock docs minio restcatalog spark onnx clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,7 @@ simulate: testsetup ## Play SEEDS seeded histories of faults (10,000)
 lock: ## Resolve the lock files again
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --extra spark -c requirements.lock -o requirements-spark.lock
+	sed -n '/^onnx = \[/,/^\]/s/^ *"\(.*\)",$$/\1/p' pyproject.toml | $(COMPILE) -c requirements.lock -o requirements-onnx.lock -
 	$(COMPILE) pyproject.toml --extra spark --extra onnx --extra dev -c requirements.lock -o requirements-dev.lock
 	cd superset && $(COMPILE) pyproject.toml -o requirements.lock
 	cd superset && $(COMPILE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
@@ -76,6 +77,10 @@ restcatalog: ## Fetch Iceberg's REST catalog server from Maven (tests use it)
 
 spark: ## Install Spark, and fetch the jars it needs, for LAKEHOUSE_ENGINE=spark
 	@python3 dagster_project/bootstrap.py spark
+
+onnx: setup ## Install what ONNX forms of models need
+	@PATH="$$PATH:$(abspath $(HOME_DIR))/tools/bin" uv pip install --quiet --python $(RUN)/python \
+	  --no-deps --require-hashes -r requirements-onnx.lock
 
 clean: down ## Remove all data, environments and secrets of this checkout
 	rm -rf $(HOME_DIR)

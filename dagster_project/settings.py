@@ -241,6 +241,7 @@ def _parse(pairs: Mapping[str, str]) -> Settings:
     _require_address("CATALOG", pairs.get(f"{PREFIX}CATALOG_URI", ""), field="URI")
     _require_address("DAGSTER", pairs.get(f"{PREFIX}DAGSTER_DATABASE", ""), field="DATABASE")
     _require_no_password(pairs.get(f"{PREFIX}DREMIO_CATALOG_URI", ""))
+    _require_tracking_server(pairs.get(f"{PREFIX}MLFLOW_URL", ""))
     try:
         return Settings.model_validate({known[name]: value for name, value in pairs.items()})
     except ValidationError as error:
@@ -270,6 +271,16 @@ def _require_no_password(address: str) -> None:
             f"{PREFIX}DREMIO_CATALOG_URI holds a password, which Dremio would show to whoever may see its sources; "
             "name a catalog that needs none from there"
         )
+
+
+def _require_tracking_server(address: str) -> None:
+    if holds_password(address) or "@" in address:
+        raise UnknownSettingError(
+            f"{PREFIX}MLFLOW_URL holds a user or a password, which is not sent and would be shown; give a token as "
+            f"{PREFIX}MLFLOW_TOKEN, or in a file that {PREFIX}MLFLOW_TOKEN_FILE names"
+        )
+    if address and (misfit(address) or is_database(address)):
+        raise UnknownSettingError(f"{PREFIX}MLFLOW_URL is no address of a server; write http(s)://host:port")
 
 
 def machine_environment() -> dict[str, str]:

@@ -78,13 +78,13 @@ class TrialError(ModelError):
 class FormError(ModelError):
     """A smaller form of a model cannot be made, read or run, or no form has this name."""
 
-    exit_code = 60
+    exit_code = 55
 
 
 class FormRefusedError(ModelError):
     """A smaller form of a model loses more, or weighs more, than models/forms.yaml allows; it was kept and recorded."""
 
-    exit_code = 61
+    exit_code = 56
 
 
 class LabelsError(ModelError):

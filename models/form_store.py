@@ -1,5 +1,6 @@
 """Smaller forms on disk: one immutable folder each, tied to the version it was made from, and verified when read."""
 
+import logging
 import os
 import platform
 import re
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from models.lm import LanguageModel
     from models.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
 
 GRAPH = "model.onnx"
 FORM = "form.json"
@@ -77,11 +80,14 @@ class FormStore:
         return read_json(self.folder(name) / FORM)
 
     def find(self, key: str, version: str) -> str | None:
-        """Name of the form of a version with this key whose files are whole, or None."""
+        """Name of the form of a version with this key whose files are whole, or None; damaged ones are passed over."""
         for name in self.names(version):
-            if self.record(name).get("key") == key:
-                verify(self.folder(name), form_files(self.folder(name)))
-                return name
+            try:
+                if self.record(name).get("key") == key:
+                    verify(self.folder(name), form_files(self.folder(name)))
+                    return name
+            except CheckpointError as error:
+                log.warning("passed over a damaged form=%s fault=%s", name, error)
         return None
 
     def add(self, form: Form, parent: Parent, model: "LanguageModel", origin: Mapping[str, str]) -> str:

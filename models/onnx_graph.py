@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 OPSET, IR = 23, 11
 TOKENS, LOGITS = "tokens_BT", "logits_BTV"
-MISSING = (
-    "{name} is not installed; install it with `.lakehouse/tools/bin/uv pip install --python .lakehouse/venv "
-    "'.[onnx]'`, or leave the form onnx out"
-)
+MISSING = "{name} is not installed; `make onnx` installs it, or leave the form onnx out"
 
 
 class _Graph:

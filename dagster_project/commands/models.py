@@ -88,7 +88,7 @@ def shrink(version: str, names: tuple[str, ...]) -> None:
     """Make smaller forms of VERSION, the current one if none is named; measure each beside it and judge it.
 
     A form that loses or weighs more than models/forms.yaml allows is refused: it stays on the disk and in
-    kpi.model_forms, and the command ends with status 61.
+    kpi.model_forms, and the command ends with status 56.
     """
     from dagster_project.shrinking import shrunk
 

@@ -87,7 +87,7 @@ class MlflowMirror:
             return self._pool.request(method, self._url + ROOT + path, body=body, headers=self._headers, redirect=False)
         except HTTPError as error:
             raise MirrorError(
-                f"{self._url} gave no answer ({type(error).__name__}); check LAKEHOUSE_MLFLOW_URL"
+                f"{self._place} gave no answer ({type(error).__name__}); check LAKEHOUSE_MLFLOW_URL"
             ) from error
 
     def _checked(self, response: BaseHTTPResponse, path: str) -> Mapping[str, Any]:

@@ -98,8 +98,12 @@ def test_a_token_is_sent_and_never_told(server):
         client(server, "wrong-token").mirror(run)
     assert "wrong-token" not in str(caught.value)
     assert "secret" not in str(caught.value), "what the server says may quote what was sent"
-    named = MlflowMirror(server.url.replace("//", "//ada:hidden@"), "lake", timeout=Timeout(connect=10, read=30))
-    assert "hidden" not in copied(named, "gpt-0001", TRAINING, RESULT)
+    for url in (server.url, "http://127.0.0.1:9"):  # one that refuses, and a closed port
+        named = MlflowMirror(url.replace("//", "//ada:hidden@"), "lake", timeout=Timeout(connect=10, read=30))
+        told = copied(named, "gpt-0001", TRAINING, RESULT)
+        assert told.startswith(f"not copied: {url} ")
+        assert "hidden" not in told
+        assert "ada" not in told
 
 
 def test_what_fails_there_is_told_and_stops_nothing(server):

@@ -132,6 +132,21 @@ def test_addresses_of_catalogs_are_taken_however_the_scheme_is_written(tmp_path,
     assert load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_CATALOG_URI": uri}).catalog_uri == uri
 
 
+@pytest.mark.parametrize(
+    "uri", ["https://ada:hush-hush@db:1/x", "https://hush-hush@db", "http://db/?password=hush-hush"]
+)
+def test_a_user_or_password_within_the_tracking_servers_address_is_refused_and_not_shown(tmp_path, uri):
+    with pytest.raises(UnknownSettingError, match="LAKEHOUSE_MLFLOW_TOKEN_FILE") as caught:
+        load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_MLFLOW_URL": uri})
+    assert "hush-hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("uri", ["mlflow:5000", "postgresql://db/x", "http://", "http://db:port", "http://db/?x=y"])
+def test_what_is_no_address_of_a_tracking_server_is_refused_with_what_to_write(tmp_path, uri):
+    with pytest.raises(UnknownSettingError, match=r"LAKEHOUSE_MLFLOW_URL .*write http\(s\)://host:port"):
+        load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_MLFLOW_URL": uri})
+
+
 def test_the_address_of_a_database_needs_no_password(tmp_path):
     uri = "postgresql://lake@db:5432/lake?sslmode=verify-full"
     assert load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_CATALOG_URI": uri}).catalog_uri == uri

@@ -119,6 +119,17 @@ def test_damaged_forms_are_refused(tmp_path, checkpoint):
         load_runnable(resealed, threads=1)
 
 
+@pytest.mark.parametrize("name", [WEIGHTS, FORM])
+def test_a_damaged_form_is_passed_over_and_made_again(tmp_path, checkpoint, documents_file, name):
+    request = shrink_request(tmp_path, checkpoint, documents_file, "int8")
+    first = answered(run_shrink, request, tmp_path / "first")["form"]
+    damaged = tmp_path / "forms" / first / name
+    damaged.chmod(0o644)
+    damaged.write_bytes(b" " + damaged.read_bytes()[1:])
+    assert answered(run_shrink, request, tmp_path / "again")["form"] == f"{first}.2"
+    assert answered(run_shrink, request, tmp_path / "third")["form"] == f"{first}.2"
+
+
 def run(folder, name, bits, *, size):
     scores = [DocumentScore("gpt", f"d{at}", "letters", 100, value) for at, value in enumerate(bits)]
     write_scores(folder / f"{name}.parquet", scores)
