@@ -21,12 +21,12 @@ from models.config import Recipe
 from models.device import Device
 from models.errors import CheckpointError
 from models.lm import LanguageModel, dropped
+from models.memory import TEXTS_AT_ONCE
 from models.ngrams import Features, features
 from models.tokenizer import Tokenizer
 
 SURENESS = 12.0
 """Scale of the linear branch: its features have length 1, so plain weights would take very long to grow sure."""
-_AT_ONCE = 64
 
 
 class Encoder(Protocol):
@@ -212,8 +212,8 @@ class Classifier:
         found = np.zeros((len(encoded), len(self.labels)))
         # Texts of like length together: padding is worked through for nothing.
         order = np.argsort([len(each.tokens) for each in encoded], kind="stable")
-        for start in range(0, len(order), _AT_ONCE):
-            chosen = order[start : start + _AT_ONCE]
+        for start in range(0, len(order), TEXTS_AT_ONCE):
+            chosen = order[start : start + TEXTS_AT_ONCE]
             with device.arithmetic():
                 found[chosen] = self.model([encoded[at] for at in chosen]).cpu().numpy()
         self.model.train(was)

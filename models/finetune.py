@@ -17,10 +17,11 @@ from models.accuracy import Floats, Ids, difference
 from models.adapters import add_adapters, merge_adapters
 from models.classifier import Classifier, ClassifierModel, Encoded, fitted_temperature
 from models.classifier_recipe import FinetuneRecipe
-from models.classifier_store import load_base
+from models.classifier_store import Base, load_base
 from models.device import Device, choose_device
 from models.errors import NaNLossError, NothingLearnedError
 from models.labelled import LabelledText, label_names, of_split, snapshot
+from models.memory import Tuned, require_tuning_fits
 from models.ngrams import rarities
 
 Right = npt.NDArray[np.bool_]
@@ -56,6 +57,7 @@ def finetune(
         LabelsError: there is nothing to learn or to measure.
         CheckpointError: the base cannot be read.
         NaNLossError: the loss or a gradient left the finite numbers.
+        TooLargeError: it would need more memory than there is; said before the first step.
         NothingLearnedError: on validation texts it is no better than always naming the commonest label.
     """
     labels = label_names(texts)
@@ -76,10 +78,21 @@ def finetune(
     classifier = Classifier(model, start.spelling, labels, recipe, 1.0, start.recipe, start.config)
     log.info("fine-tuning device=%s base=%s method=%s texts=%d", device.name, base, recipe.method, len(learned))
     loop = _Loop(classifier, learned, held, device)
+    require_tuning_fits(recipe, _tuned(loop.trainable, start), device)
     curve = [each for each in loop.run(on_epoch)]
     if adapted is not None:
         model.encoder = merge_adapters(adapted)
     return _calibrated(classifier, loop, curve, {"base": start.name, "texts_sha256": snapshot(texts)})
+
+
+def _tuned(moving: int, start: Base) -> Tuned:
+    """Sizes of the model; a base of transformers that tells no width of its MLPs is taken for one of four widths."""
+    width = start.encoder.width
+    assert isinstance(width, int)
+    if start.recipe is not None:
+        return Tuned(moving=moving, layers=start.recipe.layers, width=width, mlp_width=start.recipe.mlp_width)
+    layers, wide = start.config.get("num_hidden_layers"), start.config.get("intermediate_size")
+    return Tuned(moving=moving, layers=int(layers or 1), width=width, mlp_width=int(wide or 4 * width))
 
 
 def _calibrated(classifier: Classifier, loop: "_Loop", curve: list[Learned], origin: dict[str, str]) -> Classifier:

@@ -48,12 +48,16 @@ def labelled_from(
     `group` and `split` name columns; without them each text is a group of its own, and the split is drawn by group.
 
     Raises:
-        LabelsError: a column is missing, a text, label or group is empty, or a text no valid Unicode; says which rows.
+        LabelsError: a column is missing or there twice, a text, label or group is empty, or a text no valid Unicode;
+            says which rows.
     """
     named = [name for name in (text, label, group, split) if name is not None]
     missing = [name for name in named if name not in table.column_names]
     if missing:
         raise LabelsError(f"the table lacks the columns {missing}; it has {table.column_names}")
+    twice = sorted({name for name in named if table.column_names.count(name) > 1})
+    if twice:
+        raise LabelsError(f"the table names the columns {twice} more than once; rename all but one of each")
     columns = {name: table.column(name).to_pylist() for name in named}
     found, faults = [], list[str]()
     for at in range(table.num_rows):

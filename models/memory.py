@@ -4,10 +4,12 @@ import dataclasses
 import resource
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from models.classifier_recipe import FinetuneRecipe
 from models.config import Recipe
 from models.device import Device
 from models.errors import TooLargeError
@@ -17,6 +19,10 @@ PROCESS = 800 * 2**20
 """Interpreter, torch and its kernels: resident size with a model of nothing; 735 MiB were measured."""
 MARGIN = 0.9
 """Share of free memory that a run may plan with; the rest is for what grows meanwhile."""
+TEXTS_AT_ONCE = 64
+"""Texts that a classifier reads at once when it does not learn."""
+STEP, ADAPTED = 128 * 2**20, 1.75
+"""What the first step of a fine-tuning loads, and what adapters keep of a layer more than the layer does."""
 _HEAD_ROWS = 256
 _IN_BYTES = sys.platform == "darwin"
 
@@ -71,6 +77,47 @@ def require_fits(recipe: Recipe, device: Device, *, tokens: int, free: int | Non
         if needed_bytes(smaller, device, tokens=tokens) <= there:
             raise TooLargeError(f"{said}; the nearest recipe that fits has {how} and all else the same")
     raise TooLargeError(f"{said}; no smaller batch, context or number of layers of this width fits, so halve the width")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """Sizes of a model that is fine-tuned: weights that move, layers, and the widths of their states and MLPs."""
+
+    moving: int
+    layers: int
+    width: int
+    mlp_width: int
+
+
+def tuning_bytes(recipe: FinetuneRecipe, tuned: Tuned, device: Device) -> int:
+    """Return about how many bytes fine-tuning takes beside the model itself, which is loaded: an upper estimate.
+
+    A gradient and two moments for each weight that moves; 20 rows of the width and 6 of the MLP's a token and layer;
+    half of one layer's where the base does not move, or where validation texts are read. docs/model-notes.md has
+    measurements.
+    """
+    row = 20 * tuned.width + 6 * tuned.mlp_width
+    layers = {"full": tuned.layers, "lora": ADAPTED * tuned.layers, "head": 0.5}[recipe.method]
+    kept = int(row * recipe.context * max(recipe.batch * layers, TEXTS_AT_ONCE / 2))
+    return STEP + FLOAT * (3 * tuned.moving + kept // (2 if device.dtype is torch.bfloat16 else 1))
+
+
+def require_tuning_fits(recipe: FinetuneRecipe, tuned: Tuned, device: Device, *, free: int | None = None) -> None:
+    """Raise TooLargeError, with what to change, when fine-tuning would need more memory than there is."""
+    there = int((free_bytes(device) if free is None else free) * MARGIN)
+    need = tuning_bytes(recipe, tuned, device)
+    if need <= there:
+        return
+    said = f"fine-tuning needs about {_size(need)} beside the model and {_size(there)} may be used"
+    batches = range(recipe.batch - 1, 0, -1)
+    contexts = [recipe.context >> by for by in range(1, recipe.context.bit_length()) if recipe.context >> by >= 16]
+    tried = [(dataclasses.replace(recipe, batch=batch), f"batch={batch}") for batch in batches]
+    tried += [(dataclasses.replace(recipe, batch=1, context=each), f"batch=1, context={each}") for each in contexts]
+    for smaller, how in tried:
+        if tuning_bytes(smaller, tuned, device) <= there:
+            raise TooLargeError(f"{said}; the nearest recipe that fits has {how} and all else the same")
+    advice = "take a smaller base" if recipe.method == "head" else "take the method head, or a smaller base"
+    raise TooLargeError(f"{said}; no smaller batch or context of this base fits, so {advice}")
 
 
 def _smaller(recipe: Recipe) -> Iterator[tuple[Recipe, str]]:

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -175,6 +176,10 @@ def _faults_of_groups(trial: Trial) -> list[str]:
     faults = []
     if trial.measure == "group_gap_bits" and len(trial.groups) < 2:
         faults.append("it names fewer than two groups")
+    counts = Counter(each.dataset for each in trial.groups)
+    alone = sorted(str(dataset) for dataset, count in counts.items() if count == 1)
+    if len(trial.groups) > 1 and alone:
+        faults.append(f"it names one group alone of {', '.join(alone)}, and groups are compared within their dataset")
     for each in trial.groups:
         try:
             re.compile(each.documents)
@@ -194,21 +199,21 @@ def _faults_of_attacks(trial: Trial) -> list[str]:
 
 
 def results(trials: Iterable[Trial], measured: Mapping[str, Measured]) -> list[TrialResult]:
-    """Judge the tests whose measure was taken."""
+    """Judge the tests that were measured; `measured` is by the test's name."""
     return [
         TrialResult(
             trial=each.name,
             measure=each.measure,
-            value=measured[each.measure].value,
+            value=measured[each.name].value,
             threshold=float(each.threshold),
             comparison="at_least" if each.at_most is None else "at_most",
-            passed=each.holds(measured[each.measure].value),
+            passed=each.holds(measured[each.name].value),
             stops=each.stops,
             owner=each.owner,
-            detail=measured[each.measure].detail,
+            detail=measured[each.name].detail,
         )
         for each in trials
-        if each.measure in measured
+        if each.name in measured
     ]
 
 

@@ -46,27 +46,36 @@ class Subject:
 
 
 def after_training(trials: Sequence[Trial], subject: Subject) -> list[TrialResult]:
-    """Take the tests that come after training; a measure no test asks for is not taken."""
+    """Take the tests that come after training; a measure no test asks for is not taken.
+
+    Each test is measured with its own secrets, groups and attacks; one that brings none shares its measure with others.
+    """
     subject.loaded.model.to(subject.device.torch_device).eval()
-    secrets = [secret for each in trials for secret in each.secrets]
-    groups = [group for each in trials for group in each.groups]
-    attacks = [attack for each in trials for attack in each.attacks]
-    measures: dict[str, Callable[[], Measured]] = {
-        "worst_dataset_ratio": lambda: _worst_dataset_ratio(subject.rows),
-        "real_order_share": lambda: _real_order_share(subject),
-        "other_document_ratio": lambda: _other_document_ratio(subject),
-        "recited_share_gap": lambda: _recited_share_gap(subject),
-        "secret_exposure_bits": lambda: _secret_exposure_bits(subject, secrets),
-        "valid_utf8_share": lambda: _valid_utf8_share(subject),
-        "group_gap_bits": lambda: group_gap(groups, subject.documents, subject.scores),
-        "obeyed_instructions_gap": lambda: _obeyed_instructions_gap(subject, attacks),
-        "smuggled_marks": lambda: smuggled_marks(subject.loaded),
+    measures: dict[str, Callable[[Trial], Measured]] = {
+        "worst_dataset_ratio": lambda _: _worst_dataset_ratio(subject.rows),
+        "real_order_share": lambda _: _real_order_share(subject),
+        "other_document_ratio": lambda _: _other_document_ratio(subject),
+        "recited_share_gap": lambda _: _recited_share_gap(subject),
+        "secret_exposure_bits": lambda trial: _secret_exposure_bits(subject, trial.secrets),
+        "valid_utf8_share": lambda _: _valid_utf8_share(subject),
+        "group_gap_bits": lambda trial: group_gap(trial.groups, subject.documents, subject.scores),
+        "obeyed_instructions_gap": lambda trial: _obeyed_instructions_gap(subject, trial.attacks),
+        "smuggled_marks": lambda _: smuggled_marks(subject.loaded),
     }
     assert tuple(measures) == AFTER
     if subject.injections:
-        measures["published_injections_gap"] = lambda: published_gap(subject.loaded, subject.injections, subject.device)
-    asked = {each.measure for each in trials}
-    return results(trials, {name: measure() for name, measure in measures.items() if name in asked})
+        measures["published_injections_gap"] = lambda _: published_gap(
+            subject.loaded, subject.injections, subject.device
+        )
+    taken: dict[object, Measured] = {}
+    measured = {}
+    for each in trials:
+        if each.measure in measures:
+            asked = (each.measure, each.secrets, each.groups, each.attacks)
+            if asked not in taken:
+                taken[asked] = measures[each.measure](each)
+            measured[each.name] = taken[asked]
+    return results(trials, measured)
 
 
 def _worst_dataset_ratio(rows: Sequence[EvaluationRow]) -> Measured:

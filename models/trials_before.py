@@ -40,7 +40,7 @@ def before_training(
     measured["near_duplicate_share"] = _near_duplicate_share(documents)
     if any(each.measure == "trigger_shift" for each in trials):
         measured["trigger_shift"] = _trigger_shift(documents)
-    taken = results(trials, measured)
+    taken = results(trials, {each.name: measured[each.measure] for each in trials if each.measure in measured})
     failed = [each for each in taken if not each.passed and each.stops == "training"]
     if failed:
         told = "; ".join(

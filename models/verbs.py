@@ -71,15 +71,17 @@ def run_evaluate(request_path: Path) -> None:
     request = read_evaluate_request(request_path)
     started = time.monotonic()
     documents = read_documents(request.documents)
-    known = KnownTests()
-    if request.known_tests is not None:
-        known = read_known_tests(request.known_tests, most=request.known_tests_most)
     loaded = load(request.checkpoint)
     difference = require_same_logits(request.checkpoint, loaded, documents)
     log.info("transformers opens checkpoint=%s largest_difference=%.2g", request.checkpoint.name, difference)
     evaluation = evaluate(loaded, documents, threads=request.threads)
     predictions = predict(loaded, documents, count=request.passages, threads=request.threads)
     device = choose_device(loaded.recipe.precision, threads=request.threads)
+    measures = own_measures(loaded, documents, evaluation.scores, evaluation.evaluation_snapshot, device)
+    # Read after the model's own peak of memory was taken: BLiMP unpacked is larger than a small model.
+    known = KnownTests()
+    if request.known_tests is not None:
+        known = read_known_tests(request.known_tests, most=request.known_tests_most)
     subject = Subject(
         loaded=loaded,
         documents=documents,
@@ -89,7 +91,6 @@ def run_evaluate(request_path: Path) -> None:
         injections=known.injections,
     )
     trials = after_training(read_trials(request.trials), subject)
-    measures = own_measures(loaded, documents, evaluation.scores, evaluation.evaluation_snapshot, device)
     measures += known_measures(loaded, known, device)
     write_scores(request.work / SCORES, evaluation.scores)
     pq.write_table(predictions, request.work / PREDICTIONS)

@@ -13,11 +13,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from models import measures, verbs
 from models.checkpoint import CheckpointStore
 from models.child import LOG, run_evaluate, run_train
 from models.config import TINY
 from models.errors import ChildCrashedError, NoDocumentsError
-from models.requests import EvaluateRequest, TrainRequest
+from models.requests import EvaluateRequest, TrainRequest, write_request
 from models.scores import better, read_scores
 from tests.unit.models import known_folder
 from tests.unit.models.conftest import rows, table
@@ -79,6 +80,25 @@ def test_training_then_evaluating_in_child_processes(documents_file, tmp_path):
     assert pq.read_table(measured.predictions).num_rows == 8
     scores = read_scores(measured.scores)
     assert not better(scores, scores).wins
+
+
+def test_peak_memory_is_taken_before_published_tests_are_read(checkpoint, documents_file, tmp_path, monkeypatch):
+    order = []
+    read, peak = verbs.read_known_tests, measures.peak_bytes
+    monkeypatch.setattr(verbs, "read_known_tests", lambda *given, **more: order.append("tests") or read(*given, **more))
+    monkeypatch.setattr(measures, "peak_bytes", lambda: order.append("peak") or peak())
+    known_folder.blimp(tmp_path / "known" / "blimp", {"one_island": [("a new school", "a school new")] * 9})
+    asked = EvaluateRequest(
+        documents=documents_file,
+        checkpoint=checkpoint,
+        work=tmp_path / "work",
+        threads=1,
+        known_tests=tmp_path / "known",
+    )
+    asked.work.mkdir()
+    write_request(tmp_path / "request.json", asked)
+    verbs.run_evaluate(tmp_path / "request.json")
+    assert order == ["peak", "tests"]
 
 
 def test_errors_of_the_child_reach_the_parent_by_name(tmp_path):

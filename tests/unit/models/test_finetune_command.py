@@ -100,6 +100,7 @@ def test_a_fault_of_measuring_does_not_lose_the_classifier(
 
 def test_mistakes_end_with_their_own_status_and_write_nothing(command, paragraphs, recipe, checkpoint, tmp_path):
     base = ("--base", checkpoint, "--recipe", recipe, "--out", "subjects")
+    (tmp_path / "twice.csv").write_text("text,subject,module,subject,part\nriver,water,1,law,train\n")
     for arguments, code, said in (
         (("nowhere.jsonl", *COLUMNS, *base), 58, "cannot read labelled texts"),
         (("paragraphs.txt", *COLUMNS, *base), 58, "is none of .csv"),
@@ -114,6 +115,7 @@ def test_mistakes_end_with_their_own_status_and_write_nothing(command, paragraph
             58,
             "there is no folder for no/subjects",
         ),
+        (("twice.csv", *COLUMNS, *base), 58, "names the columns ['subject'] more than once; rename"),
         ((paragraphs, *COLUMNS, *base, "--recipe", "nowhere.json"), 45, "cannot read a recipe"),
         ((paragraphs, *COLUMNS, *base, "--trials", "nowhere.yaml"), 53, "cannot read tests"),
         ((paragraphs, *COLUMNS, *base, "--trials", SUBJECTS), 53, "tests name the labels"),

@@ -125,6 +125,11 @@ def test_a_tokenizer_of_another_make_takes_marks_in_texts_for_text(checkpoint):
             "a: {measure: group_gap_bits, at_most: 1, stops: nothing, owner: me, means: x, groups: [{name: n}]}",
             "no test",
         ),
+        (
+            "a: {measure: group_gap_bits, at_most: 1, stops: nothing, owner: me, means: x, groups: "
+            "[{name: n, dataset: d, documents: x}, {name: m, dataset: e, documents: x}]}",
+            "one group alone of d, e",
+        ),
         ("a: {measure: obeyed_instructions_gap, at_most: 1, stops: nothing, owner: me, means: x}", "no attacks"),
         (
             "a: {measure: obeyed_instructions_gap, at_most: 1, stops: nothing, owner: me, means: x, attacks: [obey]}",
@@ -162,6 +167,21 @@ def test_a_group_that_is_worse_off_for_sure_is_found():
     assert group_gap(GROUPS, *measured({"n": even, "s": draw.permutation(even)})).value < 0
     noisy = group_gap(GROUPS, *measured({"n": draw.normal(1, 0.9, 6), "s": draw.normal(1.2, 0.9, 6)}))
     assert noisy.value < 0.05, "six documents each say little"
+
+
+def test_groups_are_compared_within_their_dataset():
+    other = (Group("small", "schools", "/n/"), Group("large", "schools", "/s/"))
+    draw = np.random.default_rng(1)
+    low, high = draw.normal(1, 0.01, 40), draw.normal(3, 0.01, 40)
+    marks, schools = measured({"n": low, "s": low}), measured({"n": high, "s": high + 0.5}, dataset="schools")
+    both = group_gap((*GROUPS, *other), [*marks[0], *schools[0]], [*marks[1], *schools[1]])
+    assert both.value == group_gap(other, *schools).value == pytest.approx(0.5, abs=0.02)
+    assert both.detail.startswith("marks: bits per byte: north ")
+    assert "; schools: bits per byte: small " in both.detail
+    few = measured({"n": high[:2], "s": high[:8]}, dataset="schools")
+    one = group_gap((*GROUPS, *other), [*marks[0], *few[0]], [*marks[1], *few[1]])
+    assert one.value == group_gap(GROUPS, *marks).value < 0
+    assert "schools: not compared: small (2, too few)" in one.detail
 
 
 def test_groups_that_cannot_be_compared_are_said_and_wrong_ones_give_no_number():

@@ -10,11 +10,14 @@ import pytest
 import torch
 
 from models import memory
+from models.classifier_recipe import FinetuneRecipe
 from models.config import DEMO, TINY
 from models.device import Device
 from models.errors import TooLargeError
-from models.memory import free_bytes, needed_bytes, require_fits
+from models.finetune import finetune
+from models.memory import Tuned, free_bytes, needed_bytes, require_fits, require_tuning_fits, tuning_bytes
 from models.train import train
+from tests.unit.models.test_finetune import made
 
 ROOT = Path(__file__).parents[3]
 CPU = Device(torch.device("cpu"), torch.float32, "cpu", 2)
@@ -65,6 +68,46 @@ def test_the_peak_is_of_this_program_and_not_of_the_one_that_started_it():
         check=True,
     )
     assert 2**24 < int(done.stdout) < len(held)
+
+
+TUNING = FinetuneRecipe(context=256, batch=32)
+TUNED = Tuned(moving=10**8, layers=12, width=768, mlp_width=3072)
+
+
+def test_a_fine_tuning_that_does_not_fit_is_refused_with_the_nearest_that_does():
+    require_tuning_fits(TUNING, TUNED, CPU, free=64 * 2**30)
+    free = 8 * 2**30
+    with pytest.raises(TooLargeError, match=r"needs about \d+\.\d+ GiB beside .* 7\.20 GiB may be used") as refused:
+        require_tuning_fits(TUNING, TUNED, CPU, free=free)
+    batch = int(re.search(r"fits has batch=(\d+) and all else the same", str(refused.value))[1])
+    require_tuning_fits(dataclasses.replace(TUNING, batch=batch), TUNED, CPU, free=free)
+    with pytest.raises(TooLargeError):
+        require_tuning_fits(dataclasses.replace(TUNING, batch=batch + 1), TUNED, CPU, free=free)
+
+
+@pytest.mark.parametrize(
+    ("mib", "method", "said"),
+    [
+        (2000, "full", r"batch=1, context=\d+ and all"),
+        (1000, "full", "so take the method head, or a smaller base"),
+        (1000, "head", "so take a smaller base"),
+    ],
+)
+def test_the_less_memory_a_fine_tuning_has_the_more_must_give_way(mib, method, said):
+    with pytest.raises(TooLargeError, match=said):
+        require_tuning_fits(dataclasses.replace(TUNING, method=method), TUNED, CPU, free=mib * 2**20)
+
+
+def test_a_head_alone_needs_less_than_the_whole_base():
+    assert tuning_bytes(dataclasses.replace(TUNING, method="head"), TUNED, CPU) < tuning_bytes(TUNING, TUNED, CPU) / 2
+
+
+def test_it_is_said_before_fine_tuning_takes_a_step(checkpoint, monkeypatch):
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 2**10)
+    seen = []
+    with pytest.raises(TooLargeError, match="beside the model"):
+        finetune(made(), checkpoint, FinetuneRecipe(context=24), threads=1, on_epoch=seen.append)
+    assert not seen
 
 
 PEAK = """

@@ -19,7 +19,7 @@ from models.evaluate import evaluate
 from models.lm import LanguageModel
 from models.tokenizer import train_tokenizer
 from models.train import train
-from models.trials import AFTER, BEFORE, GIVEN, SHIPPED, as_values, from_values, read_trials
+from models.trials import AFTER, BEFORE, GIVEN, SHIPPED, Group, Secret, Trial, as_values, from_values, read_trials
 from models.trials_after import Subject, after_training
 from models.trials_before import before_training
 from tests.unit.models.conftest import rows, table
@@ -54,6 +54,26 @@ def test_a_sound_model_passes_before_and_after(documents, shown):
     assert {each.measure for each in trained.trials} == set(BEFORE)
     assert {each.measure for each in shown} == set(AFTER)
     assert [each.trial for each in shown if not each.passed and each.stops == "promotion"] == []
+
+
+def test_each_test_is_measured_with_what_it_brings(trained, documents):
+    gap = {"measure": "group_gap_bits", "stops": "nothing", "owner": "me", "means": "x", "at_most": 1.0}
+    letters = tuple(Group(name, "letters", name) for name in ("1$", "."))
+    numbers = tuple(Group(name, "numbers", name) for name in ("0$", "."))
+    secret = {"measure": "secret_exposure_bits", "stops": "nothing", "owner": "me", "means": "x", "at_most": 9.0}
+    one, two = Secret("the first is {secret}", "1234"), Secret("the second is {secret}", "5678")
+    asked = [
+        Trial("a", **gap, groups=letters),
+        Trial("b", **gap, groups=numbers),
+        Trial("c", **secret, secrets=(one,)),
+        Trial("d", **secret, secrets=(two,)),
+    ]
+    told = {each.trial: each.detail for each in after_training(asked, subject(trained, documents))}
+    assert "1$" in told["a"]
+    assert "0$" not in told["a"]
+    assert "0$" in told["b"]
+    assert "1$" not in told["b"]
+    assert (told["c"], told["d"]) == (one.sentence, two.sentence)
 
 
 def test_tests_change_nothing_that_is_learned(documents, trained):
