@@ -91,6 +91,9 @@ class Settings(BaseModel):
     sql_token: SecretStr = Field(
         SecretStr(""), description="Personal token that the SQL endpoint takes for that user, beside the password."
     )
+    policy: Path | None = Field(
+        None, description="File of users, roles and purposes; empty: policy.yaml in the state folder."
+    )
     sql_tls_certificate: Path | None = Field(None, description="PEM file of the SQL endpoint's certificate chain.")
     sql_tls_key: Path | None = Field(None, description="PEM file of that certificate's key; both or neither.")
     sql_tls_roots: Path | None = Field(

@@ -1,10 +1,10 @@
-"""Makes a cluster's storage ready: MinIO's buckets and users, and the tables of the catalog's database."""
+"""Makes a cluster's storage ready: MinIO's buckets and users, the catalog's own tables, and who may ask for what."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from dagster_project.settings import PREFIX, Settings
-from dagster_project.wiring import lakehouse
+from dagster_project.wiring import lakehouse, users_file
 from lakehouse.adapters import minio_server
 from lakehouse.adapters.catalog_address import is_database, shown
 from lakehouse.errors import UnknownSettingError
@@ -40,6 +40,9 @@ def provision(settings: Settings, keys: Path) -> Iterator[str]:
     if is_database(settings.catalog_uri):
         lakehouse(settings).tables.tables("archive")  # its first question makes the catalog's own tables
         yield f"ready      catalog in {shown(settings.catalog_uri)}"
+    policy = users_file(settings)
+    policy.ensure()
+    yield f"ready      who may ask, in {policy.path}"
 
 
 def _key(folder: Path, name: str) -> str:

@@ -185,7 +185,7 @@ def naming(settings: Settings) -> Naming:
 
 def users_file(settings: Settings) -> UsersFile:
     """Return who there is, with which roles and purposes."""
-    return UsersFile(settings.home / "policy.yaml", settings.sql_user)
+    return UsersFile(settings.policy or settings.home / "policy.yaml", settings.sql_user)
 
 
 def denied_log(settings: Settings) -> DeniedLog:

@@ -1,7 +1,6 @@
 """Who there is: users with their roles and purposes, read from one YAML file that its owner edits."""
 
 import logging
-import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from lakehouse.errors import UnknownSettingError
+from lakehouse.made_once import make_once
 from lakehouse.policy.purposes import includes, outermost, purposes
 from lakehouse.policy.rules import Rules
 
@@ -149,12 +149,7 @@ def ensure_users(path: Path, user: str) -> None:
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(DEFAULT.format(user=user))
-    partial.replace(path)
+    make_once(path, DEFAULT.format(user=user).encode())
 
 
 def default_users(user: str) -> Users:

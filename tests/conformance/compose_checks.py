@@ -16,6 +16,13 @@ FOLDER = PROJECT / "compose"
 SCHEMA = json.loads((Path(__file__).parent / "schemas" / "compose-spec.json").read_text())
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|CREDENTIAL|PRIVATE", re.IGNORECASE)
 WRITABLE = {"dremio"}  # its program writes beside itself; docs/decisions/0230 says so
+KEEPERS = {"state": "writer_secret_key", "dagster": "dagster_password"}
+"""Volumes that hold secrets, and the secret without which no service may have them."""
+OWN = {
+    **{"minio": "objects", "sql": "logs", "dagster": "dagster", "superset": "superset"},
+    **{"prometheus": "prometheus", "dremio": "dremio"},
+}
+"""The one volume that a service with a published port may write."""
 Compose = dict[str, Any]
 
 
@@ -44,7 +51,8 @@ def one_shot(compose: Compose, name: str) -> bool:
         waits.get("depends_on", {}).get(name, {}).get("condition") == "service_completed_successfully"
         for waits in compose["services"].values()
     )
-    return service.get("restart") == "on-failure" and (ends or bool(service.get("profiles")))
+    started = bool(service.get("profiles")) and service.get("restart") in ("on-failure", "no")
+    return started or (service.get("restart") == "on-failure" and ends)
 
 
 def schema(compose: Compose) -> Iterator[str]:
@@ -141,6 +149,18 @@ def places(compose: Compose) -> Iterator[str]:
             yield f"config {name}: no {config['file']}"
 
 
+def volumes(compose: Compose) -> Iterator[str]:
+    for name, service in compose["services"].items():
+        for volume in service.get("volumes", ()):
+            source = str(volume).partition(":")[0]
+            if source in KEEPERS and KEEPERS[source] not in service.get("secrets", ()):
+                yield f"{name}: has the volume {source} without {KEEPERS[source]}"
+            if service.get("ports") and source == "state":
+                yield f"{name}: is asked by strangers and has the volume state"
+            if service.get("ports") and not str(volume).endswith(":ro") and OWN.get(name) != source:
+                yield f"{name}: is asked by strangers and may write the volume {source}"
+
+
 CHECKS: tuple[Callable[[Compose], Iterator[str]], ...] = (
     schema,
     images,
@@ -150,6 +170,7 @@ CHECKS: tuple[Callable[[Compose], Iterator[str]], ...] = (
     secrets,
     rights,
     places,
+    volumes,
 )
 
 

@@ -61,6 +61,10 @@ BROKEN = {
     "a folder of the host": ("sql", "volumes", ["/etc:/etc"], "no named volume"),
     "a misspelt word": ("sql", "helthcheck", {}, "helthcheck"),
     "waiting for less than health": ("code", "depends_on", {"minio": {"condition": "service_started"}}, "only until"),
+    "the state folder for a reader": ("sql", "volumes", ["state:/var/lib/lakehouse:ro"], "without writer_secret_key"),
+    "Dagster's password for a reader": ("sql", "volumes", ["dagster:/d:ro"], "without dagster_password"),
+    "the archive behind published pages": ("dagster", "volumes", ["state:/s:ro"], "asked by strangers and has"),
+    "what a reader may write": ("catalogue", "volumes", ["policy:/p"], "may write the volume policy"),
     "the host's network": ("sql", "network_mode", "host", "host's network"),
 }
 
@@ -116,6 +120,27 @@ def test_the_settings_of_our_services_are_settings(drawn, name):
     for field, value in settings:
         if f"LAKEHOUSE_{field.upper()}_FILE" in variables:
             assert value.get_secret_value(), field
+
+
+def test_a_person_can_start_who_finishes_a_withdrawal():
+    steward, code = COMPOSE["services"]["steward"], COMPOSE["services"]["code"]
+    assert {"steward_access_key", "steward_secret_key", *code["secrets"]} == set(steward["secrets"])
+    assert {"LAKEHOUSE_S3_STEWARD_ACCESS_KEY_FILE", "LAKEHOUSE_S3_STEWARD_SECRET_KEY_FILE"} <= set(
+        steward["environment"]
+    )
+    assert steward["volumes"] == code["volumes"]
+    assert steward["pid"] == "service:code"  # where a run's process is not seen, the run would be taken for dead
+    assert steward["restart"] == "no"  # exit code 86 is to wait for a date
+    others = [name for name, one in COMPOSE["services"].items() if "steward_secret_key" in one.get("secrets", ())]
+    assert set(others) == {"steward", "storage-setup"}
+
+
+def test_folders_that_volumes_are_mounted_on_are_ours_in_the_image():
+    made = re.search(r"install -d -o lakehouse -g lakehouse ((?:[^&\n\\]|\\\n)+)", (FOLDER / "Dockerfile").read_text())
+    folders = made[1].replace("\\", " ").split()
+    for name in own_services():
+        for volume in COMPOSE["services"][name].get("volumes", ()):
+            assert volume.split(":")[1] in folders, (name, volume)
 
 
 def test_superset_is_served_as_on_the_bare_machine():

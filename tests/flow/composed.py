@@ -1,7 +1,7 @@
 """Runs services of compose.yaml as plain processes of this machine, with the settings, secrets and commands it gives.
 
 Only what a container changes is changed: hosts and ports become loopback and free ones, and the folders of images and
-volumes become temporary ones.
+volumes become temporary ones. Each service has a state folder with its volumes in it and nothing else.
 """
 
 import os
@@ -29,6 +29,7 @@ from lakehouse.errors import ServiceUnavailableError
 from lakehouse.tables.write_audit_publish import Lakehouse
 
 FOLDER = PROJECT / "compose"
+HOME = "/var/lib/lakehouse"
 START_SECONDS = 240.0
 PORTS = {
     "minio": "9000",
@@ -69,16 +70,34 @@ class Cluster:
     def __post_init__(self) -> None:
         self.services = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]
         subprocess.run([sys.executable, FOLDER / "make_secrets.py", "--folder", self.secrets], check=True)
-        for folder in (self.home, self.objects):
-            folder.mkdir()
+        self.objects.mkdir()
 
     @property
     def secrets(self) -> Path:
         return self.root / "secrets"
 
-    @property
-    def home(self) -> Path:
-        return self.root / "state"
+    def home(self, name: str) -> Path:
+        """Return a service's state folder: its volumes are links in it, or the folder is one."""
+        mounts = [volume.split(":")[:2] for volume in self.services[name].get("volumes", ())]
+        own = {place.removeprefix(HOME).strip("/"): volume for volume, place in mounts if place.startswith(HOME)}
+        folder = self.root / ("volumes" if "" in own else "homes") / own.pop("", name)
+        folder.mkdir(parents=True, exist_ok=True)
+        for place, volume in own.items():
+            (self.root / "volumes" / volume).mkdir(parents=True, exist_ok=True)
+            if not (folder / place).exists():
+                (folder / place).symlink_to(self.root / "volumes" / volume)
+        for place in self._in_memory(name):
+            (folder / place).mkdir(exist_ok=True)
+        return folder
+
+    def _in_memory(self, name: str) -> list[str]:
+        places = [place.partition(":")[0] for place in self.services[name].get("tmpfs", ())]
+        return [place.removeprefix(HOME).strip("/") for place in places if place.startswith(HOME)]
+
+    def strays(self) -> list[Path]:
+        """Return what services wrote beside their volumes, where a container cannot write."""
+        found = [path for path in (self.root / "homes").glob("*/*") if not path.is_symlink()]
+        return [path for path in found if path.name not in self._in_memory(path.parent.name)]
 
     @property
     def objects(self) -> Path:
@@ -94,11 +113,11 @@ class Cluster:
     def url(self, name: str) -> str:
         return f"http://{self.addresses[name]}"
 
-    def here(self, text: str) -> str:
-        """Return a word of compose.yaml with hosts, ports and folders as they are here."""
+    def here(self, service: str, text: str) -> str:
+        """Return a word of a service with hosts, ports and folders as they are here."""
         found = {f"{name}:{PORTS[name]}": address for name, address in self.addresses.items()} | {
             "/run/secrets": str(self.secrets),
-            "/var/lib/lakehouse": str(self.home),
+            HOME: str(self.home(service)),
             "/opt/lakehouse": str(PROJECT),
             "/data": str(self.objects),
             "/http_ok.sh": str(FOLDER / "http_ok.sh"),
@@ -108,7 +127,7 @@ class Cluster:
 
     def environment(self, name: str) -> dict[str, str]:
         """Return a service's variables, and nothing of this process but the path to programs."""
-        given = {key: self.here(str(value)) for key, value in self.services[name]["environment"].items()}
+        given = {key: self.here(name, str(value)) for key, value in self.services[name]["environment"].items()}
         if "LAKEHOUSE_HOST" in given:
             given |= {"LAKEHOUSE_HOST": "127.0.0.1", **self.more}
         if name in OWN_PORT and name in self.addresses:
@@ -130,7 +149,7 @@ class Cluster:
             "dagster-daemon": [str(Path(sys.executable).with_name("dagster-daemon"))],
         }.get(first, [first])
         own = {PORTS[name]: self.port(name)} if name in self.addresses else {}
-        return [*found, *(own.get(word) or self.here(word) for word in rest)]
+        return [*found, *(own.get(word) or self.here(name, word) for word in rest)]
 
     def start(self, name: str, *, program: Path | None = None) -> None:
         """Start a service's command on a port that is free now, and wait until its own health check passes."""

@@ -19,6 +19,8 @@ from pyiceberg.catalog.rest import RestCatalog
 
 from dagster_project.services import queries
 from dagster_project.settings import load_settings
+from dagster_project.wiring import lakehouse
+from dagster_project.withdrawing import versioned
 from lakehouse.adapters import seaweedfs
 from lakehouse.archive import inbox
 from lakehouse.samples import college_scorecard
@@ -94,6 +96,7 @@ def composed(tmp_path_factory, run_postgres, played):
     with cluster(root, run_postgres, {"LAKEHOUSE_INBOX_SECONDS": "3", "LAKEHOUSE_DRIFT_SECONDS": "3600"}) as made:
         made.hashes |= played(made.settings("code"))
         yield made
+        assert made.strays() == []
 
 
 def page(url: str) -> str:
@@ -148,6 +151,21 @@ def test_a_database_is_closed_to_the_users_of_the_others(composed, user):
             psycopg.connect(address, password=password)
 
 
+def test_the_steward_destroys_what_the_flow_can_only_hide(composed):
+    flow, steward = (versioned(composed.settings(name), "lake") for name in ("code", "steward"))
+    writer = lakehouse(composed.settings("code")).objects
+    for text in (b"zq77 was here", b"[withdrawn] was here"):
+        writer.put("told/page.txt", text)
+
+    def names(_key, body):
+        return b"zq77" in body
+
+    assert [one.key for one in flow.purge([], names)] == ["told/page.txt"]
+    assert list(steward.purge([], names)) == []
+    assert list(flow.purge([], names)) == []
+    assert writer.get("told/page.txt") == b"[withdrawn] was here"
+
+
 def test_the_rest_catalog_shows_what_the_loop_committed(composed):
     jars = load_settings().home / "tools" / "rest-catalog"
     if not jars.is_dir():
@@ -170,9 +188,10 @@ def test_dagsters_parts_take_an_arrival_to_its_tables(composed, whole):
         pytest.skip("four servers and a run take a minute of processor time: --whole-loop runs them too")
     for name in ("code", "dagster", "daemon"):
         composed.start(name)
-    key = inbox.submit(college_scorecard.write(2009, composed.root), composed.home / "inbox").key
+    key = inbox.submit(college_scorecard.write(2009, composed.root), composed.home("code") / "inbox").key
     assert ended_run(composed, key)["status"] == "SUCCESS", composed.told("code")
     composed.stop("daemon")
+    assert "nothing was left unfinished" in composed.once("steward")
     with opened(composed.settings("code")) as house:
         assert set(house.tables.read(OUTCOMES)["year"].to_pylist()) == {2007, 2009}
     composed.start("metrics")

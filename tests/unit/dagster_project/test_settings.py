@@ -3,6 +3,7 @@
 import pytest
 
 from dagster_project.settings import load_settings, read_env_file
+from dagster_project.wiring import users_file
 from lakehouse.errors import UnknownSettingError
 
 
@@ -50,6 +51,16 @@ def test_a_line_without_a_name_is_an_error_with_its_place(tmp_path):
     file.write_text("LAKEHOUSE_HOST=127.0.0.1\nnonsense\n")
     with pytest.raises(UnknownSettingError, match=r"x\.env:2 is 'nonsense'"):
         read_env_file(file)
+
+
+def test_the_users_are_in_the_state_folder_or_where_the_setting_says(tmp_path):
+    given = {"LAKEHOUSE_HOME": str(tmp_path)}
+    assert users_file(load_settings(given)).path == tmp_path / "policy.yaml"
+    other = tmp_path / "policy" / "policy.yaml"
+    found = users_file(load_settings(given | {"LAKEHOUSE_POLICY": str(other)}))
+    found.ensure()
+    assert found.path == other
+    assert other.is_file()
 
 
 def test_secrets_are_not_shown(tmp_path):

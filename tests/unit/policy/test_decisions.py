@@ -1,6 +1,7 @@
 """Decisions, case by case: user, purpose, terms and licence in; permitted or not, and why, out."""
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 
@@ -204,6 +205,16 @@ def test_the_default_file_is_private_and_is_not_written_twice(tmp_path):
     path.write_text("users: {ada: {purposes: [any], default_purpose: research}}")
     ensure_users(path, "lakehouse")
     assert set(load_users(path)) == {"ada"}
+
+
+def test_of_two_that_write_the_first_file_at_once_the_first_one_counts(tmp_path, monkeypatch):
+    path = tmp_path / "policy.yaml"
+    path.write_text("users: {ada: {purposes: [any], default_purpose: research}}")
+    with monkeypatch.context() as before:
+        before.setattr(Path, "exists", lambda _: False)  # the other one was not through yet when this one looked
+        UsersFile(path, "lakehouse").ensure()
+    assert set(load_users(path)) == {"ada"}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_users_are_read_again_when_their_file_changes_and_stay_while_it_is_faulty(tmp_path, caplog):
