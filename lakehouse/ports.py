@@ -144,7 +144,8 @@ class Retention:
 
     Snapshots younger than `snapshots_before` (UTC) stay, and those `pinned`, with the metadata files `pins`. Branches
     and files younger than `abandoned_seconds` may belong to somebody at work. Files' ages are told by the storage's
-    own clock: how much older one is than the newest in the table.
+    own clock: how much older one is than the newest in the table, which upkeep writes itself before it takes anything
+    away. A survey writes nothing, so it counts by the last upkeep or writing.
     """
 
     snapshots_before: datetime

@@ -23,6 +23,7 @@ NEWEST, MOST = 16, 24
 # The only endings that a table bucket of SeaweedFS takes are Iceberg's own.
 ENDING = ".metadata.json"
 SNAPSHOT, KEY = "past-", "key-"
+LOOKED_AT = "upkeep-looked"
 
 
 def surplus(stored: Table, head: Snapshot) -> list[Snapshot]:
@@ -118,9 +119,14 @@ def expire(stored: Table, snapshots: Iterable[Snapshot]) -> None:
         _write(stored, f"{SNAPSHOT}{snapshot.snapshot_id}", {"expired": True})
 
 
+def look(stored: Table) -> None:
+    """Let the storage's clock say what time it is: its newest file is as young as this call."""
+    _write(stored, LOOKED_AT, {})
+
+
 def is_record(path: str) -> bool:
     """Say whether a file is one of these records."""
-    return path.rsplit("/", 1)[-1].startswith((SNAPSHOT, KEY))
+    return path.rsplit("/", 1)[-1].startswith((SNAPSHOT, KEY, LOOKED_AT))
 
 
 def _cut_short(stored: Table) -> bool:

@@ -65,6 +65,7 @@ class IcebergUpkeep:
         """Drop audit branches that nobody has touched for long; return how many."""
         dropped = 0
         with self.tables.opened(table) as stored:
+            iceberg_past.look(stored)
             for name, snapshot_id in _dead(stored, retention).items():
                 dropped += iceberg_branches.drop_branch(self.tables.catalog, stored, name, only=snapshot_id)
         return dropped
@@ -99,6 +100,7 @@ class IcebergUpkeep:
         """Let old snapshots go; return how many can no longer be read."""
         for attempt in range(ATTEMPTS):
             with self.tables.opened(table) as stored:
+                iceberg_past.look(stored)
                 if self._shorten(stored, retention):
                     going = _going(iceberg_past.snapshots(stored), retention)
                     iceberg_past.expire(stored, going)
@@ -120,6 +122,7 @@ class IcebergUpkeep:
     def remove_orphans(self, table: str, retention: Retention) -> tuple[int, int]:
         """Delete files that nothing needs; return how many, and their bytes."""
         with self.tables.opened(table) as stored:
+            iceberg_past.look(stored)
             orphans = self._orphans(stored, retention)
             files = iceberg_history.file_system(stored)
             for one in orphans:
@@ -204,7 +207,8 @@ def _left_over(stored: Table, retention: Retention) -> list[Snapshot]:
 def _abandoned(stored: Table, retention: Retention) -> Callable[[Snapshot], bool]:
     """Return what says whether a snapshot is older than anybody's work in progress, by when its list was stored.
 
-    The time that a snapshot carries is its writer's, whose clock may be years away from the one that is here.
+    The time that a snapshot carries is its writer's, whose clock may be years away from the one that is here. The
+    newest file is what upkeep wrote when it looked at the table, or of a writer that came since.
     """
     times = {one.path: one.mtime_ns for one in iceberg_history.file_infos(stored)}
     newest = max((time for time in times.values() if time), default=0)

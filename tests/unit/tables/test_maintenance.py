@@ -18,7 +18,7 @@ from lakehouse.tables.withdrawals import quarantine
 from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
 
 PROVENANCE = Provenance(run_id="run", code_commit="c")
-AT_ONCE = Upkeep(keep_days=0, keep_releases=1, abandoned_hours=-1)  # files may be as young as the newest
+AT_ONCE = Upkeep(keep_days=0, keep_releases=1, abandoned_hours=1e-9)
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 RUN = {"run_id": "run", "code_commit": "c", "recorded_at": NOW}
 
