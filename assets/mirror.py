@@ -24,8 +24,14 @@ class NoMirror:
 
 def copied(mirror: RunMirror, version: str, training: Mapping[str, Any], result: EvaluateResult) -> str:
     """Copy a version's run and say where to; when that fails, say why: publishing goes on either way."""
+    if isinstance(mirror, NoMirror):
+        return NOWHERE
     try:
-        return mirror.mirror(run_of(version, training, result)) or NOWHERE
+        run = run_of(version, training, result)
+    except (KeyError, TypeError, ValueError) as error:
+        return f"not copied: training.json of {version} lacks what a copy needs ({type(error).__name__}: {error})"
+    try:
+        return mirror.mirror(run)
     except MirrorError as error:
         return f"not copied: {error}"
 
@@ -40,7 +46,11 @@ def run_of(version: str, training: Mapping[str, Any], result: EvaluateResult) ->
         ended_ms=ended,
         params={name: str(value) for name, value in sorted(training["recipe"].items())},
         tags={f"lakehouse.{name}": str(training[name]) for name in named if training.get(name)}
-        | {"lakehouse.datasets": " ".join(sorted(training["dataset_commits"]))},
+        | {
+            "lakehouse.datasets": " ".join(
+                f"{key}={commit}" for key, commit in sorted(training["dataset_commits"].items())
+            )
+        },
         metrics=[*_curve(training["curve"]), *_measured(result.rows)],
     )
 

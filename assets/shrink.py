@@ -111,6 +111,9 @@ def shrink(house: Lakehouse, workshop: Workshop, version: str, form: str, proven
     require_none_open(house.objects)
     corpus, asked = workshop.corpus(house), form_named(form, workshop.forms_file)
     with workshop.alone():
+        # Asked again: a withdrawal may have held the lock until now.
+        require_none_open(house.objects)
+        usable_version(house, version)
         name = _made(workshop, corpus, version, form, provenance)
         made, whole = (_measured(workshop, corpus, each, version) for each in (name, version))
     judged = Judged(name, judge_form(asked, form_run(made), form_run(whole)))

@@ -282,7 +282,7 @@ def _require_tracking_server(address: str) -> None:
             f"{PREFIX}MLFLOW_URL holds a user or a password, which is not sent and would be shown; give a token as "
             f"{PREFIX}MLFLOW_TOKEN, or in a file that {PREFIX}MLFLOW_TOKEN_FILE names"
         )
-    if address and (misfit(address) or is_database(address)):
+    if address and (misfit(address) or is_database(address) or any(letter.isspace() for letter in address)):
         raise UnknownSettingError(f"{PREFIX}MLFLOW_URL is no address of a server; write http(s)://host:port")
 
 

@@ -1,6 +1,7 @@
 """Smaller forms for the terminal: made and judged by a run of Dagster, listed, and what is recorded about one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from assets.house import read_released
@@ -35,7 +36,10 @@ def shrunk(settings: Settings, version: str, names: Sequence[str]) -> tuple[list
         outcome = loop.shrink(chosen, wanted)
     if not outcome.success:
         return [], outcome
-    rows = newest(row for row in _rows(settings) if row["model_version"] == chosen and _kind(row["form"]) in wanted)
+    rows = newest(
+        (row for row in _rows(settings) if row["model_version"] == chosen and _kind(row["form"]) in wanted),
+        by=lambda row: _kind(row["form"]),
+    )
     refused = [row for row in rows if not row["accepted"]]
     if refused:
         told = "; ".join(f"{row['form']}: {row['reason']}" for row in refused)
@@ -68,10 +72,12 @@ def line(row: Mapping[str, Any]) -> str:
     )
 
 
-def newest(rows: Iterator[Mapping[str, Any]] | Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return each form's newest row."""
+def newest(
+    rows: Iterable[Mapping[str, Any]], *, by: Callable[[Mapping[str, Any]], str] = itemgetter("form")
+) -> list[Mapping[str, Any]]:
+    """Return the newest row of each form, or of each of what `by` tells of a row."""
     ordered = sorted(rows, key=lambda row: row["recorded_at"])
-    return list({row["form"]: row for row in ordered}.values())
+    return list({by(row): row for row in ordered}.values())
 
 
 def _rows(settings: Settings, name: str = "") -> list[Mapping[str, Any]]:

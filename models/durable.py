@@ -84,14 +84,15 @@ def recorded_sums(folder: Path) -> dict[str, str]:
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
-def remove_unfinished(root: Path, prefix: str = WRITING) -> int:
+def remove_unfinished(root: Path, prefix: str = WRITING, *, unless_alive: bool = True) -> int:
     """Delete the folders PREFIX<process id>-<letters> that killed runs left half-written. Returns how many.
 
-    In a folder that is not the library's own, give a prefix that nobody else would use.
+    In a folder that is not the library's own, give a prefix that nobody else would use. Who holds the lock of all
+    writers need not ask whether a process of that number is alive, which another one may be by now.
     """
     named = re.compile(re.escape(prefix) + r"(\d{1,9})-\w+")
     found = [(path, named.fullmatch(path.name)) for path in root.iterdir() if path.is_dir() and not path.is_symlink()]
-    left = [path for path, told in found if told and not _alive(int(told[1]))]
+    left = [path for path, told in found if told and not (unless_alive and _alive(int(told[1])))]
     for path in left:
         shutil.rmtree(path)
     return len(left)

@@ -103,7 +103,12 @@ class FormStore:
             shutil.rmtree(working, ignore_errors=True)
 
     def forget(self, version: str) -> int:
-        """Delete every form of a version, which holds what it learned; return how many there were."""
+        """Delete every form of a version, which holds what it learned; return how many there were.
+
+        What was being written when a process was killed goes too. Nobody may write meanwhile.
+        """
+        if self.root.is_dir():
+            remove_unfinished(self.root, unless_alive=False)
         names = self.names(version)
         for name in names:
             shutil.rmtree(self.root / name)

@@ -1,7 +1,7 @@
 """Copies of training runs at an MLflow tracking server, by its REST API, version 2.0."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -75,7 +75,9 @@ class MlflowMirror:
             "filter": f"tags.`{VERSION_TAG}` = '{version}' and attributes.status = 'FINISHED'",
             "max_results": 1,
         }
-        runs: Sequence[Mapping[str, Any]] = self._post("/runs/search", asked).get("runs", [])
+        runs = self._post("/runs/search", asked).get("runs", [])
+        if not isinstance(runs, list):
+            raise MirrorError("an answer of MLflow has no list of runs; check LAKEHOUSE_MLFLOW_URL")
         return str(_inside(runs[0], "info", "run_id")) if runs else None
 
     def _post(self, path: str, values: Mapping[str, object]) -> Mapping[str, Any]:
@@ -119,8 +121,8 @@ def _pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"key": name, "value": value} for name, value in values.items()]
 
 
-def _inside(values: Mapping[str, Any], *names: str) -> object:
-    found: Any = values
+def _inside(values: object, *names: str) -> object:
+    found = values
     for name in names:
         if not isinstance(found, dict) or name not in found:
             raise MirrorError(f"an answer of MLflow lacks {'.'.join(names)}; check LAKEHOUSE_MLFLOW_URL")

@@ -67,7 +67,7 @@ def test_a_run_is_copied_whole_and_once(server):
     assert (kept["end_time"], kept["end_time"] - kept["start_time"]) == (1767323045000, 2500)
     assert kept["params"] == {"layers": "2", "seed": "0", "note": "x" * 500}
     assert kept["tags"]["lakehouse.documents_snapshot"] == "7"
-    assert kept["tags"]["lakehouse.datasets"] == "letters@1"
+    assert kept["tags"]["lakehouse.datasets"] == "letters@1=c0ffee"
     assert len(kept["metrics"]) == len(run.metrics) == 500 + 250 + 500 + 2, "more than one request takes"
     assert ("validation_bits_per_byte", 1.5, 498) in kept["metrics"]
     assert {each for each in kept["metrics"] if each[0].endswith("m_bits_per_byte")} == {
@@ -111,6 +111,15 @@ def test_what_fails_there_is_told_and_stops_nothing(server):
     assert "does not answer as MLflow does" in copied(client(server), "gpt-0001", TRAINING, RESULT)
     gone = MlflowMirror("http://127.0.0.1:9", "lake", timeout=Timeout(connect=10, read=10))
     assert "not copied: http://127.0.0.1:9 gave no answer" in copied(gone, "gpt-0001", TRAINING, RESULT)
+
+
+def test_a_record_that_lacks_something_or_an_odd_answer_is_told_and_stops_nothing(server):
+    whole = client(server)
+    told = copied(whole, "gpt-0001", {name: value for name, value in TRAINING.items() if name != "curve"}, RESULT)
+    assert told == "not copied: training.json of gpt-0001 lacks what a copy needs (KeyError: 'curve')"
+    assert copied(NoMirror(), "gpt-0001", {}, RESULT) == NOWHERE
+    server.odd = {"/runs/search": {"runs": {"a": 1}}}
+    assert "has no list of runs" in copied(whole, "gpt-0001", TRAINING, RESULT)
 
 
 def test_it_is_off_unless_a_server_is_named(server, tmp_path):

@@ -191,15 +191,18 @@ class Cluster:
         """Ask a service's health check."""
         kind, *test = self.services[name]["healthcheck"]["test"]
         assert kind == "CMD"
-        done = subprocess.run(
-            self.words(name, test),
-            cwd=self.root,
-            env=self.environment(name),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                self.words(name, test),
+                cwd=self.root,
+                env=self.environment(name),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=120,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return False  # asked again, until START_SECONDS are over
         return done.returncode == 0
 
     def once(self, name: str) -> str:

@@ -127,5 +127,8 @@ def test_the_newest_judgement_of_a_form_is_told():
     }
     (told,) = newest([row, row | {"recorded_at": 2, "reason": "refused"}, row | {"recorded_at": 0}])
     assert told["reason"] == "refused"
+    anew = row | {"form": "gpt-0001-int8.2", "recorded_at": 3}
+    assert len(newest([row, anew])) == 2
+    assert newest([anew, row], by=lambda one: one["form"].partition(".")[0]) == [anew]
     figures = "25% of the bytes, +0.0010 [-0.0010, +0.0030] bits/byte, 0.50 x the speed, accepted"
     assert " ".join(line(row).split()) == f"gpt-0001-int8 {figures}"

@@ -9,7 +9,7 @@ import yaml
 from dagster_postgres.utils import DagsterPostgresException
 from prometheus_client import generate_latest
 
-from dagster_project import metrics
+from dagster_project import jobs, metrics
 from dagster_project.metrics import registry
 from dagster_project.settings import PROJECT, load_settings
 from dagster_project.wiring import lakehouse, statement_log
@@ -52,6 +52,12 @@ def test_before_anything_is_there_nothing_is_claimed(told):
     assert found["lakehouse_release_number"] == 0
     assert not any("last_success" in name or "table_rows" in name for name in found)
     assert {value for name, value in found.items() if name.startswith("lakehouse_runs")} == {0.0}
+
+
+def test_every_job_is_counted():
+    assert set(metrics.JOBS) == {
+        job.name for job in vars(jobs).values() if isinstance(job, type(jobs.ingest) | dg.JobDefinition)
+    }
 
 
 def test_runs_are_counted_by_job_and_by_how_they_ended(told):

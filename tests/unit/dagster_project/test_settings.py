@@ -152,7 +152,9 @@ def test_a_user_or_password_within_the_tracking_servers_address_is_refused_and_n
     assert "hush-hush" not in str(caught.value)
 
 
-@pytest.mark.parametrize("uri", ["mlflow:5000", "postgresql://db/x", "http://", "http://db:port", "http://db/?x=y"])
+@pytest.mark.parametrize(
+    "uri", ["mlflow:5000", "postgresql://db/x", "http://", "http://db:port", "http://db/?x=y", "http://a b:1"]
+)
 def test_what_is_no_address_of_a_tracking_server_is_refused_with_what_to_write(tmp_path, uri):
     with pytest.raises(UnknownSettingError, match=r"LAKEHOUSE_MLFLOW_URL .*write http\(s\)://host:port"):
         load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_MLFLOW_URL": uri})
