@@ -1,6 +1,6 @@
 """Upkeep of every published table: what is done in which order, what must stay, and the numbers before and after."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,10 +13,12 @@ from lakehouse.tables.intents import Intent, IntentLog, Move
 from lakehouse.tables.release import Release
 from lakehouse.tables.stages import released_stages
 from lakehouse.tables.withdrawals import quarantined, require_none_open
-from lakehouse.tables.write_audit_publish import Lakehouse, carry_out, pause, recover
+from lakehouse.tables.write_audit_publish import KEY, Lakehouse, carry_out, pause, recover
 
 ATTEMPTS = 20
 BRANCH = "compaction"
+SPACES = ("archive", "bronze", "gold", "kpi", "silver")
+"""The namespaces that this project makes tables in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,18 @@ def maintain(
     """Take care of every table of the current release; other writers may go on meanwhile.
 
     Compaction is published like any write: on a branch, proved to hold the same rows, by an intent, in a release.
+    Tables that only refused submissions filled, so that nothing was ever published in them, lose what they left there.
     """
     recover(house)
     kept = _kept(house, upkeep, now or datetime.now(UTC))
     learned = _learned_from(house, kept)
     done = []
-    for table in sorted(kept[0].tables) if kept else []:
+    for table in _tables(house, kept):
+        released = bool(kept) and table in kept[0].tables
         retention = _retention(table, kept, upkeep, now or datetime.now(UTC), learned.get(table, frozenset()))
         before = care.state(table)
         branches = care.drop_dead_branches(table, retention)
-        compactions = _compact(house, care, table, provenance)
+        compactions = _compact(house, care, table, provenance) if released else 0
         expired = care.expire(table, retention)
         files, size = care.remove_orphans(table, _with_newest(house, table, retention))
         done.append(Maintained(table, before, care.state(table), branches, compactions, expired, files, size))
@@ -68,10 +72,10 @@ def maintain(
 
 
 def survey(house: Lakehouse, care: TableUpkeep, upkeep: Upkeep) -> list[tuple[str, TableState, Surplus]]:
-    """Return what every table of the current release is made of and could do without; nothing is changed."""
+    """Return what every table that `maintain` cares for is made of and could do without; nothing is changed."""
     now = datetime.now(UTC)
     kept = _kept(house, upkeep, now)
-    tables, learned = sorted(kept[0].tables) if kept else [], _learned_from(house, kept)
+    tables, learned = _tables(house, kept), _learned_from(house, kept)
     retained = {one: _retention(one, kept, upkeep, now, learned.get(one, frozenset())) for one in tables}
     return [(one, care.state(one), care.surplus(one, retained[one])) for one in tables]
 
@@ -120,6 +124,21 @@ def _kept(house: Lakehouse, upkeep: Upkeep, now: datetime) -> list[Release]:
     return kept
 
 
+def _tables(house: Lakehouse, kept: Sequence[Release]) -> list[str]:
+    """Return the tables of the current release, and those in our namespaces in which nothing was ever published.
+
+    Others that it does not name are not touched: somebody else may have pinned what they hold.
+    """
+    known = set(kept[0].tables) if kept else set()
+    others = {name for space in SPACES for name in house.tables.tables(space)} - known
+    return sorted(known | {name for name in others if not any(map(_published, house.tables.summaries(name)))})
+
+
+def _published(summary: Mapping[str, str]) -> bool:
+    """Say whether a snapshot of main is more than the empty one that branches start from."""
+    return KEY in summary or summary.get("total-records", "0") != "0"
+
+
 def _learned_from(house: Lakehouse, kept: Sequence[Release]) -> dict[str, frozenset[int]]:
     """Return the snapshots that models learned from which can be made again: neither retired nor in quarantine."""
     pin = kept[0].tables.get(MODEL_VERSIONS.name) if kept else None
@@ -147,7 +166,12 @@ def _retention(
 
 def _with_newest(house: Lakehouse, table: str, retention: Retention) -> Retention:
     """Return the retention with the pin of the release that is current by now: compaction made a new one."""
-    pin = house.releases.current().tables[table]
+    try:
+        pin = house.releases.current().tables.get(table)
+    except NoReleaseError:
+        pin = None
+    if pin is None:
+        return retention
     return Retention(
         retention.snapshots_before,
         retention.abandoned_seconds,

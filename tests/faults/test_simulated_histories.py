@@ -16,6 +16,9 @@ FOUND = {
     18: "a writer whose rows another run of the same key had just moved to main was told so before their release",
     56: "the first snapshot's commit was lost, and the table was taken for one without any",
     203: "maintenance with a clock ahead dropped what a writer had staged",
+    607: "what a refused submission left in a table that no release ever named stayed for ever",
+    709: "the same, after faults",
+    798: "the same, after faults",
 }
 """Seeds that broke a promise once."""
 
