@@ -155,7 +155,7 @@ def fetch_jars(folder: Path, user: Path | None = None) -> None:
         print(f"  fetching {jar.name} for Spark", flush=True)
         body = _fetched(address)
         if hashlib.sha256(body).hexdigest() != digest:
-            raise OSError(f"{address} is not the file it should be (SHA-256 {digest})")
+            raise OSError(f"{_shown(address)} is not the file it should be (SHA-256 {digest})")
         part = jar.with_suffix(".part")
         part.write_bytes(body)
         part.replace(jar)
@@ -181,8 +181,17 @@ def _fetched(address: str) -> bytes:
         with urllib.request.urlopen(address, timeout=JAR_SECONDS) as answer:  # noqa: S310 - the user's own choice
             body: bytes = answer.read()
     except (OSError, HTTPException, ValueError) as error:
-        raise OSError(f"{address} cannot be fetched ({error})") from error
+        # What the library quotes of an address that it cannot read may hold the password too.
+        why = str(error) if isinstance(error, OSError) else type(error).__name__
+        raise OSError(f"{_shown(address)} cannot be fetched ({why})") from None
     return body
+
+
+def _shown(address: str) -> str:
+    """Return an address as it may be printed: a mirror's without the user and the password in it."""
+    scheme, mark, rest = address.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{place.rpartition('@')[2]}{slash}{path}"
 
 
 def _sha256(path: Path) -> str:

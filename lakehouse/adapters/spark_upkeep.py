@@ -81,7 +81,7 @@ class SparkUpkeep(IcebergUpkeep):
         head, scheme = stored.current_snapshot(), urlsplit(stored.location()).scheme
         if head is None or not paths:
             return super()._spare(stored, paths, retention)
-        known = [*stored.snapshots(), *iceberg_past.snapshots(stored)]
+        known = _once(stored.snapshots(), iceberg_past.snapshots(stored))
         kept = {*retention.pins, stored.metadata_location, *(one.statistics_path for one in stored.metadata.statistics)}
         named = {f"{scheme}://{path}": path for path in paths}
         with spark_errors(f"looking for orphans of {'.'.join(stored.name())}"):
@@ -89,6 +89,11 @@ class SparkUpkeep(IcebergUpkeep):
             with copied(self._spark.session, stored, head, known) as own:
                 spare = own.unreferenced([one for one in named if one not in kept])
         return {named[one] for one in spare}
+
+
+def _once(*lists: Sequence[Snapshot]) -> list[Snapshot]:
+    """Return each snapshot once: a crash between remembering and committing leaves it in both lists."""
+    return list({one.snapshot_id: one for snapshots in lists for one in snapshots}.values())
 
 
 def _adopted(workers: Workers, own: Copy, added: Sequence[DataFile], old: Sequence[DataFile]) -> list[DataFile]:

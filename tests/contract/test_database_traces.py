@@ -64,6 +64,24 @@ def test_rows_that_were_deleted_or_changed_are_in_no_file_of_the_database(asked,
     assert holding(postgres) == []
 
 
+def test_the_statistics_of_the_database_forget_the_person_too(asked, traces, postgres):
+    asked.execute("alter table events set (autovacuum_enabled = false)")
+    for number in range(60):
+        put(asked, number, f"hello {PERSON if number % 3 == 0 else OTHER}")
+    asked.execute("analyze")
+    assert PERSON in common_values(asked)
+    assert traces.clear(MASK) == {"events": 20}
+    asked.execute("checkpoint")
+    assert PERSON not in common_values(asked)
+    assert "[withdrawn]" in common_values(asked)
+    assert holding(postgres) == []
+
+
+def common_values(connection):
+    asked = "select most_common_vals::text from pg_stats where tablename = 'events' and attname = 'said'"
+    return connection.execute(asked).fetchone()[0]
+
+
 def holding(postgres):
     files = (path for path in (postgres.folder / "data" / "base").rglob("*") if path.is_file())
     return [path for path in files if PERSON.encode() in path.read_bytes()]

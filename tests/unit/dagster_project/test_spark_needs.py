@@ -213,3 +213,26 @@ def test_the_demo_fetches_no_jar(tmp_path, listed, monkeypatch):
     assert setting_up("demo", tmp_path / "lake", monkeypatch) == 0
     assert not (tmp_path / "lake").exists()
     assert "pyspark" not in bootstrap.LAKEHOUSE.lock.read_text()
+
+
+@pytest.mark.parametrize(
+    "address", ["http://ada:hidden-pw@127.0.0.1:9/repo", "http://ada:hidden-pw@127.0.0.1:none/repo"]
+)
+def test_the_password_of_a_mirror_is_not_shown(listed, tmp_path, address):
+    settings = tmp_path / ".m2" / "settings.xml"
+    settings.parent.mkdir()
+    mirror = f"<mirror><mirrorOf>*</mirrorOf><url>{address}</url></mirror>"
+    settings.write_text(f"<settings><mirrors>{mirror}</mirrors></settings>")
+    with pytest.raises(OSError, match=r"http://127\.0\.0\.1:.*/repo/.* cannot be fetched") as caught:
+        bootstrap.fetch_jars(tmp_path / "jars", tmp_path)
+    assert "hidden-pw" not in str(caught.value)
+    assert "ada" not in str(caught.value)
+
+
+def test_a_snapshot_that_two_lists_tell_is_read_once():
+    from pyiceberg.table.snapshots import Snapshot
+
+    from lakehouse.adapters.spark_upkeep import _once
+
+    one, two = (Snapshot(snapshot_id=n, timestamp_ms=0, manifest_list="") for n in (1, 2))
+    assert [kept.snapshot_id for kept in _once([one, two], [one])] == [1, 2]
