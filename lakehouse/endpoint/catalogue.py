@@ -174,6 +174,7 @@ class Catalogues:
             with self._duck.changing:
                 self._current = build(self._duck, release)
                 self._current.past = self._past
+                self._duck.kept.show(_large_tables(self._current))
             self._built = started
             log.info("serving release=%d seconds=%.2f", release.number, time.monotonic() - started)
         self._checked = time.monotonic()
@@ -184,6 +185,12 @@ class Catalogues:
         """Say whether tables that could not be read should be tried again, after a while."""
         unread = self._current is not None and self._current.unread
         return unread and time.monotonic() - self._built >= RETRY_SECONDS
+
+
+def _large_tables(catalogue: Catalogue) -> list[str]:
+    """Return the relations of tables that are read from their files at each statement."""
+    relations = (entry.relation for entry in catalogue.entries.values() if entry.pointer is not None)
+    return [relation.name for relation in relations if relation is not None and relation.kind == "VIEW"]
 
 
 def build(duck: Duck, release: Release) -> Catalogue:

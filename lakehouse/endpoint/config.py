@@ -69,7 +69,8 @@ class EndpointConfig:
     `warm_engines` wait for work; `concurrent_statements` run at once, `statements_per_user` of them for one user,
     `waiting_statements` more wait for at most `queue_seconds`. `statement_seconds` bounds a statement from its start to
     its last row, `result_rows` and `result_bytes` what it returns. `cache_bytes` is the compressed size of tables that
-    every engine keeps in memory, `cache_table_bytes` the largest single one.
+    every engine keeps in memory, `cache_table_bytes` the largest single one. `kept_bytes` is what the endpoint itself
+    keeps of the rows of larger ones that were read as a whole, for `kept_seconds` after they were last read.
     """
 
     users: Mapping[str, str] = field(repr=False)
@@ -95,3 +96,5 @@ class EndpointConfig:
     poll_seconds: float = 1.0
     cache_table_bytes: int = 16 * 1024 * 1024
     cache_bytes: int = 128 * 1024 * 1024
+    kept_bytes: int = 512 * 1024 * 1024
+    kept_seconds: float = 600.0

@@ -117,8 +117,13 @@ def translate(sql: str, resolve: Resolve, check: Check = lambda _tree: None) -> 
 
 def text_of(tree: exp.Expr) -> str:
     """Return the text of a translated tree, which stays as it is."""
+    return last_text_of(tree.copy())
+
+
+def last_text_of(tree: exp.Expr) -> str:
+    """Return the text of a translated tree that is not used any more: sqlglot may change it."""
     try:
-        return str(tree.sql(dialect="duckdb", identify=True, comments=False))
+        return str(tree.sql(dialect="duckdb", identify=True, comments=False, copy=False))
     except RecursionError as error:
         raise RefusedStatementError("the statement is nested too deeply") from error
 

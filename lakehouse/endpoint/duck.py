@@ -1,5 +1,6 @@
 """The tables and views that DuckDB shows, as recipes: each engine process makes those that its statements need."""
 
+import contextlib
 import json
 import logging
 import re
@@ -21,7 +22,9 @@ from lakehouse.endpoint.config import EndpointConfig
 from lakehouse.endpoint.engine_settings import SCHEMA, setup
 from lakehouse.endpoint.faults import BusyError, DamagedTableError, DeadlineError
 from lakehouse.endpoint.instants import pinned_column
+from lakehouse.endpoint.kept import Kept
 from lakehouse.endpoint.messages import ENGINE_ERRORS
+from lakehouse.endpoint.plain_reads import PlainRead
 from lakehouse.endpoint.pool import PLANNING, Pool
 from lakehouse.endpoint.process import Engine, EngineDiedError, Nursery
 from lakehouse.endpoint.soundness import RECHECK_SECONDS, Soundness
@@ -92,7 +95,8 @@ class Duck:
         self._nursery = Nursery([*LOCAL_EXTENSIONS[:1], *(["httpfs"] if config.s3 else []), *LOCAL_EXTENSIONS[1:]])
         self._unfilled: dict[str, float] = {}
         self._told = False
-        self.pool = Pool(config, self._engine, self._fill)
+        self.kept = Kept(config.kept_bytes, config.kept_seconds)
+        self.pool = Pool(config, self._engine, self._fill, self.kept.tidy)
 
     def close(self) -> None:
         """End all engines; running statements end with an error."""
@@ -118,14 +122,36 @@ class Duck:
         return found
 
     def stream(
-        self, user: str, translated: str, schema: pa.Schema, idle: Callable[[], None], began: Callable[[], None]
+        self,
+        user: str,
+        translated: str,
+        schema: pa.Schema,
+        idle: Callable[[], None],
+        began: Callable[[], None],
+        read: PlainRead | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Run a query for a user and yield its rows. `idle` is called between and may raise, which stops the query;
-        `began` is called when an engine takes it.
-        """  # noqa: D205 (two sentences that belong together)
-        for frame in self._ask(user, "run", translated, schema=schema, idle=idle, began=began):
-            if frame.kind == BATCH:
-                yield pa.ipc.read_record_batch(frame.body, schema)
+        `began` is called when an engine takes it. `read` says what it reads where that is all it does: rows that are
+        kept are handed out again, and it takes its place among the others nevertheless, so that its user's share and
+        its time hold.
+        """  # noqa: D205 (sentences that belong together)
+        again = None if read is None else self.kept.find(read, schema)
+        if again is not None:
+            with self._lent(user, idle, began):
+                for batch in again:
+                    idle()
+                    yield batch
+            return
+        filling = None if read is None else self.kept.filling(read, schema)
+        with contextlib.nullcontext() if filling is None else contextlib.closing(filling):
+            for frame in self._ask(user, "run", translated, schema=schema, idle=idle, began=began):
+                if frame.kind == BATCH:
+                    batch = pa.ipc.read_record_batch(frame.body, schema)
+                    if filling is not None:
+                        filling.add(frame.body, batch)
+                    yield batch
+            if filling is not None:
+                filling.finish()
 
     def read(self, query: exp.Query) -> pa.Table:
         """Return the rows of a query of this program's own. Raises duckdb.Error, BusyError."""
@@ -268,12 +294,17 @@ class Duck:
         """Have an engine do something, with the relations that it needs for it."""
         deadline = time.monotonic() + self._config.statement_seconds + self._config.queue_seconds
         wait = idle or (lambda: _on_time(deadline))
-        with self.pool.lend(user, idle=wait) as engine:
-            began()
-            engine.deadline = time.monotonic() + self._config.statement_seconds
+        with self._lent(user, wait, began) as engine:
             needed = self._needed(NAME.findall(sql), () if new is None else (new,))
             text = schema.serialize().to_pybytes().hex() if schema is not None else ""
             yield from self._asked(engine, {"what": what, "sql": sql, "schema": text}, needed, wait)
+
+    @contextlib.contextmanager
+    def _lent(self, user: str, idle: Callable[[], None], began: Callable[[], None]) -> Iterator[Engine]:
+        with self.pool.lend(user, idle=idle) as engine:
+            began()
+            engine.deadline = time.monotonic() + self._config.statement_seconds
+            yield engine
 
     def _asked(
         self, engine: Engine, request: dict[str, str], needed: list[Relation], idle: Callable[[], None]

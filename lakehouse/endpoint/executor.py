@@ -15,6 +15,7 @@ from lakehouse.endpoint.duck import Described, Duck
 from lakehouse.endpoint.faults import CancelledStatementError, DeadlineError, TooLargeError
 from lakehouse.endpoint.messages import ENGINE_ERRORS, translated_error
 from lakehouse.endpoint.permission import Permissions
+from lakehouse.endpoint.plain_reads import PlainRead
 from lakehouse.endpoint.translations import Held, Translated
 from lakehouse.endpoint.wire import unique_names
 
@@ -32,6 +33,7 @@ class Plan:
     catalogue: Catalogue | None = None
     sight: tuple[str, str] = ("", "")
     held: Held = ()
+    read: PlainRead | None = None
 
 
 class Executor:
@@ -70,7 +72,7 @@ class Executor:
         except ENGINE_ERRORS as error:
             raise translated_error(error) from error
         schema = described.schema(_output_names(described.names))
-        return Plan(schema, translated.text, catalogue=catalogue, sight=session.sight, held=translated.held)
+        return Plan(schema, translated.text, None, catalogue, session.sight, translated.held, translated.read)
 
     def _described(self, translated: Translated) -> Described:
         """Return the columns of a statement, which do not depend on the values that it compares with."""
@@ -91,8 +93,11 @@ class Executor:
             return
         clock = _Clock(self._config.statement_seconds, gone)
         rows = size = sent = 0
+        if plan.read is not None:
+            self._catalogues.current()  # looked for anew: what the newest release does not show any more is not kept
+        stream = self._duck.stream(plan.sight[0], plan.translated, plan.schema, clock.check, clock.begin, plan.read)
         try:
-            for batch in self._duck.stream(plan.sight[0], plan.translated, plan.schema, clock.check, clock.begin):
+            for batch in stream:
                 rows, size, sent = rows + batch.num_rows, size + batch.nbytes, sent + 1
                 self._check_size(rows, size)
                 yield batch

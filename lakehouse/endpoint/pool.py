@@ -25,12 +25,20 @@ class Pool:
     """Lends engines: `concurrent_statements` at most to statements, and one more to plan them.
 
     `start` makes a new engine and `warm` fills one with what statements will ask for; it says whether it did anything.
+    `tidy` is called about twice a second.
     """
 
-    def __init__(self, config: EndpointConfig, start: Callable[[], Engine], warm: Callable[[Engine], bool]) -> None:
+    def __init__(
+        self,
+        config: EndpointConfig,
+        start: Callable[[], Engine],
+        warm: Callable[[Engine], bool],
+        tidy: Callable[[], None] = lambda: None,
+    ) -> None:
         self._config = config
         self._start = start
         self._warm = warm
+        self._tidy = tidy
         self._idle: list[Engine] = []
         self._lent: set[Engine] = set()
         self._filled: set[Engine] = set()
@@ -188,6 +196,7 @@ class Pool:
         while not self._closed.is_set():
             self._poked.wait(KEEP_SECONDS)
             self._poked.clear()
+            self._tidy()
             try:
                 while self._kept_one():
                     pass

@@ -78,6 +78,11 @@ class EndpointServer:
         """How many statements wait for an engine."""
         return self._duck.pool.waiting
 
+    @property
+    def kept_bytes(self) -> int:
+        """How much memory the rows take that are kept to be handed out again."""
+        return self._duck.kept.held_bytes
+
     def _warm(self) -> None:
         """Pin the tables before the first statement; storage that is not up yet is met again at the next one."""
         try:

@@ -1,15 +1,17 @@
 """Remembers how statements were translated: the same text, and the same text with other values to compare with."""
 
+import re
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from lakehouse.endpoint.dialect import EndpointDialect, text_of
+from lakehouse.endpoint.dialect import EndpointDialect, last_text_of, text_of
+from lakehouse.endpoint.plain_reads import PlainRead, plain_read
 from lakehouse.errors import LakehouseError
 
 MOST = 256
@@ -32,11 +34,15 @@ Translate = Callable[[str], tuple[exp.Expr, Held]]
 
 
 class Translated(NamedTuple):
-    """DuckDB's text of a statement, and one with the same columns and stand-ins for what it compares with."""
+    """DuckDB's text of a statement, and one with the same columns and stand-ins for what it compares with.
+
+    `read` is what it reads, where handing on columns of one relation is all that it does.
+    """
 
     text: str
     pattern: str
     held: Held = ()
+    read: PlainRead | None = None
 
 
 class Recent(Generic[Value]):
@@ -65,20 +71,23 @@ class Recent(Generic[Value]):
 
 
 class Pattern:
-    """A translated statement with places for the values that it compares with."""
+    """A translated statement, cut where the values stand that it compares with."""
 
-    def __init__(self, tree: exp.Expr, places: list[exp.Literal]) -> None:
-        self._tree = tree
-        self._places = [(place, place.name) for place in places]
-        self._lock = threading.Lock()
-        self.text = text_of(tree)
+    def __init__(self, text: str, stand_ins: Collection[exp.Literal]) -> None:
+        self.text = text
+        names = {text_of(one): one.name for one in stand_ins}
+        places = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in names))
+        self._rest = places.split(text)
+        self.places = [names[word] for word in places.findall(text)]
+        """The stand-ins in the text, from its beginning to its end."""
 
-    def with_values(self, values: Mapping[str, str]) -> Translated:
+    def with_values(self, values: Mapping[str, exp.Literal]) -> Translated:
         """Return the statement that has these values for its stand-ins."""
-        with self._lock:
-            for place, stand_in in self._places:
-                place.set("this", values[stand_in])
-            return Translated(text_of(self._tree), self.text)
+        said = {name: text_of(value) for name, value in values.items()}
+        parts = [self._rest[0]]
+        for name, rest in zip(self.places, self._rest[1:], strict=True):
+            parts += [said[name], rest]
+        return Translated("".join(parts), self.text)
 
 
 class Translations:
@@ -117,7 +126,10 @@ class Translations:
         pattern = self._patterns.get((pattern_sql, schema)) or self._new(pattern_sql, schema, stand_ins, translate)
         if pattern is None:
             return None
-        return pattern.with_values({one.this: token.text for one, token in zip(stand_ins, values, strict=True)})
+        pairs = zip(stand_ins, values, strict=True)
+        return pattern.with_values(
+            {one.this: exp.Literal(this=token.text, is_string=one.is_string) for one, token in pairs}
+        )
 
     def _new(
         self, pattern_sql: str, schema: tuple[str, ...], stand_ins: list[exp.Literal], translate: Translate
@@ -132,13 +144,18 @@ class Translations:
         compared = all(isinstance(place.parent, COMPARISONS) for place in places)
         if held or not compared or Counter((place.this, place.is_string) for place in places) != wanted:
             return None
-        return self._patterns.keep((pattern_sql, schema), Pattern(tree, places))
+        pattern = Pattern(last_text_of(tree), stand_ins)
+        # A text that has a stand-in somewhere else, too, cannot be cut there.
+        if Counter(pattern.places) != Counter(one.name for one in stand_ins):
+            return None
+        return self._patterns.keep((pattern_sql, schema), pattern)
 
 
 def plainly(tree: exp.Expr, held: Held = ()) -> Translated:
     """Return the translation of a statement whose values are part of it."""
-    text = text_of(tree)
-    return Translated(text, text, held)
+    read = plain_read(tree)
+    text = last_text_of(tree)
+    return Translated(text, text, held, read)
 
 
 def _is_compared(tokens: list[Token], place: int) -> bool:

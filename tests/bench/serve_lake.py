@@ -1,4 +1,7 @@
-"""Serves the lake in a folder over Flight in a process of its own; ends when its input does."""
+"""Serves the lake in a folder over Flight in a process of its own; ends when its input does.
+
+The third argument is how many bytes of rows it may keep to hand them out again.
+"""
 
 import sys
 from pathlib import Path
@@ -9,7 +12,8 @@ from lakehouse.endpoint.server import serve
 from lakehouse.tables.release import ReleaseLog
 
 home = Path(sys.argv[1])
-config = EndpointConfig(users={sys.argv[2]: sys.stdin.readline().strip()}, roots=(str(home / "tables"),), port=0)
+users = {sys.argv[2]: sys.stdin.readline().strip()}
+config = EndpointConfig(users=users, roots=(str(home / "tables"),), port=0, kept_bytes=int(sys.argv[3]))
 server = serve(config, ReleaseLog(LocalObjects(home / "objects")))
 sys.stdout.write(f"{server.uri}\n")
 sys.stdout.flush()

@@ -1,0 +1,203 @@
+"""Rows of large tables that are handed out again: the same, for who may see them, and never once they are gone."""
+
+import datetime as dt
+import decimal
+import time
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.flight as flight
+import pytest
+
+from lakehouse.adapters.catalog import IcebergTables
+from lakehouse.archive.eds import Description
+from lakehouse.archive.terms import terms_rows
+from lakehouse.definition import Column, TableDefinition
+from lakehouse.endpoint.config import AccessRules, EndpointConfig
+from lakehouse.endpoint.server import serve
+from lakehouse.policy.users import UsersFile
+from lakehouse.ports import Cleaned, DatasetVersion, TableWrite
+
+FROM_FILES = {"cache_bytes": 0, "cache_table_bytes": 0}  # as tables are read that are too large for engines to keep
+KINDS = pa.table(
+    {
+        "n": pa.array([3, None, -1], pa.int64()),
+        "t": pa.array([1_000_123, None, -1], pa.timestamp("us", tz="UTC")),
+        "d": pa.array([dt.date(2026, 1, 31), None, dt.date(1900, 1, 1)]),
+        "price": pa.array([decimal.Decimal("1.25"), None, decimal.Decimal("-3.50")], pa.decimal128(9, 2)),
+        "word": ["é", None, ""],
+        "words": pa.array([["a", None], None, []], pa.list_(pa.string())),
+        "both": pa.array([{"x": 1, "y": "z"}, None, {"x": None, "y": ""}]),
+        "raw": pa.array([b"\x00\xff", None, b""], pa.binary()),
+        "yes": [True, None, False],
+    }
+)
+READS = [
+    "SELECT * FROM lakehouse.gold.kinds",
+    'SELECT * FROM "lakehouse"."gold"."kinds" AS k',
+    "SELECT word, n, word FROM lakehouse.gold.kinds",
+    "SELECT K.t, k.* FROM lakehouse.gold.kinds AS k",
+    "SELECT both, words FROM lakehouse.gold.kinds LIMIT 2",
+    "SELECT * FROM lakehouse.gold.kinds LIMIT 0",
+]
+WHOLE = READS[0]
+
+
+def wait_until(true, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+def test_rows_that_were_read_whole_come_again_without_their_files(own_lake, new_client):
+    own_lake.publish([own_lake.write("gold.kinds", KINDS)])
+    server = own_lake.serve(**FROM_FILES)
+    client = new_client(uri=server.uri)
+    read = [client.fetch(sql) for sql in READS[1:]]
+    assert server.kept_bytes > 0, "the second of them reads everything"
+    for file in own_lake.warehouse.rglob("*.parquet"):
+        file.unlink()
+    again = [client.fetch(sql) for sql in READS[1:]]
+    assert [(one.schema, one.to_pylist()) for one in again] == [(one.schema, one.to_pylist()) for one in read]
+    assert client.fetch(WHOLE).to_pylist() == read[0].to_pylist()
+    with pytest.raises(flight.FlightUnavailableError, match="cannot be read now"):
+        client.fetch("SELECT n FROM lakehouse.gold.kinds WHERE n > 0")
+
+
+def test_nothing_is_kept_of_small_tables_views_parts_other_snapshots_and_half_read_statements(own_lake, new_client):
+    first = own_lake.write("gold.kinds", KINDS)
+    own_lake.publish([own_lake.write("gold.kinds", KINDS)], {"kpi.all": WHOLE.lower()})
+    server = own_lake.serve(**FROM_FILES)
+    client = new_client(uri=server.uri)
+    for sql in (
+        f"{WHOLE} WHERE yes",
+        f"{WHOLE} LIMIT 2",
+        "SELECT n FROM lakehouse.gold.kinds",
+        "SELECT * FROM kpi.all",
+        f"{WHOLE} AT SNAPSHOT '{first.snapshot_id}'",
+        f"SELECT * FROM ({WHOLE}) AS k",
+    ):
+        client.fetch(sql)
+        assert server.kept_bytes == 0, sql
+    in_memory = own_lake.serve()
+    new_client(uri=in_memory.uri).fetch(WHOLE)
+    assert in_memory.kept_bytes == 0
+    refused = own_lake.serve(**FROM_FILES, result_rows=5)
+    with pytest.raises(flight.FlightUnavailableError, match="more than 5 rows"):
+        new_client(uri=refused.uri).fetch(WHOLE)
+    assert refused.kept_bytes == 0
+
+
+def test_a_withdrawal_leaves_nothing_of_the_rows_that_were_kept(own_lake, new_client):
+    """A real withdrawal of one person, by the adapter that the archive uses, after everybody's rows were kept."""
+    tables = IcebergTables.local(own_lake.warehouse)
+    people = TableDefinition(
+        name="silver.people", grain="one row per person", key=("name",), columns=(Column("name", pa.string(), "Name."),)
+    )
+    tables.ensure(people)
+    tables.advance(tables.stage(TableWrite(people, pa.table({"name": ["ann", "bo"]})), "audit", {"lakehouse.key": "0"}))
+    own_lake.publish([tables.pointer("silver.people")])
+    server = own_lake.serve(**FROM_FILES)
+    client = new_client(uri=server.uri)
+    everybody = "SELECT * FROM lakehouse.silver.people"
+    assert sorted(client.values(everybody)) == [("ann",), ("bo",)]
+    with_both = server.kept_bytes
+    assert with_both > 0
+    planned = client.info(everybody).endpoints[0].ticket
+
+    def without_bo(rows):
+        kept = rows.filter(pc.not_equal(rows["name"], "bo"))
+        return Cleaned(kept, removed=rows.num_rows - kept.num_rows, changed=kept.num_rows < rows.num_rows)
+
+    tables.rewrite("silver.people", without_bo, "r1", lambda key: key)
+    tables.sweep("silver.people")
+    own_lake.publish([tables.pointer("silver.people")])
+    with pytest.raises(flight.FlightUnavailableError, match="cannot be read now"):
+        client.flight.do_get(planned, client.options).read_all()
+    assert server.kept_bytes == 0, "the first statement after it, whichever it is, has them dropped"
+    assert client.values(everybody) == [("ann",)]
+    assert client.values(everybody) == [("ann",)]
+    assert 0 < server.kept_bytes <= with_both
+    tables.close()
+
+
+POLICY = """\
+tables:
+  course_students: {masks: {postcode: {first: 2}}, rows: {office: {region: [Wales]}, steward: all}}
+roles: {steward: [registered, restricted, identifiers, rows], office: [rows]}
+users:
+  root: {roles: [steward], purposes: [research], default_purpose: research}
+  wales: {roles: [office], purposes: [research], default_purpose: research}
+"""
+COLUMN = {"type": "string", "description": "A column."}
+STUDENTS = pa.table(
+    {
+        "student": ["1", "2"],
+        "region": ["Wales", "Kent"],
+        "postcode": ["CF10 1AA", "ME1 1XX"],
+        "dataset_version": ["1", "1"],
+    }
+)
+
+
+def course_terms():
+    columns = {name: COLUMN for name in ("student", "region", "postcode")}
+    students = {"name": "students", "description": "T.", "grain": "one row", "columns": columns}
+    fields = {"eds_version": "1.0", "name": "course", "version": "1", "title": "T", "description": "D"}
+    more = {"accumulates": "waves", "licence": "CC-BY-4.0", "tables": {"students": students}}
+    saved = DatasetVersion("course", "1", "c" * 40, "v1", "0" * 64, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    return terms_rows(Description.model_validate({**fields, **more}), saved)
+
+
+def test_rows_that_one_may_see_are_not_handed_to_another(own_lake, new_client, tmp_path):
+    own_lake.publish(
+        [own_lake.write("silver.course_students", STUDENTS), own_lake.write("archive.terms", course_terms())]
+    )
+    policy = UsersFile(tmp_path / "policy.yaml", "lakehouse")
+    policy.path.write_text(POLICY)
+    passwords = {"root": "pass-root", "wales": "pass-wales"}
+    config = EndpointConfig(
+        users=passwords, roots=(str(own_lake.warehouse),), port=0, poll_seconds=0.0, warm_engines=1, **FROM_FILES
+    )
+    server = serve(config, own_lake.releases, AccessRules(policy.current, lambda _denied: None))
+    try:
+        root, wales = (new_client(uri=server.uri, user=name, password=passwords[name]) for name in passwords)
+        sql = "SELECT student, region, postcode FROM lakehouse.silver.course_students"
+        before = wales.values(sql)
+        assert before == [("1", "Wales", "CF")]
+        everything = root.fetch("SELECT * FROM lakehouse.silver.course_students")
+        assert everything.num_rows == 2
+        assert everything["postcode"].to_pylist() == ["CF10 1AA", "ME1 1XX"]
+        assert server.kept_bytes > 0
+        assert wales.values(sql) == before
+        assert wales.values(sql.replace("student, region, postcode", "*"))[0][:3] == before[0]
+        assert wales.values(sql + " LIMIT 5") == before
+    finally:
+        server.stop()
+
+
+def test_kept_rows_are_bounded_like_all_others(own_lake, new_client):
+    rows = pa.table({"t": [f"{number:0>1000}" for number in range(40_000)]})
+    own_lake.publish([own_lake.write("gold.wide", rows)])
+    server = own_lake.serve(
+        **FROM_FILES, concurrent_statements=1, waiting_statements=1, queue_seconds=60.0, statement_seconds=15.0
+    )
+    client, other = new_client(uri=server.uri), new_client(uri=server.uri)
+    wide = "SELECT * FROM lakehouse.gold.wide"
+    assert client.fetch(wide).equals(rows)
+    assert server.kept_bytes > 40_000_000
+    stuck = client.stream(wide)
+    stuck.read_chunk()
+    assert server.running == 1, "it takes a place, though no engine works for it"
+    planned = other.info(wide).endpoints[0].ticket
+    waiting = other.flight.do_get(planned, other.options)
+    wait_until(lambda: server.waiting == 1)
+    assert waiting.read_all().num_rows == 40_000, "once the other one's time is over"
+    with pytest.raises(flight.FlightTimedOutError):
+        stuck.read_all()
+    cancelled = client.stream(wide)
+    cancelled.read_chunk()
+    cancelled.cancel()
+    wait_until(lambda: server.running == 0)
+    assert client.fetch(wide + " LIMIT 3")["t"].to_pylist() == rows["t"].to_pylist()[:3]
