@@ -1,6 +1,6 @@
 """Serves the lake in a folder over Flight in a process of its own; ends when its input does.
 
-The third argument is how many bytes of rows it may keep to hand them out again.
+The third argument is for how many seconds it keeps rows to hand them out again.
 """
 
 import sys
@@ -13,7 +13,7 @@ from lakehouse.tables.release import ReleaseLog
 
 home = Path(sys.argv[1])
 users = {sys.argv[2]: sys.stdin.readline().strip()}
-config = EndpointConfig(users=users, roots=(str(home / "tables"),), port=0, kept_bytes=int(sys.argv[3]))
+config = EndpointConfig(users=users, roots=(str(home / "tables"),), port=0, kept_seconds=float(sys.argv[3]))
 server = serve(config, ReleaseLog(LocalObjects(home / "objects")))
 sys.stdout.write(f"{server.uri}\n")
 sys.stdout.flush()

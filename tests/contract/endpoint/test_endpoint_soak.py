@@ -49,6 +49,14 @@ def dropped(client, _number):
     client.stream(MANY).read_chunk()
 
 
+def whole(client, _number):
+    assert client.fetch(f"SELECT * FROM {BIG}").num_rows == 40
+
+
+def half_read(client, _number):
+    client.stream(f"SELECT * FROM {BIG}").read_chunk()
+
+
 def planned(client, number):
     client.info(f"SELECT {number} AS n")
 
@@ -75,7 +83,10 @@ def late(client, _number):
         client.fetch(ENDLESS)
 
 
-DEEDS = (counted, counted, counted, counted, cancelled, dropped, planned, failed, refused, hurried, late)
+DEEDS = (
+    *(counted, counted, counted, whole, half_read),
+    *(cancelled, dropped, planned, failed, refused, hurried, late),
+)
 
 
 def busy(client, seed, until, done, wrong):
@@ -97,7 +108,7 @@ def test_mixed_load_leaves_nothing_behind(lake, new_client, request):
     seconds = request.config.getoption("--soak-seconds", default=5.0)
     config = EndpointConfig(
         users=USERS, roots=(str(lake.warehouse),), port=0, statement_seconds=3.0, concurrent_statements=2,
-        statements_per_user=1, queue_seconds=20.0, warm_engines=1,
+        statements_per_user=1, queue_seconds=20.0, warm_engines=1, cache_bytes=0, cache_table_bytes=0, kept_seconds=0.5,
     )  # fmt: skip
     server = serve(config, lake.releases)
     try:
