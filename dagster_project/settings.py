@@ -100,6 +100,11 @@ class Settings(BaseModel):
         None, description="PEM file of the authorities that signed the SQL engine's certificate; empty: public ones."
     )
     sql_timeout_seconds: float = Field(60.0, gt=0, description="Longest time one statement may take.")
+    sql_kept_bytes: int = Field(
+        512 * 1024 * 1024,
+        ge=0,
+        description="Memory in which the SQL endpoint keeps rows of large tables to hand them out again; 0 for none.",
+    )
 
     dremio_url: str = Field("", description="REST address of a Dremio to set up, http(s)://host:9047; empty for none.")
     dremio_source: Literal["nessie", "rest"] = Field(

@@ -118,6 +118,7 @@ class WatchedExecutor(Executor):
         finally:
             seconds = plan.planned_seconds + time.monotonic() - started
             self._record(plan.sql, plan.user, plan.purpose, error, rows=rows, seconds=seconds)
+            error = None  # its traceback holds this frame, which would keep both, and the rows in them
 
     def _default(self, user: str) -> str:
         known = self._rules.policy().users.get(user)

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from lakehouse.endpoint import information
 from lakehouse.endpoint.dialect import Moment, translate
-from lakehouse.endpoint.duck import Duck, Relation
+from lakehouse.endpoint.duck import Duck, Relation, pin_name
 from lakehouse.endpoint.faults import BusyError, DeniedStatementError, RefusedStatementError
 from lakehouse.endpoint.groups import Shape
 from lakehouse.endpoint.honesty import check
@@ -167,16 +167,19 @@ class Catalogues:
             release = Release(number=0, created_at="")
         except LakehouseError as error:
             log.warning("release not readable, keeping the last one: %s", error)
+            self._duck.kept.show(())  # nothing says that they may still be seen
             self._checked = time.monotonic()
             return
+        # Before the catalogue is built, which takes time and may fail: what is withdrawn is not handed out meanwhile.
+        self._duck.kept.keep_only([pin_name(pointer) for pointer in release.tables.values()])
         if self._current is None or release.number != self._current.release or self._may_retry():
             started = time.monotonic()
             with self._duck.changing:
                 self._current = build(self._duck, release)
                 self._current.past = self._past
-                self._duck.kept.show(_large_tables(self._current))
             self._built = started
             log.info("serving release=%d seconds=%.2f", release.number, time.monotonic() - started)
+        self._duck.kept.show(_large_tables(self._current))
         self._checked = time.monotonic()
         with self._duck.changing:
             self._duck.sweep()

@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from hashlib import sha256
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -112,7 +112,7 @@ class Duck:
             known = self._descriptions.get(translated)
         if known is not None:
             return known
-        (answer,) = self._ask(PLANNING, "describe", translated)
+        answer = self._described(translated)
         schema = pa.ipc.read_schema(answer.body)
         found = Described(tuple(schema.names), tuple(answer.header["kinds"]), tuple(schema.types))
         with self._describing:
@@ -129,22 +129,29 @@ class Duck:
         idle: Callable[[], None],
         began: Callable[[], None],
         read: PlainRead | None = None,
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Generator[pa.RecordBatch, None, None]:
         """Run a query for a user and yield its rows. `idle` is called between and may raise, which stops the query;
         `began` is called when an engine takes it. `read` says what it reads where that is all it does: rows that are
         kept are handed out again, and it takes its place among the others nevertheless, so that its user's share and
         its time hold.
         """  # noqa: D205 (sentences that belong together)
-        again = None if read is None else self.kept.find(read, schema)
-        if again is not None:
-            with self._lent(user, idle, began):
-                for batch in again:
-                    idle()
-                    yield batch
-            return
+        with self._lent(user, idle, began) as engine:
+            # Looked for now, and not before it waited for its place: they may have gone meanwhile.
+            again = None if read is None else self.kept.find(read, schema)
+            if again is None:
+                yield from self._run(engine, translated, schema, idle, read)
+                return
+            for batch in again:
+                idle()
+                yield batch
+
+    def _run(
+        self, engine: Engine, translated: str, schema: pa.Schema, idle: Callable[[], None], read: PlainRead | None
+    ) -> Iterator[pa.RecordBatch]:
+        """Have an engine run a query, and keep its rows where they are to be kept."""
         filling = None if read is None else self.kept.filling(read, schema)
         with contextlib.nullcontext() if filling is None else contextlib.closing(filling):
-            for frame in self._ask(user, "run", translated, schema=schema, idle=idle, began=began):
+            for frame in self._told_to(engine, "run", translated, schema, idle):
                 if frame.kind == BATCH:
                     batch = pa.ipc.read_record_batch(frame.body, schema)
                     if filling is not None:
@@ -172,7 +179,7 @@ class Duck:
 
         Raises BusyError when its files cannot be read, DamagedTableError when one is not what was written.
         """
-        name = "t_" + _digest(pointer.metadata_location, str(pointer.snapshot_id))
+        name = pin_name(pointer)
         known = self._relations.get(name)
         if known is not None:
             return known
@@ -246,7 +253,7 @@ class Duck:
         statement = exp.Create(this=_table(name), kind=kind, replace=True, expression=select).sql("duckdb")
         named = tuple(self._relations[other] for other in NAME.findall(statement) if other in self._relations)
         relation = Relation(kind, name, statement, rows=rows, needs=(*needs, *named))
-        (answer,) = self._ask(PLANNING, "describe", exp.select("*").from_(_table(name)).sql("duckdb"), new=relation)
+        answer = self._described(exp.select("*").from_(_table(name)).sql("duckdb"), relation)
         relation.schema = _unique(pa.ipc.read_schema(answer.body))
         finalize(relation, self._forgotten.append, name)
         return self._relations.setdefault(name, relation)
@@ -280,24 +287,31 @@ class Duck:
         columns = [pinned_column(name, kind) for name, kind in zip(found.names, found.kinds, strict=True)]
         return exp.select(*columns).from_(source)
 
-    def _ask(
+    def _described(self, sql: str, new: Relation | None = None) -> Frame:
+        """Have an engine describe a query, where one becomes free in time."""
+        deadline = time.monotonic() + self._config.statement_seconds + self._config.queue_seconds
+
+        def wait() -> None:
+            if time.monotonic() > deadline:
+                raise DeadlineError("the statement took longer to plan than it may; ask for less at a time")
+
+        with self._lent(PLANNING, wait, lambda: None) as engine:
+            (answer,) = self._told_to(engine, "describe", sql, None, wait, new)
+            return answer
+
+    def _told_to(
         self,
-        user: str,
+        engine: Engine,
         what: str,
         sql: str,
-        *,
-        schema: pa.Schema | None = None,
+        schema: pa.Schema | None,
+        idle: Callable[[], None],
         new: Relation | None = None,
-        idle: Callable[[], None] | None = None,
-        began: Callable[[], None] = lambda: None,
     ) -> Iterator[Frame]:
         """Have an engine do something, with the relations that it needs for it."""
-        deadline = time.monotonic() + self._config.statement_seconds + self._config.queue_seconds
-        wait = idle or (lambda: _on_time(deadline))
-        with self._lent(user, wait, began) as engine:
-            needed = self._needed(NAME.findall(sql), () if new is None else (new,))
-            text = schema.serialize().to_pybytes().hex() if schema is not None else ""
-            yield from self._asked(engine, {"what": what, "sql": sql, "schema": text}, needed, wait)
+        needed = self._needed(NAME.findall(sql), () if new is None else (new,))
+        text = schema.serialize().to_pybytes().hex() if schema is not None else ""
+        yield from self._asked(engine, {"what": what, "sql": sql, "schema": text}, needed, idle)
 
     @contextlib.contextmanager
     def _lent(self, user: str, idle: Callable[[], None], began: Callable[[], None]) -> Iterator[Engine]:
@@ -382,9 +396,9 @@ class Duck:
         return bool(lacking)
 
 
-def _on_time(deadline: float) -> None:
-    if time.monotonic() > deadline:
-        raise DeadlineError("the statement took longer to plan than it may; ask for less at a time")
+def pin_name(pointer: TablePointer) -> str:
+    """Return the name of the relation that shows a snapshot of a table."""
+    return "t_" + _digest(pointer.metadata_location, str(pointer.snapshot_id))
 
 
 def _unique(schema: pa.Schema) -> pa.Schema:

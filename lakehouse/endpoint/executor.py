@@ -93,14 +93,19 @@ class Executor:
             return
         clock = _Clock(self._config.statement_seconds, gone)
         rows = size = sent = 0
-        if plan.read is not None:
-            self._catalogues.current()  # looked for anew: what the newest release does not show any more is not kept
-        stream = self._duck.stream(plan.sight[0], plan.translated, plan.schema, clock.check, clock.begin, plan.read)
+
+        def began() -> None:
+            if plan.read is not None:
+                self._catalogues.current()  # looked for anew: what the newest release does not show is not kept
+            clock.begin()
+
+        stream = self._duck.stream(plan.sight[0], plan.translated, plan.schema, clock.check, began, plan.read)
         try:
-            for batch in stream:
-                rows, size, sent = rows + batch.num_rows, size + batch.nbytes, sent + 1
-                self._check_size(rows, size)
-                yield batch
+            with contextlib.closing(stream):  # at once: an error that is looked at keeps this frame, and so the engine
+                for batch in stream:
+                    rows, size, sent = rows + batch.num_rows, size + batch.nbytes, sent + 1
+                    self._check_size(rows, size)
+                    yield batch
         except ENGINE_ERRORS as error:
             raise translated_error(error) from error
         if not sent:

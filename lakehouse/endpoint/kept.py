@@ -9,7 +9,7 @@ import mmap
 import os
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 from weakref import finalize
@@ -23,10 +23,11 @@ SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SE
 
 
 class Rows(NamedTuple):
-    """The batches of a relation, in its schema, and when they were last read (monotonic seconds)."""
+    """The batches of a relation, in its schema, their bytes, and when they were last read (monotonic seconds)."""
 
     schema: pa.Schema
     batches: list[pa.RecordBatch]
+    size: int
     read_at: float
 
 
@@ -34,7 +35,9 @@ class Kept:
     """At most `most_bytes` of rows in all, streams that still run included; each for `seconds` after its last reading.
 
     Rows are kept by the name of their relation, which is a hash of what it shows, and only while `show` names it: what
-    a newer release does not pin, as after a withdrawal, is dropped and never kept again. Any thread may use it.
+    a newer release does not pin, as after a withdrawal, is dropped and never kept again. Others are dropped for rows
+    only once their size is known: what does not fit beside the others is measured first, and kept when it is read
+    again. Any thread may use it.
     """
 
     def __init__(self, most_bytes: int, seconds: float) -> None:
@@ -45,6 +48,8 @@ class Kept:
         self._rows: OrderedDict[str, Rows] = OrderedDict()
         self._filling: set[str] = set()
         self._passed_over: set[str] = set()
+        self._measured: dict[str, int] = {}
+        self._reading: Counter[str] = Counter()
         # Memory is given back wherever the last batch is let go of, this module's own lines included.
         self._lock = threading.RLock()
 
@@ -64,8 +69,14 @@ class Kept:
         with self._lock:
             self._shown = frozenset(names)
             self._passed_over &= self._shown
+            self._measured = {name: size for name, size in self._measured.items() if name in self._shown}
             for name in self._rows.keys() - self._shown:
                 del self._rows[name]
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Drop the rows of all other relations, whatever else is shown; none of them is kept again."""
+        with self._lock:
+            self.show(self._shown.intersection(names))
 
     def tidy(self) -> None:
         """Drop what nobody has read for long."""
@@ -85,7 +96,7 @@ class Kept:
         places = read.places(rows.schema.names)
         if places is None or [rows.schema.field(place).type for place in places] != schema.types:
             return None
-        return _handed_out(rows.batches, places, schema, read.most)
+        return self._handed_out(read, rows.batches, places, schema)
 
     def filling(self, read: PlainRead, schema: pa.Schema) -> "Filling | None":
         """Return where the rows of a statement can be written to be kept; None when they are not to be."""
@@ -93,6 +104,8 @@ class Kept:
             name = read.relation
             known = name in self._rows or name in self._filling or name in self._passed_over
             if not read.whole or name not in self._shown or known or not self.most_bytes:
+                return None
+            if not self._has_room(self._measured.get(name, 0)):
                 return None
             try:
                 file = os.memfd_create("rows", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -108,13 +121,17 @@ class Kept:
             self._passed_over.add(name)
 
     def room(self, size: int) -> bool:
-        """Take memory for rows; drop others for it, those that were not read for longest first."""
+        """Take memory for rows, where there is some; say whether there was."""
         with self._lock:
-            while self._bytes + size > self.most_bytes and self._rows:
-                self._rows.popitem(last=False)
             fits = self._bytes + size <= self.most_bytes
             self._bytes += size if fits else 0
             return fits
+
+    def measured(self, name: str, size: int) -> None:
+        """Remember how many bytes a relation's rows take that had no room."""
+        with self._lock:
+            if name in self._shown:
+                self._measured[name] = size
 
     def give_back(self, size: int) -> None:
         """Give memory back."""
@@ -128,6 +145,38 @@ class Kept:
             if rows is not None and name in self._shown:
                 self._rows[name] = rows
 
+    def _has_room(self, size: int) -> bool:
+        """Say whether rows fit; drop others for them, those that were not read for longest first.
+
+        Rows that are just being sent stay, since dropping them frees nothing; and nothing is dropped in vain.
+        """
+        with self._lock:
+            idle = [name for name in self._rows if not self._reading[name]]
+            if self._bytes - sum(self._rows[name].size for name in idle) + size > self.most_bytes:
+                return False
+            for name in idle:
+                if self._bytes + size > self.most_bytes:
+                    del self._rows[name]
+            return True
+
+    def _handed_out(
+        self, read: PlainRead, batches: list[pa.RecordBatch], places: list[int], schema: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
+        with self._lock:
+            self._reading[read.relation] += 1
+        try:
+            left = read.most
+            for batch in batches:
+                if left is not None and left <= 0:
+                    return
+                some = batch if left is None else batch.slice(0, left)
+                left = None if left is None else left - some.num_rows
+                yield pa.RecordBatch.from_arrays([some.column(place) for place in places], schema=schema)
+        finally:
+            with self._lock:
+                self._reading[read.relation] -= 1
+                self._reading += Counter()  # drops those that nobody reads
+
 
 class Filling:
     """Rows on their way to be kept. They are once `finish` is called, and gone when `close` is called before."""
@@ -137,27 +186,35 @@ class Filling:
         self._name = name
         self._schema = schema
         self._sizes: list[int] = []
+        self._size = 0
         self._file = file
+        self._measuring = False
 
     def add(self, body: pa.Buffer, batch: pa.RecordBatch) -> None:
-        """Write the message of a batch; give up where its parts do not fit together, and where there is no room."""
+        """Write the message of a batch; give up where its parts do not fit together, only measure without room."""
+        self._size += body.size
         if self._file < 0:
             return
+        if not self._kept.room(body.size):
+            self.close()
+            self._measuring = True
+            return
+        self._sizes.append(body.size)
         try:
             batch.validate(full=True)  # an engine wrote it, and it will go to others than the one who asked
-            if not self._kept.room(body.size):
-                raise MemoryError(f"more than {self._kept.most_bytes} bytes")
-            self._sizes.append(body.size)
             rest = memoryview(body)
             while rest:
                 rest = rest[os.write(self._file, rest) :]
-        except (pa.ArrowInvalid, OSError, MemoryError) as error:
+        except (pa.ArrowInvalid, OSError) as error:
             log.info("rows are not kept relation=%s: %s", self._name, error)
             self._kept.pass_over(self._name)
             self.close()
 
     def finish(self) -> None:
-        """Keep the rows."""
+        """Keep the rows, or how much room they need."""
+        if self._measuring:
+            self._kept.measured(self._name, self._size)
+            log.info("rows have no room now relation=%s bytes=%d", self._name, self._size)
         if self._file < 0:
             return
         size = sum(self._sizes)
@@ -173,7 +230,7 @@ class Filling:
         for one in self._sizes:
             batches.append(pa.ipc.read_record_batch(whole.slice(at, one), self._schema))
             at += one
-        self._kept.filled(self._name, Rows(self._schema, batches, time.monotonic()))
+        self._kept.filled(self._name, Rows(self._schema, batches, size, time.monotonic()))
         log.info("keeping rows bytes=%d batches=%d", size, len(batches))
 
     def close(self) -> None:
@@ -184,15 +241,3 @@ class Filling:
         self._file = -1
         self._kept.give_back(sum(self._sizes))
         self._kept.filled(self._name, None)
-
-
-def _handed_out(
-    batches: list[pa.RecordBatch], places: list[int], schema: pa.Schema, most: int | None
-) -> Iterator[pa.RecordBatch]:
-    left = most
-    for batch in batches:
-        if left is not None and left <= 0:
-            return
-        some = batch if left is None else batch.slice(0, left)
-        left = None if left is None else left - some.num_rows
-        yield pa.RecordBatch.from_arrays([some.column(place) for place in places], schema=schema)

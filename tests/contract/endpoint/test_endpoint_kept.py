@@ -2,7 +2,10 @@
 
 import datetime as dt
 import decimal
+import gc
+import threading
 import time
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,8 +16,12 @@ from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.archive.eds import Description
 from lakehouse.archive.terms import terms_rows
 from lakehouse.definition import Column, TableDefinition
+from lakehouse.endpoint import catalogue, executor
 from lakehouse.endpoint.config import AccessRules, EndpointConfig
+from lakehouse.endpoint.reading import read
 from lakehouse.endpoint.server import serve
+from lakehouse.errors import ServiceUnavailableError
+from lakehouse.policy.statements import StatementLog
 from lakehouse.policy.users import UsersFile
 from lakehouse.ports import Cleaned, DatasetVersion, TableWrite
 
@@ -87,6 +94,87 @@ def test_nothing_is_kept_of_small_tables_views_parts_other_snapshots_and_half_re
     with pytest.raises(flight.FlightUnavailableError, match="more than 5 rows"):
         new_client(uri=refused.uri).fetch(WHOLE)
     assert refused.kept_bytes == 0
+
+
+def kept_lake(own_lake, new_client, **options):
+    """Serve a table whose rows are kept; return its server, two clients and a statement that reads it."""
+    own_lake.publish([own_lake.write("gold.kinds", KINDS)])
+    server = own_lake.serve(**FROM_FILES, **options)
+    client, other = new_client(uri=server.uri), new_client(uri=server.uri)
+    assert client.fetch(WHOLE).num_rows == KINDS.num_rows
+    assert server.kept_bytes > 0
+    return server, client, other
+
+
+def test_rows_that_a_release_left_out_are_gone_while_its_catalogue_is_being_built(own_lake, new_client, monkeypatch):
+    server, client, other = kept_lake(own_lake, new_client)
+    building, go_on = threading.Event(), threading.Event()
+    build = catalogue.build
+
+    def slowly(*given):
+        building.set()
+        assert go_on.wait(60.0)
+        return build(*given)
+
+    monkeypatch.setattr(catalogue, "build", slowly)
+    planned = other.info(WHOLE).endpoints[0].ticket
+    own_lake.publish([own_lake.write("gold.kinds", KINDS.slice(1))])
+    builder = threading.Thread(target=client.fetch, args=("SELECT 1",))
+    builder.start()
+    try:
+        assert building.wait(60.0)
+        assert server.kept_bytes == 0
+        for file in own_lake.warehouse.rglob("*.parquet"):
+            file.unlink()
+        with pytest.raises(flight.FlightUnavailableError, match="cannot be read now"):
+            other.flight.do_get(planned, other.options).read_all()
+    finally:
+        go_on.set()
+        builder.join()
+
+
+def test_rows_that_a_release_left_out_are_gone_where_its_catalogue_cannot_be_built(own_lake, new_client, monkeypatch):
+    server, client, _ = kept_lake(own_lake, new_client)
+
+    def fails(*_given):
+        raise ServiceUnavailableError("the metadata of a table cannot be read; start the storage")
+
+    monkeypatch.setattr(catalogue, "build", fails)
+    own_lake.publish([own_lake.write("gold.kinds", KINDS.slice(1))])
+    with pytest.raises(flight.FlightError):
+        client.fetch(WHOLE)
+    assert server.kept_bytes == 0
+    monkeypatch.undo()
+    assert client.fetch(WHOLE).num_rows == 2 * KINDS.num_rows - 1
+
+
+def test_nothing_is_handed_out_again_while_the_release_log_cannot_be_read(own_lake, new_client, monkeypatch):
+    server, client, _ = kept_lake(own_lake, new_client)
+
+    def fails():
+        raise ServiceUnavailableError("the release log cannot be read; start the storage")
+
+    monkeypatch.setattr(server.catalogues, "_newest", fails)
+    assert client.fetch(WHOLE).num_rows == KINDS.num_rows, "from its files, of the last release that was read"
+    assert server.kept_bytes == 0
+    monkeypatch.undo()
+    client.fetch(WHOLE)
+    assert server.kept_bytes > 0, "kept again, though no newer release came"
+
+
+def test_a_statement_that_waited_for_its_place_gets_no_rows_that_went_meanwhile(own_lake, new_client):
+    server, _, other = kept_lake(own_lake, new_client, concurrent_statements=1, queue_seconds=60.0)
+    held = server._duck.pool.lend("ada", idle=lambda: None)
+    with held:
+        planned = other.info(WHOLE).endpoints[0].ticket
+        late = other.flight.do_get(planned, other.options)
+        wait_until(lambda: server.waiting == 1)
+        own_lake.publish([own_lake.write("gold.kinds", KINDS.slice(1))])
+        for file in own_lake.warehouse.rglob("*.parquet"):
+            file.unlink()
+    with pytest.raises(flight.FlightUnavailableError, match="cannot be read now"):
+        late.read_all()
+    assert server.kept_bytes == 0
 
 
 def test_a_withdrawal_leaves_nothing_of_the_rows_that_were_kept(own_lake, new_client):
@@ -177,11 +265,33 @@ def test_rows_that_one_may_see_are_not_handed_to_another(own_lake, new_client, t
         server.stop()
 
 
-def test_kept_rows_are_bounded_like_all_others(own_lake, new_client):
+def test_a_result_that_is_too_large_gives_its_place_back_though_its_error_is_recorded(own_lake, new_client, tmp_path):
+    own_lake.publish([own_lake.write("gold.kinds", KINDS)])
+    policy = UsersFile(tmp_path / "policy.yaml", "lakehouse")
+    policy.path.write_text(POLICY)
+    rules = AccessRules(policy.current, lambda _: None, StatementLog(tmp_path / "statements", lambda: 1, read))
+    config = EndpointConfig(
+        users={"root": "pass-root"}, roots=(str(own_lake.warehouse),), port=0, result_rows=2, **FROM_FILES
+    )
+    server = serve(config, own_lake.releases, rules)
+    gc.disable()  # which would find the engine some time, too
+    try:
+        client = new_client(uri=server.uri, user="root", password="pass-root")
+        for _ in range(2):
+            with pytest.raises(flight.FlightUnavailableError, match="more than 2 rows"):
+                client.fetch(WHOLE)
+            wait_until(lambda: server.running == 0)
+            assert server.kept_bytes == 0
+    finally:
+        gc.enable()
+        server.stop()
+
+
+def test_kept_rows_are_bounded_like_all_others(own_lake, new_client, monkeypatch):
     rows = pa.table({"t": [f"{number:0>1000}" for number in range(40_000)]})
     own_lake.publish([own_lake.write("gold.wide", rows)])
     server = own_lake.serve(
-        **FROM_FILES, concurrent_statements=1, waiting_statements=1, queue_seconds=60.0, statement_seconds=15.0
+        **FROM_FILES, concurrent_statements=1, waiting_statements=1, queue_seconds=600.0, statement_seconds=300.0
     )
     client, other = new_client(uri=server.uri), new_client(uri=server.uri)
     wide = "SELECT * FROM lakehouse.gold.wide"
@@ -193,9 +303,12 @@ def test_kept_rows_are_bounded_like_all_others(own_lake, new_client):
     planned = other.info(wide).endpoints[0].ticket
     waiting = other.flight.do_get(planned, other.options)
     wait_until(lambda: server.waiting == 1)
-    assert waiting.read_all().num_rows == 40_000, "once the other one's time is over"
+    later = time.monotonic() + 301.0
+    monkeypatch.setattr(executor, "time", SimpleNamespace(monotonic=lambda: later))
     with pytest.raises(flight.FlightTimedOutError):
         stuck.read_all()
+    monkeypatch.undo()
+    assert waiting.read_all().num_rows == 40_000, "once the other one's time is over"
     cancelled = client.stream(wide)
     cancelled.read_chunk()
     cancelled.cancel()

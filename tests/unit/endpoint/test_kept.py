@@ -85,6 +85,8 @@ def test_memory_never_passes_its_bound_and_the_rows_read_last_stay():
     fill(kept, "t_2", some)
     assert rows(kept, whole("t_1"))
     fill(kept, "t_3", some)
+    assert kept.names == ["t_2", "t_1"], "nothing is dropped for rows whose size is not known yet"
+    fill(kept, "t_3", some)
     assert sorted(kept.names) == ["t_1", "t_3"]
     gc.collect()
     assert kept.held_bytes == 2 * size(some)
@@ -98,12 +100,41 @@ def test_rows_that_are_still_being_sent_count_until_they_are_let_go_of():
     sending = kept.find(whole("t_1"), SCHEMA)
     first = next(sending)
     fill(kept, "t_2", some)
-    assert kept.held_bytes == size(some), "there was no room for the others"
-    assert kept.names == []
+    assert kept.filling(whole("t_2"), SCHEMA) is None, "its size is known, and there is no room for it yet"
+    assert kept.held_bytes == size(some)
+    assert kept.names == ["t_1"], "to drop what is being sent would free nothing"
     assert first.to_pylist() == some[0].to_pylist()
+    kept.show(["t_2"])
+    assert kept.held_bytes == size(some), "dropped, and still being sent"
     del sending, first
     gc.collect()
     assert kept.held_bytes == 0
+    fill(kept, "t_2", some)
+    assert kept.names == ["t_2"]
+
+
+def test_rows_that_were_sent_to_their_end_make_room_for_others():
+    some = batches()
+    kept = Kept(size(some), 60.0)
+    kept.show(["t_1", "t_2"])
+    fill(kept, "t_1", some)
+    assert rows(kept, whole("t_1"))
+    unread = kept.find(whole("t_1"), SCHEMA)
+    del unread
+    fill(kept, "t_2", some)
+    fill(kept, "t_2", some)
+    assert kept.names == ["t_2"]
+
+
+def test_a_table_that_can_never_fit_drops_no_others():
+    some, more = batches(), [*batches(), *batches(10), *batches(20)]
+    kept = Kept(2 * size(some), 60.0)
+    kept.show(["t_1", "t_2"])
+    fill(kept, "t_1", some)
+    fill(kept, "t_2", more)
+    assert kept.filling(whole("t_2"), SCHEMA) is None, "it is not tried again"
+    assert kept.names == ["t_1"]
+    assert kept.held_bytes == size(some)
 
 
 def test_a_table_that_does_not_fit_is_not_tried_again():
@@ -123,6 +154,15 @@ def test_what_a_release_shows_no_more_is_gone_also_where_it_was_just_being_read(
     gc.collect()
     assert (kept.names, kept.held_bytes) == ([], 0)
     assert kept.filling(whole("t_1"), SCHEMA) is None
+
+
+def test_what_a_newer_release_does_not_pin_is_gone_before_anything_else_is_known_of_it(kept):
+    fill(kept, "t_1", batches())
+    fill(kept, "t_2", batches())
+    kept.keep_only(["t_2", "t_9"])
+    assert kept.names == ["t_2"]
+    assert kept.filling(whole("t_1"), SCHEMA) is None
+    assert kept.filling(whole("t_9"), SCHEMA) is None, "nothing says yet that it is shown as a large table"
 
 
 def test_what_nobody_reads_for_long_is_dropped():
