@@ -119,6 +119,8 @@ def spark(settings: Settings) -> SparkPlace:
         master=settings.spark_master,
         host=settings.spark_host,
         memory=settings.spark_memory,
+        # Rows that do not fit into memory lie where a withdrawal deletes what a killed process left.
+        options={"spark.local.dir": str(settings.home / "scratch" / "spark")},
     )
 
 

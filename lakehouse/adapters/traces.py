@@ -38,7 +38,7 @@ class DatabaseTraces:
     def clear(self, mask: Mask) -> Mapping[str, int]:
         """Mask the person in each row, and write the tables' files anew without what was deleted before or now.
 
-        The planner's statistics, which quote common values, are taken anew; those of a table without rows stay.
+        The planner's statistics, which quote common values, are taken anew.
         What the server's log of changes (WAL) and its backups hold goes when they do. Others may go on writing. Return
         how many rows changed, by table.
 
@@ -50,8 +50,8 @@ class DatabaseTraces:
             counts = self._masked(engine, mask)
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(sa.text("set lock_timeout = '30s'"))
-                # The statistics quote common values; vacuum alone would keep them, and write their old rows out last.
-                connection.execute(sa.text("analyze"))
+                # First: vacuum alone would keep the statistics, and write their old rows out last.
+                _forget_statistics(connection)
                 connection.execute(sa.text("vacuum (full)"))
         except OperationalError as error:
             why = " ".join(str(error.orig).split())
@@ -76,6 +76,27 @@ class DatabaseTraces:
                 return counts
             counts |= {name: counts.get(name, 0) + number for name, number in found.items()}
         raise ServiceUnavailableError(f"{self.name} is written faster than it can be cleaned; withdraw again later")
+
+
+def _forget_statistics(connection: sa.Connection) -> None:
+    """Have the planner's statistics, which quote the most common values of each column, drawn from what is there now.
+
+    Those of a table without rows would stay; a column that is given its own type anew loses them.
+    """
+    connection.execute(sa.text("analyze"))
+    metadata = sa.MetaData()
+    metadata.reflect(connection)
+    quote = connection.dialect.identifier_preparer
+    for table in metadata.tables.values():
+        if connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is not None:
+            continue
+        for column in table.columns:
+            if not isinstance(column.type, NO_TEXT):
+                names = {"column": quote.quote(column.name), "type": column.type.compile(connection.dialect)}
+                change = sa.DDL(  # type: ignore[no-untyped-call]
+                    "alter table %(fullname)s alter column %(column)s type %(type)s", context=names
+                )
+                connection.execute(change.against(table))
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,19 @@ def test_the_statistics_of_the_database_forget_the_person_too(asked, traces, pos
     assert holding(postgres) == []
 
 
+def test_statistics_of_a_table_whose_rows_were_all_deleted_forget_the_person(asked, traces, postgres):
+    asked.execute("alter table events set (autovacuum_enabled = false)")
+    for number in range(60):
+        put(asked, number, f"hello {PERSON if number % 3 == 0 else OTHER}")
+    asked.execute("analyze")
+    assert PERSON in common_values(asked)
+    asked.execute("delete from events")
+    traces.clear(MASK)
+    asked.execute("checkpoint")
+    assert asked.execute("select from pg_stats where tablename = 'events' and attname = 'said'").fetchall() == []
+    assert holding(postgres) == []
+
+
 def common_values(connection):
     asked = "select most_common_vals::text from pg_stats where tablename = 'events' and attname = 'said'"
     return connection.execute(asked).fetchone()[0]
