@@ -104,6 +104,10 @@ def engine(settings: Settings) -> Engine:
     return Engine(SparkMaker(tables, spark(settings)))
 
 
+# What a killed process left of rows that did not fit into memory goes in a withdrawal, which has to see who is in it.
+SPARK_HERE = {"spark.shuffle.compress": "false", "spark.shuffle.spill.compress": "false"}
+
+
 def spark(settings: Settings) -> SparkPlace:
     """Return Spark on the same catalog and files; raise UnknownSettingError when it could not use them."""
     if settings.storage != "external" or not is_database(settings.catalog_uri):
@@ -119,8 +123,7 @@ def spark(settings: Settings) -> SparkPlace:
         master=settings.spark_master,
         host=settings.spark_host,
         memory=settings.spark_memory,
-        # Rows that do not fit into memory lie where a withdrawal deletes what a killed process left.
-        options={"spark.local.dir": str(settings.home / "scratch" / "spark")},
+        options=SPARK_HERE | {"spark.local.dir": str(settings.home / "scratch" / "spark")},
     )
 
 
