@@ -34,6 +34,7 @@ from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
 
 # One Spark for all of them: starting it is most of what they cost.
 pytestmark = [
+    pytest.mark.usefixtures("released_tables_only"),
     pytest.mark.servers,
     pytest.mark.slow,
     pytest.mark.timeout(900),

@@ -13,6 +13,8 @@ from lakehouse.ports import TableWrite
 from lakehouse.tables.maintenance import Upkeep, maintain, maintenance_rows, survey
 from lakehouse.tables.write_audit_publish import write_audit_publish
 
+pytestmark = pytest.mark.usefixtures("released_tables_only")
+
 APPENDS = 9
 AT_ONCE = Upkeep(keep_days=0, keep_releases=2, abandoned_hours=1e-9)
 

@@ -1,5 +1,6 @@
-"""Documents that a model learned from outlast other old snapshots, so that it can be made again."""
+"""What maintenance must keep that no release pins, and what it cares for that no release names."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ from lakehouse.adapters import iceberg_past
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
 from lakehouse.adapters.object_store import LocalObjects
+from lakehouse.definition import Column, TableDefinition
 from lakehouse.errors import NoTableError
 from lakehouse.ports import Provenance, TableWrite
 from lakehouse.tables.gold import DOCUMENTS, MODEL_STAGES, MODEL_VERSIONS
@@ -70,3 +72,21 @@ def test_documents_of_models_stay_until_these_are_retired_or_in_quarantine(house
         with pytest.raises(NoTableError, match="expired"):
             text_at(house, snapshots[at])
     assert text_at(house, snapshots[3]) == ["four"]
+
+
+def test_tables_in_which_nothing_was_published_lose_what_was_left_there_and_others_are_not_touched(house):
+    documents(house, "one")
+
+    def left(name, summary):
+        table = TableDefinition(name, grain="g", key=("n",), columns=(Column("n", pa.int64(), "N.", nullable=False),))
+        house.tables.ensure(table)
+        return house.tables.stage(TableWrite(table, pa.table({"n": pa.array([1], pa.int64())})), "audit", summary)
+
+    left("silver.refused", {"lakehouse.key": "a"})
+    house.tables.advance(left("silver.others", {"lakehouse.key": "b"}))
+    time.sleep(1.1)  # some file systems tell whole seconds
+    done = {one.table: one for one in maintain(house, IcebergUpkeep(house.tables), AT_ONCE, PROVENANCE)}
+    assert set(done) == {DOCUMENTS.name, "silver.refused"}
+    assert (done["silver.refused"].branches, done["silver.refused"].compactions) == (1, 0)
+    assert done["silver.refused"].after.stored_files < done["silver.refused"].before.stored_files
+    assert house.tables.read("silver.others")["n"].to_pylist() == [1]
