@@ -1,12 +1,13 @@
 """Upkeep of every published table: what is done in which order, what must stay, and the numbers before and after."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
-from lakehouse.errors import BusyError, CommitConflictError, NoReleaseError
+from lakehouse.errors import BusyError, CommitConflictError, LakehouseError, NoReleaseError
 from lakehouse.ports import Provenance, Retention, Surplus, TableState, TableUpkeep
 from lakehouse.tables.gold import DOCUMENTS, MAINTENANCE, MODEL_VERSIONS
 from lakehouse.tables.intents import Intent, IntentLog, Move
@@ -14,6 +15,8 @@ from lakehouse.tables.release import Release
 from lakehouse.tables.stages import released_stages
 from lakehouse.tables.withdrawals import quarantined, require_none_open
 from lakehouse.tables.write_audit_publish import KEY, Lakehouse, carry_out, pause, recover
+
+log = logging.getLogger(__name__)
 
 ATTEMPTS = 20
 BRANCH = "compaction"
@@ -131,7 +134,15 @@ def _tables(house: Lakehouse, kept: Sequence[Release]) -> list[str]:
     """
     known = set(kept[0].tables) if kept else set()
     others = {name for space in SPACES for name in house.tables.tables(space)} - known
-    return sorted(known | {name for name in others if not any(map(_published, house.tables.summaries(name)))})
+    return sorted(known | {name for name in others if _unpublished(house, name)})
+
+
+def _unpublished(house: Lakehouse, table: str) -> bool:
+    try:
+        return not any(map(_published, house.tables.summaries(table)))
+    except LakehouseError as error:  # nobody reads it, so it stops no care of the others
+        log.warning("passed over a table of no release: %s", error)
+        return False
 
 
 def _published(summary: Mapping[str, str]) -> bool:
