@@ -12,7 +12,7 @@ import pyarrow as pa
 from lakehouse.archive.eds import Description
 from lakehouse.archive.shelf import Shelf
 from lakehouse.definition import TableDefinition
-from lakehouse.errors import LakehouseError, NoReleaseError, TransientError
+from lakehouse.errors import LakehouseError, TransientError
 from lakehouse.markdown import plain, table
 from lakehouse.ports import AnyWrite, DatasetVersion, DatasetVersions, FarMaker, Provenance, TableWrite
 from lakehouse.tables.gold import GOLD, LOADS
@@ -157,10 +157,7 @@ def current_model(house: Lakehouse) -> str | None:
 
 def current_release(house: Lakehouse) -> Release:
     """Return the newest release; an empty one, number 0, before the first."""
-    try:
-        return house.releases.current()
-    except NoReleaseError:
-        return Release(number=0, created_at="")
+    return house.releases.current_or_empty()
 
 
 def preview(rows: pa.Table, *, limit: int = 5, width: int = 60) -> dg.MarkdownMetadataValue:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project.jobs import ASSETS, collect, ingest, learn, look_after, maintain, shrink
+from dagster_project.jobs import ALWAYS, ASSETS, collect
 from dagster_project.schedules import health_schedule, maintain_schedule, retrain_schedule
 from dagster_project.sensors import drift_sensor, inbox_sensor
 from dagster_project.settings import Settings
@@ -17,7 +17,7 @@ def build(settings: Settings, **instead: object) -> dg.Definitions:
     """
     return dg.Definitions(
         assets=ASSETS,
-        jobs=[ingest, learn, look_after, maintain, shrink, *([collect] if settings.s3_inbox else [])],
+        jobs=[*ALWAYS, *([collect] if settings.s3_inbox else [])],
         sensors=[inbox_sensor(settings.inbox_seconds), drift_sensor(settings.drift_seconds), *_uploads(settings)],
         schedules=_schedules(settings),
         resources={**resources(settings), **instead},

@@ -68,6 +68,10 @@ look_after = dg.define_asset_job(
 )
 
 
+ALWAYS = (ingest, learn, look_after, maintain, shrink)
+"""The jobs that are there whatever the settings; `collect` needs a bucket for uploads."""
+
+
 @dg.job(description="One upload, from the bucket to the inbox; `inbox_sensor` takes it from there.")
 def collect() -> None:
     """Fetch an upload."""

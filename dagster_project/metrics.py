@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import DBAPIError
 
 from dagster_project.dagster_home import prepare_dagster_home
-from dagster_project.jobs import collect, ingest, learn, look_after, maintain, shrink
+from dagster_project.jobs import ALWAYS, collect
 from dagster_project.settings import Settings
 from dagster_project.wiring import lakehouse, statement_log
 from lakehouse.errors import LakehouseError, NoReleaseError
@@ -23,7 +23,7 @@ from lakehouse.policy.statements import VERDICTS, StatementLog
 from lakehouse.tables.release import Release
 from lakehouse.tables.write_audit_publish import Lakehouse
 
-JOBS = tuple(job.name for job in (collect, ingest, learn, look_after, maintain, shrink))
+JOBS = tuple(job.name for job in (collect, *ALWAYS))
 STATUSES = tuple(dg.DagsterRunStatus)
 AWAY = (LakehouseError, DagsterPostgresException, DBAPIError, OSError)
 RECENT = timedelta(minutes=15)

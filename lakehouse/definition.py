@@ -20,6 +20,10 @@ class Column:
     formerly: tuple[str, ...] = ()
 
 
+LAYERS, HOUSE = ("bronze", "silver"), ("archive", "gold")
+"""The namespaces of datasets' tables, and those of the project's own."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableDefinition:
     """One Iceberg table: ``namespace.table``, the grain of a row, its columns and the key that is unique.

@@ -1,11 +1,8 @@
 """Checkpoints on disk: one immutable folder per model version, written at once and verified when read."""
 
 import json
-import os
 import platform
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.config import Recipe, recipe_from_json
-from models.durable import WRITING, read_json, remove_unfinished, seal, sync, verify, write_json
+from models.durable import read_json, seal, sync, unfinished, verify, write_json
 from models.errors import CheckpointError
 from models.progress import Progress
 from models.trials import TrialResult, as_values
@@ -135,14 +132,9 @@ class CheckpointStore:
 
     def add(self, trained: Trained, origin: Origin) -> str:
         """Write a model as the next version; a reader sees all of it or nothing."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        remove_unfinished(self.root)
-        working = Path(tempfile.mkdtemp(prefix=f"{WRITING}{os.getpid()}-", dir=self.root))
-        try:
+        with unfinished(self.root) as working:
             write_folder(working, trained, origin)
             return self._claim(working)
-        finally:
-            shutil.rmtree(working, ignore_errors=True)
 
     def _claim(self, working: Path) -> str:
         working.chmod(0o755)

@@ -2,9 +2,6 @@
 
 import dataclasses
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +21,7 @@ from models.classifier import (
 )
 from models.classifier_recipe import FinetuneRecipe, finetune_recipe
 from models.config import Recipe, recipe_from_json
-from models.durable import WRITING, read_json, remove_unfinished, seal, sync, verify, write_json
+from models.durable import WRITING, read_json, seal, sync, unfinished, verify, write_json
 from models.errors import CheckpointError, RecipeError
 from models.lm import LanguageModel
 from models.tokenizer import FILE_NAME, load_tokenizer
@@ -103,11 +100,8 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
 
     if folder.exists():
         raise CheckpointError(f"{folder} is there already and stays as it is; name another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
     own = f".{folder.name}{WRITING}"  # the parent is the user's, and may hold folders of any name
-    remove_unfinished(folder.parent, own)
-    working = Path(tempfile.mkdtemp(prefix=f"{own}{os.getpid()}-", dir=folder.parent))
-    try:
+    with unfinished(folder.parent, own) as working:
         weights = {name: each.detach().cpu().contiguous() for name, each in classifier.model.state_dict().items()}
         save_file(weights, working / WEIGHTS, metadata={"format": "pt"})
         classifier.spelling.save(working)
@@ -117,8 +111,6 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
         working.chmod(0o755)
         working.rename(folder)
         sync(folder.parent)
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
 
 
 def _values(classifier: Classifier) -> dict[str, Any]:

@@ -4,7 +4,9 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,18 @@ def recorded_sums(folder: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"no readable {SUMS} in {folder}: {error}; train the model again") from error
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+@contextmanager
+def unfinished(root: Path, prefix: str = WRITING) -> Iterator[Path]:
+    """Give a new folder under `root` to write to and rename; what is left of it, and of killed runs, is deleted."""
+    root.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(root, prefix)
+    working = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=root))
+    try:
+        yield working
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
 
 
 def remove_unfinished(root: Path, prefix: str = WRITING, *, unless_alive: bool = True) -> int:

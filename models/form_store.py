@@ -1,11 +1,9 @@
 """Smaller forms on disk: one immutable folder each, tied to the version it was made from, and verified when read."""
 
 import logging
-import os
 import platform
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from models.checkpoint import WEIGHTS, Loaded, library_versions, load
 from models.config import Recipe, file_sha256, recipe_from_json
-from models.durable import WRITING, read_json, recorded_sums, remove_unfinished, seal, sync, verify, write_json
+from models.durable import (
+    read_json,
+    recorded_sums,
+    remove_unfinished,
+    seal,
+    sync,
+    unfinished,
+    verify,
+    write_json,
+)
 from models.errors import CheckpointError, FormError
 from models.forms import Form
 
@@ -92,15 +99,10 @@ class FormStore:
 
     def add(self, form: Form, parent: Parent, model: "LanguageModel", origin: Mapping[str, str]) -> str:
         """Write a form; a reader sees all of it or nothing. `model` is what the form's method made of the parent."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        remove_unfinished(self.root)
-        working = Path(tempfile.mkdtemp(prefix=f"{WRITING}{os.getpid()}-", dir=self.root))
-        try:
+        with unfinished(self.root) as working:
             _write_folder(working, form, parent, model, origin)
             working.chmod(0o755)
             return self._claim(working, f"{parent.version}-{form.name}")
-        finally:
-            shutil.rmtree(working, ignore_errors=True)
 
     def forget(self, version: str) -> int:
         """Delete every form of a version, which holds what it learned; return how many there were.

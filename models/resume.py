@@ -1,9 +1,7 @@
 """What a killed training run needs to go on to the same weights: kept whole on the disk, or not at all."""
 
 import logging
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from models.durable import WRITING, read_json, remove_unfinished, seal, sync, verify, write_json
+from models.durable import read_json, seal, sync, unfinished, verify, write_json
 from models.errors import CheckpointError
 from models.progress import Progress
 
@@ -53,10 +51,7 @@ class ResumeStore:
         """Write a state beside the others, bring it to the disk, name it, and only then drop the oldest."""
         from safetensors.torch import save_file
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        remove_unfinished(self.folder)
-        working = Path(tempfile.mkdtemp(prefix=f"{WRITING}{os.getpid()}-", dir=self.folder))
-        try:
+        with unfinished(self.folder) as working:
             save_file(
                 {name: each.detach().cpu().contiguous() for name, each in state.tensors.items()}, working / TENSORS
             )
@@ -68,8 +63,6 @@ class ResumeStore:
                 shutil.rmtree(target)
             working.rename(target)
             sync(self.folder)
-        finally:
-            shutil.rmtree(working, ignore_errors=True)
         for old in self._states()[:-KEPT]:
             shutil.rmtree(old)
 

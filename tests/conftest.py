@@ -390,7 +390,8 @@ def new_table(tmp_path: Path) -> NewTable:
 @pytest.fixture
 def released_tables_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let maintenance pass over the tables of other tests, which are in the same catalog and in no release."""
-    monkeypatch.setattr("lakehouse.tables.maintenance.SPACES", ())
+    for spaces in ("LAYERS", "HOUSE"):
+        monkeypatch.setattr(f"lakehouse.tables.maintenance.{spaces}", ())
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from pathlib import Path
 import pyarrow as pa
 from pyiceberg import exceptions as vendor
 from pyiceberg.catalog import Catalog
-from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
@@ -329,9 +328,7 @@ class IcebergTables:
         stored = self._load(table)
         if snapshot_id is not None:
             stored = iceberg_scan.with_snapshot(stored, self._snapshot(stored, snapshot_id))
-        chosen: BooleanExpression = AlwaysTrue()
-        for name, value in where.items():
-            chosen = And(chosen, EqualTo(name, value))  # type: ignore[call-arg]  # its own __init__ takes both in order
+        chosen = iceberg_scan.equal_to(where)
         with self._translated(table):
             try:
                 return stored.scan(row_filter=chosen, limit=limit, snapshot_id=snapshot_id).to_arrow()

@@ -1,10 +1,11 @@
 """Reading chosen parts of a snapshot: one that metadata dropped, or the files that could hold given keys."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo
 from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import FileScanTask, Table
@@ -22,6 +23,14 @@ def with_snapshot(stored: Table, snapshot: Snapshot) -> Table:
     """Return the table with a snapshot that its metadata dropped, to read it."""
     metadata = stored.metadata.model_copy(update={"snapshots": [*stored.metadata.snapshots, snapshot]})
     return Table(stored.name(), metadata, stored.metadata_location, stored.io, stored.catalog)
+
+
+def equal_to(where: Mapping[str, str]) -> BooleanExpression:
+    """Return the filter for rows whose columns equal these values."""
+    chosen: BooleanExpression = AlwaysTrue()
+    for name, value in where.items():
+        chosen = And(chosen, EqualTo(name, value))  # type: ignore[call-arg]  # its own __init__ takes both in order
+    return chosen
 
 
 def count_rows(stored: Table, staged: Snapshot, base: Snapshot) -> RowCounts:

@@ -54,7 +54,7 @@ class IcebergUpkeep:
         with self.tables.opened(table) as stored:
             orphans = self._orphans(stored, retention)
             return Surplus(
-                small_files=len(small_group(stored)),
+                small_files=len(_small_group(stored)),
                 branches=len(_dead(stored, retention)),
                 snapshots=len(_going(iceberg_past.snapshots(stored), retention)) + len(_droppable(stored, retention)),
                 orphan_files=len(orphans),
@@ -77,24 +77,28 @@ class IcebergUpkeep:
         """
         for attempt in range(ATTEMPTS):
             with self.tables.opened(table) as stored:
-                group, head = small_group(stored), stored.current_snapshot()
-                if not group or head is None:
+                group, head = _small_group(stored), stored.current_snapshot()
+                change = self._joined(stored, head, group) if group and head is not None else None
+                if head is None or change is None:
                     return None
-                rows = _rows(stored, group)
-                joined = write_rows(stored, rows)
-                if len(joined) >= len(group):
-                    return None  # large rows are written in parts; the files that nobody names go as orphans
-                if not _same(_rows(stored, joined), rows):
-                    raise ChecksumError(
-                        f"rows of {table} read back from their joined files differ; nothing was changed"
-                    )
-                change = Change(joined, frozenset(one.file_path for one in group))
                 snapshot = make_snapshot(stored, head, change, summary)
                 if iceberg_branches.add_snapshot(self.tables.catalog, stored, branch, snapshot) is not None:
                     definition = TableDefinition(table, grain="", columns=(), key=())
                     return StagedWrite(definition, branch, snapshot.snapshot_id, head.snapshot_id)
             pause(attempt)
         raise CommitConflictError(f"other writers kept changing {table} for {ATTEMPTS} attempts; run the step again")
+
+    def _joined(self, stored: Table, head: Snapshot, group: Sequence[DataFile]) -> Change | None:
+        """Write the rows of the small files of `head` anew; return what takes their place, None when no fewer."""
+        del head
+        rows = _rows(stored, group)
+        joined = write_rows(stored, rows)
+        if len(joined) >= len(group):
+            return None  # large rows are written in parts; the files that nobody names go as orphans
+        if not _same(_rows(stored, joined), rows):
+            table = ".".join(stored.name())
+            raise ChecksumError(f"rows of {table} read back from their joined files differ; nothing was changed")
+        return Change(joined, frozenset(one.file_path for one in group))
 
     def expire(self, table: str, retention: Retention) -> int:
         """Let old snapshots go; return how many can no longer be read."""
@@ -154,7 +158,7 @@ def _same(found: pa.Table, wanted: pa.Table) -> bool:
     )
 
 
-def small_group(stored: Table) -> list[DataFile]:
+def _small_group(stored: Table) -> list[DataFile]:
     """Return small files that are to become fewer; none when they are too few to be worth it."""
     head = stored.current_snapshot()
     files = [entry.data_file for entry in live_entries(stored.io, head)] if head else []

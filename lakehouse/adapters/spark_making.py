@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
-from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from pyspark.sql import DataFrame
@@ -63,20 +62,16 @@ class SparkMaker:
                 return self._taken(written, into)
 
     def _require_sound(self, stored: Table, snapshot: Snapshot, where: Mapping[str, str]) -> None:
-        chosen: BooleanExpression = AlwaysTrue()
-        for name, value in where.items():
-            chosen = And(chosen, EqualTo(name, value))  # type: ignore[call-arg]  # its own __init__ takes both in order
         known = iceberg_scan.with_snapshot(stored, snapshot)
-        tasks = known.scan(row_filter=chosen, snapshot_id=snapshot.snapshot_id).plan_files()
+        tasks = known.scan(row_filter=iceberg_scan.equal_to(where), snapshot_id=snapshot.snapshot_id).plan_files()
         files = [task.file.file_path for task in tasks]
         Workers(self._spark.session, stored).require_sound([*metadata_files(stored, [snapshot]), *files])
 
     def _taken(self, written: Copy, into: TableDefinition) -> FarRows:
         added, _ = written.after()
         target = written.stored
-        folder = target.location_provider().new_data_location("rows").rsplit("/", 1)[0]
         broken = _repeated(self._spark.session.table(written.name), into.key) if added else []
-        sealed = Workers(self._spark.session, target).seal([one.file_path for one in added], folder)
+        sealed = Workers(self._spark.session, target).seal([one.file_path for one in added])
         if [one.tally.rows for one in sealed] != [one.record_count for one in added]:
             raise ChecksumError(f"files that Spark wrote for {into.name} hold other rows than it says; run again")
         files = [described(target, file, one) for file, one in zip(added, sealed, strict=True)]

@@ -62,6 +62,7 @@ class Workers:
         self._spark = spark
         self._properties = dict(stored.io.properties)
         self._metadata = metadata_bytes(stored.metadata)
+        self._folder = stored.location_provider().new_data_location("rows").rsplit("/", 1)[0]
 
     def require_sound(self, paths: Sequence[str]) -> None:
         """Judge sealed files by their names; raise ChecksumError for the first that is damaged."""
@@ -75,12 +76,12 @@ class Workers:
         found = self._each(list(sizes), lambda path: _tallied(properties, metadata, path, *sizes[path]))
         return sum(found, Tally())
 
-    def seal(self, paths: Sequence[str], folder: str) -> list[Sealed]:
-        """Store data files that Spark wrote again in `folder`, each under the hash of its bytes.
+    def seal(self, paths: Sequence[str]) -> list[Sealed]:
+        """Store data files that Spark wrote again where the table's lie, each under the hash of its bytes.
 
         Every page is held to its checksum first. Raises ChecksumError.
         """
-        properties, metadata = self._properties, self._metadata
+        properties, metadata, folder = self._properties, self._metadata, self._folder
         return self._each(paths, lambda path: _sealed(properties, metadata, path, folder))
 
     def _each(self, paths: Sequence[str], work: Callable[[str], Found | _Damage]) -> list[Found]:

@@ -1,23 +1,21 @@
 """Upkeep of Iceberg tables by Spark: files joined and orphans found by Iceberg's own procedures, on private copies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
-from lakehouse.adapters import iceberg_branches, iceberg_past
+from lakehouse.adapters import iceberg_past
 from lakehouse.adapters.catalog import IcebergTables
-from lakehouse.adapters.iceberg_attempts import ATTEMPTS, pause
-from lakehouse.adapters.iceberg_commit import Change, live_entries, make_snapshot
-from lakehouse.adapters.iceberg_upkeep import FEWEST_FILES, SMALL_BYTES, IcebergUpkeep, small_group
+from lakehouse.adapters.iceberg_commit import Change, live_entries
+from lakehouse.adapters.iceberg_upkeep import FEWEST_FILES, SMALL_BYTES, IcebergUpkeep
 from lakehouse.adapters.spark_copies import Copy, copied, metadata_files
 from lakehouse.adapters.spark_seal import Tally, Workers, described
 from lakehouse.adapters.spark_session import SparkPlace, spark_errors
-from lakehouse.definition import TableDefinition
-from lakehouse.errors import ChecksumError, CommitConflictError
-from lakehouse.ports import Retention, StagedWrite
+from lakehouse.errors import ChecksumError
+from lakehouse.ports import Retention
 
 # A sealed file is read whole, so it must fit into memory some times over.
 JOINED_BYTES = 32 * 2**20
@@ -41,40 +39,25 @@ class SparkUpkeep(IcebergUpkeep):
         super().__init__(tables)
         self._spark = spark
 
-    def stage_compaction(self, table: str, branch: str, summary: Mapping[str, str]) -> StagedWrite | None:
-        """Write the rows of all small files into few large ones, on a branch; None when that would not be fewer.
+    def _joined(self, stored: Table, head: Snapshot, group: Sequence[DataFile]) -> Change | None:
+        """Let Spark choose among the files of `head` and join them.
 
         Raises:
             ChecksumError: a file is damaged, or the new files do not give the very rows of the old ones.
             SparkError: Spark failed; nothing was changed.
         """
-        for attempt in range(ATTEMPTS):
-            with self.tables.opened(table) as stored:
-                head = stored.current_snapshot()
-                if head is None or not small_group(stored):
+        del group
+        with spark_errors(f"joining files of {'.'.join(stored.name())}"):
+            workers = Workers(self._spark.session, stored)
+            workers.require_sound(metadata_files(stored, [head]))
+            history = list(ancestors_of(head, stored.metadata))
+            with copied(self._spark.session, stored, head, history) as own:
+                own.call("rewrite_data_files", {}, JOINING)
+                added, removed = own.after()
+                if len(added) >= len(removed):
                     return None
-                with spark_errors(f"joining files of {table}"):
-                    change = self._joined(stored, head)
-                if change is None:
-                    return None
-                snapshot = make_snapshot(stored, head, change, summary)
-                if iceberg_branches.add_snapshot(self.tables.catalog, stored, branch, snapshot) is not None:
-                    definition = TableDefinition(table, grain="", columns=(), key=())
-                    return StagedWrite(definition, branch, snapshot.snapshot_id, head.snapshot_id)
-            pause(attempt)
-        raise CommitConflictError(f"other writers kept changing {table} for {ATTEMPTS} attempts; run the step again")
-
-    def _joined(self, stored: Table, head: Snapshot) -> Change | None:
-        workers = Workers(self._spark.session, stored)
-        workers.require_sound(metadata_files(stored, [head]))
-        history = list(ancestors_of(head, stored.metadata))
-        with copied(self._spark.session, stored, head, history) as own:
-            own.call("rewrite_data_files", {}, JOINING)
-            added, removed = own.after()
-            if len(added) >= len(removed):
-                return None
-            old = [one.data_file for one in live_entries(stored.io, head) if one.data_file.file_path in removed]
-            return Change(_adopted(workers, own, added, old), frozenset(removed))
+                old = [one.data_file for one in live_entries(stored.io, head) if one.data_file.file_path in removed]
+                return Change(_adopted(workers, own, added, old), frozenset(removed))
 
     def _spare(self, stored: Table, paths: Sequence[str], retention: Retention) -> set[str]:
         """Return those of the paths that no snapshot and no pin needs; manifests are judged before Spark reads them."""
@@ -99,9 +82,7 @@ def _once(*lists: Sequence[Snapshot]) -> list[Snapshot]:
 def _adopted(workers: Workers, own: Copy, added: Sequence[DataFile], old: Sequence[DataFile]) -> list[DataFile]:
     """Return sealed copies of the files that Spark wrote, once they are proved to hold the rows of the old ones."""
     before = workers.tally(old)
-    provider = own.stored.location_provider()
-    folder = provider.new_data_location("rows").rsplit("/", 1)[0]
-    sealed = workers.seal([one.file_path for one in added], folder)
+    sealed = workers.seal([one.file_path for one in added])
     counts = [one.tally.rows for one in sealed] == [one.record_count for one in added]
     if not counts or sum((one.tally for one in sealed), Tally()) != before:
         raise ChecksumError(

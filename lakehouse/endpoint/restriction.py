@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
+from lakehouse.definition import LAYERS
 from lakehouse.endpoint.catalogue import SOURCE, Catalogue, Entry, complete
 from lakehouse.endpoint.duck import Duck, Relation
 from lakehouse.endpoint.engine_settings import SCHEMA
@@ -28,7 +29,6 @@ from lakehouse.tables.gold import DOCUMENTS, PREDICTIONS
 from lakehouse.tables.register import TERMS
 
 log = logging.getLogger(__name__)
-LAYERS = ("bronze", "silver")
 COLLECTED = (DOCUMENTS.name, PREDICTIONS.name)
 """Tables with content of many datasets; the id of each row's document begins with ``dataset/part/``."""
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
+from lakehouse.definition import HOUSE, LAYERS
 from lakehouse.errors import BusyError, CommitConflictError, LakehouseError, NoReleaseError
 from lakehouse.ports import Provenance, Retention, Surplus, TableState, TableUpkeep
 from lakehouse.tables.gold import DOCUMENTS, MAINTENANCE, MODEL_VERSIONS
@@ -20,8 +21,6 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 20
 BRANCH = "compaction"
-SPACES = ("archive", "bronze", "gold", "kpi", "silver")
-"""The namespaces that this project makes tables in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ def _tables(house: Lakehouse, kept: Sequence[Release]) -> list[str]:
     Others that it does not name are not touched: somebody else may have pinned what they hold.
     """
     known = set(kept[0].tables) if kept else set()
-    others = {name for space in SPACES for name in house.tables.tables(space)} - known
+    others = {name for space in (*LAYERS, *HOUSE) for name in house.tables.tables(space)} - known
     return sorted(known | {name for name in others if _unpublished(house, name)})
 
 
@@ -177,10 +176,7 @@ def _retention(
 
 def _with_newest(house: Lakehouse, table: str, retention: Retention) -> Retention:
     """Return the retention with the pin of the release that is current by now: compaction made a new one."""
-    try:
-        pin = house.releases.current().tables.get(table)
-    except NoReleaseError:
-        pin = None
+    pin = house.releases.current_or_empty().tables.get(table)
     if pin is None:
         return retention
     return Retention(

@@ -175,7 +175,7 @@ class ReleaseLog:
         A current model that is `retracted` gives way to the one named for it, or to none.
         """
         for _ in range(MAX_ATTEMPTS):
-            old = self._newest_or_empty()
+            old = self.current_or_empty()
             late = 0 < intent <= old.intent
             tables = pins.over(old.tables) if pins else old.tables
             given = None if late else views
@@ -209,7 +209,8 @@ class ReleaseLog:
     def _views(self, tables: Mapping[str, TablePointer], otherwise: Mapping[str, View]) -> dict[str, View]:
         return dict(otherwise if self.views_for is None else self.views_for(tables.keys()))
 
-    def _newest_or_empty(self) -> Release:
+    def current_or_empty(self) -> Release:
+        """Return the current release; an empty one, number 0, before the first."""
         try:
             return self.current()
         except NoReleaseError:

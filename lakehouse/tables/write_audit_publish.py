@@ -17,7 +17,6 @@ from lakehouse.errors import (
     AuditError,
     CommitConflictError,
     LakehouseError,
-    NoReleaseError,
     PermanentError,
     TransientError,
 )
@@ -133,15 +132,8 @@ def _unpinned(house: Lakehouse, done: Mapping[str, int], branch: str) -> list[Mo
     """Return moves that pin tables which hold the key but are in no release, as after losing the release log."""
     if not done:
         return []
-    pinned = _current(house).tables
+    pinned = house.releases.current_or_empty().tables
     return [Move(name, branch, snapshot_id, snapshot_id) for name, snapshot_id in done.items() if name not in pinned]
-
-
-def _current(house: Lakehouse) -> Release:
-    try:
-        return house.releases.current()
-    except NoReleaseError:
-        return Release(number=0, created_at="")
 
 
 def _publish_without_rows(
@@ -152,7 +144,7 @@ def _publish_without_rows(
     views: Mapping[str, View] | None,
     model_version: str | None,
 ) -> Published:
-    before = _current(house).number
+    before = house.releases.current_or_empty().number
     if views is None and model_version is None and house.releases.views_for is None:
         return Published(before, done, changed=False)
     # The text of a view may have changed though no row has.

@@ -271,7 +271,7 @@ def test_a_page_that_turns_between_spark_and_the_seal_is_seen(house, spark, kind
         with stored.io.new_output(path).create(overwrite=True) as stream:
             stream.write(wrong[0])
         with pytest.raises(ChecksumError, match=path.rsplit("/", 1)[-1]):
-            Workers(spark.session, stored).seal([path], f"{stored.location()}/data")
+            Workers(spark.session, stored).seal([path])
 
 
 def test_what_is_tagged_pinned_or_young_outlives_spark(house, care, new_table, marks_of, provenance, monkeypatch):

@@ -16,6 +16,7 @@ from lakehouse.archive.withdraw.matching import Change, is_free_text, masked
 from lakehouse.archive.withdraw.plan import PartKind, Plan, PlannedVersion
 from lakehouse.archive.withdraw.statements import actor_values, data_without
 from lakehouse.archive.withdraw.whose import Rule
+from lakehouse.definition import LAYERS
 from lakehouse.masking import Mask
 from lakehouse.ports import Cleaned
 from lakehouse.tables.documents import split_of
@@ -25,8 +26,6 @@ from lakehouse.tables.register import WITHDRAWALS
 
 OF_DATA = (LOADS.name, DOCUMENTS.name, ROWS_ASIDE.name)
 """Tables of the house whose rows are made of the data of one version."""
-LAYERS = ("bronze", "silver")
-HOUSE = ("archive", "gold")
 
 
 @dataclass(frozen=True)

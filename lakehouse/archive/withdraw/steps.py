@@ -15,8 +15,9 @@ from lakehouse.archive.withdraw.journal import Journal, Result, finish_closing
 from lakehouse.archive.withdraw.landed import renew_landed
 from lakehouse.archive.withdraw.plan import Plan, PlannedVersion
 from lakehouse.archive.withdraw.register import register_writes
-from lakehouse.archive.withdraw.rows import HOUSE, LAYERS, Cleaning
+from lakehouse.archive.withdraw.rows import Cleaning
 from lakehouse.archive.withdraw.telling import receipt_of
+from lakehouse.definition import HOUSE, LAYERS
 from lakehouse.errors import NoReleaseError
 from lakehouse.masking import Mask
 from lakehouse.ports import DatasetVersion, Provenance
