@@ -1,11 +1,13 @@
 """All settings, typed and read once: defaults, the state folder's env file, the profile, the environment."""
 
 import difflib
+import ipaddress
 import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -251,7 +253,7 @@ def _parse(pairs: Mapping[str, str]) -> Settings:
     _require_no_password(pairs.get(f"{PREFIX}DREMIO_CATALOG_URI", ""))
     _require_tracking_server(pairs.get(f"{PREFIX}MLFLOW_URL", ""))
     try:
-        return Settings.model_validate({known[name]: value for name, value in pairs.items()})
+        return _without_bare_token(Settings.model_validate({known[name]: value for name, value in pairs.items()}))
     except ValidationError as error:
         first = error.errors()[0]
         name = f"{PREFIX}{'_'.join(str(part) for part in first['loc']).upper()}"
@@ -289,6 +291,26 @@ def _require_tracking_server(address: str) -> None:
         )
     if address and (misfit(address) or is_database(address) or any(letter.isspace() for letter in address)):
         raise UnknownSettingError(f"{PREFIX}MLFLOW_URL is no address of a server; write http(s)://host:port")
+
+
+def _without_bare_token(settings: Settings) -> Settings:
+    """Return settings whose MLflow token goes over TLS or stays on this machine, for it can be read on the way."""
+    place = urlsplit(settings.mlflow_url)
+    if settings.mlflow_token.get_secret_value() and place.scheme.lower() == "http" and not _is_here(place.hostname):
+        raise UnknownSettingError(
+            f"{PREFIX}MLFLOW_TOKEN would go to {place.hostname} unencrypted; write https:// in {PREFIX}MLFLOW_URL, or "
+            "leave the token out"
+        )
+    return settings
+
+
+def _is_here(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def machine_environment() -> dict[str, str]:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from lakehouse.archive.levels import printable
 from lakehouse.errors import OutputExistsError
+from lakehouse.made_once import NO_LINKS
 from lakehouse.publish.spreadsheet import as_csv
 
 Form = Literal["table", "csv", "json", "jsonl", "parquet", "arrow"]
@@ -115,13 +116,24 @@ def as_bytes(rows: pa.Table, form: Form, *, spreadsheet: bool = False) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+def _give_name(partial: Path, path: Path) -> None:
+    """Name a written file, unless the name is taken; where there are no hard links, take the name before renaming."""
+    try:
+        path.hardlink_to(partial)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        path.touch(exist_ok=False)
+        partial.rename(path)
+
+
 def save(path: Path, body: bytes) -> None:
     """Write a file that is whole or not there; raise OutputExistsError rather than overwrite one."""
     partial = path.with_name(f".{path.name}.part")
     partial.write_bytes(body)
     try:
-        path.hardlink_to(partial)
+        _give_name(partial, path)
     except FileExistsError as error:
         raise OutputExistsError(f"{path} is there already; name another file, or remove it first") from error
     finally:
-        partial.unlink()
+        partial.unlink(missing_ok=True)

@@ -1,8 +1,10 @@
 """What `lakehouse sql` writes, and how it reads a text of statements."""
 
 import csv
+import errno
 import io
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -55,6 +57,14 @@ def test_a_file_is_never_overwritten(tmp_path):
         save(path, b"second")
     assert path.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_saved_where_there_are_no_hard_links(tmp_path, monkeypatch):
+    def refuse(_path, _target):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    test_a_file_is_never_overwritten(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,21 @@ def test_what_is_no_address_of_a_tracking_server_is_refused_with_what_to_write(t
         load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_MLFLOW_URL": uri})
 
 
+@pytest.mark.parametrize("uri", ["http://tracking:5000", "HTTP://192.0.2.7:5000"])
+def test_a_token_is_not_sent_unencrypted_to_another_machine(tmp_path, uri):
+    given = {"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_MLFLOW_URL": uri}
+    assert load_settings(given).mlflow_url == uri
+    with pytest.raises(UnknownSettingError, match="unencrypted; write https://") as caught:
+        load_settings({**given, "LAKEHOUSE_MLFLOW_TOKEN": "hush-hush"})
+    assert "hush-hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("uri", ["https://tracking", "http://127.0.0.1:5000", "http://[::1]:5000", "http://localhost"])
+def test_a_token_goes_over_tls_or_stays_on_this_machine(tmp_path, uri):
+    given = {"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_MLFLOW_URL": uri, "LAKEHOUSE_MLFLOW_TOKEN": "hush-hush"}
+    assert load_settings(given).mlflow_url == uri
+
+
 def test_the_address_of_a_database_needs_no_password(tmp_path):
     uri = "postgresql://lake@db:5432/lake?sslmode=verify-full"
     assert load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_CATALOG_URI": uri}).catalog_uri == uri
