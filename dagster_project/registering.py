@@ -30,7 +30,7 @@ def listed(settings: Settings) -> str:
         measured = f"{bits[version]:.4f}" if version in bits else ""
         line = f"{version:<10} {standing.get(version, 'not judged'):<20} {measured:>9}  {training['trained_at']}"
         lines.append(f"{line}, cause: {training['cause']}, seed {training['seed']}")
-    return "\n".join(lines) if len(lines) > 1 else "no model was trained yet; run `lakehouse run learn` first"
+    return "\n".join(lines) if len(lines) > 1 else "no model was trained yet; run `lakehouse run` first"
 
 
 def shown(settings: Settings, version: str) -> str:

@@ -174,7 +174,7 @@ class Settings(BaseModel):
 
     @property
     def env_file(self) -> Path:
-        """Secrets and ports of this machine, made by `lakehouse init`, readable by its owner only."""
+        """Secrets and ports of this machine, made by `lakehouse up` or `lakehouse demo`, readable by its owner only."""
         return self.home / "local.env"
 
     @property

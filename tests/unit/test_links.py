@@ -8,8 +8,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("compose/*.md")])
-# Two decisions of one day; both are named in commits that stay.
-TWICE = {"0027"}
 
 
 def headings(page):
@@ -34,4 +32,4 @@ def test_every_link_leads_somewhere(page):
 
 def test_decisions_are_numbered_once():
     numbers = Counter(path.name[:4] for path in (ROOT / "docs" / "decisions").glob("*.md"))
-    assert {number for number, count in numbers.items() if count > 1} <= TWICE
+    assert {number for number, count in numbers.items() if count > 1} == set()
