@@ -25,9 +25,11 @@ from models.classifier_trials import (
     run_classifier_trials,
 )
 from models.device import choose_device
-from models.errors import LabelsError, TrialError
-from models.finetune import Learned, finetune
+from models.durable import held_alone
+from models.errors import LabelsError, NothingLearnedError, TrialError
+from models.finetune import Learned, finetune, finetuning_key
 from models.labelled import LabelledText, label_names, of_split
+from models.resume import ResumeStore
 from models.trials import TrialResult
 
 log = logging.getLogger(__name__)
@@ -54,7 +56,7 @@ class Asked:
 def trained(
     texts: Sequence[LabelledText], base: Path, recipe: FinetuneRecipe, out: Path, asked: Asked, *, threads: int | None
 ) -> Iterator[str]:
-    """Fine-tune, measure, keep the classifier, and yield what to tell.
+    """Fine-tune, measure, keep the classifier, and yield what to tell; a run that was killed is gone on with.
 
     Raises:
         ModelError: as fine-tuning raises it; nothing was written then.
@@ -68,7 +70,31 @@ def trained(
         raise LabelsError(f"there is no folder for {out}; make it, or name another with --out")
     trials = asked.read()
     require_known(trials, label_names(texts))  # said before the work, not after it
-    classifier = finetune(texts, base, recipe, threads=threads, on_epoch=_tell)
+    states = ResumeStore(out.parent / f".{out.name}.states", finetuning_key(texts, base, recipe), Learned)
+    with held_alone(states.root):
+        classifier = _learned(texts, base, recipe, states, threads)
+        figures, results = _kept(classifier, texts, trials, out, threads)
+        states.clear()
+    yield f"wrote {out}: {len(classifier.labels)} labels, temperature {classifier.temperature:.2f}"
+    yield from _told(figures, results, asked.rows)
+
+
+def _learned(
+    texts: Sequence[LabelledText], base: Path, recipe: FinetuneRecipe, states: ResumeStore[Learned], threads: int | None
+) -> Classifier:
+    if states.newest_step():
+        sys.stderr.write(f"going on from step {states.newest_step()} of the run that was not finished\n")
+    try:
+        return finetune(texts, base, recipe, threads=threads, on_epoch=_tell, resume=states)
+    except NothingLearnedError:  # going on would end here again
+        states.clear()
+        raise
+
+
+def _kept(
+    classifier: Classifier, texts: Sequence[LabelledText], trials: list[ClassifierTrial], out: Path, threads: int | None
+) -> tuple[list[ClassifierFigure], list[TrialResult]]:
+    """Measure a classifier and write it with its figures; return them."""
     try:
         figures, results = _measured(classifier, of_split(texts, "test"), trials, threads)
     except BaseException:  # a fault here is no reason to lose the hours of learning
@@ -77,8 +103,7 @@ def trained(
         raise
     kept = {"figures": [asdict(each) for each in figures], "trials": [asdict(each) for each in results]}
     save_classifier(dataclasses.replace(classifier, training=classifier.training | kept), out)
-    yield f"wrote {out}: {len(classifier.labels)} labels, temperature {classifier.temperature:.2f}"
-    yield from _told(figures, results, asked.rows)
+    return figures, results
 
 
 def evaluated(folder: Path, texts: Sequence[LabelledText], asked: Asked, *, threads: int | None) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Files that survive a crash: JSON written whole, folders brought to the disk, and leftovers of dead processes."""
 
+import fcntl
 import json
 import os
 import re
@@ -84,6 +85,29 @@ def recorded_sums(folder: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"no readable {SUMS} in {folder}: {error}; train the model again") from error
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+@contextmanager
+def held_alone(folder: Path) -> Iterator[None]:
+    """Make a folder and hold it for this process alone, until it ends or dies; if it is empty then, it goes.
+
+    Raises:
+        CheckpointError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CheckpointError(f"another run is at work in {folder}; wait for it, or name another folder") from error
+        try:
+            yield
+        finally:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -1,17 +1,19 @@
-"""What a killed training run needs to go on to the same weights: kept whole on the disk, or not at all."""
+"""What a killed run of learning needs to go on to the same weights: kept whole on the disk, or not at all.
+
+A run's curve is made of points: dataclasses of numbers, `Progress` where a language model is trained.
+"""
 
 import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from torch import Tensor
 
 from models.durable import read_json, seal, sync, unfinished, verify, write_json
 from models.errors import CheckpointError
-from models.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +23,15 @@ KEPT = 2
 """States that stay: the newest, and the one before it in case the newest does not verify."""
 
 
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Point = TypeVar("Point", bound=_Dataclass)
+
+
 @dataclass(frozen=True, kw_only=True)
-class State:
+class State(Generic[Point]):
     """A run after `step` optimizer steps: weights, optimizers and random numbers; where the loader stands; the curve.
 
     `made_by` names what the sameness of a resumed run rests on: library, device, arithmetic, threads, tokenizer.
@@ -31,23 +40,23 @@ class State:
     step: int
     tensors: Mapping[str, Tensor]
     loader: Mapping[str, Any]
-    curve: list[Progress]
+    curve: list[Point]
     seconds: float
     made_by: Mapping[str, str | int]
 
 
-class ResumeStore:
+class ResumeStore(Generic[Point]):
     """States of one training run, `step-00000100` and so on, in one folder; other runs' states are dropped."""
 
-    def __init__(self, root: Path, training_key: str) -> None:
-        self.root, self._name = root, training_key[:16]
+    def __init__(self, root: Path, training_key: str, point: type[Point]) -> None:
+        self.root, self._name, self._point = root, training_key[:16], point
 
     @property
     def folder(self) -> Path:
         """Where this run's states lie."""
         return self.root / self._name
 
-    def save(self, state: State) -> None:
+    def save(self, state: State[Point]) -> None:
         """Write a state beside the others, bring it to the disk, name it, and only then drop the oldest."""
         from safetensors.torch import save_file
 
@@ -66,14 +75,14 @@ class ResumeStore:
         for old in self._states()[:-KEPT]:
             shutil.rmtree(old)
 
-    def newest(self) -> State | None:
+    def newest(self) -> State[Point] | None:
         """Return the newest state whose files are whole, or None; states of other runs are deleted."""
         for other in self.root.iterdir() if self.root.is_dir() else ():
             if other.name != self._name:
                 shutil.rmtree(other)
         for folder in reversed(self._states()):
             try:
-                return _read(folder)
+                return _read(folder, self._point)
             except CheckpointError as error:
                 log.warning("state left aside folder=%s: %s", folder, error)
         return None
@@ -91,7 +100,7 @@ class ResumeStore:
         return sorted(self.folder.glob("step-*"))
 
 
-def _read(folder: Path) -> State:
+def _read(folder: Path, point: type[Point]) -> State[Point]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -99,7 +108,7 @@ def _read(folder: Path) -> State:
     values = read_json(folder / STATE)
     try:
         tensors = load_file(folder / TENSORS)
-        curve = [Progress(**point) for point in values.pop("curve")]
+        curve = [point(**each) for each in values.pop("curve")]
         return State(tensors=tensors, curve=curve, **values)
     except (SafetensorError, OSError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder} holds no state of a run: {error}; delete it to start anew") from error

@@ -1,11 +1,12 @@
-"""One training run while it lasts: model, optimizers and loader, and how they are kept and taken up again."""
+"""A run of training or fine-tuning while it lasts: model, optimizers and loader, kept and taken up together."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.batches import Loader
 from models.config import Recipe
@@ -14,54 +15,68 @@ from models.errors import NaNLossError
 from models.lm import LanguageModel
 from models.optimizer import optimizers
 from models.progress import Progress
-from models.resume import ResumeStore, State
-from models.tokenizer import Tokenizer
+from models.resume import Point, ResumeStore, State
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class Before(Generic[Point]):
     """What was done before this process took the run up: nothing, or the steps of a kept state."""
 
     step: int = 0
     seconds: float = 0.0
-    curve: list[Progress] = field(default_factory=list)
+    curve: list[Point] = field(default_factory=list)
     noise: list[Tensor] = field(default_factory=list)
 
 
-class Run:
-    """A model with its optimizers and its loader."""
+class Place(Protocol):
+    """Where a run stands in what it learns from."""
+
+    def state(self) -> dict[str, Any]:
+        """Where it stands, as JSON values."""
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on from where `state` was taken."""
+
+
+class Kept(Generic[Point]):
+    """Weights that move, their optimizers and the place in the data, kept together and taken up together.
+
+    Weights that stay as they were are not kept: what they come from is part of the run's key.
+    """
 
     def __init__(
         self,
-        model: LanguageModel,
-        recipe: Recipe,
-        device: Device,
-        loader: Loader,
+        model: nn.Module,
+        optimizers: Sequence[torch.optim.Optimizer],
+        place: Place,
         identity: Mapping[str, str | int],
-        store: ResumeStore | None,
+        store: ResumeStore[Point] | None,
+        *,
+        steps: int,
     ) -> None:
-        self.model, self.recipe, self.device, self.loader = model, recipe, device, loader
-        self.optimizers = optimizers(model, recipe)
-        self._identity, self._store = dict(identity), store
+        self._whole, self.optimizers, self._place = model, list(optimizers), place
+        self._identity, self._store, self._steps = dict(identity), store, steps
 
-    def take_up(self, state: State | None) -> Before:
+    def take_up(self, state: State[Point] | None) -> Before[Point]:
         """Put everything where a state says; a state of another library, device or tokenizer is left aside."""
         if state is None:
             return Before()
         if dict(state.made_by) != self._identity:
             log.warning("starting anew: state of step %d made by %s, not %s", state.step, state.made_by, self._identity)
             return Before()
-        self.model.load_state_dict(_below("model", state.tensors))
+        weights = _below("model", state.tensors)
+        assert weights.keys() == self._moving().keys()
+        self._whole.load_state_dict(weights, strict=False)
         for at, each in enumerate(self.optimizers):
             each.load_state_dict({**each.state_dict(), "state": _by_weight(_below(f"optimizer.{at}", state.tensors))})
-        self.loader.resume(state.loader)
+        self._place.resume(state.loader)
         noise = _below("noise", state.tensors)
-        log.info("resumed step=%d of=%d seconds_before=%.1f", state.step, self.recipe.steps, state.seconds)
+        log.info("resumed step=%d of=%d seconds_before=%.1f", state.step, self._steps, state.seconds)
         return Before(state.step, state.seconds, state.curve, [noise[str(at)] for at in range(len(noise))])
 
-    def keep(self, step: int, *, curve: list[Progress], noise: list[Tensor], seconds: float) -> None:
+    def keep(self, step: int, *, curve: list[Point], noise: list[Tensor], seconds: float) -> None:
         """Keep the run as it stands after a step.
 
         Raises:
@@ -69,11 +84,11 @@ class Run:
         """
         if self._store is None:
             return
-        tensors = {f"model.{name}": weight for name, weight in self.model.state_dict().items()}
+        tensors = {f"model.{name}": weight.detach() for name, weight in self._moving().items()}
         spoilt = [name for name, weight in tensors.items() if not torch.isfinite(weight).all()]
         if spoilt:
             raise NaNLossError(
-                f"after step {step} of {self.recipe.steps} these weights are no finite numbers: {', '.join(spoilt)}; "
+                f"after step {step} of {self._steps} these weights are no finite numbers: {', '.join(spoilt)}; "
                 f"{self.kept()}, lower the recipe's learning rates"
             )
         for at, each in enumerate(self.optimizers):
@@ -83,7 +98,7 @@ class Run:
         state = State(
             step=step,
             tensors=tensors,
-            loader=self.loader.state(),
+            loader=self._place.state(),
             curve=curve,
             seconds=seconds,
             made_by=self._identity,
@@ -97,15 +112,34 @@ class Run:
             return "nothing was kept"
         return f"the last good state, of step {step}, stays in {self._store.folder}"
 
+    def _moving(self) -> dict[str, nn.Parameter]:
+        return {name: weight for name, weight in self._whole.named_parameters() if weight.requires_grad}
 
-def made_by(device: Device, tokenizer: Tokenizer) -> dict[str, str | int]:
-    """Return what the sameness of a resumed run rests on."""
+
+class Run(Kept[Progress]):
+    """A language model with its optimizers and its loader."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        recipe: Recipe,
+        device: Device,
+        loader: Loader,
+        identity: Mapping[str, str | int],
+        store: ResumeStore[Progress] | None,
+    ) -> None:
+        self.model, self.recipe, self.device, self.loader = model, recipe, device, loader
+        super().__init__(model, optimizers(model, recipe), loader, identity, store, steps=recipe.steps)
+
+
+def made_by(device: Device, **others: str) -> dict[str, str | int]:
+    """Return what the sameness of a resumed run rests on: torch, device, arithmetic, threads, and what else is told."""
     return {
         "torch": torch.__version__,
         "device": device.name,
         "dtype": str(device.dtype),
         "threads": device.threads,
-        "tokenizer_sha256": tokenizer.sha256(),
+        **others,
     }
 
 

@@ -36,7 +36,7 @@ def train(
     *,
     on_progress: Callable[[Progress], None] = lambda _: None,
     threads: int | None = None,
-    resume: ResumeStore | None = None,
+    resume: ResumeStore[Progress] | None = None,
     trials: Sequence[Trial] = (),
 ) -> Trained:
     """Learn a tokenizer and a model from the documents of split 'train'; split 'test' is never read.
@@ -64,7 +64,8 @@ def train(
         "training device=%s dtype=%s threads=%d seed=%d parameters=%d tokens=%d",
         device.name, device.dtype, device.threads, recipe.seed, model.parameter_count(), packed.token_count,
     )  # fmt: skip
-    run = Run(model, recipe, device, batches(packed, recipe), made_by(device, tokenizer), resume)
+    identity = made_by(device, tokenizer_sha256=tokenizer.sha256())
+    run = Run(model, recipe, device, batches(packed, recipe), identity, resume)
     before = run.take_up(state)
     loop = _Loop(run, packed, pack(held, tokenizer), on_progress)
     curve = loop.run(before, started=started)
@@ -93,14 +94,14 @@ class _Loop:
         self._bits_per_byte = 1.0 / (math.log(2) * packed.bytes_per_token)
         self._held_bits_per_byte = 1.0 / (math.log(2) * validation.bytes_per_token) if self._held is not None else 0.0
 
-    def run(self, before: Before, *, started: float) -> list[Progress]:
+    def run(self, before: Before[Progress], *, started: float) -> list[Progress]:
         """The steps after `before`; the whole run's curve has the first, every recorded and the last step."""
         with Workers(self._device, seed=self._recipe.seed) as workers:
             if before.noise:
                 workers.set_noise(before.noise)
             return self._run(before, workers, started)
 
-    def _run(self, before: Before, workers: Workers, started: float) -> list[Progress]:
+    def _run(self, before: Before[Progress], workers: Workers, started: float) -> list[Progress]:
         recipe, curve = self._recipe, list(before.curve)
         rate = workers.matmul_rate()
         clock = _Clock()

@@ -43,7 +43,7 @@ def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> No
     documents = read_documents(request.documents)
     learned_from = snapshot_hash(documents, splits=("train", "validation"))
     key = training_key(request.recipe, learned_from)
-    resume = ResumeStore(request.work / "resume", key)
+    resume = ResumeStore(request.work / "resume", key, Progress)
     trained = training.train(
         documents,
         request.recipe,

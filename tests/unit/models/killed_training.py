@@ -15,6 +15,7 @@ import torch
 
 from models.config import TINY
 from models.documents import read_documents
+from models.progress import Progress
 from models.resume import ResumeStore, State
 from models.train import train
 
@@ -44,7 +45,7 @@ def learn(documents, folder, left=-1):
         os.close(reader)
         fuse = Fuse(folder, left)
         sys.addaudithook(fuse)
-        trained = train(documents, RECIPE, threads=1, resume=ResumeStore(folder, "key"))
+        trained = train(documents, RECIPE, threads=1, resume=ResumeStore(folder, "key", Progress))
         digest = hashlib.sha256()
         for name, weight in sorted(trained.model.state_dict().items()):
             digest.update(name.encode() + weight.numpy().tobytes())
@@ -71,7 +72,7 @@ def save_three(folder, left):
         fuse = Fuse(folder, left)
         sys.addaudithook(fuse)
         for step in (1, 2, 3):
-            ResumeStore(folder, "key").save(state(step))
+            ResumeStore(folder, "key", Progress).save(state(step))
             os.write(writer, b".")
         os.write(writer, f"{fuse.count}".encode())
         os._exit(0)
@@ -100,7 +101,7 @@ def kill_saves(root):
     for point in range(int(touches)):
         folder = root / f"saves-{point}"
         done, _ = save_three(folder, point)
-        found = ResumeStore(folder, "key").newest()
+        found = ResumeStore(folder, "key", Progress).newest()
         step = found.step if found else 0
         whole = found is None or torch.equal(found.tensors["model.weight"], state(step).tensors["model.weight"])
         good += whole and step in (done, done + 1)

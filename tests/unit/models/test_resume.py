@@ -13,6 +13,7 @@ from models import train as training
 from models.config import TINY
 from models.durable import SUMS
 from models.errors import NaNLossError
+from models.progress import Progress
 from models.resume import STATE, TENSORS, ResumeStore
 from models.train import train
 
@@ -45,7 +46,7 @@ def whole(documents):
 @pytest.fixture
 def stopped(documents, tmp_path):
     """The states of a run that was stopped after its second one."""
-    store = ResumeStore(tmp_path / "resume", "k" * 64)
+    store = ResumeStore(tmp_path / "resume", "k" * 64, Progress)
     with pytest.raises(Stopped):
         train(documents, RECIPE, threads=1, resume=store, on_progress=stopped_after(30))
     assert [path.name for path in sorted(store.folder.iterdir())] == ["step-00000010", "step-00000020"]
@@ -64,7 +65,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights_and_losses(documents, stopped
 
 
 def test_keeping_states_changes_nothing_that_is_learned(documents, whole, tmp_path):
-    kept = train(documents, RECIPE, threads=1, resume=ResumeStore(tmp_path, "k"))
+    kept = train(documents, RECIPE, threads=1, resume=ResumeStore(tmp_path, "k", Progress))
     assert same(kept.model.state_dict(), whole.model.state_dict())
 
 
@@ -81,7 +82,7 @@ def test_a_spoilt_state_gives_way_to_the_one_before_it(documents, stopped, whole
 def test_threads_are_those_the_run_began_with(documents, tmp_path):
     other = dataclasses.replace(RECIPE, steps=20)
     wanted = train(documents, other, threads=2)
-    store = ResumeStore(tmp_path, "k")
+    store = ResumeStore(tmp_path, "k", Progress)
     with pytest.raises(Stopped):
         train(documents, other, threads=2, resume=store, on_progress=stopped_after(20))
     again = train(documents, other, threads=1, resume=store)
@@ -97,7 +98,7 @@ def test_a_state_of_another_library_is_left_aside(documents, stopped, whole, mon
 
 
 def test_states_of_another_run_are_never_taken_up_and_are_dropped(documents, stopped):
-    other = ResumeStore(stopped.root, "other")
+    other = ResumeStore(stopped.root, "other", Progress)
     assert other.newest() is None
     assert not stopped.folder.exists()
 
@@ -107,7 +108,7 @@ def test_a_loss_that_turns_into_no_number_keeps_the_last_good_state(documents, t
         return 3e37 if step > 22 else 1.0
 
     monkeypatch.setattr(training, "schedule", rises)
-    store = ResumeStore(tmp_path / "resume", "k")
+    store = ResumeStore(tmp_path / "resume", "k", Progress)
     with pytest.raises(NaNLossError, match=r"at step 2\d of 30 .*documents train/.*the last good state, of step 20,"):
         train(documents, RECIPE, threads=1, resume=store)
     state = store.newest()
@@ -117,7 +118,7 @@ def test_a_loss_that_turns_into_no_number_keeps_the_last_good_state(documents, t
 
 def test_weights_that_are_no_numbers_are_never_kept(documents, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "schedule", lambda step, recipe: float("inf") if step == 19 else 1.0)
-    store = ResumeStore(tmp_path / "resume", "k")
+    store = ResumeStore(tmp_path / "resume", "k", Progress)
     with pytest.raises(NaNLossError, match=r"after step 20 of 30 these weights .*of step 10,"):
         train(documents, RECIPE, threads=1, resume=store)
     assert store.newest().step == 10
