@@ -20,8 +20,6 @@ NAMED_OTHERWISE = {
 # Where we differ from the library, and why.
 JUDGED_OTHERWISE = {
     "datasets/packages/inlined-data": "the library reads JSON only with an extra that is not installed",
-    "datasets/packages/types-formats-and-constraints/time": "the EDS has no type for times, so they are kept as text",
-    "datasets/packages/types-formats-and-constraints/yearmonth": "the EDS has no type for months, so they are text",
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lakehouse.archive.metadata.incoming import Incoming, IncomingTable, mappings_of, text_of, texts_of
+from lakehouse.archive.metadata.stated_shapes import shape_of
 
 EDS_TYPES = ("string", "integer", "number", "boolean", "date", "datetime")
 # Types that the EDS has under another name, and can read as they are written.
@@ -53,6 +54,7 @@ def _column(package: Incoming, place: str, field: Node, missing: list[str]) -> d
         "role": text_of(field.get("role")),
         "missing_codes": codes,
         "levels": _levels(field) if kind == "string" else None,
+        "pattern": _shape(field) if kind == "string" else None,
         **_constraints(package, place, field, kind),
     }
     return {name: value for name, value in column.items() if value not in (None, [], {})}
@@ -68,7 +70,8 @@ def _type(package: Incoming, place: str, field: Node) -> str:
     stated = text_of(field.get("type")) or "any"
     reason = _why_text(stated, field)
     if reason:
-        package.say("type_widened", place, f"{reason} is kept as text")
+        looks = " that must look like one" if _shape(field) else ""
+        package.say("type_widened", place, f"{reason} is kept as text{looks}")
         return "string"
     return SAME.get(stated, stated)
 
@@ -87,6 +90,11 @@ def _why_text(stated: str, field: Node) -> str | None:
     if stated == "boolean" and not {t.lower() for t in _truths(field)} <= TRUTHS:
         return "a truth value in other words than true and false"
     return None
+
+
+def _shape(field: Node) -> str | None:
+    """Return what a value that is kept as text must look like."""
+    return shape_of(text_of(field.get("type")) or "any", text_of(field.get("format")) or "default")
 
 
 def _is_dressed(field: Node) -> bool:

@@ -279,6 +279,32 @@ def test_types(build: Build, judge: Judge, field: dict[str, Any], kind: str):
     assert bool(said(report, "PACKAGE_TYPE_WIDENED")) == (kind == "string")
 
 
+@pytest.mark.parametrize(
+    ("field", "fitting", "odd"),
+    [
+        ({"type": "time"}, ("00:00:00", "23:59:60.5+01:00"), ("00:01", "24:00:00")),
+        ({"type": "time", "format": "%H/%M"}, ("00/00", "9/5"), ("00/01/00", "9-5")),
+        ({"type": "yearmonth"}, ("2017-01", "2017-12"), ("2017-13", "2017")),
+        ({"type": "duration"}, ("P1Y2M", "-PT0.5S"), ("1 day", "PT1D")),
+        ({"type": "date", "format": "%d.%m.%Y"}, ("01.02.2020", "1.2.2020"), ("32.01.2020", "2020-01-02")),
+        ({"type": "datetime", "format": "fmt:%Y-%m-%dt%H %M"}, ("2020-01-02T03  04",), ("2020-01-02T03:04",)),
+    ],
+)
+def test_text_in_place_of_a_type_must_look_like_one(
+    build: Build, judge: Judge, field: dict[str, Any], fitting: tuple[str, ...], odd: tuple[str, ...]
+):
+    lines = ["lesson", *fitting, *odd, ""]
+    report = judge(build(schema({"name": "lesson", **field}), {"data/lessons.csv": "\n".join(lines).encode()}))
+    (told,) = [each for each in report.findings if each.code == "VALUE_NOT_MATCHING"]
+    assert told.rows == tuple(range(len(fitting) + 1, len(fitting) + len(odd) + 1))
+
+
+@pytest.mark.parametrize("form", ["any", "%d %B %Y", "%I %p"])
+def test_a_format_that_depends_on_a_language_gets_no_pattern(build: Build, judge: Judge, form: str):
+    judge(build(schema({"name": "lesson", "type": "date", "format": form}), {"data/lessons.csv": b"lesson\n1 May\n"}))
+    assert load_description(judge.folder).tables["lessons"].columns["lesson"].pattern is None
+
+
 def test_references_between_renamed_tables_hold(build: Build, judge: Judge):
     def named(name: str, path: str, *fields: str, **rest: object) -> dict[str, Any]:
         listed = [{"name": field, "type": "integer", "description": field} for field in fields]
