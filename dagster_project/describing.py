@@ -22,7 +22,7 @@ def describe_path(path: Path, out: Path | None) -> list[str]:
     if is_laid_out(path):
         if out is not None:
             raise OutputExistsError(f"{path} is laid out as a dataset and described in place; leave out --out")
-        with heartbeat(f"describing {path.name}"):
+        with heartbeat(f"describing {path.resolve().name}"):
             draft = draft_in_child(path, None)
         return [*_write(draft, path), *_left(draft, path)]
     target = out or Path(f"{stem_of(path).partition('.')[0] or path.resolve().name}_dataset")
@@ -31,7 +31,7 @@ def describe_path(path: Path, out: Path | None) -> list[str]:
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".describing-", dir=target.parent))
     try:
-        with heartbeat(f"describing {path.name}"):
+        with heartbeat(f"describing {path.resolve().name}"):
             draft = draft_in_child(path, work)
         written = _write(draft, work)
         work.chmod(0o755)

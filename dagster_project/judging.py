@@ -50,7 +50,7 @@ def judge_path(path: Path, gate: FairGate, packs: Packs | None = None) -> Report
     Raises:
         UnreadableSubmissionError: it is not there, or cannot be read.
     """
-    with heartbeat(f"judging {path.name}"), tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
+    with heartbeat(f"judging {path.resolve().name}"), tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
         try:
             landed = land_in_child(path, Path(folder))
         except UnsafeArchiveError as error:

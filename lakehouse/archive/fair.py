@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lakehouse.archive.contents import Contents
 from lakehouse.archive.eds import DatasetFile
@@ -17,6 +17,7 @@ PERSISTENT = re.compile(
 )
 NAMES_THE_DATA = frozenset({"IsIdenticalTo", "IsVariantFormOf", "IsDerivedFrom", "IsNewVersionOf", "IsPartOf"})
 DESCRIPTION_FAULTS = ("DESCRIPTION_", "FIELD_", "DICTIONARY_", "COLLECTION_", "LOG_")
+DESCRIBE_FIRST = "Correct dataset.yaml as the errors say; without it nothing can be counted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ def _judged(name: str, rule: FairRule, contents: Contents, findings: tuple[Findi
     if rule.check is None:
         return _indicator(name, rule, None, "after publication", rule.after_publication)
     if dataset is None:
-        return _indicator(name, rule, 0.0, "not met", "no usable dataset.yaml")
+        unknown = _indicator(name, rule, 0.0, "not met", "no usable description")
+        return replace(unknown, next_action=DESCRIBE_FIRST)
     answer = CHECKS[rule.check](Case(dataset, contents, findings, rule))
     return _indicator(name, rule, answer.share, _verdict(answer.share), answer.evidence)
 

@@ -86,6 +86,15 @@ def points(report: "Report") -> list[Points]:
 
 
 def next_steps(report: "Report") -> "list[FairIndicator]":
-    """Return the indicators that could gain points, those that gain most first, essential ones before others."""
-    lacking = [i for i in report.fair if i.next_action]
-    return sorted(lacking, key=lambda i: (i.points - i.max_points, PRIORITIES.index(i.priority)))
+    """Return the indicators that could gain points, those that gain most first, essential ones before others.
+
+    Of those with the same next action only the first stands.
+    """
+    lacking = sorted(
+        (i for i in report.fair if i.next_action),
+        key=lambda i: (i.points - i.max_points, PRIORITIES.index(i.priority)),
+    )
+    first: dict[str, FairIndicator] = {}
+    for indicator in lacking:
+        first.setdefault(indicator.next_action, indicator)
+    return list(first.values())

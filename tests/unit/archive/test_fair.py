@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.archive.fair import CHECKS
+from lakehouse.archive.fair import CHECKS, DESCRIBE_FIRST
 from lakehouse.archive.fair_page import render
+from lakehouse.archive.reports.groups import next_steps
 from lakehouse.archive.rulebook import FairRule, fair_rules
 
 # The indicators of the model by priority, as its specification lists them (doi:10.15497/rda00050).
@@ -166,3 +167,16 @@ def test_links_between_tables_do_not_apply_to_one_table(dataset, judged):
     shutil.rmtree(dataset / "tables" / "lessons")
     report = judged(dataset)
     assert {indicator_of(report, name).verdict for name in ("I3-01D", "I3-02D", "I2-01D")} == {"does not apply"}
+
+
+def test_without_a_usable_description_the_next_action_is_to_mend_it(dataset, judged):
+    (dataset / "dataset.yaml").write_text('eds_version: "1.0"\nname: ""\n', encoding="utf-8")
+    steps = next_steps(judged(dataset))
+    assert [step.next_action for step in steps] == [DESCRIBE_FIRST]
+
+
+def test_a_next_action_stands_once_where_it_gains_most(dataset, judged):
+    steps = next_steps(judged(dataset))
+    assert len(steps) > 2
+    assert len({step.next_action for step in steps}) == len(steps)
+    assert sorted(steps, key=lambda step: step.points - step.max_points) == steps
