@@ -51,11 +51,10 @@ def release(
             provenance=provenance,
             model_version=version if verdict.promoted else None,
         )
-        beside = known_writes(house, version, results[version], provenance)
+        beside = known_writes(house, workshop, version, results[version], provenance)
         if beside:
             # A release of their own: a folder of published tests that is named later must not judge anybody again.
-            on = ",".join(sorted({str(each) for write in beside for each in write.rows["measured_on"].to_pylist()}))
-            commit(house, beside, key=f"known_tests:{version}:{on}", provenance=provenance)
+            commit(house, beside, key=f"known_tests:{version}:{_told_by(beside)}", provenance=provenance)
     return dg.MaterializeResult(
         metadata={
             "release": published.release_number,
@@ -135,11 +134,24 @@ def _writes(
     return writes
 
 
-def known_writes(house: Lakehouse, version: str, result: EvaluateResult, provenance: Provenance) -> list[TableWrite]:
-    """Return the rows of figures on published tests that are not recorded of a version yet."""
+def known_writes(
+    house: Lakehouse, workshop: Workshop, version: str, result: EvaluateResult, provenance: Provenance
+) -> list[TableWrite]:
+    """Return the rows of figures on published tests, and of tests that need them, not recorded of a version yet."""
+    snapshot = result.evaluation_snapshot
     rows = read_released(house, MODEL_MEASURES, columns=["model_version", "measured_on"]).to_pylist()
-    known = {row["measured_on"] for row in rows if row["model_version"] == version} | {result.evaluation_snapshot}
-    return measure_writes(version, [each for each in result.measures if each.measured_on not in known], provenance)
+    known = {row["measured_on"] for row in rows if row["model_version"] == version} | {snapshot}
+    figures = measure_writes(version, [each for each in result.measures if each.measured_on not in known], provenance)
+    rows = read_released(house, MODEL_TESTS, columns=["model_version", "evaluation_snapshot", "test"]).to_pylist()
+    taken = {row["test"] for row in rows if (row["model_version"], row["evaluation_snapshot"]) == (version, snapshot)}
+    later = [each for each in workshop.trial_results(version, result) if each.trial not in taken]
+    return [*figures, *trial_writes(version, snapshot, later, provenance)]
+
+
+def _told_by(beside: list[TableWrite]) -> str:
+    """Return what figures were measured on and which tests were taken, one name for the same rows."""
+    names = {MODEL_MEASURES.name: "measured_on", MODEL_TESTS.name: "test"}
+    return ",".join(sorted({str(told) for write in beside for told in write.rows[names[write.table.name]].to_pylist()}))
 
 
 def _joined(groups: list[list[TableWrite]]) -> list[TableWrite]:
