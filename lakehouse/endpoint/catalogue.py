@@ -76,6 +76,11 @@ class Catalogue:
             raise _unusable(found)
         return found
 
+    def column_names(self) -> set[str]:
+        """Return the names of all columns that can be seen here, in lower case."""
+        relations = [entry.relation for entry in self.entries.values() if entry.relation is not None]
+        return {name.lower() for relation in relations for name in relation.schema.names}
+
     def find_at(self, path: Sequence[str], schema: Sequence[str], moment: Moment) -> Entry:
         """Return a table as it was, as `find` does; refuse moments that are not in its history."""
         entry = self.find(path, schema)

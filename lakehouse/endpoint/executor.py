@@ -70,7 +70,7 @@ class Executor:
         try:
             described = self._described(translated)
         except ENGINE_ERRORS as error:
-            raise translated_error(error) from error
+            raise translated_error(error, catalogue.column_names()) from error
         schema = described.schema(_output_names(described.names))
         return Plan(schema, translated.text, None, catalogue, session.sight, translated.held, translated.read)
 

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Collection
 from typing import TypeAlias
 
 import duckdb
@@ -22,10 +23,15 @@ PLACE = re.compile(r"(?:file|s3|s3a|https?)://\S+|(?<![\w.])/(?:[\w.+-]+/)+[\w.+
 TYPED = re.compile(r"Macro \"?dremio_(add_days|date_add|shift)\"?\(\)")
 MOVERS = {"add_days": "TIMESTAMPADD and + INTERVAL", "date_add": "DATE_ADD, DATE_SUB and DATE_DIFF"}
 INNER = re.compile(r"\b(?:pins\.)?[tvmrg]_[0-9a-f]{24}\b|\bdremio_|\bpins\.")
+UNKNOWN_COLUMN = re.compile(r"Binder Error: (?:Referenced column|Table \"[^\"]*\" does not have a column named) \"")
+CANDIDATES = re.compile(r"Candidate bindings:[ :]*(.*)")
 
 
-def translated_error(error: EngineError) -> LakehouseError:
-    """Return the error a client may see; what it may not see is logged."""
+def translated_error(error: EngineError, columns: Collection[str] = ()) -> LakehouseError:
+    """Return the error a client may see; what it may not see is logged.
+
+    `columns` are names that may be told, in lower case: the nearest of them stands beside one that is unknown.
+    """
     text = str(error).strip()
     kind = text.split(" Error", 1)[0]
     if kind == "Out of Memory" or isinstance(error, MemoryError):
@@ -40,11 +46,19 @@ def translated_error(error: EngineError) -> LakehouseError:
             "write CAST(x AS DATE) or CAST(x AS TIMESTAMP) for it, and have an aggregate in a query of its own"
         )
     if kind in REFUSED:
-        return RefusedStatementError(f"VALIDATION ERROR: {clean(text)}")
+        return RefusedStatementError(f"VALIDATION ERROR: {clean(text)}{_nearest(text, columns)}")
     if kind in FAILED or isinstance(error, pa.ArrowInvalid):
         return FailedStatementError(clean(text))
     log.error("engine failed error=%s", text)
     return BrokenEngineError("the SQL engine failed on this statement; its log says why")
+
+
+def _nearest(text: str, columns: Collection[str]) -> str:
+    """Return a hint where an unknown column is near to one that may be told; DuckDB has them nearest first."""
+    found = CANDIDATES.search(text) if UNKNOWN_COLUMN.match(text) else None
+    names = [] if found is None else re.findall(r'"([^"]+)"', found[1])
+    near = next((name for name in names if name.lower() in columns), None)
+    return "" if near is None else f" Did you mean {near}?"
 
 
 def clean(text: str) -> str:

@@ -154,6 +154,18 @@ def test_an_unknown_table_names_the_nearest_one(client):
         client.info("SELECT * FROM lakehouse.gold.document")
 
 
+@pytest.mark.parametrize("asked", ["txt", "d.txt", "upper(txt)"])
+def test_an_unknown_column_names_the_nearest_one(client, asked):
+    with pytest.raises(pa.ArrowInvalid, match=r'VALIDATION ERROR: .*"txt".* Did you mean text\?'):
+        client.info(f"SELECT {asked} FROM lakehouse.gold.documents AS d")
+
+
+def test_a_column_that_is_near_to_none_is_only_named(client):
+    with pytest.raises(pa.ArrowInvalid, match=r'VALIDATION ERROR: Referenced column "qqqqqqqq"') as caught:
+        client.info("SELECT qqqqqqqq FROM (SELECT 1 AS own_name) AS s")
+    assert "Did you mean" not in str(caught.value)
+
+
 def test_a_broken_view_says_why_and_breaks_nothing_else(client):
     with pytest.raises(pa.ArrowInvalid, match=r"kpi\.broken does not work: .*lakehouse\.gold\.absent"):
         client.info("SELECT * FROM kpi.broken")
