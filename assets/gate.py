@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from lakehouse.tables.stages import withheld
-from models.scores import Comparison
 
 FIRST = "the first model that beats the baselines"
 
@@ -17,13 +16,28 @@ class Gate:
     approval: bool = False
 
 
+class Compared(Protocol):
+    """A candidate against the current version on the same snapshot."""
+
+    @property
+    def wins(self) -> bool:
+        """Whether the candidate is surely better."""
+
+    @property
+    def reason(self) -> str:
+        """The numbers behind the decision, for people."""
+
+
+C = TypeVar("C", bound=Compared, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Case:
+class Case(Generic[C]):
     """A candidate as it stands: compared with the current version on the same snapshot, tested, and decided before."""
 
     version: str
     current: str | None
-    comparison: Comparison | None
+    comparison: C | None
     failed_tests: Sequence[str]
     stages: Mapping[str, Mapping[str, Any]]
 
@@ -37,7 +51,7 @@ class Verdict:
     reason: str
 
 
-def judge(case: Case, gate: Gate) -> Verdict:
+def judge(case: Case[Compared], gate: Gate) -> Verdict:
     """Decide on a candidate; the first reason against it is the verdict's."""
     against = objection(case)
     if against is not None:
@@ -50,7 +64,7 @@ def judge(case: Case, gate: Gate) -> Verdict:
     return Verdict(promoted=True, waits=False, reason=numbers)
 
 
-def objection(case: Case) -> str | None:
+def objection(case: Case[Compared]) -> str | None:
     """Return why a candidate must not become current, whoever agrees; None when nothing speaks against it."""
     kept_back = withheld(case.stages).get(case.version)
     if kept_back is not None:

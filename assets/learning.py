@@ -71,6 +71,32 @@ def document_parts(
     return parts, left_out
 
 
+def labelled_rows(
+    house: Lakehouse, shelf: Shelf, versions: DatasetVersions, permission: Permission, dataset: str, part: str
+) -> tuple[TableDefinition, pa.Table, Stored]:
+    """Return a published table's definition, the rows of it that may be learned from, and what is stored beside.
+
+    Of waves all versions count, of snapshots the newest. Subjects who did not agree are left out.
+
+    Raises:
+        PurposeError: the table may not be learned from.
+        NoReleaseError: no such dataset or table is published.
+    """
+    stored = stored_datasets(house, shelf, versions).get(dataset)
+    table = None if stored is None else stored.description.tables.get(part)
+    if stored is None or table is None:
+        raise NoReleaseError(
+            f"no table {part} of a dataset {dataset} is published; hand it in with `lakehouse submit PATH` and "
+            "`lakehouse run`"
+        )
+    policy = permission.policy(house)
+    decision = permission.learn(policy, dataset, part)
+    if not decision.permitted:
+        raise PurposeError(f"{decision.message}; {part} cannot be learned from. Ask its owner for other terms")
+    definition = table_definition(dataset, table, "silver")
+    return definition, _permitted(house, policy, decision, definition, stored), stored
+
+
 def require_learnable(documents: pa.Table, policy: Policy, permission: Permission) -> None:
     """Raise PurposeError when published documents come from what may not be learned from any more."""
     places = {tuple(str(key).split("/")[:2]) for key in documents.column("document_id").to_pylist()}

@@ -87,7 +87,7 @@ def compared(version: str, current: str | None, results: dict[str, EvaluateResul
 
 def case_of(
     house: Lakehouse, workshop: Workshop, version: str, current: str | None, results: dict[str, EvaluateResult]
-) -> Case:
+) -> Case[Comparison]:
     """Return a candidate as the gate judges it."""
     taken = workshop.trial_results(version, results[version])
     return Case(
@@ -102,7 +102,7 @@ def case_of(
 def _writes(
     house: Lakehouse,
     workshop: Workshop,
-    case: Case,
+    case: Case[Comparison],
     results: dict[str, EvaluateResult],
     verdict: Verdict,
     provenance: Provenance,

@@ -17,6 +17,7 @@ from lakehouse.tables.gold import EVALUATIONS, MODEL_STAGES, PROMOTIONS
 from lakehouse.tables.stages import newest_stages, released_stages, withheld
 from lakehouse.tables.withdrawals import quarantined
 from lakehouse.tables.write_audit_publish import Lakehouse, Published
+from models.scores import Comparison
 
 POST_MORTEMS = "post_mortems"
 
@@ -129,7 +130,7 @@ def _waiting(house: Lakehouse, version: str) -> set[str]:
     return {str(row["evaluation_snapshot"]) for row in rows}
 
 
-def _require_no_objection(case: Case) -> None:
+def _require_no_objection(case: Case[Comparison]) -> None:
     against = objection(case)
     if against is not None:
         raise ApprovalError(f"{case.version} must not become current: {against}")

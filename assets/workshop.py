@@ -18,6 +18,7 @@ from lakehouse.tables.lock import archive_lock
 from lakehouse.tables.write_audit_publish import Lakehouse, recover
 from models.checkpoint import CheckpointStore
 from models.child import run_evaluate, run_train
+from models.classifier_versions import ClassifierVersions, is_classifier
 from models.config import Recipe
 from models.documents import evaluation_snapshot, of_split, read_documents
 from models.form_store import FormStore
@@ -82,6 +83,11 @@ class Workshop:
     def forms(self) -> FormStore:
         """Return all smaller forms of versions."""
         return FormStore(self.root / "forms")
+
+    @property
+    def classifiers(self) -> ClassifierVersions:
+        """Return all versions of classifiers."""
+        return ClassifierVersions(self.root / "classifiers")
 
     def alone(self) -> AbstractContextManager[None]:
         """Keep other processes of this machine from training or evaluating meanwhile; they wait their turn."""
@@ -172,19 +178,27 @@ class Workshop:
         return learned
 
     def versions(self) -> list[str]:
-        """Return all trained versions, oldest first."""
-        return self.checkpoints.versions()
+        """Return all trained versions of the language model, oldest first, then those of classifiers."""
+        return [*self.checkpoints.versions(), *self.classifiers.versions()]
 
     def learned_from(self, version: str) -> Mapping[str, str]:
-        """Return the commits of the dataset versions a model has learned from, by ``dataset@version``."""
-        commits: dict[str, str] = self.checkpoints.training(version)["dataset_commits"]
+        """Return the commits of the dataset versions a model has learned from, by ``dataset@version``.
+
+        A classifier has learned from what its base has learned from, too.
+        """
+        store = self.classifiers if is_classifier(version) else self.checkpoints
+        commits: dict[str, str] = store.training(version)["dataset_commits"]
         return commits
 
     def quarantine(self, version: str, mask: Mask, receipt: str) -> bool:
         """Mark a version so that it is never chosen or found again; return whether its files were destroyed.
 
-        Its smaller forms are destroyed in any case: they can be made again of a version that may be used.
+        Its smaller forms are destroyed in any case: they can be made again of a version that may be used. So is what a
+        classifier learned, which can be learned again.
         """
+        if is_classifier(version):
+            self.classifiers.quarantine(version, {"receipt": receipt})
+            return True
         self.forms.forget(version)
         return self.checkpoints.quarantine(version, {"receipt": receipt}, tells=mask.holds)
 

@@ -12,15 +12,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models.classified import ClassifierFigure, evaluate_classifier
+from models.classified import evaluate_classifier
 from models.classifier import Classifier
 from models.classifier_recipe import FinetuneRecipe
+from models.classifier_requests import ClassifierFigure
 from models.classifier_store import load_classifier, save_classifier
 from models.classifier_trials import (
     SHIPPED,
     ClassifierTrial,
-    read_classifier_trials,
     read_suite,
+    read_trial_files,
     require_known,
     run_classifier_trials,
 )
@@ -49,7 +50,7 @@ class Asked:
             raise TrialError(f"there is no folder for {self.rows}; make it, or name another file with --rows")
         if self.rows is not None and self.rows.is_dir():
             raise TrialError(f"{self.rows} is a folder; name a file with --rows")
-        found = [each for path in (SHIPPED, *self.trials) for each in read_classifier_trials(path)]
+        found = read_trial_files((SHIPPED, *self.trials))
         return [*found, *(read_suite(self.suite) if self.suite else ())]
 
 

@@ -1,9 +1,13 @@
-"""The jobs: `ingest` stores a submission, `learn` makes a model, `look_after` and `maintain` watch and tend tables."""
+"""The jobs: `ingest` stores a submission, `learn` makes a model, `look_after` and `maintain` watch and tend tables.
+
+`shrink` and `classify` make what is made from a model, and run when somebody asks for it.
+"""
 
 from collections.abc import Sequence
 
 import dagster as dg
 
+from assets.classify import CLASSIFIERS
 from assets.evaluate import evaluation
 from assets.ingest import Wanted, fetch_upload, submission
 from assets.maintain import maintenance
@@ -32,6 +36,7 @@ ASSETS = (
     retrain_decisions,
     maintenance,
     *SMALLER.values(),
+    *CLASSIFIERS.values(),
 )
 
 STORED = (submission, validation_report, dataset_version, dataset_record, bronze_tables, silver_tables)
@@ -61,6 +66,12 @@ shrink = dg.define_asset_job(
     description="Smaller forms of a model version, each measured beside it and judged.",
 )
 
+classify = dg.define_asset_job(
+    "classify",
+    selection=[*CLASSIFIERS.values()],
+    description="Classifiers of texts, fine-tuned from the current model, tested, and put to use when they are better.",
+)
+
 look_after = dg.define_asset_job(
     "look_after",
     selection=[table_health],
@@ -68,7 +79,7 @@ look_after = dg.define_asset_job(
 )
 
 
-ALWAYS = (ingest, learn, look_after, maintain, shrink)
+ALWAYS = (ingest, learn, look_after, maintain, shrink, classify)
 """The jobs that are there whatever the settings; `collect` needs a bucket for uploads."""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.classify import CLASSIFIERS
 from assets.evaluate import BEATS
 from assets.house import submissions
 from assets.shrink import SMALLER
@@ -64,6 +65,10 @@ class Loop:
         """Make smaller forms of a version, the current one where `version` is empty, measure and judge them."""
         only = [SMALLER[name].key for name in names]
         return self._run(version or "current", "shrink", run_config=shrink_config(version, names), only=only)
+
+    def classify(self, name: str) -> RunOutcome:
+        """Fine-tune a classifier from its published table, test it, and put it to use when it is better."""
+        return self._run(name, "classify", only=[CLASSIFIERS[name].key])
 
     def _run(
         self,

@@ -5,6 +5,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from assets.classifier_registry import (
+    approve_classifier,
+    retire_classifier,
+    roll_back_classifier,
+    standing,
+    told,
+)
 from assets.house import current_model, read_released
 from assets.registry import approve, require_person, retire, roll_back
 from dagster_project.settings import Settings, code_commit
@@ -14,6 +21,7 @@ from lakehouse.tables.gold import EVALUATIONS, MODEL_STAGES, PROMOTIONS
 from lakehouse.tables.stages import newest_stages
 from lakehouse.tables.withdrawals import quarantined
 from lakehouse.tables.write_audit_publish import Lakehouse
+from models.classifier_versions import ClassifierVersions, is_classifier
 
 LONG = ("curve", "packages", "recipe", "versions", "dataset_commits")
 MISSING = "(none)"
@@ -30,6 +38,7 @@ def listed(settings: Settings) -> str:
         measured = f"{bits[version]:.4f}" if version in bits else ""
         line = f"{version:<10} {standing.get(version, 'not judged'):<20} {measured:>9}  {training['trained_at']}"
         lines.append(f"{line}, cause: {training['cause']}, seed {training['seed']}")
+    lines += _listed_classifiers(house, workshop(settings).classifiers)
     return "\n".join(lines) if len(lines) > 1 else "no model was trained yet; run `lakehouse run` first"
 
 
@@ -57,6 +66,23 @@ def shown(settings: Settings, version: str) -> str:
     return "\n".join(lines)
 
 
+def shown_classifier(settings: Settings, version: str) -> str:
+    """Return everything that is recorded about a classifier's version."""
+    house, store = lakehouse(settings), workshop(settings).classifiers
+    training = store.training(version)
+    lines = [f"{version}: {standing(house).get(version, 'not judged')}", f"folder: {store.folder(version)}"]
+    lines += [f"{name}: {value}" for name, value in training.items() if name not in LONG]
+    return "\n".join([*lines, *_indented("dataset commits", training["dataset_commits"]), *told(house, version)])
+
+
+def _listed_classifiers(house: Lakehouse, store: ClassifierVersions) -> Iterator[str]:
+    stands = standing(house)
+    for version in store.versions():
+        training = store.training(version)
+        line = f"{version}: {stands.get(version, 'not judged')}, from {training['base_version']}"
+        yield f"{line}, trained {training['trained_at']}, seed {training['seed']}"
+
+
 def differences(settings: Settings, one: str, other: str) -> str:
     """Return the recorded values in which two versions differ, one a line."""
     store = workshop(settings).checkpoints
@@ -69,7 +95,8 @@ def differences(settings: Settings, one: str, other: str) -> str:
 def approved(settings: Settings, version: str, *, by: str, reason: str) -> str:
     """Carry an approval out."""
     person = require_person(users_file(settings).users(), by)
-    done = approve(
+    carried_out = approve_classifier if is_classifier(version) else approve
+    done = carried_out(
         lakehouse(settings), workshop(settings), version, by=person, reason=reason, provenance=_here("approve")
     )
     return f"release {done.release_number}: {version} is current, approved by {person}"
@@ -78,6 +105,11 @@ def approved(settings: Settings, version: str, *, by: str, reason: str) -> str:
 def rolled_back(settings: Settings, version: str | None, *, by: str, reason: str) -> str:
     """Carry a rollback out."""
     person, house = require_person(users_file(settings).users(), by), lakehouse(settings)
+    if version is not None and is_classifier(version):
+        done = roll_back_classifier(
+            house, workshop(settings), version, by=person, reason=reason, provenance=_here("rollback")
+        )
+        return f"release {done.release_number}: {version} is in use again, put there by {person}"
     left = current_model(house)
     done = roll_back(house, workshop(settings), version, by=person, reason=reason, provenance=_here("rollback"))
     return f"release {done.release_number}: {current_model(house)} is current, {left} was rolled back by {person}"
@@ -86,6 +118,11 @@ def rolled_back(settings: Settings, version: str | None, *, by: str, reason: str
 def retired(settings: Settings, version: str, *, by: str, reason: str) -> str:
     """Carry a retirement out."""
     person = require_person(users_file(settings).users(), by)
+    if is_classifier(version):
+        done = retire_classifier(
+            lakehouse(settings), workshop(settings), version, by=person, reason=reason, provenance=_here("retire")
+        )
+        return f"release {done.release_number}: {version} is retired by {person}"
     done, page = retire(
         lakehouse(settings), workshop(settings), version, by=person, reason=reason, provenance=_here("retire")
     )

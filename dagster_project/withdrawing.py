@@ -87,7 +87,10 @@ def archive(settings: Settings) -> Archive:
     """Return everything of this machine that a person may be found in."""
     home = settings.home
     owned = [home / name for name in ("archive/datasets", "archive/submissions", "archive/withdrawals", "inbox")]
-    owned += [home / name for name in ("objects", "tables", "models/versions", "models/forms", "keys", "local.env")]
+    owned += [
+        home / name
+        for name in ("objects", "tables", "models/versions", "models/forms", "models/classifiers", "keys", "local.env")
+    ]
     owned += [home / name for name in ("venv", "superset-venv", "tools")]
     if not settings.s3_inbox:
         uploaded = None

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.checkpoint import CheckpointStore
 from models.config import training_key
@@ -31,8 +31,11 @@ from models.requests import (
     write_result,
 )
 
+if TYPE_CHECKING:
+    from models.finetune import Learned
+
 LOG, REQUEST = "child.log", "request.json"
-VERBS = ("train", "evaluate", "shrink", "measure")
+VERBS = ("train", "evaluate", "shrink", "measure", "classify")
 _LOG_LINES_SHOWN = 12
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -176,7 +179,7 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()
 
 
-def _print_progress(progress: Progress) -> None:
+def _print_progress(progress: "Progress | Learned") -> None:
     sys.stdout.write(json.dumps(asdict(progress)) + "\n")
     sys.stdout.flush()
 
@@ -186,7 +189,7 @@ def _perform(verb: str, request_path: Path) -> None:
     # took 3.7 s of wall time with libgomp's own setting and 0.24 s with this one. Read when torch loads.
     os.putenv("GOMP_SPINCOUNT", "1000")
     # Imported here: the parent, which shares this module, must not load torch.
-    from models import form_verbs, verbs
+    from models import classifier_verbs, form_verbs, verbs
 
     match verb:
         case "train":
@@ -197,6 +200,8 @@ def _perform(verb: str, request_path: Path) -> None:
             form_verbs.run_shrink(request_path)
         case "measure":
             form_verbs.run_measure(request_path)
+        case "classify":
+            classifier_verbs.run_classify(request_path, _print_progress)
         case _:
             raise RequestError(f"unknown verb {verb!r}; use {', '.join(VERBS)}")
 

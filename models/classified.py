@@ -4,29 +4,15 @@ Shapes: N texts, L labels, G groups.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from models.accuracy import RESAMPLES, Floats, Ids, Interval, accuracy, calibration_error, difference, macro_f1
 from models.classifier import Classifier
+from models.classifier_requests import ClassifierFigure
 from models.device import Device
 from models.errors import LabelsError
 from models.labelled import LabelledText, snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class ClassifierFigure:
-    """One figure on one slice of held-out texts, its 95 % interval by a bootstrap over groups where it has one."""
-
-    name: str
-    slice: str
-    value: float
-    low: float | None
-    high: float | None
-    text_count: int
-    group_count: int
-    evaluation_snapshot: str
 
 
 def evaluate_classifier(

@@ -20,14 +20,12 @@ from models.classifier import (
     TransformersSpelling,
 )
 from models.classifier_recipe import FinetuneRecipe, finetune_recipe
+from models.classifier_versions import CLASSIFIER, FILES, TRAINING
 from models.config import Recipe, recipe_from_json
 from models.durable import WRITING, read_json, seal, sync, unfinished, verify, write_json
 from models.errors import CheckpointError, RecipeError
 from models.lm import LanguageModel
 from models.tokenizer import FILE_NAME, load_tokenizer
-
-CLASSIFIER, CLASSIFIER_TRAINING = "classifier.json", "finetuning.json"
-FILES = (WEIGHTS, FILE_NAME, CLASSIFIER, CLASSIFIER_TRAINING)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +104,7 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
         save_file(weights, working / WEIGHTS, metadata={"format": "pt"})
         classifier.spelling.save(working)
         write_json(working / CLASSIFIER, _values(classifier))
-        write_json(working / CLASSIFIER_TRAINING, classifier.training)
+        write_json(working / TRAINING, classifier.training)
         seal(working, FILES)
         working.chmod(0o755)
         working.rename(folder)
@@ -143,9 +141,7 @@ def load_classifier(folder: Path) -> Classifier:
     rarities_K = torch.zeros(recipe.ngram_buckets) if recipe.ngram_buckets else None
     model = ClassifierModel(encoder, len(labels), recipe, rarities_K)
     _fill(model, folder / WEIGHTS)
-    return Classifier(
-        model.eval(), spelling, labels, recipe, temperature, own, config, read_json(folder / CLASSIFIER_TRAINING)
-    )
+    return Classifier(model.eval(), spelling, labels, recipe, temperature, own, config, read_json(folder / TRAINING))
 
 
 def _empty_base(folder: Path, own: Recipe | None, config: dict[str, Any]) -> tuple[nn.Module, Spelling]:

@@ -10,7 +10,7 @@ import math
 import random
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -89,6 +89,19 @@ def read_classifier_trials(path: Path = SHIPPED) -> list[ClassifierTrial]:
         TrialError: the file is unreadable, or a test lacks a field or has one too many.
     """
     return [_trial(path, name, each) for name, each in read_entries(path, "a classifier", SHIPPED)]
+
+
+def read_trial_files(paths: Iterable[Path]) -> list[ClassifierTrial]:
+    """Read the tests of several files.
+
+    Raises:
+        TrialError: as of one file, or two files name a test alike, so that one result would stand for both.
+    """
+    found = [each for path in paths for each in read_classifier_trials(path)]
+    twice = sorted(name for name, count in Counter(each.name for each in found).items() if count > 1)
+    if twice:
+        raise TrialError(f"the files of tests name {', '.join(twice)} more than once; rename all but one")
+    return found
 
 
 def _trial(path: Path, name: str, values: object) -> ClassifierTrial:

@@ -1,13 +1,14 @@
 """Fine-tunes text classifiers, measures them, and asks them."""
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dagster_project.commands.base import ExampleCommand
+from dagster_project.commands.base import ExampleCommand, local
 
 _PATH = click.Path(path_type=Path)
 _OPTIONS = (
@@ -95,6 +96,20 @@ def predict(classifier: Path, texts: tuple[str, ...], threads: int | None) -> No
 
     for line in predicted(classifier, texts, threads=threads):
         print(line)
+
+
+@finetune.command(cls=ExampleCommand, example="lakehouse finetune publish subject_classifier")
+@click.argument("name")
+def publish(name: str) -> None:
+    """Make the classifier NAME of models/classifiers.yaml from its published table, and put it to use if it is better.
+
+    This is a run of the job `classify`. Unchanged texts, base and recipe give the version there already is.
+    """
+    from dagster_project.classifying import published
+
+    lines, outcome = published(local(), name)
+    print("\n".join(lines) if outcome.success else outcome.failure)
+    sys.exit(outcome.exit_code)
 
 
 def _texts(data: Path, given: dict[str, Any]) -> Any:  # noqa: ANN401  labelled texts; their module loads Arrow

@@ -29,11 +29,16 @@ def list_versions() -> None:
 def show(version: str) -> None:
     """Say everything that is recorded about VERSION: recipe, data, code, environment, judgements and decisions.
 
-    VERSION may also be a smaller form of one, as gpt-0001-int8.
+    VERSION may also be a smaller form of one, as gpt-0001-int8, or a classifier's, as subject_classifier-0001.
     """
-    from dagster_project.registering import shown
+    from dagster_project.registering import shown, shown_classifier
     from dagster_project.shrinking import shown_form
+    from models.classifier_versions import is_classifier
     from models.form_store import is_form
+
+    if is_classifier(version):
+        print(shown_classifier(local(), version))
+        return
 
     print(shown_form(local(), version) if is_form(version) else shown(local(), version))
 

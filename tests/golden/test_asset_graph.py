@@ -24,7 +24,7 @@ def described(defs: dg.Definitions) -> dict[str, object]:
         }
     jobs = {
         name: sorted(key.to_user_string() for key in defs.resolve_job_def(name).asset_layer.executable_asset_keys)
-        for name in ("ingest", "learn", "look_after", "maintain")
+        for name in ("classify", "ingest", "learn", "look_after", "maintain")
     }
     return {
         "assets": assets,

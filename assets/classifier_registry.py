@@ -1,0 +1,161 @@
+"""Which version of a classifier is in use, and decisions of people on that; each is one release with its rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from assets.gate import Verdict
+from assets.house import commit, read_released
+from assets.results import Decision, stage_write
+from assets.workshop import Workshop
+from lakehouse.errors import ApprovalError, StageError
+from lakehouse.ports import Provenance
+from lakehouse.tables.gold import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS, MODEL_STAGES
+from lakehouse.tables.stages import released_stages, withheld
+from lakehouse.tables.withdrawals import quarantined
+from lakehouse.tables.write_audit_publish import Lakehouse, Published
+from models.classifier_versions import FILES
+from models.durable import verify
+
+
+def current_classifier(house: Lakehouse, name: str) -> str | None:
+    """Return the version in use, or None: the newest that was put to use and that nobody has kept back since."""
+    kept_back = {*quarantined(house.objects), *withheld(released_stages(house))}
+    used = [version for version in _put_to_use(house, name) if version not in kept_back]
+    return used[-1] if used else None
+
+
+def judgement_of(house: Lakehouse, version: str, snapshot: str) -> Verdict | None:
+    """Return what was decided about a version on these held-out texts, if it was."""
+    rows = [
+        row for row in _judgements(house) if (row["model_version"], row["evaluation_snapshot"]) == (version, snapshot)
+    ]
+    return Verdict(rows[0]["promoted"], rows[0]["waits"], rows[0]["reason"]) if rows else None
+
+
+def approve_classifier(
+    house: Lakehouse, workshop: Workshop, version: str, *, by: str, reason: str, provenance: Provenance
+) -> Published:
+    """Put a version to use that the gate let wait, unless another came into use since.
+
+    Raises:
+        ApprovalError: it does not wait for an approval, or was judged against a version that is not in use any more.
+    """
+    with workshop.publishing():
+        waiting = [row for row in _judgements(house) if row["model_version"] == version and row["waits"]]
+        if not waiting:
+            raise ApprovalError(f"{version} waits for no approval; gold.classifier_versions shows which versions do")
+        newest = max(waiting, key=lambda row: str(row["recorded_at"]))
+        _require_free(house, version)
+        current = current_classifier(house, str(newest["classifier"]))
+        if current != newest["compared_with"]:
+            raise ApprovalError(
+                f"{version} was judged against {newest['compared_with'] or 'none'}, and {current or 'none'} is in use; "
+                f"run `lakehouse finetune publish {newest['classifier']}` again, then approve"
+            )
+        verify(workshop.classifiers.folder(version), FILES)
+        return _decide(house, [Decision(version, "current", by, reason, newest["evaluation_snapshot"])], provenance)
+
+
+def roll_back_classifier(
+    house: Lakehouse, workshop: Workshop, to: str, *, by: str, reason: str, provenance: Provenance
+) -> Published:
+    """Put an earlier version to use again; the one left is kept back.
+
+    Raises:
+        StageError: it was never in use, is the one in use, or may not be used.
+    """
+    with workshop.publishing():
+        name = to.rpartition("-")[0]
+        current = current_classifier(house, name)
+        if current in (None, to) or to not in _put_to_use(house, name):
+            raise StageError(f"{to} is in use already or never was; in use is {current or 'none'}")
+        if to in quarantined(house.objects) or released_stages(house).get(to, {}).get("stage") == "retired":
+            raise StageError(f"{to} is retired or in quarantine; name another")
+        assert current is not None
+        verify(workshop.classifiers.folder(to), FILES)
+        decisions = [Decision(current, "rolled_back", by, reason), Decision(to, "current", by, reason)]
+        return _decide(house, decisions, provenance)
+
+
+def retire_classifier(
+    house: Lakehouse, workshop: Workshop, version: str, *, by: str, reason: str, provenance: Provenance
+) -> Published:
+    """Keep a version back for good; its folder stays as it is.
+
+    Raises:
+        StageError: it is in use, or retired already.
+    """
+    with workshop.publishing():
+        workshop.classifiers.folder(version)
+        if version == current_classifier(house, version.rpartition("-")[0]):
+            raise StageError(f"{version} is in use; run `lakehouse models rollback` first")
+        if released_stages(house).get(version, {}).get("stage") == "retired":
+            raise StageError(f"{version} is retired already")
+        return _decide(house, [Decision(version, "retired", by, reason)], provenance)
+
+
+def told(house: Lakehouse, version: str) -> list[str]:
+    """Return what is recorded about a version's judgements, decisions and results, a line each."""
+    lines = [
+        f"judged {row['recorded_at']:%Y-%m-%d %H:%M} UTC: {row['reason']}"
+        for row in _judgements(house)
+        if row["model_version"] == version
+    ]
+    for row in read_released(house, MODEL_STAGES).to_pylist():
+        if row["model_version"] == version:
+            when = f"{row['recorded_at']:%Y-%m-%d %H:%M} UTC"
+            lines.append(f"{row['stage'].replace('_', ' ')} {when} by {row['decided_by']}: {row['reason']}")
+    for row in read_released(house, CLASSIFIER_RESULTS).to_pylist():
+        if row["model_version"] == version:
+            kept = {True: ", passed", False: ", FAILED", None: ""}[row["passed"]]
+            lines.append(f"{row['kind']} {row['name']} on {row['slice']}: {row['value']}{kept}")
+    return lines
+
+
+def standing(house: Lakehouse) -> Mapping[str, str]:
+    """Return how each judged version stands, in words."""
+    found = {}
+    for row in sorted(_judgements(house), key=lambda row: str(row["recorded_at"])):
+        found[str(row["model_version"])] = (
+            "waits for approval" if row["waits"] else "replaced" if row["promoted"] else "rejected"
+        )
+    for version, decision in released_stages(house).items():
+        if version in found:
+            found[version] = "replaced" if decision["stage"] == "current" else decision["stage"].replace("_", " ")
+    for name in {str(row["classifier"]) for row in _judgements(house)}:
+        if (current := current_classifier(house, name)) is not None:
+            found[current] = "in use"
+    return found | {version: "in quarantine" for version in quarantined(house.objects) if version in found}
+
+
+def _put_to_use(house: Lakehouse, name: str) -> list[str]:
+    """Versions in the order in which the gate or a person put them to use; one may come twice."""
+    own = [row for row in _judgements(house) if row["classifier"] == name]
+    versions = {row["model_version"] for row in own}
+    stages = read_released(house, MODEL_STAGES).to_pylist()
+    used = [(row["recorded_at"], row["model_version"]) for row in own if row["promoted"]]
+    used += [
+        (row["recorded_at"], row["model_version"])
+        for row in stages
+        if row["stage"] == "current" and row["model_version"] in versions
+    ]
+    return [version for _, version in sorted(used)]
+
+
+def _judgements(house: Lakehouse) -> list[dict[str, Any]]:
+    return read_released(house, CLASSIFIER_VERSIONS).to_pylist()
+
+
+def _require_free(house: Lakehouse, version: str) -> None:
+    against = withheld(released_stages(house)).get(version)
+    if version in quarantined(house.objects):
+        against = "it is in quarantine, for it learned from somebody who withdrew"
+    if against is not None:
+        raise ApprovalError(f"{version} must not come into use: {against}")
+
+
+def _decide(house: Lakehouse, decisions: Sequence[Decision], provenance: Provenance) -> Published:
+    number = house.releases.current().number
+    write = stage_write(decisions, number, provenance)
+    key = f"stage:{number}:" + ",".join(f"{one.stage}:{one.version}" for one in decisions)
+    return commit(house, [write], key=key, provenance=provenance)

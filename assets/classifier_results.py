@@ -1,0 +1,123 @@
+"""Turns what a classifier showed into rows of the gold tables and into its card."""
+
+import json
+import math
+from typing import Any
+
+import pyarrow as pa
+
+from assets.gate import Verdict
+from assets.house import with_run
+from lakehouse.definition import TableDefinition
+from lakehouse.markdown import plain, table
+from lakehouse.ports import Provenance, TableWrite
+from lakehouse.tables.gold import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS
+from models.classifier_requests import ClassifyAnswer
+from models.classifier_versions import ClassifierVersions
+from models.classifiers import Declared
+from models.durable import recorded_sums
+
+
+def classifier_writes(
+    declared: Declared,
+    store: ClassifierVersions,
+    answer: ClassifyAnswer,
+    current: str | None,
+    verdict: Verdict,
+    provenance: Provenance,
+) -> list[TableWrite]:
+    """Return the row of a judgement, and those of the figures and tests behind it."""
+    training, folder = store.training(answer.version), store.folder(answer.version)
+    gain = answer.gain
+    row = {
+        "classifier": declared.name,
+        "base": training["base_version"],
+        "table_name": training["table"],
+        "table_snapshot": training["table_snapshot"],
+        "dataset_commits": json.dumps(training["dataset_commits"], sort_keys=True),
+        "licence": training["licence"] or None,
+        "recipe": json.dumps(json.loads(declared.recipe.canonical_json()), sort_keys=True),
+        "labels": json.dumps(sorted(training["label_counts"])),
+        "train_texts": training["train_texts"],
+        "weights_sha256": recorded_sums(folder)["model.safetensors"],
+        "compared_with": current,
+        "difference": gain.difference if gain else None,
+        "low": gain.low if gain else None,
+        "high": gain.high if gain else None,
+        "promoted": verdict.promoted,
+        "waits": verdict.waits,
+        "reason": verdict.reason,
+    }
+    known = {"model_version": answer.version, "evaluation_snapshot": answer.evaluation_snapshot}
+    return [
+        _write(CLASSIFIER_VERSIONS, [known | row], provenance),
+        _write(CLASSIFIER_RESULTS, [known | each for each in _results(answer)], provenance),
+    ]
+
+
+def _results(answer: ClassifyAnswer) -> list[dict[str, Any]]:
+    figures = [
+        {"kind": "figure", "name": each.name, "slice": each.slice, "value": each.value, "low": each.low,
+         "high": each.high, "text_count": each.text_count, "group_count": each.group_count}
+        for each in answer.figures
+    ]  # fmt: skip
+    tests = [
+        {"kind": "test", "name": each.trial, "slice": each.measure, "comparison": each.comparison,
+         "value": each.value if math.isfinite(each.value) else None, "threshold": each.threshold,
+         "passed": each.passed, "stops": each.stops, "owner": each.owner, "detail": each.detail}
+        for each in answer.trials
+    ]  # fmt: skip
+    return [*figures, *tests]
+
+
+def _write(definition: TableDefinition, rows: list[dict[str, Any]], provenance: Provenance) -> TableWrite:
+    schema = definition.arrow_schema()
+    given = pa.schema([each for each in schema if each.name not in ("run_id", "code_commit", "recorded_at")])
+    return TableWrite(definition, with_run(pa.Table.from_pylist(rows, schema=given), provenance, definition))
+
+
+def card(declared: Declared, training: dict[str, Any], answer: ClassifyAnswer, verdict: Verdict) -> str:
+    """Return the card of a version: what it says, what it learned from, what it showed, and how it stands."""
+    figures = table(
+        ("figure", "slice", "value", "95 % interval", "texts"),
+        (
+            (each.name, plain(each.slice), f"{each.value:.4f}",
+             "" if each.low is None else f"{each.low:.4f} to {each.high:.4f}", f"{each.text_count:,}")
+            for each in answer.figures
+        ),
+    )  # fmt: skip
+    tests = table(
+        ("test", "value", "must be", "kept", "stops", "owner"),
+        (
+            (each.trial, f"{each.value:.4g}", f"{each.comparison.replace('_', ' ')} {each.threshold:g}",
+             "yes" if each.passed else "NO", each.stops, each.owner)
+            for each in answer.trials
+        ),
+    )  # fmt: skip
+    commits = ", ".join(f"{name} ({commit[:12]})" for name, commit in sorted(training["dataset_commits"].items()))
+    return "\n".join(
+        [
+            f"# {answer.version}",
+            "",
+            f"{plain(declared.means)} Meant for texts like those it learned from, in their language; it names one of "
+            f"its labels whatever it is given, and its sureness is calibrated on such texts only.",
+            "",
+            f"Fine-tuned ({training['device']}, seed {training['seed']}) from {training['base_version']} on "
+            f"{training['train_texts']:,} texts of {plain(training['table'])}, snapshot {training['table_snapshot']}, "
+            f"under {plain(training['licence'] or 'no stated licence')}. It and its base learned from "
+            f"{plain(commits)}.",
+            "",
+            f"Judged: {verdict.reason}.",
+            "",
+            "## Figures",
+            "",
+            f"On held-out texts {answer.evaluation_snapshot[:12]}.",
+            "",
+            *figures,
+            "",
+            "## Tests",
+            "",
+            *tests,
+            "",
+        ]
+    )

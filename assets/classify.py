@@ -1,0 +1,260 @@
+"""Makes classifiers of texts from a published table: fine-tuned, tested, judged, and in use when they are better."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assets.classifier_registry import current_classifier, judgement_of
+from assets.classifier_results import card, classifier_writes
+from assets.evaluate import newest_version
+from assets.gate import Case, Gate, Verdict, judge
+from assets.house import Origin, commit, current_model, current_release, failures
+from assets.learning import Permission, labelled_rows
+from assets.model_card import CARD, replace_text
+from assets.publish import release
+from assets.store import silver_tables
+from assets.workshop import Workshop
+from lakehouse.archive.shelf import Shelf
+from lakehouse.errors import UnfitModelError
+from lakehouse.ports import DatasetVersions, Provenance
+from lakehouse.tables.stages import released_stages
+from lakehouse.tables.withdrawals import require_none_open
+from lakehouse.tables.write_audit_publish import Lakehouse
+from models.child import HERE, perform
+from models.classifier_requests import AccuracyGain, ClassifyAnswer, ClassifyRequest, classify_answer
+from models.classifiers import SHIPPED, Declared, classifier_named, read_classifiers
+from models.labelled import LabelledText, label_names, labelled_from, snapshot
+from models.trials import read_entries
+
+
+@dataclass(frozen=True, slots=True)
+class Learnable:
+    """Labelled texts of one snapshot in a file for the child process, and where they come from."""
+
+    file: Path
+    origin: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """A version, what it showed, and what the gate decided."""
+
+    answer: ClassifyAnswer
+    verdict: Verdict
+    current: str | None
+
+
+def classifier(declared: Declared) -> dg.AssetsDefinition:
+    """Return the asset of one classifier; each of its tests is a check of the asset."""
+    named = [(name, values) for path in declared.trials for name, values in read_entries(path, "a classifier", path)]
+
+    @dg.asset(
+        name=declared.name,
+        description=declared.means,
+        deps=[silver_tables, release],
+        group_name="classify",
+        owners=[declared.owner],
+        kinds={"pytorch", "iceberg", "gold"},
+        check_specs=[
+            dg.AssetCheckSpec(
+                name, asset=declared.name, description=values.get("means") if isinstance(values, dict) else None
+            )
+            for name, values in named
+        ],
+    )
+    def made(
+        context: dg.AssetExecutionContext,
+        house: dg.ResourceParam[Lakehouse],
+        shelf: dg.ResourceParam[Shelf],
+        versions: dg.ResourceParam[DatasetVersions],
+        workshop: dg.ResourceParam[Workshop],
+        origin: dg.ResourceParam[Origin],
+        permission: dg.ResourceParam[Permission],
+        gate: dg.ResourceParam[Gate],
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        with failures():
+            asked = classifier_named(declared.name)
+            learnable = texts_of(asked, house, shelf, versions, workshop, permission)
+            done = classify(house, workshop, asked, learnable, gate, origin.provenance(context), context.log.info)
+        yield _told(done, workshop, asked)
+        for each in done.answer.trials:
+            yield dg.AssetCheckResult(
+                check_name=each.trial,
+                passed=each.passed,
+                severity=dg.AssetCheckSeverity.WARN if each.stops == "nothing" else dg.AssetCheckSeverity.ERROR,
+                metadata={"value": each.value, "threshold": each.threshold, "owner": each.owner, "texts": each.detail},
+            )
+
+    return made
+
+
+CLASSIFIERS = {name: classifier(declared) for name, declared in read_classifiers(SHIPPED).items()}
+
+
+def texts_of(
+    declared: Declared,
+    house: Lakehouse,
+    shelf: Shelf,
+    versions: DatasetVersions,
+    workshop: Workshop,
+    permission: Permission,
+) -> Learnable:
+    """Return the texts of a classifier's table that may be learned from, with their split.
+
+    Raises:
+        LabelsError: rows cannot be used, or there is nothing to learn or to measure.
+        PurposeError: the table may not be learned from.
+        NoReleaseError: the table is not published.
+    """
+    definition, rows, stored = labelled_rows(house, shelf, versions, permission, declared.dataset, declared.table)
+    texts = labelled_from(rows, text=declared.text, label=declared.label, group=declared.group, split=declared.split)
+    label_names(texts)
+    file = workshop.root / "work" / "classify" / declared.name / f"texts-{snapshot(texts)[:16]}.parquet"
+    _write(file, texts)
+    used = set(rows["dataset_version"].to_pylist())
+    commits = {f"{one.dataset}@{one.version}": one.commit for one in stored.versions if one.version in used}
+    origin = {
+        "table": definition.name,
+        "table_snapshot": str(current_release(house).pin(definition.name).snapshot_id),
+        "dataset_commits": commits,
+        "licence": stored.description.licence or "",
+    }
+    return Learnable(file, origin)
+
+
+def classify(
+    house: Lakehouse,
+    workshop: Workshop,
+    declared: Declared,
+    learnable: Learnable,
+    gate: Gate,
+    provenance: Provenance,
+    log: Callable[[str], None] = lambda _: None,
+) -> Classified:
+    """Make a version, or find the equal one, measure it, and publish its judgement once per held-out texts.
+
+    Raises:
+        ModelError: as the child process raised it.
+        UnfitModelError: on held-out texts it is no better than always naming the commonest label.
+    """
+    require_none_open(house.objects)
+    current = current_classifier(house, declared.name)
+    answer = _answered(house, workshop, declared, learnable, current, provenance, log)
+    with workshop.publishing():
+        if (now := current_classifier(house, declared.name)) != current:  # another run was judged meanwhile
+            current, answer = now, _answered(house, workshop, declared, learnable, now, provenance, log)
+        require_fit(answer)
+        known = judgement_of(house, answer.version, answer.evaluation_snapshot)
+        if known is not None:
+            return Classified(answer, known, current)
+        verdict = judge(_case(house, answer, current), gate)
+        commit(
+            house,
+            classifier_writes(declared, workshop.classifiers, answer, current, verdict, provenance),
+            key=f"classifier:{answer.version}:{answer.evaluation_snapshot}",
+            provenance=provenance,
+        )
+    done = Classified(answer, verdict, current)
+    replace_text(workshop.classifiers.folder(answer.version) / CARD, _card(done, workshop, declared))
+    return done
+
+
+def require_fit(answer: ClassifyAnswer) -> None:
+    """Raise UnfitModelError unless it is surely better than the commonest label on texts it never saw."""
+    gain = answer.figure("gain_over_commonest_label")
+    if gain.low is None or not gain.low > 0:
+        raise UnfitModelError(
+            f"{answer.version} gains {gain.value:+.4f} (95 % interval from {gain.low}) over always naming the "
+            f"commonest label, on {gain.text_count} held-out texts of {gain.group_count} groups; train "
+            "longer or on more texts"
+        )
+
+
+def _case(house: Lakehouse, answer: ClassifyAnswer, current: str | None) -> Case[AccuracyGain]:
+    failed = [each.trial for each in answer.trials if not each.passed and each.stops != "nothing"]
+    return Case(answer.version, current, answer.gain, failed, released_stages(house))
+
+
+def _answered(
+    house: Lakehouse,
+    workshop: Workshop,
+    declared: Declared,
+    learnable: Learnable,
+    current: str | None,
+    provenance: Provenance,
+    log: Callable[[str], None],
+) -> ClassifyAnswer:
+    """Ask the child process; the base is the current language model, or the newest where none is current."""
+    base = current_model(house) or newest_version(workshop)
+    learned = {**workshop.learned_from(base), **learnable.origin["dataset_commits"]}
+    request = ClassifyRequest(
+        texts=learnable.file,
+        base=workshop.checkpoints.folder(base),
+        root=workshop.classifiers.root,
+        name=declared.name,
+        recipe=vars_of(declared),
+        trials=declared.trials,
+        compare=current or "",
+        origin={
+            **learnable.origin,
+            "dataset_commits": learned,
+            "base_version": base,
+            "code_commit": provenance.code_commit,
+            "run_id": provenance.run_id,
+        },
+    )
+    with workshop.alone():
+        require_none_open(house.objects)  # asked again: a withdrawal may have held the lock until now
+        values = perform(
+            "classify", request.as_json(), learnable.file.parent, HERE, on_line=lambda line: log(_progress(line))
+        )
+    return classify_answer(values)
+
+
+def vars_of(declared: Declared) -> dict[str, Any]:
+    """Return a recipe's fields."""
+    return {name: getattr(declared.recipe, name) for name in declared.recipe.__dataclass_fields__}
+
+
+def _progress(line: dict[str, Any]) -> str:
+    return (
+        f"epoch {line['epoch']} of {line['epochs']}: loss {line['loss']:.4f}, right on validation texts "
+        f"{line['validation_accuracy']:.1%}, {line['cpu_seconds']:.0f} CPU s"
+    )
+
+
+def _write(file: Path, texts: Sequence[LabelledText]) -> None:
+    """Write texts once per content; another run may read the file meanwhile."""
+    if not file.is_file():
+        rows = pa.table({name: [getattr(each, name) for each in texts] for name in ("text", "label", "group", "split")})
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(f".{os.getpid()}.part")
+        pq.write_table(rows, partial)
+        partial.replace(file)
+
+
+def _card(done: Classified, workshop: Workshop, declared: Declared) -> str:
+    return card(declared, workshop.classifiers.training(done.answer.version), done.answer, done.verdict)
+
+
+def _told(done: Classified, workshop: Workshop, declared: Declared) -> dg.MaterializeResult[None]:
+    answer = done.answer
+    return dg.MaterializeResult(
+        metadata={
+            "model_version": answer.version,
+            "new": answer.created,
+            "in_use": (answer.version if done.verdict.promoted else done.current) or "none",
+            "decision": done.verdict.reason,
+            "evaluation_snapshot": answer.evaluation_snapshot,
+            "accuracy": answer.figure("accuracy").value,
+            "macro_f1": answer.figure("macro_f1").value,
+            "model_card": dg.MetadataValue.md(_card(done, workshop, declared)),
+        },
+        data_version=dg.DataVersion(f"{answer.version}:{answer.evaluation_snapshot}"),
+    )

@@ -1,0 +1,117 @@
+"""What runs inside the child process for a classifier: it is made or found, measured, and compared."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from models.accuracy import difference
+from models.checkpoint import installed_packages, library_versions
+from models.classified import evaluate_classifier
+from models.classifier import Classifier
+from models.classifier_recipe import finetune_recipe
+from models.classifier_requests import AccuracyGain, ClassifyAnswer, ClassifyRequest, read_classify_request
+from models.classifier_store import load_classifier, save_classifier
+from models.classifier_trials import read_trial_files, require_known, run_classifier_trials
+from models.classifier_versions import ClassifierVersions
+from models.config import file_sha256
+from models.device import Device, choose_device
+from models.errors import LabelsError, NothingLearnedError
+from models.finetune import Learned, finetune, finetuning_key
+from models.labelled import LabelledText, label_names, labelled_from, of_split
+from models.requests import RESULT, write_result
+from models.resume import ResumeStore
+from models.trials import TrialResult
+
+
+def run_classify(request_path: Path, on_epoch: Callable[[Learned], None]) -> None:
+    """Make a classifier, or find the equal one, measure it on the held-out texts, and answer."""
+    request = read_classify_request(request_path)
+    texts = _read_texts(request.texts)
+    trials = read_trial_files(request.trials)
+    require_known(trials, label_names(texts))  # said before the work, not after it
+    store = ClassifierVersions(request.root)
+    version, created = _made(request, texts, store, on_epoch)
+    classifier, held = load_classifier(store.folder(version)), of_split(texts, "test")
+    device = choose_device("auto", threads=request.threads)
+    answer = ClassifyAnswer(
+        version=version,
+        created=created,
+        figures=evaluate_classifier(classifier, held, device),
+        trials=[_without_texts(each) for each in run_classifier_trials(trials, classifier, held, device)],
+        gain=_gain(classifier, store, request.compare, version, held, device),
+    )
+    write_result(request_path.parent / RESULT, answer.as_json())
+
+
+def _read_texts(path: Path) -> list[LabelledText]:
+    try:
+        rows = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise LabelsError(f"cannot read labelled texts from {path}: {error}; write a Parquet file there") from error
+    return labelled_from(rows, text="text", label="label", group="group", split="split")
+
+
+def _made(
+    request: ClassifyRequest,
+    texts: Sequence[LabelledText],
+    store: ClassifierVersions,
+    on_epoch: Callable[[Learned], None],
+) -> tuple[str, bool]:
+    """Return the version, and whether it was made now; a run that was killed is gone on with."""
+    recipe = finetune_recipe(dict(request.recipe))
+    key = finetuning_key(texts, request.base, recipe)
+    found = store.find(request.name, key)
+    if found is not None:
+        return found, False
+    states = ResumeStore(request.texts.parent / "states", key, Learned)
+    try:
+        classifier = finetune(texts, request.base, recipe, threads=request.threads, on_epoch=on_epoch, resume=states)
+    except NothingLearnedError:  # going on would end here again
+        states.clear()
+        raise
+    record = {
+        **request.origin,
+        "finetuning_key": key,
+        "base_weights_sha256": file_sha256(request.base / "model.safetensors"),
+        "seed": recipe.seed,
+        "versions": library_versions(),
+        "packages": installed_packages(),
+        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    folder = store.next_folder(request.name)
+    save_classifier(replace(classifier, training=classifier.training | record), folder)
+    states.clear()
+    return folder.name, True
+
+
+def _without_texts(result: TrialResult) -> TrialResult:
+    """Leave out texts of the table, which tell of people perhaps; examples of a test are its own."""
+    told = result.detail if result.measure == "functionality" else result.detail.partition(", not: ")[0]
+    return replace(result, detail=told)
+
+
+def _gain(
+    candidate: Classifier,
+    store: ClassifierVersions,
+    current: str,
+    version: str,
+    held: list[LabelledText],
+    device: Device,
+) -> AccuracyGain | None:
+    """Compare with the version in use on the same texts; one that lacks a label of today counts as wrong there."""
+    if current in ("", version):
+        return None
+    groups, used = [each.group for each in held], load_classifier(store.folder(current))
+    gain = difference(_right(candidate, held, device), _right(used, held, device), groups)
+    return AccuracyGain(gain.value, gain.low, gain.high, len(held), len(set(groups)))
+
+
+def _right(classifier: Classifier, held: list[LabelledText], device: Device) -> npt.NDArray[np.bool_]:
+    told_N = classifier.chances([each.text for each in held], device).argmax(axis=1)
+    return np.array([classifier.labels[at] == each.label for at, each in zip(told_N, held, strict=True)])

@@ -1,0 +1,68 @@
+"""Versions of classifiers on disk, NAME-0001 and so on: immutable folders; nothing here says which one is in use."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from models.checkpoint import QUARANTINE, WEIGHTS
+from models.durable import read_json, sync, verify, write_json
+from models.errors import CheckpointError
+
+CLASSIFIER, TRAINING = "classifier.json", "finetuning.json"
+FILES = (WEIGHTS, "tokenizer.json", CLASSIFIER, TRAINING)
+_VERSION = re.compile(r"([A-Za-z_]\w*)-(\d{4,})")
+
+
+class ClassifierVersions:
+    """Versions of all classifiers under one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def versions(self, name: str = "") -> list[str]:
+        """All versions, or those of one classifier, oldest first within a name."""
+        if not self.root.is_dir():
+            return []
+        found = [match for path in self.root.iterdir() if path.is_dir() and (match := _VERSION.fullmatch(path.name))]
+        return [each[0] for each in sorted(found, key=lambda each: (each[1], int(each[2]))) if name in ("", each[1])]
+
+    def folder(self, version: str) -> Path:
+        """Folder of a version; raise CheckpointError when there is none."""
+        path = self.root / version
+        if not _VERSION.fullmatch(version) or not path.is_dir():
+            raise CheckpointError(f"no classifier {version!r} under {self.root}; there are {self.versions()}")
+        return path
+
+    def next_folder(self, name: str) -> Path:
+        """Where the next version of a classifier goes."""
+        numbers = [int(version.rpartition("-")[2]) for version in self.versions(name)]
+        return self.root / f"{name}-{max(numbers, default=0) + 1:04d}"
+
+    def training(self, version: str) -> dict[str, Any]:
+        """What is recorded about a version."""
+        return read_json(self.folder(version) / TRAINING)
+
+    def find(self, name: str, key: str) -> str | None:
+        """The newest version with this key whose files are whole, or None; none in quarantine."""
+        for version in reversed(self.versions(name)):
+            folder = self.folder(version)
+            if not (folder / QUARANTINE).is_file() and self.training(version).get("finetuning_key") == key:
+                verify(folder, FILES)
+                return version
+        return None
+
+    def quarantine(self, version: str, reason: Mapping[str, str]) -> None:
+        """Destroy what a version learned, so that it is neither found nor chosen again; the record of it stays."""
+        folder = self.folder(version)
+        write_json(folder / QUARANTINE, reason)
+        for name in FILES:
+            if name != TRAINING:
+                (folder / name).unlink(missing_ok=True)
+        sync(folder)
+
+
+def is_classifier(version: str) -> bool:
+    """Say whether a name is that of a classifier's version, gpt-0001 being none."""
+    match = _VERSION.fullmatch(version)
+    return match is not None and match[1] != "gpt"

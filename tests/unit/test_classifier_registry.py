@@ -1,0 +1,173 @@
+"""Which version of a classifier is in use, by judgements and decisions written by hand, and what a withdrawal does."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from assets.classifier_registry import (
+    approve_classifier,
+    current_classifier,
+    judgement_of,
+    retire_classifier,
+    roll_back_classifier,
+    standing,
+)
+from assets.classify import require_fit
+from lakehouse.errors import ApprovalError, StageError, UnfitModelError
+from lakehouse.masking import Mask
+from lakehouse.ports import Provenance
+from lakehouse.tables.gold import CLASSIFIER_VERSIONS
+from lakehouse.tables.withdrawals import quarantine
+from models.classifier_requests import AccuracyGain, ClassifierFigure, ClassifyAnswer, classify_answer
+from models.classifier_versions import FILES, ClassifierVersions, is_classifier
+from models.classifiers import classifier_named, read_classifiers
+from models.durable import seal
+from models.errors import CheckpointError, LabelsError, RecipeError
+from tests.unit.explained_lake import COMMIT, NOW, open_lake
+
+NAME, ONE, TWO, THREE = "topics", "topics-0001", "topics-0002", "topics-0003"
+HERE = Provenance(run_id="test", code_commit="c" * 40)
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return open_lake(tmp_path)
+
+
+def judged(lake, version, *, at, promoted=False, waits=False, compared_with=None):
+    folder = lake.workshop.classifiers.root / version
+    folder.mkdir(parents=True)
+    for name in FILES:
+        (folder / name).write_text(json.dumps({"dataset_commits": {"lessons@1": COMMIT}, "finetuning_key": version}))
+    seal(folder, FILES)
+    known = {"model_version": version, "evaluation_snapshot": "e" * 64, "classifier": NAME, "base": "gpt-0001"}
+    how = {"promoted": promoted, "waits": waits, "compared_with": compared_with, "reason": f"as {version} is"}
+    lake.publish(CLASSIFIER_VERSIONS, {**known, **how, "recorded_at": NOW + timedelta(hours=at)})
+
+
+def decide(lake, what, version):
+    return what(lake.house, lake.workshop, version, by="ada", reason="read it", provenance=HERE)
+
+
+def test_the_newest_that_was_put_to_use_is_in_use_until_a_person_rolls_back(lake):
+    assert current_classifier(lake.house, NAME) is None
+    judged(lake, ONE, at=1, promoted=True)
+    judged(lake, TWO, at=2, promoted=True, compared_with=ONE)
+    judged(lake, THREE, at=3, compared_with=TWO)
+    assert current_classifier(lake.house, NAME) == TWO
+    assert current_classifier(lake.house, "other") is None
+    for version in (TWO, THREE):
+        with pytest.raises(StageError, match="in use already or never was"):
+            decide(lake, roll_back_classifier, version)
+    with pytest.raises(StageError, match="topics-0002 is in use"):
+        decide(lake, retire_classifier, TWO)
+    decide(lake, roll_back_classifier, ONE)
+    assert current_classifier(lake.house, NAME) == ONE
+    decide(lake, retire_classifier, TWO)
+    with pytest.raises(StageError, match="retired already"):
+        decide(lake, retire_classifier, TWO)
+    assert standing(lake.house) == {ONE: "in use", TWO: "retired", THREE: "rejected"}
+    assert judgement_of(lake.house, THREE, "e" * 64).reason == "as topics-0003 is"
+    assert judgement_of(lake.house, THREE, "f" * 64) is None
+
+
+def test_a_person_puts_a_waiting_version_to_use_unless_another_came_first(lake):
+    judged(lake, ONE, at=1, waits=True)
+    assert (current_classifier(lake.house, NAME), standing(lake.house)) == (None, {ONE: "waits for approval"})
+    with pytest.raises(ApprovalError, match="waits for no approval"):
+        decide(lake, approve_classifier, TWO)
+    decide(lake, approve_classifier, ONE)
+    assert current_classifier(lake.house, NAME) == ONE
+    judged(lake, TWO, at=2, waits=True)
+    with pytest.raises(ApprovalError, match="was judged against none, and topics-0001 is in use"):
+        decide(lake, approve_classifier, TWO)
+
+
+def test_a_version_that_is_cut_is_not_put_to_use(lake):
+    judged(lake, ONE, at=1, waits=True)
+    weights = lake.workshop.classifiers.folder(ONE) / FILES[0]
+    weights.chmod(0o644)
+    weights.write_text("{")
+    with pytest.raises(CheckpointError, match="is not what was written"):
+        decide(lake, approve_classifier, ONE)
+    assert current_classifier(lake.house, NAME) is None
+
+
+def test_a_withdrawal_finds_classifiers_and_destroys_what_they_learned(lake):
+    judged(lake, ONE, at=1, promoted=True)
+    judged(lake, TWO, at=2, promoted=True, compared_with=ONE)
+    assert lake.workshop.versions() == ["gpt-0001", ONE, TWO]
+    assert lake.workshop.learned_from(TWO) == {"lessons@1": COMMIT}
+    quarantine(lake.house.objects, TWO, "receipt-1")
+    assert lake.workshop.quarantine(TWO, Mask(()), "receipt-1") is True
+    assert current_classifier(lake.house, NAME) == ONE
+    store = lake.workshop.classifiers
+    assert sorted(path.name for path in store.folder(TWO).iterdir()) == [
+        "SHA256SUMS",
+        "finetuning.json",
+        "quarantine.json",
+    ]
+    assert store.find(NAME, TWO) is None
+    assert store.find(NAME, ONE) == ONE
+    assert store.next_folder(NAME).name == THREE
+    assert lake.workshop.checkpoints.usable() == ["gpt-0001"]
+
+
+def answer(low):
+    figure = ClassifierFigure("gain_over_commonest_label", "all", 0.1, low, 0.2, 60, 12, "e" * 64)
+    return ClassifyAnswer(
+        version=ONE, created=True, figures=[figure], trials=[], gain=AccuracyGain(0.1, 0.02, 0.2, 9, 3)
+    )
+
+
+def test_no_path_leads_around_the_commonest_label():
+    require_fit(answer(0.01))
+    for low in (0.0, -0.1, None):
+        with pytest.raises(UnfitModelError, match="over always naming the commonest label"):
+            require_fit(answer(low))
+
+
+def test_an_answer_comes_back_as_it_was_sent():
+    sent = answer(0.01)
+    assert classify_answer(json.loads(json.dumps(sent.as_json()))) == sent
+    assert sent.gain.wins
+    assert not AccuracyGain(0.1, -0.01, 0.2, 9, 3).wins
+    assert "accuracy +0.1000 [+0.0200, +0.2000]" in sent.gain.reason
+
+
+def test_names_of_versions_are_told_apart(tmp_path):
+    assert [is_classifier(each) for each in ("topics-0001", "gpt-0001", "gpt-0001-int8", "topics", "../x-0001")] == [
+        True, False, False, False, False,
+    ]  # fmt: skip
+    with pytest.raises(CheckpointError, match=r"no classifier '\.\./x-0001'"):
+        ClassifierVersions(tmp_path).folder("../x-0001")
+
+
+DECLARED = "topics: {means: Topics., dataset: d, table: t, text: x, label: y, owner: 'team:models'"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "said"),
+    [
+        (DECLARED + ", colour: red}", LabelsError, "colour"),
+        (DECLARED.replace("label: y, ", "") + "}", LabelsError, "label"),
+        (DECLARED.replace("Topics.", "' '") + "}", LabelsError, "means is empty"),
+        (DECLARED + ", group: x}", LabelsError, "it names x twice"),
+        (DECLARED.replace("topics:", "to-pics:") + "}", LabelsError, "letters, digits and _"),
+        (DECLARED + ", recipe: {epochs: 0}}", RecipeError, "classifier 'topics'.*epochs=0"),
+        ("topics: 3", LabelsError, "is none"),
+    ],
+)
+def test_a_classifier_that_cannot_work_is_refused(tmp_path, text, kind, said):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(kind, match=said):
+        read_classifiers(tmp_path / "mine.yaml")
+
+
+def test_classifiers_are_asked_for_by_name():
+    assert classifier_named("subject_classifier").label == "subject"
+    with pytest.raises(LabelsError, match="names no classifier 'mood'; it names subject_classifier"):
+        classifier_named("mood")
