@@ -111,10 +111,8 @@ def start_servers(settings: Settings) -> None:
 
 def show_status(settings: Settings) -> int:
     """Print the table of addresses and logins; return 0 when every server is well, else 1."""
-    supervisor = Supervisor(settings.home)
-    wells = {
-        service.name: supervisor.pid(service.name) is not None and service.healthy() for service in services(settings)
-    }
+    supervisor, run_here = Supervisor(settings.home), services(settings)
+    wells = {service.name: supervisor.pid(service.name) is not None and service.healthy() for service in run_here}
     table = Table("What", title="Education lakehouse")
     table.add_column("Address", no_wrap=True)  # whole, for people copy it
     table.add_column("Login", no_wrap=True)
@@ -127,6 +125,11 @@ def show_status(settings: Settings) -> int:
         f"The command is {Path(sys.executable).with_name('lakehouse')}; its --help lists the verbs.", soft_wrap=True
     )
     console.print(f"Passwords are in {settings.env_file} (readable by you only). Stop with: make down", soft_wrap=True)
+    for service in run_here:
+        if changed := supervisor.outdated(service):
+            kept = " and ".join(f"the {name}" for name in changed)
+            told = f"{service.name} still runs with {kept} of its start; renew with: make down && make up"
+            console.print(told, style="yellow", soft_wrap=True)
     return 0 if all(wells.values()) else 1
 
 

@@ -1,5 +1,6 @@
 """The processes of a bare machine: object store and catalog, SQL, catalogue, receiver of uploads, Dagster, Superset."""
 
+import hashlib
 import http.client
 import json
 import sys
@@ -8,8 +9,17 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from dagster_project.dagster_home import prepare_dagster_home
-from dagster_project.settings import PREFIX, PROJECT, Settings, machine_environment, own_environment
+from dagster_project.settings import (
+    PREFIX,
+    PROJECT,
+    Settings,
+    code_commit,
+    machine_environment,
+    own_environment,
+)
 from dagster_project.supervisor import Service
 from lakehouse.adapters import seaweedfs, superset
 from lakehouse.adapters.dremio import DremioQueries
@@ -89,6 +99,7 @@ def _verb(settings: Settings, name: str, verb: str, *, healthy: Callable[[], boo
         folder=PROJECT,
         healthy=healthy,
         needed_for=needed_for,
+        made_of=_made_of(settings),
     )
 
 
@@ -104,6 +115,7 @@ def dagster(settings: Settings) -> Service:
         healthy=lambda: http_ok(f"{settings.url(settings.dagster_port)}/server_info"),
         needed_for="runs, the asset graph, sensors and schedules",
         start_seconds=240.0,
+        made_of=_made_of(settings),
     )
 
 
@@ -118,6 +130,13 @@ def dashboards(settings: Settings) -> Service:
         needed_for="dashboards",
         start_seconds=240.0,
     )
+
+
+def _made_of(settings: Settings) -> dict[str, str]:
+    """Return the code and a hash of the settings, without the secret ones, that a server keeps while it runs."""
+    shown = {name: str(value) for name, value in settings if not isinstance(value, SecretStr)}
+    told = json.dumps(shown, sort_keys=True).encode()
+    return {"code": code_commit(), "settings": hashlib.sha256(told).hexdigest()}
 
 
 def superset_venv(settings: Settings) -> Path:

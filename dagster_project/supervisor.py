@@ -20,7 +20,8 @@ LOG_TAIL_LINES = 15
 class Service:
     """One process to run: how to start it and how to ask whether it is well.
 
-    `healthy` says whether the process serves, within a few seconds. `needed_for` is shown to people.
+    `healthy` says whether the process serves, within a few seconds. `needed_for` is shown to people. `made_of` names
+    what a process keeps from its start on, such as its code and settings; a secret does not belong there.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Service:
     healthy: Callable[[], bool]
     needed_for: str
     start_seconds: float = 120.0
+    made_of: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Supervisor:
                 preexec_fn=_reset_signals,
             )
         self._children[child.pid] = child
-        record = {"pid": child.pid, "born": _born(child.pid)}
+        record = {"pid": child.pid, "born": _born(child.pid), "made_of": dict(service.made_of)}
         partial = self._record(service.name).with_suffix(".part")
         partial.write_text(json.dumps(record), encoding="utf-8")
         partial.replace(self._record(service.name))
@@ -115,6 +117,13 @@ class Supervisor:
         pid = int(record["pid"])
         self._reap(pid)
         return pid if _born(pid) == record["born"] else None
+
+    def outdated(self, service: Service) -> list[str]:
+        """Return what a running service is made of that a start would make otherwise today, sorted by name."""
+        if self.pid(service.name) is None:
+            return []
+        before = json.loads(self._record(service.name).read_text(encoding="utf-8")).get("made_of", {})
+        return sorted(name for name, now in service.made_of.items() if before.get(name) != now)
 
     def names(self) -> list[str]:
         """Return the names of services that have a pid file."""

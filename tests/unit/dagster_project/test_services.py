@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from dagster_project.local_env import ensure_local
 from dagster_project.services import services
 from dagster_project.settings import PROJECT, load_settings, read_env_file
@@ -31,6 +33,20 @@ def test_no_secret_stands_on_a_command_line(tmp_path, monkeypatch):
     assert len(secrets) >= 6
     for service in services(settings):
         assert not [word for word in service.command if any(secret in word for secret in secrets)], service.name
+
+
+def test_servers_are_made_of_code_and_settings_but_of_no_secret(tmp_path, monkeypatch):
+    settings = bundled(tmp_path, monkeypatch)
+
+    def made_of(given):
+        return {service.name: dict(service.made_of) for service in services(given) if service.made_of}
+
+    before = made_of(settings)
+    assert set(before) == {"sql", "catalogue", "dagster"}
+    assert made_of(settings.model_copy(update={"sql_password": SecretStr("another")})) == before
+    after = made_of(settings.model_copy(update={"sql_kept_bytes": 0}))
+    assert all(after[name]["settings"] != before[name]["settings"] for name in before)
+    assert all(after[name]["code"] == before[name]["code"] for name in before)
 
 
 def test_everything_listens_on_loopback(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,18 @@ def test_a_started_service_is_well_and_stops(tmp_path, supervisor):
     assert supervisor.stop("one")
     assert not alive(pid)
     assert supervisor.names() == []
+
+
+def test_what_a_running_service_was_not_started_with_is_named(tmp_path, supervisor):
+    one = replace(service(tmp_path, SLEEP), made_of={"code": "a", "settings": "x"})
+    newer = replace(one, made_of={"code": "b", "settings": "x"})
+    assert supervisor.outdated(newer) == []
+    supervisor.start(one)
+    assert (supervisor.outdated(one), supervisor.outdated(newer)) == ([], ["code"])
+    assert not supervisor.start(newer)
+    supervisor.stop("one")
+    supervisor.start(newer)
+    assert supervisor.outdated(newer) == []
 
 
 def test_starting_twice_starts_one_process(tmp_path, supervisor):
