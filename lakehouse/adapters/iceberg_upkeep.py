@@ -56,7 +56,7 @@ class IcebergUpkeep:
             return Surplus(
                 small_files=len(_small_group(stored)),
                 branches=len(_dead(stored, retention)),
-                snapshots=len(_going(iceberg_past.snapshots(stored), retention)) + len(_droppable(stored, retention)),
+                snapshots=len(_going(stored, retention)) + len(_droppable(stored, retention)),
                 orphan_files=len(orphans),
                 orphan_bytes=sum(one.size for one in orphans),
             )
@@ -106,7 +106,7 @@ class IcebergUpkeep:
             with self.tables.opened(table) as stored:
                 iceberg_past.look(stored)
                 if self._shorten(stored, retention):
-                    going = _going(iceberg_past.snapshots(stored), retention)
+                    going = _going(stored, retention)
                     iceberg_past.expire(stored, going)
                     return len(going)
             pause(attempt)
@@ -220,9 +220,17 @@ def _abandoned(stored: Table, retention: Retention) -> Callable[[Snapshot], bool
     return lambda snapshot: (times.get(iceberg_history.plain(snapshot.manifest_list)) or newest) < limit
 
 
-def _going(past: Sequence[Snapshot], retention: Retention) -> list[Snapshot]:
-    limit = _milliseconds(retention.snapshots_before)
-    return [one for one in past if one.timestamp_ms < limit and one.snapshot_id not in retention.pinned]
+def _going(stored: Table, retention: Retention) -> list[Snapshot]:
+    """Return what metadata dropped, is old and not pinned, and came before the newest that is pinned.
+
+    Releases were looked at before the table: what came later may be of one that is made meanwhile, whatever its
+    writer's clock says.
+    """
+    past, limit = iceberg_past.snapshots(stored), _milliseconds(retention.snapshots_before)
+    pinned = (one for one in (*stored.snapshots(), *past) if one.snapshot_id in retention.pinned)
+    newest = max((one.sequence_number or 0 for one in pinned), default=0)
+    old = [one for one in past if one.timestamp_ms < limit and one.snapshot_id not in retention.pinned]
+    return [one for one in old if (one.sequence_number or 0) < newest]
 
 
 def _milliseconds(moment: datetime) -> int:
