@@ -138,6 +138,11 @@ def is_for_measuring(template: int) -> bool:
     return hashlib.sha256(str(template).encode()).digest()[0] % 2 == 1
 
 
+def is_unseen(template: int) -> bool:
+    """Say whether a sentence pattern for measuring was not even looked at while the words around names were chosen."""
+    return hashlib.sha256(str(template).encode()).digest()[1] % 2 == 1
+
+
 def _joined(text: str, spans):
     """Make one span of a given name, an initial and a surname beside each other."""
     whole = []

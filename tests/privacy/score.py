@@ -14,8 +14,11 @@ class Score:
     right: Counter = field(default_factory=Counter)
     missed: defaultdict = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, text, labels, finds, *, alike=frozenset()):
-        """Count one text; a label is recalled when a find of its kind, or of one that is `alike`, overlaps it."""
+    def add(self, text, labels, finds, *, alike=()):
+        """Count one text; a label is recalled when a find of its kind, or of one `alike`, overlaps it.
+
+        `alike` holds pairs of kinds.
+        """
         for kind, start, end in labels:
             self.labelled[kind] += 1
             hit = any(_same(f.kind, kind, alike) and f.start < end and f.end > start for f in finds)
@@ -45,4 +48,4 @@ class Score:
 
 
 def _same(found, labelled, alike):
-    return found == labelled or {found, labelled} <= alike
+    return found == labelled or {found, labelled} in alike

@@ -12,10 +12,13 @@ from typing import NamedTuple
 
 from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.kinds import RULES_FOLDER, word_list
+from lakehouse.archive.privacy.name_context import again, announced, is_nobody, is_thing
 
 WEIGHTS_FILE = "name_weights.txt"
 LONGEST_NAME = 60
 WORDS_REMEMBERED = 20_000
+# Words looked at on each side of one; a text of nothing but capitalised words would be read once for each of them.
+LONGEST_RUN = 8
 # In shorter words the ending is most of the word.
 SHORTEST_SURNAME = 6
 # A word is a name when the evidence for it is that much stronger; chosen on the sentences for tuning.
@@ -125,6 +128,12 @@ def weights() -> dict[str, float]:
 
 def find_names(text: str) -> list[tuple[int, int]]:
     """Return where names of persons stand in running text, as bounds in letters."""
+    found = [*_tagged(text), *announced(text)]
+    found += again(text, found)
+    return [span for span in _merged(found) if not is_thing(text, *span) and _stands_free(text, *span)]
+
+
+def _tagged(text: str) -> list[tuple[int, int]]:
     if not _may_hold_names(text):
         return []
     tokens = tokenise(text)
@@ -132,7 +141,18 @@ def find_names(text: str) -> list[tuple[int, int]]:
     tags: list[bool] = []
     for position, token in enumerate(tokens):
         tags.append(may_be_name(token) and _score(learned, tokens, position, tags) > MARGIN)
-    return [span for span in _spans(tokens, tags) if _stands_free(text, *span)]
+    return [span for span in _spans(tokens, tags) if not is_nobody(text, *span)]
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans in order, those that overlap made one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _may_hold_names(text: str) -> bool:
@@ -228,9 +248,9 @@ def _shape(word: str) -> str:
 def _run(tokens: Sequence[Token], position: int) -> list[str]:
     """Return the capitalised words around a word with nothing but blanks and initials' points between them."""
     first = last = position
-    while first > 0 and _joined(tokens, first - 1, first):
+    while first > max(0, position - LONGEST_RUN) and _joined(tokens, first - 1, first):
         first -= 1
-    while last + 1 < len(tokens) and _joined(tokens, last, last + 1):
+    while last + 1 < min(len(tokens), position + LONGEST_RUN) and _joined(tokens, last, last + 1):
         last += 1
     return [token.text for token in tokens[first : last + 1] if token.text[0].isupper()]
 

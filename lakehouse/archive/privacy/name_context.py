@@ -1,0 +1,162 @@
+"""What stands around a name in running text: words that announce one, words that make it a firm's or a street's."""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import takewhile
+
+from lakehouse.archive.privacy.kinds import word_list
+
+Span = tuple[int, int]
+
+LETTERS = re.compile(r"[^\W\d_]+")
+CAPITALISED = r"[A-ZÀ-ÖØ-ÞĀ-Ž][^\W\d_]*(?:['\u2019-][^\W\d_]+)*"
+WORDS = rf"({CAPITALISED}\.?(?: (?:(?:de|del|van|von|der|den|di|da|la|le|bin|al|ter) )?{CAPITALISED}\.?){{0,2}})"
+RELATION = (
+    "son|daughter|kid|child|brother|sister|mother|father|mum|mom|dad|wife|husband|friend|teacher|tutor|pupil|student"
+    "|classmate|uncle|aunt|cousin|nephew|niece|grandmother|grandfather|colleague|neighbou?r|roommate|boss|fiancée?"
+)
+SPEAKS = "said|says|asked|asks|replied|shouted|whispered|cried|laughed|smiled|told|answered|admitted|explained"
+# Nothing but a name follows a title, or what somebody is to another.
+TITLED = re.compile(
+    rf"\b(?:(?:Mr|Mrs|Ms|Mx|Miss|Dr|Prof|Professor|Herr|Frau|Mme|Mlle)\.?"
+    rf"|(?i:(?:my|your|his|her|our|their) (?:{RELATION})),?|assistant to) {WORDS}"
+)
+ANNOUNCED = re.compile(
+    rf"(?:(?i:\b(?:my|his|her|their|whose|\w+'s) name(?: is|'s| was)|\bname:|\bsigned(?: by|,)|\bDear"
+    rf"|\b(?:directed|written|composed|edited) by|\bstarring) +){WORDS}"
+)
+# Firms and countries speak too, and labels end in a colon, so there the word must stand in a list of names.
+SPEAKERS = (
+    re.compile(rf"^({CAPITALISED}): (?=[A-Z])", re.M),
+    re.compile(rf"\b({CAPITALISED}) (?:{SPEAKS})\b"),
+    re.compile(rf"\b(?:{SPEAKS})(?: at| to)? ({CAPITALISED})"),
+)
+# What an announcement says of somebody in small letters, where nothing follows it.
+SPOKEN = re.compile(
+    r"(?i:\bmy name is|\bcall me|\bi am called) ([^\W\d_]{3,30}(?: [^\W\d_]{3,30})?)(?=[.,!?]| ?$)", re.M
+)
+# What must stand in a text for that, so that most texts need no closer look.
+SPOKEN_HINTS = ("name is", "call me", "am called")
+# adam, kristina and caleb
+LISTING = re.compile(r"\b[^\W\d_]+(?:, [^\W\d_]+){1,40},? and [^\W\d_]+")
+# The next capitalised word, maybe behind an ampersand; Thomas and Sons.
+AFTER = re.compile(rf" (?:(&|and) )?({CAPITALISED})\b")
+BEFORE = re.compile(rf"\b({CAPITALISED}),? & ?$")
+# (Smith & Jones, 2010) are two authors.
+YEAR_AFTER = re.compile(rf"(?: & {CAPITALISED})?,? \(?(?:1[89]|20)[0-9]{{2}}")
+# Davis, Reynolds and Williamson as a firm's name: where a person would not stand, or before a word for a firm.
+PARTNERS = re.compile(
+    rf"\b(?:([Tt]he|at|from|for) )?({CAPITALISED}(?:, {CAPITALISED}){{1,4}},? (?:and|&) {CAPITALISED})"
+    rf"(?: ({CAPITALISED}))?"
+)
+CORNER = re.compile(r"\bcorner of (?:[^.\n]{1,40} and )?$")
+CONTRACTED = re.compile(r"['\u2019][tT]\b")
+
+
+@cache
+def _nobody() -> frozenset[str]:
+    return word_list("never_names")
+
+
+@cache
+def _things() -> frozenset[str]:
+    return word_list("firm_words")
+
+
+@cache
+def _given() -> frozenset[str]:
+    return word_list("given_names") | word_list("given_names_more")
+
+
+@cache
+def _only_given() -> frozenset[str]:
+    return _given() - word_list("surnames") - word_list("surnames_more")
+
+
+@cache
+def _rare() -> frozenset[str]:
+    return (_given() | word_list("surnames") | word_list("surnames_more")) - word_list("common_words")
+
+
+@cache
+def _odd() -> frozenset[str]:
+    return _nobody() | _things()
+
+
+@cache
+def _odd_or_plain() -> frozenset[str]:
+    return _odd() | word_list("common_words")
+
+
+def announced(text: str) -> Iterator[Span]:
+    """Yield names that words around them announce: a title, a greeting, a relation, a verb of speech."""
+    for match in TITLED.finditer(text):
+        yield from _leading(text, match.span(1), _odd())
+    for match in ANNOUNCED.finditer(text):
+        yield from _leading(text, match.span(1), _odd_or_plain())
+    for pattern in SPEAKERS:
+        yield from (match.span(1) for match in pattern.finditer(text) if match[1].lower() in _rare())
+    if any(hint in text for hint in SPOKEN_HINTS):
+        for match in SPOKEN.finditer(text):
+            yield from _leading(text, match.span(1), _odd_or_plain())
+    yield from _listed(text)
+
+
+def _leading(text: str, bounds: Span, odd: frozenset[str]) -> Iterator[Span]:
+    words = list(takewhile(lambda word: word[0].lower() not in odd, LETTERS.finditer(text, *bounds)))
+    if words:
+        yield words[0].start(), words[-1].end()
+
+
+def _listed(text: str) -> Iterator[Span]:
+    """Yield given names in a list of which half are given names and two are hardly anything else."""
+    for match in LISTING.finditer(text):
+        words = [word for word in LETTERS.finditer(text, *match.span()) if word[0] != "and"]
+        given = [word for word in words if word[0].lower() in _given()]
+        if 2 * len(given) >= len(words) and sum(word[0].lower() in _rare() for word in given) > 1:
+            yield from (word.span() for word in given)
+
+
+def again(text: str, found: Iterable[Span]) -> Iterator[Span]:
+    """Yield where a surname of a whole name found in a text stands alone in it."""
+    surnames = {words[-1] for start, end in found if len(words := LETTERS.findall(text[start:end])) > 1}
+    alone = {name for name in surnames if len(name) > 2 and name[0].isupper() and name.lower() not in _odd_or_plain()}
+    if alone:
+        yield from (word.span() for word in LETTERS.finditer(text) if word[0] in alone)
+
+
+def is_nobody(text: str, start: int, end: int) -> bool:
+    """Say whether a span cannot be a name: one letter without a point, or nothing but words that never are one."""
+    words = LETTERS.findall(text[start:end])
+    if len(words) == 1 and (len(words[0]) == 1 or CONTRACTED.match(text, end) is not None):
+        return text[end : end + 1] != "."
+    return all(word.lower() in _nobody() for word in words)
+
+
+def is_thing(text: str, start: int, end: int) -> bool:
+    """Say whether the name is part of a firm's, an institution's or a street's: Baker & McKenzie, Yale University."""
+    words = [word.lower() for word in LETTERS.findall(text[start:end])]
+    if _things().intersection(words[1:]) or CORNER.search(text, max(0, start - 60), start):
+        return True
+    after, before = AFTER.match(text, end), BEFORE.search(text, max(0, start - 40), start)
+    if after is not None and after[1] != "&" and after[2].lower() in _things():
+        return True
+    beside = after[2] if after is not None and after[1] == "&" else before[1] if before is not None else None
+    if beside is None or YEAR_AFTER.match(text, end) is not None:
+        return _is_partner(text, start, end)
+    # Where one is a given name and no surname, the two are a couple.
+    return len(words) == 1 and _only_given().isdisjoint((words[0], beside.lower()))
+
+
+def _is_partner(text: str, start: int, end: int) -> bool:
+    """Say whether a span stands in a firm's name made of several surnames."""
+    first = max(0, start - 60)
+    around = text[first : end + 60]
+    if " and " not in around and "&" not in around:
+        return False
+    for match in PARTNERS.finditer(around):
+        if match.start(2) + first <= start and end <= match.end(2) + first:
+            last = match[3] or ""
+            return last.lower() in _things() or (match[1] is not None and not last)
+    return False
