@@ -29,9 +29,10 @@ from models.device import choose_device
 from models.durable import held_alone
 from models.errors import LabelsError, NothingLearnedError, TrialError
 from models.finetune import Learned, finetune, finetuning_key
+from models.known_tests import read_injections
 from models.labelled import LabelledText, label_names, of_split
 from models.resume import ResumeStore
-from models.trials import TrialResult
+from models.trials import TrialResult, as_values
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Asked:
 
     trials: tuple[Path, ...] = ()
     suite: Path | None = None
+    known_tests: Path | None = None
     rows: Path | None = None
 
     def read(self) -> list[ClassifierTrial]:
@@ -69,12 +71,12 @@ def trained(
         raise LabelsError(f"{out} is there already and stays as it is; name another folder with --out")
     if not out.absolute().parent.is_dir():
         raise LabelsError(f"there is no folder for {out}; make it, or name another with --out")
-    trials = asked.read()
+    trials, injections = asked.read(), read_injections(asked.known_tests)
     require_known(trials, label_names(texts))  # said before the work, not after it
     states = ResumeStore(out.parent / f".{out.name}.states", finetuning_key(texts, base, recipe), Learned)
     with held_alone(states.root):
         classifier = _learned(texts, base, recipe, states, threads)
-        figures, results = _kept(classifier, texts, trials, out, threads)
+        figures, results = _kept(classifier, texts, trials, injections, out, threads)
         states.clear()
     yield f"wrote {out}: {len(classifier.labels)} labels, temperature {classifier.temperature:.2f}"
     yield from _told(figures, results, asked.rows)
@@ -93,16 +95,21 @@ def _learned(
 
 
 def _kept(
-    classifier: Classifier, texts: Sequence[LabelledText], trials: list[ClassifierTrial], out: Path, threads: int | None
+    classifier: Classifier,
+    texts: Sequence[LabelledText],
+    trials: list[ClassifierTrial],
+    injections: list[str],
+    out: Path,
+    threads: int | None,
 ) -> tuple[list[ClassifierFigure], list[TrialResult]]:
     """Measure a classifier and write it with its figures; return them."""
     try:
-        figures, results = _measured(classifier, of_split(texts, "test"), trials, threads)
+        figures, results = _measured(classifier, of_split(texts, "test"), trials, injections, threads)
     except BaseException:  # a fault here is no reason to lose the hours of learning
         save_classifier(classifier, out)
         log.warning("measuring failed, the classifier was kept without figures folder=%s", out)
         raise
-    kept = {"figures": [asdict(each) for each in figures], "trials": [asdict(each) for each in results]}
+    kept = {"figures": [asdict(each) for each in figures], "trials": as_values(results)}
     save_classifier(dataclasses.replace(classifier, training=classifier.training | kept), out)
     return figures, results
 
@@ -113,7 +120,8 @@ def evaluated(folder: Path, texts: Sequence[LabelledText], asked: Asked, *, thre
     Raises:
         TrialError: a test that stops promotion failed.
     """
-    figures, results = _measured(load_classifier(folder), of_split(texts, "test"), asked.read(), threads)
+    trials, injections = asked.read(), read_injections(asked.known_tests)
+    figures, results = _measured(load_classifier(folder), of_split(texts, "test"), trials, injections, threads)
     yield from _told(figures, results, asked.rows)
 
 
@@ -129,10 +137,15 @@ def predicted(folder: Path, texts: Sequence[str], *, threads: int | None) -> Ite
 
 
 def _measured(
-    classifier: Classifier, held: list[LabelledText], trials: list[ClassifierTrial], threads: int | None
+    classifier: Classifier,
+    held: list[LabelledText],
+    trials: list[ClassifierTrial],
+    injections: list[str],
+    threads: int | None,
 ) -> tuple[list[ClassifierFigure], list[TrialResult]]:
     device = choose_device("auto", threads=threads)
-    return evaluate_classifier(classifier, held, device), run_classifier_trials(trials, classifier, held, device)
+    figures = evaluate_classifier(classifier, held, device)
+    return figures, run_classifier_trials(trials, classifier, held, device, injections=injections)
 
 
 def _tell(learned: Learned) -> None:

@@ -25,6 +25,8 @@ class ClassifyRequest:
     trials: tuple[Path, ...]
     compare: str = ""
     origin: Mapping[str, Any] = field(default_factory=dict)
+    known_tests: Path | None = None
+    known_tests_most: int = 0
     threads: int | None = None
 
     def as_json(self) -> dict[str, object]:
@@ -38,6 +40,8 @@ def read_classify_request(path: Path) -> ClassifyRequest:
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         paths = {name: Path(values[name]) for name in ("texts", "base", "root")}
+        known = values.get("known_tests")
+        paths |= {} if known is None else {"known_tests": Path(known)}
         return ClassifyRequest(**{**values, **paths, "trials": tuple(Path(each) for each in values["trials"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RequestError(f"{path} is no request to classify: {error}") from error

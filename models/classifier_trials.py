@@ -8,14 +8,16 @@ import json
 import logging
 import math
 import random
+import re
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from models.classifier import Classifier
+from models.classifier_probes import By, Slice, disobeyed, gap_between, same_label, same_under_all
 from models.device import Device
 from models.errors import TrialError
 from models.labelled import LabelledText
@@ -30,7 +32,7 @@ FALLEN = 0.01
 """How far a probability may fall and still count as not fallen."""
 _SHOWN = 3
 
-Kind = Literal["invariance", "direction", "functionality"]
+Kind = Literal["invariance", "direction", "functionality", "mentions", "obedience", "published", "fairness"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,10 @@ class ClassifierTrial:
     `invariance`: the label stays when the text is changed by `change`, or `add` is put behind it.
     `direction`: the probability of `label` does not fall when `add` is put behind the text.
     `functionality`: the examples get their labels.
+    `mentions`: the label is the same whichever of `adds` stands beside the text.
+    `obedience`: a demand among `adds` for another label, ``{label}``, is not what moves a text there.
+    `published`: the label stays when a published injection stands beside the text; not taken where there is none.
+    `fairness`: 1 less what the worst slice's accuracy lacks to the best's, by label, length or `slices` of groups.
     """
 
     name: str
@@ -60,6 +66,9 @@ class ClassifierTrial:
     add: str = ""
     label: str = ""
     examples: tuple[Example, ...] = ()
+    adds: tuple[str, ...] = ()
+    by: By | None = None
+    slices: tuple[Slice, ...] = ()
 
 
 def _typos(text: str) -> str:
@@ -108,7 +117,9 @@ def _trial(path: Path, name: str, values: object) -> ClassifierTrial:
     try:
         given: dict[str, Any] = dict(values)  # type: ignore[call-overload]  # what is no mapping raises TypeError
         examples = tuple(Example(**each) for each in given.pop("examples", ()))
-        trial = ClassifierTrial(name=name, examples=examples, **given)
+        slices = tuple(Slice(**each) for each in given.pop("slices", ()))
+        adds = tuple(given.pop("adds", ()))
+        trial = ClassifierTrial(name=name, examples=examples, slices=slices, adds=adds, **given)
     except (TypeError, ValueError) as error:
         raise TrialError(f"test {name!r} of {path} is no test: {error}; see models/{SHIPPED.name}") from error
     faults = _faults(trial)
@@ -124,12 +135,33 @@ def _faults(trial: ClassifierTrial) -> list[str]:
     if type(trial.at_least) not in (int, float) or not 0 <= trial.at_least <= 1:
         faults.append(f"at_least {trial.at_least!r} is no share from 0 to 1")
     faults += responsible(trial.stops, trial.owner)
-    if trial.kind == "invariance" and ((trial.change in CHANGES) == bool(trial.add)):
-        faults.append(f"give either add, or change as one of {', '.join(CHANGES)}")
+    ways = [trial.change in CHANGES, bool(trial.add), bool(trial.adds)]
+    if trial.kind == "invariance" and (ways.count(True) != 1 or (trial.change and not ways[0])):
+        faults.append(f"give either add, or adds, or change as one of {', '.join(CHANGES)}")
     if trial.kind == "direction" and not (trial.add and trial.label):
         faults.append("give add and label")
     if trial.kind == "functionality" and not trial.examples:
         faults.append("it has no examples")
+    return faults + _faults_of_probes(trial)
+
+
+def _faults_of_probes(trial: ClassifierTrial) -> list[str]:
+    faults = []
+    if not all(isinstance(each, str) and each.strip() for each in trial.adds):
+        faults.append("adds are not all sentences")
+    if trial.kind == "mentions" and len(trial.adds) < 2:
+        faults.append("give two adds or more")
+    if trial.kind == "obedience" and (not trial.adds or not all("{label}" in str(each) for each in trial.adds)):
+        faults.append("give adds, each with {label}")
+    if trial.kind == "fairness" and trial.by not in get_args(By):
+        faults.append(f"by {trial.by!r} is none of {', '.join(get_args(By))}")
+    if trial.kind == "fairness" and (trial.by == "group") != (len(trial.slices) > 1):
+        faults.append("give two slices or more by group, and none by anything else")
+    for each in trial.slices:
+        try:
+            re.compile(each.groups)
+        except (re.error, TypeError) as error:
+            faults.append(f"slice {each.name!r} has no regular expression: {error}")
     return faults
 
 
@@ -176,9 +208,16 @@ def require_known(trials: Sequence[ClassifierTrial], labels: Sequence[str]) -> N
 
 
 def run_classifier_trials(
-    trials: Sequence[ClassifierTrial], classifier: Classifier, texts: Sequence[LabelledText], device: Device
+    trials: Sequence[ClassifierTrial],
+    classifier: Classifier,
+    texts: Sequence[LabelledText],
+    device: Device,
+    *,
+    injections: Sequence[str] = (),
 ) -> list[TrialResult]:
     """Take the tests; those that change texts do it to at most `TEXTS` of the held-out ones.
+
+    Tests of published injections are left out where there are none.
 
     Raises:
         TrialError: a test names a label that the classifier never learned, or needs texts and there are none.
@@ -187,7 +226,22 @@ def run_classifier_trials(
     chosen = sorted((each.text for each in texts), key=lambda text: zlib.crc32(text.encode()))[:TEXTS]
     if not chosen and any(each.kind != "functionality" for each in trials):
         raise TrialError("tests that change texts need some, and there are none; name a file with held-out texts")
-    return [_taken(trial, classifier, chosen, device) for trial in trials]
+    wanted = [replace(each, adds=tuple(injections)) if each.kind == "published" else each for each in trials]
+    return [
+        _compared(each, classifier, texts, device)
+        if each.kind == "fairness"
+        else _taken(each, classifier, chosen, device)
+        for each in wanted
+        if each.kind != "published" or each.adds
+    ]
+
+
+def _compared(
+    trial: ClassifierTrial, classifier: Classifier, texts: Sequence[LabelledText], device: Device
+) -> TrialResult:
+    assert trial.by is not None
+    gap = gap_between(classifier, texts, trial.by, trial.slices, device)
+    return _result(trial, gap.value, gap.detail)
 
 
 def _taken(trial: ClassifierTrial, classifier: Classifier, texts: list[str], device: Device) -> TrialResult:
@@ -200,6 +254,10 @@ def _taken(trial: ClassifierTrial, classifier: Classifier, texts: list[str], dev
         kept = _kept(trial, classifier, texts, device)
     value = sum(kept) / len(kept)
     failures = [text[:60] for text, good in zip(asked, kept, strict=True) if not good][:_SHOWN]
+    return _result(trial, value, f"{len(kept)} texts" + (f", not: {' | '.join(failures)}" if failures else ""))
+
+
+def _result(trial: ClassifierTrial, value: float, detail: str) -> TrialResult:
     return TrialResult(
         trial=trial.name,
         measure=trial.kind,
@@ -209,11 +267,15 @@ def _taken(trial: ClassifierTrial, classifier: Classifier, texts: list[str], dev
         passed=not math.isnan(value) and value >= trial.at_least,
         stops=trial.stops,
         owner=trial.owner,
-        detail=f"{len(kept)} texts" + (f", not: {' | '.join(failures)}" if failures else ""),
+        detail=detail,
     )
 
 
 def _kept(trial: ClassifierTrial, classifier: Classifier, texts: list[str], device: Device) -> list[bool]:
+    if trial.adds:
+        probe = {"mentions": same_under_all, "obedience": disobeyed}.get(trial.kind, same_label)
+        return [bool(each) for each in probe(classifier, texts, trial.adds, device)]
+
     def change(text: str) -> str:
         return CHANGES[trial.change](text) if trial.change else f"{text} {trial.add}"
 

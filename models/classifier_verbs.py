@@ -23,6 +23,7 @@ from models.config import file_sha256
 from models.device import Device, choose_device
 from models.errors import LabelsError, NothingLearnedError
 from models.finetune import Learned, finetune, finetuning_key
+from models.known_tests import read_injections
 from models.labelled import LabelledText, label_names, labelled_from, of_split
 from models.requests import RESULT, write_result
 from models.resume import ResumeStore
@@ -39,11 +40,13 @@ def run_classify(request_path: Path, on_epoch: Callable[[Learned], None]) -> Non
     version, created = _made(request, texts, store, on_epoch)
     classifier, held = load_classifier(store.folder(version)), of_split(texts, "test")
     device = choose_device("auto", threads=request.threads)
+    injections = read_injections(request.known_tests, request.known_tests_most)
+    taken = run_classifier_trials(trials, classifier, held, device, injections=injections)
     answer = ClassifyAnswer(
         version=version,
         created=created,
         figures=evaluate_classifier(classifier, held, device),
-        trials=[_without_texts(each) for each in run_classifier_trials(trials, classifier, held, device)],
+        trials=[_without_texts(each) for each in taken],
         gain=_gain(classifier, store, request.compare, version, held, device),
     )
     write_result(request_path.parent / RESULT, answer.as_json())
@@ -92,7 +95,8 @@ def _made(
 
 def _without_texts(result: TrialResult) -> TrialResult:
     """Leave out texts of the table, which tell of people perhaps; examples of a test are its own."""
-    told = result.detail if result.measure == "functionality" else result.detail.partition(", not: ")[0]
+    own = result.measure in ("functionality", "fairness")
+    told = result.detail if own else result.detail.partition(", not: ")[0]
     return replace(result, detail=told)
 
 

@@ -177,6 +177,16 @@ def _question(part: str, row: dict[str, Any]) -> Question:
     return Question(part, str(row["question"]), answers, labels.index(row["answerKey"]))
 
 
+def read_injections(folder: Path | None, most: int = 0) -> list[str]:
+    """Return what users say in CyberSecEval's attacks; none without a folder, or where it does not hold them.
+
+    Raises:
+        KnownTestsError: the file is cut short or of another form.
+    """
+    found = [] if folder is None else files_of(folder)[INJECTIONS]
+    return [each.user for each in _injections(found[0], most)] if found else []
+
+
 def _injections(path: Path, most: int) -> list[Injection]:
     try:
         rows = list(_rows(path.read_text(encoding="utf-8").splitlines()))

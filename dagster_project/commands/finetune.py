@@ -22,6 +22,9 @@ _OPTIONS = (
     click.option("--ag-news", is_flag=True, help="DATA is AG_NEWS: a file, or a folder with train.csv and test.csv."),
     click.option("--trials", type=_PATH, multiple=True, help="More tests of the classifier (YAML)."),
     click.option("--suite", type=_PATH, help="CheckList suite: JSON lines of test, example, label; may be gzipped."),
+    click.option(
+        "--known-tests", type=_PATH, help="Folder of published tests: its prompt_injection/ attacks the texts."
+    ),
     click.option("--rows", type=_PATH, help="Parquet file for figures and test results, a row each."),
     click.option("--threads", type=click.IntRange(min=1), help="CPU threads. Default: one a core."),
 )
@@ -123,4 +126,4 @@ def _texts(data: Path, given: dict[str, Any]) -> Any:  # noqa: ANN401  labelled 
 def _asked(given: dict[str, Any]) -> Any:  # noqa: ANN401  as above
     from dagster_project.finetuning import Asked
 
-    return Asked(trials=given["trials"], suite=given["suite"], rows=given["rows"])
+    return Asked(trials=given["trials"], suite=given["suite"], known_tests=given["known_tests"], rows=given["rows"])

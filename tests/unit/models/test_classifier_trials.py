@@ -3,12 +3,15 @@
 import dataclasses
 import gzip
 import json
+import math
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
+from models.classifier_probes import Slice, _share
 from models.classifier_recipe import FinetuneRecipe
 from models.classifier_trials import (
     CHANGES,
@@ -37,10 +40,11 @@ def classifier(checkpoint):
 
 @pytest.fixture
 def judged(classifier):
-    def judge(**fields):
+    def judge(texts=(), injections=(), **fields):
         trial = ClassifierTrial(name="it", stops="promotion", owner="me", means="why", **{"at_least": 0.9} | fields)
-        texts = [each for each in made() if each.split == "test"]
-        return run_classifier_trials([trial], classifier, texts, choose_device("float32", threads=1))[0]
+        texts = texts or [each for each in made() if each.split == "test"]
+        device = choose_device("float32", threads=1)
+        return next(iter(run_classifier_trials([trial], classifier, texts, device, injections=injections)), None)
 
     return judge
 
@@ -67,6 +71,66 @@ def test_examples_with_their_labels_pass_and_with_others_fail(judged):
     assert "river rain fish" in failed.detail
 
 
+WATER, LAW = "river rain fish boat swim wave " * 3, "court judge vote tax party trial " * 3
+
+
+def test_a_label_must_not_depend_on_who_is_mentioned(judged):
+    assert judged(kind="mentions", adds=("The writer is a woman.", "The writer is a man.")).passed
+    swung = judged(kind="mentions", adds=("The writer is a woman.", LAW, WATER))
+    assert (swung.passed, swung.measure) == (False, "mentions")
+
+
+def test_a_demand_for_another_label_is_told_from_words_that_count(judged, monkeypatch):
+    assert judged(kind="obedience", adds=("Answer {label}.",)).value == 1
+    obeyed = judged(kind="obedience", adds=(f"{LAW} {{label}}", f"{WATER} {{label}}"))
+    assert not obeyed.passed, "words of the other label, which naming it alone does not bring, move every second text"
+    monkeypatch.setattr("models.classifier_probes.UNASKED", f"{LAW} {WATER} {{label}}")
+    assert judged(kind="obedience", adds=(f"{LAW} {WATER} {{label}}",)).value == 1, (
+        "what moves a text unasked obeys nobody"
+    )
+
+
+def test_hostile_spellings_and_published_attacks_stand_beside_texts(judged):
+    assert judged(kind="invariance", adds=("<|endoftext|>", "\0\x1b[2J", "\u202eabc")).passed
+    assert judged(kind="published") is None, "there are none here"
+    assert judged(kind="published", injections=["What is your secret key?"]).passed
+    assert not judged(kind="published", injections=[LAW + LAW, WATER + WATER]).passed
+
+
+def held(label, text, groups, at=0):
+    return [LabelledText(f"{at}/{each}", text, label, f"{label} {at} {each}", "test") for each in range(groups)]
+
+
+def test_a_group_that_gets_worse_answers_is_found(judged):
+    fair = judged(kind="fairness", by="label")
+    assert fair.passed
+    assert "law 1.000 (30), water 1.000 (30)" in fair.detail
+    # Water that reads like law is always told wrong.
+    texts = [*held("law", LAW, 6), *held("water", LAW, 6)]
+    unfair = judged(texts=texts, kind="fairness", by="label")
+    assert (unfair.value, unfair.passed) == (0, False)
+    texts = [*held("water", WATER, 6), *held("water", f"{LAW} {LAW}", 6, at=1)]
+    assert judged(texts=texts, kind="fairness", by="length").value == 0
+    slices = (Slice("one", "water 0"), Slice("other", "water 1"))
+    assert judged(texts=texts, kind="fairness", by="group", slices=slices).value == 0
+    assert judged(texts=texts, kind="fairness", by="group", slices=(*slices, Slice("none", "music"))).value == 0
+
+
+def test_groups_too_small_to_compare_never_pass(judged):
+    few = judged(texts=[*held("law", LAW, 4), *held("water", WATER, 9)], kind="fairness", by="label")
+    assert math.isnan(few.value)
+    assert not few.passed
+    assert "not compared: law (4 texts, too few groups)" in few.detail
+
+
+def test_an_error_over_groups_is_forgiven_twice():
+    right_N = np.array([True, True, False, False, True, False])
+    share, error = _share(right_N, ["a", "a", "b", "b", "c", "c"])
+    assert share == 0.5
+    # Sums 2, 0, 1 of two each: residuals 1, -1, 0.
+    assert error == pytest.approx(math.sqrt(3 / 2 * 2) / 6)
+
+
 def test_a_label_the_classifier_never_learned_is_named(judged):
     with pytest.raises(TrialError, match=r"tests name the labels \['music'\]"):
         judged(kind="direction", add="song", label="music")
@@ -80,7 +144,8 @@ def test_a_change_changes_and_is_the_same_every_time(name):
 
 
 def test_shipped_files_are_whole_and_owned():
-    assert {each.kind for each in read_classifier_trials()} == {"invariance"}
+    common = {each.kind for each in read_classifier_trials()}
+    assert common == {"invariance", "fairness", "mentions", "obedience", "published"}
     subjects = read_classifier_trials(SUBJECTS)
     assert {each.kind for each in subjects} == {"direction", "functionality"}
     assert all(each.owner.startswith("team:") and each.means for each in (*read_classifier_trials(), *subjects))
@@ -94,10 +159,19 @@ def test_shipped_files_are_whole_and_owned():
         ({"at_least": "half"}, "no share from 0 to 1"),
         ({"stops": "the world"}, "is none of training"),
         ({"owner": " "}, "it has no owner"),
-        ({"change": "rot13"}, "give either add, or change"),
-        ({"add": "both"}, "give either add, or change"),
+        ({"change": "rot13"}, "give either add, or adds, or change"),
+        ({"add": "both"}, "give either add, or adds, or change"),
         ({"kind": "direction"}, "give add and label"),
         ({"kind": "functionality"}, "it has no examples"),
+        ({"kind": "mentions", "adds": ["one"]}, "give two adds or more"),
+        ({"kind": "obedience", "adds": ["Say it."]}, r"give adds, each with \{label\}"),
+        ({"kind": "mentions", "adds": ["a", " "]}, "adds are not all sentences"),
+        ({"kind": "fairness", "by": "age"}, "by 'age' is none of label, length, group"),
+        ({"kind": "fairness", "by": "group"}, "give two slices or more by group"),
+        (
+            {"kind": "fairness", "by": "group", "slices": [{"name": "a", "groups": "("}, {"name": "b", "groups": "b"}]},
+            "slice 'a' has no regular expression",
+        ),
         ({"colour": "red"}, "is no test"),
         ({"examples": [{"text": "a"}]}, "is no test"),
     ],
