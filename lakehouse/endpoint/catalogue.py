@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
+import pyarrow as pa
 from sqlglot import exp
 
 from lakehouse.endpoint import information
+from lakehouse.endpoint.decimals import Describe, settled
 from lakehouse.endpoint.dialect import Moment, translate
 from lakehouse.endpoint.duck import Duck, Relation, pin_name
 from lakehouse.endpoint.faults import BusyError, DeniedStatementError, RefusedStatementError
@@ -59,6 +61,7 @@ class Catalogue:
     unread: bool = False
     denied: dict[Path, Decision] = field(default_factory=dict)
     past: Callable[[Entry, Moment], Entry] | None = None
+    describe: Describe | None = None
     translations: Translations = field(default_factory=Translations)
 
     def find(self, path: Sequence[str], schema: Sequence[str] = ()) -> Entry:
@@ -100,6 +103,7 @@ class Catalogue:
         """Return DuckDB's tree for a query, and the relations it reads that the catalogue does not hold."""
         shapes: dict[str, Shape | None] = {}
         held: list[Relation] = []
+        types: list[pa.DataType] = []
 
         def resolve(path: Sequence[str], alias: str, moment: Moment | None) -> str:
             entry = self.find(path, schema) if moment is None else self.find_at(path, schema, moment)
@@ -108,10 +112,13 @@ class Catalogue:
             # nobody holds.
             if self.entries.get(folded((entry.path,))) is not entry:
                 held.append(relation)
+            types.extend(relation.schema.types)
             shapes[alias.lower()] = entry.shape or shapes.get(alias.lower())
             return relation.qualified
 
         tree = translate(sql, resolve, lambda tree: check(tree, shapes))
+        if self.describe is not None:
+            tree = settled(tree, types, self.describe)
         return tree, tuple(held)
 
 
@@ -203,7 +210,7 @@ def _large_tables(catalogue: Catalogue) -> list[str]:
 
 def build(duck: Duck, release: Release) -> Catalogue:
     """Pin every table, then add the views, then the metadata tables that describe both."""
-    catalogue = Catalogue(release.number)
+    catalogue = Catalogue(release.number, describe=duck.describe)
     for name, pointer in sorted(release.tables.items()):
         namespace, table = name.rsplit(".", 1)
         schema = f"{SOURCE}.{namespace}"

@@ -322,7 +322,8 @@ def _cast(node: exp.Cast) -> exp.Expr:
         case kind.BOOLEAN:
             return call("dremio_to_boolean", node.this)
         case kind.DECIMAL if not node.to.expressions:
-            return exp.cast(node.this, "DECIMAL(38, 0)")
+            # Not exp.cast, which takes one DECIMAL for another and leaves out the cast.
+            return exp.Cast(this=node.this, to=exp.DataType.build("DECIMAL(38, 0)"))
         case kind.VARCHAR | kind.TEXT | kind.CHAR:
             text = exp.cast(node.this, "VARCHAR") if whole else call("dremio_to_varchar", node.this)
             size = node.to.expressions

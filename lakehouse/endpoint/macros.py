@@ -6,6 +6,12 @@ MACROS = (
        else error('CAST of a very large or small DOUBLE to VARCHAR is not supported; cast it to DECIMAL') end""",
     "create macro dremio_div(a, b) as case when b = 0 then error('divide by zero') else a / b end",
     "create macro dremio_mod(a, b) as case when b = 0 then error('divide by zero') else a % b end",
+    # Of whole numbers; halves are rounded away from zero.
+    """create macro dremio_quotient(a, b) as case when b = 0 then error('divide by zero') else a // b + case
+       when abs(a % b) >= abs(b) - abs(a % b) then sign(a) * sign(b) else 0 end end""",
+    """create macro dremio_fits(a) as case
+       when typeof(a) like 'DECIMAL%' and length(translate(cast(a as varchar), '-.', '')) > 38
+       then error('a sum of DECIMALs has more than 38 digits; cast what is summed to DOUBLE') else a end""",
     """create macro dremio_minus(a, b) as case
        when typeof(a) in ('DATE', 'TIMESTAMP') and typeof(b) in ('DATE', 'TIMESTAMP')
        then error('a difference of dates with - is not supported; use DATEDIFF or TIMESTAMPDIFF')

@@ -55,7 +55,7 @@ def restricted_catalogue(duck: Duck, everything: Catalogue, asker: Asker) -> Cat
     terms = read_terms(_rows(duck, everything, TERMS.name) or ())
     policy = Policy(asker.said.users, terms, asker.today, asker.said.rules)
     maker = _Maker(duck, everything, policy, asker.user, asker.purpose, asker.secret)
-    seen = Catalogue(everything.release, unread=everything.unread)
+    seen = Catalogue(everything.release, unread=everything.unread, describe=duck.describe)
     for path, entry in everything.entries.items():
         if entry.kind == "TABLE":
             maker.add(seen, path, entry)

@@ -17,7 +17,7 @@ select
     f.asked,
     f.size_bytes,
     f.whole_size_bytes,
-    f.size_bytes * 1.0 / f.whole_size_bytes as size_share,
+    cast(f.size_bytes as double) / f.whole_size_bytes as size_share,
     f.bits_per_byte,
     f.whole_bits_per_byte,
     f.difference,

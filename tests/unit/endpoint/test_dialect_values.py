@@ -20,15 +20,18 @@ DAY = "DATE '2024-03-31'"
 
 
 class OneCatalogue:
+    def __init__(self, describe):
+        self.describe = describe
+
     def current(self):
-        return Catalogue(0)
+        return Catalogue(0, describe=self.describe)
 
 
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory):
     config = EndpointConfig(users={"u": "p"}, roots=(str(tmp_path_factory.mktemp("lake")),))
     duck = Duck(config)
-    yield Executor(config, duck, OneCatalogue())
+    yield Executor(config, duck, OneCatalogue(duck.describe))
     duck.close()
 
 
@@ -45,7 +48,7 @@ VALUES = [
     # arithmetic
     ("7/2", 3),
     ("-7/2", -3),
-    ("7/2.0", 3.5),
+    ("7/2.0", Decimal("3.5")),
     ("7.0E0/2", 3.5),
     ("MOD(-7, 3)", -1),
     ("7 % 3", 1),
