@@ -12,6 +12,7 @@ import struct
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -196,6 +197,9 @@ def main() -> None:
                 nursery.close()
                 _live(db, fds)
                 status = 0
+            except BaseException:  # noqa: BLE001 (what ends this process is told here: nothing follows)
+                traceback.print_exc()
+                sys.stderr.flush()
             finally:
                 os._exit(status)
         try:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import duckdb
 import pyarrow as pa
@@ -27,6 +27,7 @@ POLL_SECONDS = 0.05
 PIPE_BYTES = 4 * 1024 * 1024  # a batch; the kernel gives what it is set to give at most
 START_SECONDS = 120.0
 STOP_SECONDS = 2.0
+LONGEST_LINE = 4000
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 # Faults after which an engine is replaced: its memory may be in pieces, or its cage may miss a folder made since.
 SPENT = ("OutOfMemory", "MemoryError", "IOExc", "HTTP", "Fatal", "Internal", "PermissionError", "FileNotFoundError")
@@ -173,6 +174,13 @@ def _fault(header: Mapping[str, Any]) -> Exception:
     return kind(text)
 
 
+def _pass_on(said: IO[bytes]) -> None:
+    """Log what engines write to their standard error, tracebacks mostly, until the last one has ended."""
+    with said:
+        while line := said.readline(LONGEST_LINE):
+            log.error("an SQL engine said: %s", line.decode(errors="replace").rstrip())
+
+
 class Nursery:
     """The process that forks engines. It is started at once and asked later; one that died is started anew."""
 
@@ -192,11 +200,15 @@ class Nursery:
             self._process = subprocess.Popen(  # noqa: S603 (this interpreter, this package)
                 [sys.executable, "-m", "lakehouse.endpoint.engine", str(theirs.fileno()), *self._extensions],
                 stdin=subprocess.DEVNULL,
+                # Not this process's own, which may be a file: engines may write to none, and would lose what they say.
+                stderr=subprocess.PIPE,
                 pass_fds=[theirs.fileno()],
                 env=environment | limits,
                 cwd="/",
                 start_new_session=True,
             )
+        self.heard = threading.Thread(target=_pass_on, args=(self._process.stderr,), name="engines' words", daemon=True)
+        self.heard.start()
         self._ready = False
 
     def fork(self) -> Engine:

@@ -223,3 +223,30 @@ def test_engines_know_nothing_of_this_processs_environment_and_end_with_it(small
     assert ada.values("SELECT 1") == [(1,)]
     names = {line.split("=")[0] for line in Path(f"/proc/{small.engines[0]}/environ").read_text().split("\0") if line}
     assert names <= {"PYTHONPATH", "LC_ALL", "OPENBLAS_NUM_THREADS", "MALLOC_ARENA_MAX", "LC_CTYPE"}
+
+
+SPOKEN = """
+import logging, sys
+from pathlib import Path
+from lakehouse.endpoint.process import EngineDiedError, Nursery
+logging.basicConfig(stream=sys.stderr)
+if __name__ == "__main__":
+    nursery = Nursery(())
+    engine = nursery.fork()
+    engine.begin({"cage": {"roots": [], "port": None, "address_space_bytes": 4 * 1024**3}, "setup": []})
+    try:
+        list(engine.ask({"what": "run"}, idle=lambda: None))  # names nothing to drop, which no endpoint does
+    except EngineDiedError:
+        engine.close()
+        nursery.close()
+        nursery.heard.join(60)
+"""
+
+
+def test_the_last_words_of_an_engine_are_logged_even_where_this_process_writes_to_a_file(tmp_path):
+    """An engine may write to no file, and so could not say what ended it where standard error is one."""
+    with (tmp_path / "log").open("wb") as file:
+        subprocess.run([sys.executable, "-c", SPOKEN], stderr=file, check=True, cwd=PROJECT, timeout=240)
+    said = (tmp_path / "log").read_text(encoding="utf-8")
+    assert "an SQL engine said: Traceback" in said
+    assert "an SQL engine said: KeyError: 'drop'" in said
