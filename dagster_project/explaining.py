@@ -9,6 +9,7 @@ from assets.explain_data import Sources, open_sources
 from dagster_project.code_history import missing_code
 from dagster_project.settings import Settings
 from dagster_project.wiring import lakehouse, versions, workshop
+from lakehouse.archive.levels import printable_json
 from lakehouse.archive.metadata.lineage_crate import write_crate
 from lakehouse.lineage import as_json, as_text
 
@@ -28,4 +29,6 @@ def explained(settings: Settings, target: str, form: Literal["text", "json"], cr
     link = explain(sources(settings), target)
     if crate is not None:
         write_crate(link, crate)
-    return json.dumps(as_json(link), indent=1, ensure_ascii=False) if form == "json" else as_text(link)
+    if form == "text":
+        return as_text(link)
+    return printable_json(json.dumps(as_json(link), indent=1, ensure_ascii=False))

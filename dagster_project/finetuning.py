@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakehouse.archive.levels import printable_json
 from models.classified import evaluate_classifier
 from models.classifier import Classifier
 from models.classifier_recipe import FinetuneRecipe
@@ -130,10 +131,8 @@ def predicted(folder: Path, texts: Sequence[str], *, threads: int | None) -> Ite
     classifier = load_classifier(folder)
     for text, chances_L in zip(texts, classifier.chances(texts, choose_device("auto", threads=threads)), strict=True):
         chances = {label: round(float(each), 6) for label, each in zip(classifier.labels, chances_L, strict=True)}
-        yield json.dumps(
-            {"text": text, "label": classifier.labels[int(chances_L.argmax())], "probabilities": chances},
-            ensure_ascii=False,
-        )
+        told = {"text": text, "label": classifier.labels[int(chances_L.argmax())], "probabilities": chances}
+        yield printable_json(json.dumps(told, ensure_ascii=False))
 
 
 def _measured(

@@ -13,7 +13,7 @@ from dagster_project.settings import PROJECT, Settings
 from lakehouse.archive.findings import Report
 from lakehouse.archive.gate import FairGate
 from lakehouse.archive.landing_apart import land_in_child
-from lakehouse.archive.levels import Level
+from lakehouse.archive.levels import Level, printable_json
 from lakehouse.archive.limited import judge_in_child
 from lakehouse.archive.refusal import refusal
 from lakehouse.archive.reports.html import html
@@ -63,9 +63,9 @@ def written(report: Report, form: Form, *, level: Level = "note", length: Length
     """Return the report in a form; `length` is for text, `root` the folder's path for SARIF."""
     match form:
         case "json":
-            return report.to_json(level) + "\n"
+            return printable_json(report.to_json(level)) + "\n"
         case "sarif":
-            return sarif(report, root, level) + "\n"
+            return printable_json(sarif(report, root, level)) + "\n"
         case "html":
             return html(report, level)
         case "text":

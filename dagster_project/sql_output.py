@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lakehouse.archive.levels import printable
+from lakehouse.archive.levels import printable, printable_json
 from lakehouse.errors import OutputExistsError
 from lakehouse.made_once import NO_LINKS
 from lakehouse.publish.spreadsheet import as_csv
@@ -75,11 +75,15 @@ def as_text(rows: pa.Table, form: Form, *, width: int, spreadsheet: bool = False
     writers: dict[str, Callable[[], str]] = {
         "table": lambda: drawn(rows, width),
         "csv": lambda: _as_csv(rows, spreadsheet=spreadsheet),
-        "json": lambda: json.dumps(_records_of(rows), default=str, ensure_ascii=False, indent=1),
-        "jsonl": lambda: "\n".join(json.dumps(row, default=str, ensure_ascii=False) for row in _records_of(rows)),
+        "json": lambda: _as_json(_records_of(rows), indent=1),
+        "jsonl": lambda: "\n".join(_as_json(row) for row in _records_of(rows)),
     }
     text = writers[form]()
     return text if text.endswith("\n") or not text else f"{text}\n"
+
+
+def _as_json(value: object, indent: int | None = None) -> str:
+    return printable_json(json.dumps(value, default=str, ensure_ascii=False, indent=indent))
 
 
 def _records_of(rows: pa.Table) -> list[dict[str, object]]:

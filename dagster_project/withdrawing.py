@@ -18,6 +18,7 @@ from dagster_project.wiring import lakehouse, shelf, uploads, versions, workshop
 from lakehouse.adapters.object_versions import VersionedBuckets
 from lakehouse.adapters.seaweedfs import PlainDisk, SeaweedDisk, SeaweedPorts
 from lakehouse.adapters.traces import DatabaseTraces, FileTraces
+from lakehouse.archive.levels import printable_json
 from lakehouse.archive.withdraw.archive import Archive
 from lakehouse.archive.withdraw.plan import Followed, PlannedVersion
 from lakehouse.archive.withdraw.receipt import PUBLIC_KEY, Signer, verify
@@ -80,7 +81,7 @@ def verify_receipt(settings: Settings, path: Path, public_key: Path | None) -> s
     if not path.is_file():
         raise ReceiptError(f"{path} is no file; name the receipt's JSON file")
     receipt = verify(path.read_bytes(), public_key or keys(settings) / PUBLIC_KEY)
-    return f"the signature is good\n{json.dumps(receipt, indent=1, sort_keys=True, ensure_ascii=False)}"
+    return f"the signature is good\n{printable_json(json.dumps(receipt, indent=1, sort_keys=True, ensure_ascii=False))}"
 
 
 def archive(settings: Settings) -> Archive:

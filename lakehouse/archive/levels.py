@@ -1,8 +1,11 @@
 """The words a verdict is made of: levels of findings, FAIR principles, priorities and what an indicator can be."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Literal
+
+BEYOND_ASCII = re.compile(r"[^\n -~]")
 
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
@@ -53,6 +56,15 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def printable_json(text: str) -> str:
+    """Return JSON with the same values, in which such characters are escaped; line ends between values stay."""
+    return BEYOND_ASCII.sub(lambda found: _json_letter(found[0]), text)
+
+
+def _json_letter(letter: str) -> str:
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
 def counted(count: int, noun: str) -> str:
