@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from lakehouse.archive import privacy
 from lakehouse.archive.checks import COLUMN, TABLE, Hit, hints, in_rows, named
@@ -19,6 +20,8 @@ def no_rows(table: TableContent, _parameters: Parameters) -> Iterator[Hit]:
 
 
 COLUMNS_NAMED = 100
+# How much of a header a message repeats.
+HEADER_NAMES, HEADER_LETTERS = 50, 200
 
 
 @named(TABLE)
@@ -56,7 +59,11 @@ def _named_or_counted(place: str, names: Sequence[str], near: Mapping[str, str])
 
 
 def _shown(header: tuple[str, ...]) -> str:
-    return ", ".join(privacy.shown_name(name) for name in header[:50])[:200]
+    """Return the first names of a header, whole ones, and how many more there are."""
+    lengths = accumulate(len(name) + len(", ") for name in header[:HEADER_NAMES])
+    names = header[: max(1, sum(length <= HEADER_LETTERS for length in lengths))]
+    said = ", ".join(privacy.shown_name(name)[:HEADER_LETTERS] for name in names) or "no column could be read"
+    return f"{said} and {len(header) - len(names):,} more" if len(header) > len(names) else said
 
 
 @named(TABLE)

@@ -313,3 +313,13 @@ def test_a_misspelt_field_gets_a_suggestion(dataset, judged):
 def test_among_very_many_names_nothing_is_guessed():
     names = [f"column_{n}" for n in range(1_000)]
     assert set(hints(names, [f"colum_{n}" for n in range(1_000)]).values()) == {""}
+
+
+def test_a_wide_header_is_told_by_its_first_whole_names(dataset, judged):
+    (dataset / ROOMS).write_text(",".join(f"column_{n}" for n in range(3_000)) + "\n")
+    message = _finding(judged(dataset), "COLUMN_ABSENT").message
+    assert len(message) < 400
+    told, _, more = message.rpartition(" and ")
+    names = told.partition("in the header: ")[2].split(", ")
+    assert names == [f"column_{n}" for n in range(len(names))]
+    assert more == f"{3_000 - len(names):,} more."

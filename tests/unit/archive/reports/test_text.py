@@ -16,7 +16,7 @@ def test_the_short_form_puts_findings_of_one_kind_together(refused):
     assert text.count("TYPE_WRONG") == 1
     assert "ERROR TYPE_WRONG, 3 places" in text
     assert "tables/rooms/rooms.csv: room, row 1" in text
-    assert text.count("mend: Correct them, or name the code for missing values in missing_codes.") == 1
+    assert text.count("mend: Correct them: dates as 2024-01-31, ") == 1
     assert text.splitlines()[0] == "REFUSED  lessons@1"
 
 
