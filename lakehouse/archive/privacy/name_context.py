@@ -91,16 +91,23 @@ def _odd_or_plain() -> frozenset[str]:
 
 def announced(text: str) -> Iterator[Span]:
     """Yield names that words around them announce: a title, a greeting, a relation, a verb of speech."""
+    # A text in small letters holds none of the others, and is most of what is looked through.
+    if not text.islower():
+        yield from _written_large(text)
+    if any(hint in text for hint in SPOKEN_HINTS):
+        for match in SPOKEN.finditer(text):
+            yield from _leading(text, match.span(1), _odd_or_plain())
+    if ", " in text and " and " in text:
+        yield from _listed(text)
+
+
+def _written_large(text: str) -> Iterator[Span]:
     for match in TITLED.finditer(text):
         yield from _leading(text, match.span(1), _odd())
     for match in ANNOUNCED.finditer(text):
         yield from _leading(text, match.span(1), _odd_or_plain())
     for pattern in SPEAKERS:
         yield from (match.span(1) for match in pattern.finditer(text) if match[1].lower() in _rare())
-    if any(hint in text for hint in SPOKEN_HINTS):
-        for match in SPOKEN.finditer(text):
-            yield from _leading(text, match.span(1), _odd_or_plain())
-    yield from _listed(text)
 
 
 def _leading(text: str, bounds: Span, odd: frozenset[str]) -> Iterator[Span]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.kinds import RULES_FOLDER, word_list
-from lakehouse.archive.privacy.name_context import again, announced, is_nobody, is_thing
+from lakehouse.archive.privacy.name_context import LETTERS, again, announced, is_nobody, is_thing
 
 WEIGHTS_FILE = "name_weights.txt"
 LONGEST_NAME = 60
@@ -157,7 +157,18 @@ def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _may_hold_names(text: str) -> bool:
     """Say whether any word of a text may be a name; most lines of everyday words need no closer look."""
-    return not text.islower() or not _any_rare_name().isdisjoint(TOKEN.findall(text))
+    if not text.islower():
+        return True
+    # Runs of letters are cut out five times as fast as tokens.
+    return not _rare_beginnings().isdisjoint(LETTERS.findall(text)) and not _any_rare_name().isdisjoint(
+        TOKEN.findall(text)
+    )
+
+
+@cache
+def _rare_beginnings() -> frozenset[str]:
+    """The first run of letters of each rare name, which every text with that name holds."""
+    return frozenset(LETTERS.findall(name)[0] for name in _any_rare_name())
 
 
 def _stands_free(text: str, start: int, end: int) -> bool:
