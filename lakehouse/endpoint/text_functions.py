@@ -58,6 +58,34 @@ def _regexp_replace(arguments: Sequence[exp.Expr]) -> exp.Expr:
     return call("regexp_replace", arguments[0], text(regex.text), text(new), text("g"))
 
 
+def _regexp_split(arguments: Sequence[exp.Expr]) -> exp.Expr:
+    """Split everywhere, into a number of parts at most, or at the first place; dremio-oss 25.2, SplitPattern.java."""
+    regex = checked(text_of(arguments[1], "the pattern of REGEXP_SPLIT"))
+    places = text_of(arguments[2], "the third argument of REGEXP_SPLIT")
+    most = number_of(arguments[3], "the last argument of REGEXP_SPLIT", range(1, 10_001))
+    if regex.may_be_empty:
+        raise RefusedStatementError(
+            f"REGEXP_SPLIT at {regex.text!r} is not supported: the pattern may fit no sign at all; use + for *"
+        )
+    if places == "ALL":
+        parts = call("string_split_regex", arguments[0], text(regex.text))
+        return call("list_slice", parts, exp.Literal.number(1), exp.Literal.number(most))
+    if places != "FIRST" or regex.groups > MOST_GROUPS - 2:
+        raise RefusedStatementError(
+            "REGEXP_SPLIT is supported with 'ALL', and with 'FIRST' for patterns of up to 7 groups"
+        )
+    around = text(f"(?s:^(.*?))(?:{regex.text})(?s:(.*)$)")
+    sides = [
+        call("regexp_extract", arguments[0].copy(), around.copy(), exp.Literal.number(group))
+        for group in (1, regex.groups + 2)
+    ]
+    found = exp.If(
+        this=call("regexp_matches", arguments[0].copy(), text(regex.text)), true=exp.Array(expressions=sides)
+    )
+    absent = exp.If(this=exp.Is(this=exp.Paren(this=arguments[0].copy()), expression=exp.Null()), true=exp.Null())
+    return exp.Case(ifs=[absent, found], default=exp.Array(expressions=[arguments[0]]))
+
+
 def _coded(name: str, encodings: Sequence[str], what: str) -> Callable[[Sequence[exp.Expr]], exp.Expr]:
     """Return a builder for a function that is offered for some encodings only."""
 
@@ -112,6 +140,7 @@ TEXTS = {
     "REGEXP_MATCHES": Function(2, 2, _regexp_like),
     "REGEXP_EXTRACT": Function(3, 3, _regexp_extract),
     "REGEXP_REPLACE": Function(3, 3, _regexp_replace),
+    "REGEXP_SPLIT": Function(4, 4, _regexp_split),
     "LEVENSHTEIN": Function(2, 2, lambda a: integer(call("dremio_levenshtein", *a))),
     "NORMALIZE_STRING": Function(2, 2, _coded("nfc_normalize", ["NFC"], "NORMALIZE_STRING")),
     "ASCII": Function(1, 1, lambda a: integer(call("dremio_ascii", *a))),
