@@ -9,7 +9,7 @@ COMPILE  := uv pip compile --quiet --universal --python-version 3.11 --generate-
 MINIO    := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check bench simulate lock docs minio restcatalog spark onnx clean
+.PHONY: help setup demo up down status test check bench simulate race lock docs minio restcatalog spark onnx clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench: testsetup ## Measure, side by side with the named peers
 
 simulate: testsetup ## Play SEEDS seeded histories of faults (10,000)
 	@$(RUN)/python -m tests.simulation $(or $(SEEDS),10000)
+
+race: testsetup ## Race 32 writers of 100 appends each, beside maintenance
+	@$(RUN)/python -m tests.race
 
 lock: ## Resolve the lock files again
 	$(COMPILE) pyproject.toml -o requirements.lock

@@ -298,8 +298,13 @@ class TableUpkeep(Protocol):
     def drop_dead_branches(self, table: str, retention: Retention) -> int:
         """Drop audit branches that nobody has touched for long; return how many."""
 
-    def stage_compaction(self, table: str, branch: str, summary: Mapping[str, str]) -> StagedWrite | None:
+    def stage_compaction(
+        self, table: str, branch: str, summary: Mapping[str, str], lost: StagedWrite | None = None
+    ) -> StagedWrite | None:
         """Write the rows of many small files into few large ones, on a branch; None when that would not be fewer.
+
+        `lost` is what was staged a moment ago, before another writer was faster: its files are taken again where all
+        that they replace is still there.
 
         Raises ChecksumError when the new files do not give the very rows of the old ones.
         """

@@ -50,6 +50,17 @@ def live_paths(io: FileIO, snapshot: Snapshot) -> list[str]:
     return [entry.data_file.file_path for entry in live_entries(io, snapshot)]
 
 
+def change_of(io: FileIO, snapshot: Snapshot) -> Change:
+    """Return what a stored snapshot did to its parent."""
+    own = [one for one in manifests_of(io, snapshot) if one.added_snapshot_id == snapshot.snapshot_id]
+    entries = [entry for one in own for entry in one.fetch_manifest_entry(io, discard_deleted=False)]
+    mine = [entry for entry in entries if entry.snapshot_id == snapshot.snapshot_id]
+    return Change(
+        [entry.data_file for entry in mine if entry.status == ManifestEntryStatus.ADDED],
+        frozenset(entry.data_file.file_path for entry in mine if entry.status == ManifestEntryStatus.DELETED),
+    )
+
+
 def make_snapshot(stored: Table, parent: Snapshot | None, change: Change, summary: Mapping[str, str]) -> Snapshot:
     """Write what a new snapshot needs and return it; no catalog knows of it yet."""
     maker = _Maker(stored, stored.metadata.new_snapshot_id())

@@ -19,7 +19,7 @@ from pyiceberg.schema import Schema, sanitize_column_names
 from pyiceberg.table import Table
 from pyiceberg.typedef import Record
 
-from lakehouse.adapters.iceberg_seal import sha256_of, store
+from lakehouse.adapters.iceberg_seal import data_name, store
 from lakehouse.errors import SchemaError
 
 FIELD_ID = b"PARQUET:field_id"
@@ -108,7 +108,7 @@ def _write(stored: Table, schema: Schema, rows: pa.Table) -> DataFile:
     ) as writer:
         writer.write_table(rows, row_group_size=ROW_GROUP_ROWS)
     body = sink.getvalue()
-    path = stored.location_provider().new_data_location(f"rows-{sha256_of(body)}.parquet")
+    path = stored.location_provider().new_data_location(data_name(body))
     store(stored.io, path, body)
     return _described(stored, schema, path, body.size, writer.writer.metadata)
 

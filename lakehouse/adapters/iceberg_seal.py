@@ -35,6 +35,14 @@ def sha256_of(body: bytes | memoryview | pa.Buffer) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
+def data_name(body: bytes | pa.Buffer) -> str:
+    """Return a name that no file had before, sealed by the hash of the bytes.
+
+    By their hash alone rows that come back would take the name of an old file, which upkeep may be about to delete.
+    """
+    return f"rows-{uuid.uuid4().hex[:12]}-{sha256_of(body)}.parquet"
+
+
 def short_seal(body: bytes) -> str:
     """Return the first 122 bits of the hash, laid out as a UUID of version 8."""
     digest = bytearray(hashlib.sha256(body).digest()[:16])

@@ -16,7 +16,7 @@ from pyiceberg.table.update import RemoveSnapshotsUpdate
 from lakehouse.adapters import iceberg_branches, iceberg_history, iceberg_past
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.iceberg_attempts import ATTEMPTS, pause
-from lakehouse.adapters.iceberg_commit import Change, live_entries, make_snapshot
+from lakehouse.adapters.iceberg_commit import Change, change_of, live_entries, live_paths, make_snapshot
 from lakehouse.adapters.iceberg_files import write_rows
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import ChecksumError, CommitConflictError
@@ -70,16 +70,28 @@ class IcebergUpkeep:
                 dropped += iceberg_branches.drop_branch(self.tables.catalog, stored, name, only=snapshot_id)
         return dropped
 
-    def stage_compaction(self, table: str, branch: str, summary: Mapping[str, str]) -> StagedWrite | None:
+    def stage_compaction(
+        self, table: str, branch: str, summary: Mapping[str, str], lost: StagedWrite | None = None
+    ) -> StagedWrite | None:
         """Write the rows of many small files into few large ones, on a branch; None when that would not be fewer.
+
+        `lost` is what was staged a moment ago, before another writer was faster: its files are taken again where all
+        that they replace is still there, so that the next attempt takes no longer than any writer's.
 
         Raises ChecksumError when the new files do not give the very rows of the old ones.
         """
+        change: Change | None = None
         for attempt in range(ATTEMPTS):
             with self.tables.opened(table) as stored:
-                group, head = _small_group(stored), stored.current_snapshot()
-                change = self._joined(stored, head, group) if group and head is not None else None
-                if head is None or change is None:
+                head = stored.current_snapshot()
+                if head is None:
+                    return None
+                if change is None and lost is not None and (before := stored.snapshot_by_id(lost.snapshot_id)):
+                    change = change_of(stored.io, before)
+                if change is None or not set(change.removed) <= set(live_paths(stored.io, head)):
+                    group = _small_group(stored)
+                    change = self._joined(stored, head, group) if group else None
+                if change is None:
                     return None
                 snapshot = make_snapshot(stored, head, change, summary)
                 if iceberg_branches.add_snapshot(self.tables.catalog, stored, branch, snapshot) is not None:

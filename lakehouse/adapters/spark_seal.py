@@ -15,7 +15,7 @@ from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.metadata import TableMetadataUtil
 from pyiceberg.typedef import Record
 
-from lakehouse.adapters.iceberg_seal import SealedFileIO, metadata_bytes, sha256_of, store
+from lakehouse.adapters.iceberg_seal import SealedFileIO, data_name, metadata_bytes, store
 from lakehouse.errors import ChecksumError
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _sealed(properties: Mapping[str, str], metadata: bytes, path: str, folder: s
     except OSError as error:
         return _Damage(f"{path} was damaged after Spark wrote it ({error}); nothing of it was used, run the step again")
     schema = TableMetadataUtil.parse_raw(metadata.decode()).schema().as_arrow()
-    sealed = f"{folder}/rows-{sha256_of(body)}.parquet"
+    sealed = f"{folder}/{data_name(body)}"
     store(io, sealed, body)
     return Sealed(sealed, body.size, tally_of(rows.select(schema.names).cast(schema)))
 

@@ -1,5 +1,6 @@
 """Upkeep of every published table: what is done in which order, what must stay, and the numbers before and after."""
 
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import pyarrow as pa
 
 from lakehouse.definition import HOUSE, LAYERS
 from lakehouse.errors import BusyError, CommitConflictError, LakehouseError, NoReleaseError
-from lakehouse.ports import Provenance, Retention, Surplus, TableState, TableUpkeep
+from lakehouse.ports import Provenance, Retention, StagedWrite, Surplus, TableState, TableUpkeep
 from lakehouse.tables.gold import DOCUMENTS, MAINTENANCE, MODEL_VERSIONS
 from lakehouse.tables.intents import Intent, IntentLog, Move
 from lakehouse.tables.release import Release
@@ -60,16 +61,22 @@ def maintain(
     recover(house)
     kept = _kept(house, upkeep, now or datetime.now(UTC))
     learned = _learned_from(house, kept)
-    done = []
+    done, busy = [], []
     for table in _tables(house, kept):
         released = bool(kept) and table in kept[0].tables
         retention = _retention(table, kept, upkeep, now or datetime.now(UTC), learned.get(table, frozenset()))
         before = care.state(table)
         branches = care.drop_dead_branches(table, retention)
-        compactions = _compact(house, care, table, provenance) if released else 0
+        try:
+            compactions = _compact(house, care, table, provenance) if released else 0
+        except CommitConflictError as error:
+            compactions = 0
+            busy.append(error)
         expired = care.expire(table, retention)
         files, size = care.remove_orphans(table, _with_newest(house, table, retention))
         done.append(Maintained(table, before, care.state(table), branches, compactions, expired, files, size))
+    if busy:  # said last, so that one table that others write to all the time stops no care of the rest
+        raise busy[0]
     return done
 
 
@@ -206,21 +213,29 @@ def _unless_withdrawn(house: Lakehouse, table: str) -> None:
 
 def _compact_once(house: Lakehouse, care: TableUpkeep, table: str, provenance: Provenance) -> bool:
     summary = {**provenance.summary(), "lakehouse.maintenance": BRANCH}
+    staged: StagedWrite | None = None
     for attempt in range(ATTEMPTS):
-        number = recover(house)
-        require_none_open(house.objects)
-        staged = care.stage_compaction(table, BRANCH, summary)
-        if staged is None:
-            return False
-        _unless_withdrawn(house, table)
-        counts = house.tables.prove_staged(staged)
-        if counts.before != counts.after:
-            house.tables.discard(table, BRANCH)
-            raise CommitConflictError(f"compaction of {table} would leave {counts.after} of {counts.before} rows")
-        # Its own snapshot is its key: it is nothing that anybody would do again under the same name.
-        key = f"{BRANCH}:{table}:{staged.snapshot_id}"
-        intent = Intent(key, (Move(table, BRANCH, staged.snapshot_id, staged.base),), provenance)
-        if IntentLog(house.objects).open(number + 1, intent) and carry_out(house, number + 1, intent):
-            return True
+        # Joining may take long, so other writers are held back only once it is done and somebody was faster.
+        with house.tables.turn() if attempt else contextlib.nullcontext():
+            number = recover(house)
+            require_none_open(house.objects)
+            staged = care.stage_compaction(table, BRANCH, summary, lost=staged)
+            if staged is None:
+                return False
+            if _publish_compaction(house, table, number + 1, staged, provenance):
+                return True
         pause(attempt)
     raise CommitConflictError(f"other writers kept moving {table}; run maintenance again when there are fewer")
+
+
+def _publish_compaction(house: Lakehouse, table: str, number: int, staged: StagedWrite, provenance: Provenance) -> bool:
+    """Make joined files visible by the intent of that number; False when another writer was faster."""
+    _unless_withdrawn(house, table)
+    counts = house.tables.prove_staged(staged)
+    if counts.before != counts.after:
+        house.tables.discard(table, BRANCH)
+        raise CommitConflictError(f"compaction of {table} would leave {counts.after} of {counts.before} rows")
+    # Its own snapshot is its key: it is nothing that anybody would do again under the same name.
+    key = f"{BRANCH}:{table}:{staged.snapshot_id}"
+    intent = Intent(key, (Move(table, BRANCH, staged.snapshot_id, staged.base),), provenance)
+    return IntentLog(house.objects).open(number, intent) and carry_out(house, number, intent) is not None

@@ -8,8 +8,9 @@ import pytest
 
 from lakehouse.adapters import iceberg_commit, iceberg_past
 from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
-from lakehouse.errors import NoTableError
+from lakehouse.errors import CommitConflictError, NoTableError
 from lakehouse.ports import TableWrite
+from lakehouse.tables import maintenance
 from lakehouse.tables.maintenance import Upkeep, maintain, maintenance_rows, survey
 from lakehouse.tables.write_audit_publish import write_audit_publish
 
@@ -125,8 +126,8 @@ def test_a_writer_that_comes_between_loses_nothing(grown, provenance):
     house, table, _, append = grown
 
     class Disturbed(IcebergUpkeep):
-        def stage_compaction(self, name, branch, summary):
-            staged = super().stage_compaction(name, branch, summary)
+        def stage_compaction(self, name, branch, summary, lost=None):
+            staged = super().stage_compaction(name, branch, summary, lost)
             if not late:
                 late.append(append(APPENDS))
             return staged
@@ -135,5 +136,73 @@ def test_a_writer_that_comes_between_loses_nothing(grown, provenance):
     (done,) = maintain(house, Disturbed(house.tables), Upkeep(), provenance)
     assert late
     assert late[0].changed
-    assert done.after.data_files == 1
+    assert done.after.data_files == 2, "the late one is joined the next time"
     assert students(house, table) == everyone(APPENDS + 1)
+
+
+def test_compaction_that_loses_its_race_takes_the_files_again_that_it_has_written(grown, provenance):
+    house, table, _, append = grown
+    joined = []
+
+    class Disturbed(IcebergUpkeep):
+        def stage_compaction(self, name, branch, summary, lost=None):
+            staged = super().stage_compaction(name, branch, summary, lost)
+            if len(late) < 4:
+                late.append(append(APPENDS + len(late)))
+            return staged
+
+        def _joined(self, stored, head, group):
+            joined.append(len(group))
+            return super()._joined(stored, head, group)
+
+    late = []
+    (done,) = maintain(house, Disturbed(house.tables), Upkeep(), provenance)
+    assert joined == [APPENDS], "its rows are read and written once"
+    assert (done.compactions, done.after.data_files) == (1, 1 + len(late))
+    assert students(house, table) == everyone(APPENDS + len(late))
+
+
+def test_a_table_that_others_write_to_all_the_time_stops_no_care_of_the_rest(grown, provenance, monkeypatch):
+    house, table, releases, append = grown
+    monkeypatch.setattr(maintenance, "ATTEMPTS", 3)
+
+    class Overtaken(IcebergUpkeep):
+        def stage_compaction(self, name, branch, summary, lost=None):
+            staged = super().stage_compaction(name, branch, summary, lost)
+            late.append(append(APPENDS + len(late)))
+            return staged
+
+    late = []
+    a_moment_later()
+    later = datetime.now(UTC) + timedelta(days=1)
+    with pytest.raises(CommitConflictError, match="run maintenance again when there are fewer"):
+        maintain(house, Overtaken(house.tables), AT_ONCE, provenance, now=later)
+    assert students(house, table) == everyone(APPENDS + 3)
+    with pytest.raises(NoTableError, match="expired"):
+        house.tables.read(table.name, snapshot_id=releases[0].snapshots[table.name])
+
+
+def test_rows_that_come_back_while_their_old_file_is_deleted_stay(grown, provenance, marks_of):
+    house, table, _, _ = grown
+
+    def replace(student, key):
+        write = TableWrite(table, marks_of(student), "replace")
+        return write_audit_publish(house, [write], key=key, provenance=provenance)
+
+    class Disturbed(IcebergUpkeep):
+        def _spare(self, stored, paths, retention):
+            spare = super()._spare(stored, paths, retention)
+            if not late:
+                late.append(replace("ann", "again"))
+            return spare
+
+    late = []
+    for number, student in enumerate(["ann", *["bob"] * 6]):
+        replace(student, f"r{number}")
+    a_moment_later()
+    later = datetime.now(UTC) + timedelta(days=1)
+    only_the_newest = Upkeep(keep_days=0, keep_releases=1, abandoned_hours=1e-9)
+    (done,) = maintain(house, Disturbed(house.tables), only_the_newest, provenance, now=later)
+    assert done.orphan_files > APPENDS, "the file that held her row before is among them"
+    assert late[0].changed
+    assert students(house, table) == ["ann"]
