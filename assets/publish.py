@@ -54,7 +54,7 @@ def release(
         beside = known_writes(house, workshop, version, results[version], provenance)
         if beside:
             # A release of their own: a folder of published tests that is named later must not judge anybody again.
-            commit(house, beside, key=f"known_tests:{version}:{_told_by(beside)}", provenance=provenance)
+            commit(house, beside, key=_key(version, results[version], beside), provenance=provenance)
     return dg.MaterializeResult(
         metadata={
             "release": published.release_number,
@@ -148,10 +148,11 @@ def known_writes(
     return [*figures, *trial_writes(version, snapshot, later, provenance)]
 
 
-def _told_by(beside: list[TableWrite]) -> str:
-    """Return what figures were measured on and which tests were taken, one name for the same rows."""
+def _key(version: str, result: EvaluateResult, beside: list[TableWrite]) -> str:
+    """Return one name for the same rows: what figures were measured on, and which tests were taken."""
     names = {MODEL_MEASURES.name: "measured_on", MODEL_TESTS.name: "test"}
-    return ",".join(sorted({str(told) for write in beside for told in write.rows[names[write.table.name]].to_pylist()}))
+    told = {str(one) for write in beside for one in write.rows[names[write.table.name]].to_pylist()}
+    return f"known_tests:{version}:{result.evaluation_snapshot}:{','.join(sorted(told))}"
 
 
 def _joined(groups: list[list[TableWrite]]) -> list[TableWrite]:

@@ -45,7 +45,7 @@ def approve(
         if snapshot not in waiting:
             raise ApprovalError(
                 f"{version} waits with a judgement on other held-out documents than those of today; "
-                "run `lakehouse run learn`, then approve"
+                "run `lakehouse run`, then approve"
             )
         workshop.checkpoints.whole(version)
         results = {name: workshop.evaluate(name, corpus) for name in {version, current or version}}

@@ -121,14 +121,21 @@ def as_bytes(rows: pa.Table, form: Form, *, spreadsheet: bool = False) -> bytes:
 
 
 def _give_name(partial: Path, path: Path) -> None:
-    """Name a written file, unless the name is taken; where there are no hard links, take the name before renaming."""
+    """Name a written file, unless the name is taken.
+
+    Where there are no hard links the name is taken first, so that a kill in that moment leaves an empty file.
+    """
     try:
         path.hardlink_to(partial)
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
         path.touch(exist_ok=False)
-        partial.rename(path)
+        try:
+            partial.rename(path)
+        except OSError:
+            path.unlink()
+            raise
 
 
 def save(path: Path, body: bytes) -> None:

@@ -54,11 +54,10 @@ def translated_error(error: EngineError, columns: Collection[str] = ()) -> Lakeh
 
 
 def _nearest(text: str, columns: Collection[str]) -> str:
-    """Return a hint where an unknown column is near to one that may be told; DuckDB has them nearest first."""
+    """Return a hint where the nearest column to an unknown one may be told; DuckDB has it first."""
     found = CANDIDATES.search(text) if UNKNOWN_COLUMN.match(text) else None
-    names = [] if found is None else re.findall(r'"([^"]+)"', found[1])
-    near = next((name for name in names if name.lower() in columns), None)
-    return "" if near is None else f" Did you mean {near}?"
+    near = re.match(r'"([^"]+)"', found[1]) if found else None
+    return f" Did you mean {near[1]}?" if near and near[1].lower() in columns else ""
 
 
 def clean(text: str) -> str:

@@ -10,8 +10,8 @@ from dagster_project.cli import lakehouse
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("compose/*.md")])
-TOPS = ("dagster_project", "lakehouse", "models", "superset")
-CODE = sorted(path for top in TOPS for path in ROOT.glob(f"{top}/**/*.py"))
+TOPS = ("assets", "dagster_project", "lakehouse", "models", "superset")
+CODE = sorted(path for top in TOPS for path in ROOT.glob(f"{top}/**/*") if path.suffix in {".py", ".yaml"})
 PROGRAM = r"(?:\.lakehouse/venv/bin/)?lakehouse"
 # What stands between backquotes, and what starts a line of a block, with the lines it goes on in.
 QUOTED = re.compile(rf"`{PROGRAM} ([^`]+)`")
