@@ -10,7 +10,8 @@ from lakehouse.archive.privacy.kinds import word_list
 Span = tuple[int, int]
 
 LETTERS = re.compile(r"[^\W\d_]+")
-CAPITALISED = r"[A-ZÀ-ÖØ-ÞĀ-Ž][^\W\d_]*(?:['\u2019-][^\W\d_]+)*"
+# Few parts, so that a chain of them without an end is not read to its end from each of its parts.
+CAPITALISED = r"[A-ZÀ-ÖØ-ÞĀ-Ž][^\W\d_]*(?:['\u2019-][^\W\d_]+){0,3}"
 WORDS = rf"({CAPITALISED}\.?(?: (?:(?:de|del|van|von|der|den|di|da|la|le|bin|al|ter) )?{CAPITALISED}\.?){{0,2}})"
 RELATION = (
     "son|daughter|kid|child|brother|sister|mother|father|mum|mom|dad|wife|husband|friend|teacher|tutor|pupil|student"
