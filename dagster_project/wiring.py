@@ -34,7 +34,7 @@ from lakehouse.tables.expectations.book import Expectations, read_expectations
 from lakehouse.tables.maintenance import Upkeep
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse
-from models.config import DEMO, TINY
+from models.config import CHARACTERS, DEMO, TINY
 from models.trials import SHIPPED
 
 
@@ -150,7 +150,7 @@ def shelf(settings: Settings) -> Shelf:
 
 def workshop(settings: Settings) -> Workshop:
     """Return where models are made."""
-    recipe = {"demo": DEMO, "tiny": TINY}[settings.model_recipe]
+    recipe = {"demo": DEMO, "characters": CHARACTERS, "tiny": TINY}[settings.model_recipe]
     trials = Path(settings.model_trials).resolve() if settings.model_trials else SHIPPED
     known = (
         KnownTestsFolder(Path(settings.known_tests).resolve(), settings.known_tests_most)

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -17,7 +18,12 @@ LIBRARY_VERSION = "2"
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Every hyper-parameter of a training run; sizes in tokens unless the name says otherwise."""
+    """Every hyper-parameter of a training run; sizes in tokens unless the name says otherwise.
+
+    With `counted_order`, the model learns from chances counted over n-grams of up to that many tokens instead of from
+    the text's own next token (`models.counted`). That many `backward_heads` of the first layer start by looking one,
+    two, three, ... positions back (`models.looking_back`). At 0 both are off.
+    """
 
     vocabulary_size: int
     context: int
@@ -33,6 +39,8 @@ class Recipe:
     cooldown_share: float
     weight_decay: float
     momentum: float = 0.95
+    counted_order: int = 0
+    backward_heads: int = 0
     dropout: float = 0.0
     clip_norm: float = 1.0
     seed: int = 0
@@ -91,12 +99,17 @@ def _faults_of_shape(recipe: Recipe) -> list[str]:
         faults.append(f"context={recipe.context} is below 4")
     if recipe.cooldown_share > 1 or recipe.dropout >= 1 or recipe.momentum >= 1:
         faults.append("cooldown_share is at most 1, dropout and momentum are below 1")
+    if recipe.backward_heads > recipe.heads:
+        faults.append(f"backward_heads={recipe.backward_heads} is above heads={recipe.heads}")
+    if recipe.counted_order == 1 or recipe.vocabulary_size**recipe.counted_order >= 2**63:
+        most = int(63 / math.log2(recipe.vocabulary_size) - 1e-9)
+        faults.append(f"counted_order={recipe.counted_order} is not 0, nor from 2 to {most} for this vocabulary")
     if recipe.precision not in ("auto", "float32", "bfloat16"):
         faults.append(f"precision={recipe.precision!r} is not auto, float32 or bfloat16")
     return faults
 
 
-_MAY_BE_ZERO = frozenset({"seed", "warmup_steps"})
+_MAY_BE_ZERO = frozenset({"seed", "warmup_steps", "counted_order", "backward_heads"})
 
 
 def recipe_from_json(text: str) -> Recipe:
@@ -135,6 +148,26 @@ DEMO = Recipe(
     warmup_steps=20,
     cooldown_share=0.6,
     weight_decay=0.05,
+)
+
+# Bytes as tokens: characters of plain English. A few seconds on one core; docs/model-notes.md says how it was chosen.
+CHARACTERS = Recipe(
+    vocabulary_size=257,
+    context=64,
+    layers=1,
+    heads=4,
+    width=128,
+    mlp_width=256,
+    batch=16,
+    steps=70,
+    matrix_learning_rate=0.03,
+    embedding_learning_rate=0.015,
+    warmup_steps=3,
+    cooldown_share=0.7,
+    weight_decay=0.05,
+    momentum=0.85,
+    counted_order=5,
+    backward_heads=4,
 )
 
 # A few seconds on one core; for tests and for trying the wiring, not for a useful model.

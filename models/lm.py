@@ -13,9 +13,15 @@ from torch.nn import functional
 from models.config import Recipe
 from models.cpu_ops import RmsNorm, rotate
 from models.head_loss import HeadLoss
+from models.looking_back import SHARPNESS, look_back, share_a_channel
 
 ROPE_THETA = 10_000.0
 NORM_EPSILON = 1e-6
+
+
+def rotation_rates(head_width: int) -> Tensor:
+    """Radians a position by which each pair of channels is turned."""
+    return ROPE_THETA ** -(torch.arange(0, head_width, 2, dtype=torch.float32) / head_width)
 
 
 class Rotation(nn.Module):
@@ -26,8 +32,8 @@ class Rotation(nn.Module):
 
     def __init__(self, head_width: int, context: int) -> None:
         super().__init__()
-        rate_D = ROPE_THETA ** -(torch.arange(0, head_width, 2, dtype=torch.float32) / head_width)
-        angle_TD = torch.outer(torch.arange(context, dtype=torch.float32), rate_D).repeat(1, 2)
+        positions_T = torch.arange(context, dtype=torch.float32)
+        angle_TD = torch.outer(positions_T, rotation_rates(head_width)).repeat(1, 2)
         self.register_buffer("cosine_TD", angle_TD.cos(), persistent=False)
         self.register_buffer("sine_TD", angle_TD.sin(), persistent=False)
 
@@ -166,6 +172,21 @@ class LanguageModel(nn.Module):
             elif weight.ndim == 2:
                 bound = math.sqrt(3.0 / weight.shape[1])
                 nn.init.uniform_(weight, -bound, bound, generator=generator)
+        if self.recipe.backward_heads:
+            self._look_back()
+
+    def _look_back(self) -> None:
+        """Turn the first layer's first heads towards the tokens just before."""
+        layer = self.model.layers[0]
+        assert isinstance(layer, Layer)
+        first = layer.self_attn
+        share_a_channel(self.model.embed_tokens.weight)
+        for gain in (first.q_norm.weight, first.k_norm.weight):
+            nn.init.constant_(gain, SHARPNESS)
+        rate_F = rotation_rates(self.recipe.head_width)
+        for head in range(self.recipe.backward_heads):
+            rows = slice(head * self.recipe.head_width, (head + 1) * self.recipe.head_width)
+            look_back(first.q_proj.weight[rows], first.k_proj.weight[rows], rate_F, distance=head + 1)
 
     def forward(self, tokens_BT: Tensor, pasts: list[Past] | None = None) -> Tensor:
         """Logits BTV in float32 for the token after each position; `pasts` holds one Past a layer."""
@@ -183,13 +204,23 @@ class LanguageModel(nn.Module):
         normed_BTC: Tensor = self.model.norm(x_BTC)
         return normed_BTC
 
-    def loss(self, inputs_BT: Tensor, targets_BT: Tensor, noise: torch.Generator | None = None) -> Tensor:
-        """Mean negative log likelihood of the targets, in nats per token; with noise, under dropout."""
+    def loss(
+        self,
+        inputs_BT: Tensor,
+        targets_BT: Tensor,
+        noise: torch.Generator | None = None,
+        chances_NV: Tensor | None = None,
+    ) -> Tensor:
+        """Mean negative log likelihood of the targets, in nats per token; with noise, under dropout.
+
+        With chances of all tokens after each position, the cross-entropy against these instead.
+        """
         last_NC = self._last(inputs_BT, None, noise).flatten(0, 1)
         if inputs_BT.is_cuda or torch.is_autocast_enabled("cpu"):
-            return functional.cross_entropy(self.lm_head(last_NC).float(), targets_BT.flatten())
+            wanted = targets_BT.flatten() if chances_NV is None else chances_NV
+            return functional.cross_entropy(self.lm_head(last_NC).float(), wanted)
         loss: Tensor = HeadLoss.apply(  # type: ignore[no-untyped-call]  # torch leaves it unannotated
-            last_NC, self.lm_head.weight, targets_BT.flatten()
+            last_NC, self.lm_head.weight, targets_BT.flatten(), chances_NV
         )
         return loss
 

@@ -44,9 +44,17 @@ def needed_bytes(recipe: Recipe, device: Device, *, tokens: int) -> int:
     kept = recipe.tokens_per_step * recipe.layers * (17 * width + 5 * wide)
     if on_cpu:
         head = workers * (_HEAD_ROWS * recipe.vocabulary_size + recipe.tokens_per_step * width)
-        return PROCESS + FLOAT * (held + kept + head) + 2 * WIDE * tokens
+        return PROCESS + FLOAT * (held + kept + head) + 2 * WIDE * tokens + _counting_bytes(recipe, tokens)
     head = 3 * recipe.tokens_per_step * recipe.vocabulary_size
     return FLOAT * (held + head) + (FLOAT * kept) // (2 if device.dtype is torch.bfloat16 else 1)
+
+
+def _counting_bytes(recipe: Recipe, tokens: int) -> int:
+    """N-grams of every order, each with a key and a count, what sorting the longest takes, and chances of a batch."""
+    if not recipe.counted_order:
+        return 0
+    tables = tokens * ((WIDE + FLOAT) * recipe.counted_order + 6 * WIDE)
+    return tables + 3 * FLOAT * recipe.tokens_per_step * recipe.vocabulary_size
 
 
 def free_bytes(device: Device) -> int:

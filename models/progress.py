@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands; bits per byte on the step's batch and, now and then, on validation documents."""
+    """Where a run stands; bits per byte on the step's batch and, now and then, on validation documents.
+
+    Of a recipe that learns from counted chances, the batch's are the cross-entropy against those.
+    """
 
     step: int
     steps: int

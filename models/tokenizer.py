@@ -4,12 +4,16 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
 from models.errors import CheckpointError, NoDocumentsError
 
 END_OF_TEXT = "<|endoftext|>"
+BYTES = 256
+"""Tokens before the first merge: with these and the end of text, characters of ASCII are tokens of their own."""
 FILE_NAME = "tokenizer.json"
 
 # Like GPT-2's, but digits come alone (numbers differ everywhere) and runs of spaces keep one for the next word.
@@ -27,6 +31,7 @@ class Tokenizer:
         self.end_of_text: int = end
         self.size: int = inner.get_vocab_size(with_added_tokens=True)
         self._bytes = [self._token_bytes(token_id) for token_id in range(self.size)]
+        self._by_byte = self._token_of_each_byte() if self.size == BYTES + 1 else None
 
     def _token_bytes(self, token_id: int) -> bytes:
         if token_id == self.end_of_text:
@@ -41,7 +46,16 @@ class Tokenizer:
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of many texts."""
+        if self._by_byte is not None:
+            return [self._by_byte[np.frombuffer(text.encode(), np.uint8)].tolist() for text in texts]
         return [encoding.ids for encoding in self._inner.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    def _token_of_each_byte(self) -> npt.NDArray[np.int64]:
+        tokens = np.zeros(BYTES, np.int64)
+        for token_id, spelling in enumerate(self._bytes):
+            if spelling:
+                tokens[spelling[0]] = token_id
+        return tokens
 
     def decode_bytes(self, tokens: Iterable[int]) -> bytes:
         """The exact bytes behind the tokens; the end of text has none."""
@@ -103,7 +117,8 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary_size: int) -> Tokenizer:
         show_progress=False,
         special_tokens=[],
     )
-    inner.train_from_iterator(texts, trainer)
+    # Without room for a merge there is nothing to learn, and a million characters would take a second to read.
+    inner.train_from_iterator(texts if vocabulary_size > BYTES + 1 else [], trainer)
     inner.add_special_tokens([END_OF_TEXT])
     inner.encode_special_tokens = True  # the mark inside a document is text, or anyone could end a document
     return Tokenizer(inner)

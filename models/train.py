@@ -11,6 +11,7 @@ import torch
 from models.batches import Batch, Packed, Tokens, batches, fixed_windows, pack
 from models.checkpoint import Trained
 from models.config import Recipe
+from models.counted import Counted
 from models.device import Device, choose_device
 from models.documents import Document, of_split
 from models.errors import NaNLossError
@@ -89,6 +90,7 @@ class _Loop:
     def __init__(self, run: Run, packed: Packed, validation: Packed, on_progress: Callable[[Progress], None]) -> None:
         self._work, self._on_progress = run, on_progress
         self._model, self._recipe, self._device = run.model, run.recipe, run.device
+        self._counted = _counted(packed, run.recipe)
         self._full_rates = [[group["initial_lr"] for group in each.param_groups] for each in run.optimizers]
         self._held = fixed_windows(validation, context=run.recipe.context, count=run.recipe.validation_windows)
         self._bits_per_byte = 1.0 / (math.log(2) * packed.bytes_per_token)
@@ -96,7 +98,7 @@ class _Loop:
 
     def run(self, before: Before[Progress], *, started: float) -> list[Progress]:
         """The steps after `before`; the whole run's curve has the first, every recorded and the last step."""
-        with Workers(self._device, seed=self._recipe.seed) as workers:
+        with Workers(self._device, seed=self._recipe.seed, counted=self._counted) as workers:
             if before.noise:
                 workers.set_noise(before.noise)
             return self._run(before, workers, started)
@@ -162,6 +164,14 @@ class _Loop:
             value = mean_loss(self._model, self._held, device=self._device, batch=self._recipe.batch)
             self._model.train()
         return value * self._held_bits_per_byte
+
+
+def _counted(packed: Packed, recipe: Recipe) -> Counted | None:
+    if not recipe.counted_order:
+        return None
+    counted = Counted.count(packed, order=recipe.counted_order, vocabulary_size=recipe.vocabulary_size)
+    log.info("counted order=%d numbers=%d", recipe.counted_order, counted.number_count)
+    return counted
 
 
 class _Clock:

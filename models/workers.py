@@ -11,6 +11,7 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
+from models.counted import Counted
 from models.device import Device
 from models.lm import LanguageModel
 
@@ -21,8 +22,9 @@ _PRODUCTS, _SIDE_CPU, _SIDE_CUDA = 10, 512, 8192
 class Workers:
     """A few threads of one core each; the sum of their gradients has a fixed order, so runs can be repeated."""
 
-    def __init__(self, device: Device, *, seed: int) -> None:
-        self._device = device
+    def __init__(self, device: Device, *, seed: int, counted: Counted | None = None) -> None:
+        """Prepare the threads; with `counted` chances, they learn from these instead of the text's own next token."""
+        self._device, self._counted = device, counted
         self._count = device.threads if device.torch_device.type == "cpu" else 1
         self._noise = [torch.Generator(device.torch_device).manual_seed(seed + at) for at in range(self._count)]
         self._pool = ThreadPoolExecutor(self._count, thread_name_prefix="worker", initializer=_take_one_core)
@@ -76,7 +78,7 @@ class Workers:
 
         def one(share: tuple[Tensor, Tensor, torch.Generator]) -> tuple[float, tuple[Tensor, ...]]:
             with self._device.arithmetic():
-                loss = model.loss(*share) * (len(share[0]) / len(inputs_BT))
+                loss = model.loss(*share, self._chances(*share[:2])) * (len(share[0]) / len(inputs_BT))
             return loss.item(), torch.autograd.grad(loss, weights)
 
         done = list(self._pool.map(one, shares))
@@ -85,6 +87,12 @@ class Workers:
             for part in parts[1:]:
                 weight.grad += part
         return sum(loss for loss, _ in done)
+
+    def _chances(self, inputs_BT: Tensor, targets_BT: Tensor) -> Tensor | None:
+        if self._counted is None:
+            return None
+        chances_NV = self._counted.chances(inputs_BT.cpu().numpy(), targets_BT.cpu().numpy())
+        return torch.from_numpy(chances_NV).to(self._device.torch_device)
 
 
 def _take_one_core() -> None:

@@ -172,6 +172,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PYTHON",
         help="an interpreter that has scikit-learn, whose TF-IDF with logistic regression is then the peer",
     )
+    group.addoption(
+        "--nanogpt",
+        type=Path,
+        default=None,
+        metavar="FOLDER",
+        help="a checkout of github.com/karpathy/nanoGPT, whose CPU configuration is then trained as a peer",
+    )
 
 
 BENCH = pytest.StashKey[Bench]()

@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from models.config import DEMO, TINY, recipe_from_json, training_key
+from models.config import CHARACTERS, DEMO, TINY, recipe_from_json, training_key
 from models.errors import RecipeError
 
 
-@pytest.mark.parametrize("recipe", [DEMO, TINY])
+@pytest.mark.parametrize("recipe", [DEMO, CHARACTERS, TINY])
 def test_a_recipe_comes_back_from_its_json(recipe):
     assert recipe_from_json(recipe.canonical_json()) == recipe
 
@@ -33,6 +33,9 @@ def test_unknown_and_missing_fields_are_refused():
         ({"vocabulary_size": 200}, "below 257"),
         ({"precision": "float8"}, "float8"),
         ({"dropout": 1.0}, "below 1"),
+        ({"backward_heads": 3}, "above heads=2"),
+        ({"counted_order": 1}, "from 2 to 7"),
+        ({"counted_order": 8}, "from 2 to 7"),
         ({"steps": 0, "layers": 0}, "layers=0.*steps=0"),
     ],
 )

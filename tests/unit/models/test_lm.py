@@ -1,5 +1,6 @@
 """Promises of the language model and its optimizer."""
 
+import dataclasses
 import math
 import warnings
 
@@ -11,7 +12,7 @@ from torch.nn import functional
 from models.checkpoint import load
 from models.config import TINY
 from models.head_loss import HeadLoss
-from models.lm import LanguageModel, Past
+from models.lm import LanguageModel, Past, Rotation
 from models.optimizer import optimizers, orthogonalised, schedule
 
 TOKENS = torch.randint(0, TINY.vocabulary_size, (4, 33), generator=torch.Generator().manual_seed(0))
@@ -55,6 +56,53 @@ def test_the_loss_in_parts_equals_the_plain_loss_and_so_do_its_gradients():
         torch.autograd.grad(2 * ours, (x, weight)), torch.autograd.grad(2 * plain, (x, weight)), strict=True
     ):
         torch.testing.assert_close(one, other)
+
+
+def test_the_loss_against_chances_equals_the_plain_one_and_so_do_its_gradients():
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(600, 16, generator=generator, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(300, 16, generator=generator, dtype=torch.float64, requires_grad=True)
+    targets = torch.randint(0, 300, (600,), generator=generator)
+    chances = torch.rand(600, 300, generator=generator, dtype=torch.float64).softmax(dim=1)
+    ours = HeadLoss.apply(x, weight, targets, chances)
+    plain = functional.cross_entropy(x @ weight.t(), chances)
+    torch.testing.assert_close(ours, plain)
+    for one, other in zip(
+        torch.autograd.grad(2 * ours, (x, weight)), torch.autograd.grad(2 * plain, (x, weight)), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+    certain = functional.one_hot(targets, 300).double()
+    torch.testing.assert_close(HeadLoss.apply(x, weight, targets, certain), HeadLoss.apply(x, weight, targets))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_backward_heads_start_by_looking_one_two_and_three_back(seed):
+    recipe = dataclasses.replace(TINY, width=128, heads=4, backward_heads=3, seed=seed)
+    model, length = LanguageModel(recipe), TOKENS.shape[1]
+    attention = model.model.layers[0].self_attn
+    shape = (len(TOKENS), length, recipe.heads, recipe.head_width)
+    with torch.no_grad():
+        x = model.model.layers[0].input_layernorm(model.model.embed_tokens(TOKENS))
+        turn = Rotation(recipe.head_width, length)
+        query = turn(attention.q_norm(attention.q_proj(x).view(shape)).transpose(1, 2), 0)
+        key = turn(attention.k_norm(attention.k_proj(x).view(shape)).transpose(1, 2), 0)
+        seen = (query @ key.mT / recipe.head_width**0.5 + torch.full((length, length), -math.inf).triu(1)).softmax(-1)
+    for head, back in enumerate((1, 2, 3)):
+        on_it = seen[:, head].diagonal(-back, dim1=1, dim2=2)
+        most = seen[:, head, back:].max(dim=-1).values
+        assert (on_it == most).double().mean() > 0.95
+    content = seen[:, 3].diagonal(-1, dim1=1, dim2=2)
+    assert content.mean() < 0.3
+
+
+def test_backward_heads_see_no_later_position():
+    model = LanguageModel(dataclasses.replace(TINY, backward_heads=2))
+    torch.nn.init.normal_(model.lm_head.weight)
+    torch.nn.init.normal_(model.model.layers[0].self_attn.o_proj.weight)
+    later = TOKENS[:, :-1].clone()
+    later[:, 20:] = 7
+    with torch.no_grad():
+        assert torch.equal(model(TOKENS[:, :-1])[:, :20], model(later)[:, :20])
 
 
 def test_writing_on_token_by_token_gives_the_same_logits(checkpoint):

@@ -26,6 +26,17 @@ def test_odd_texts_come_back(text):
     assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.text())
+def test_without_room_for_merges_every_byte_is_a_token(text):
+    plain = train_tokenizer(["the school"], vocabulary_size=257)
+    tokens = plain.encode(text)
+    assert plain.size == 257
+    assert len(tokens) == len(text.encode())
+    assert plain.decode_bytes(tokens) == text.encode()
+    assert tokens == plain._inner.encode(text, add_special_tokens=False).ids
+
+
 def test_a_text_cannot_end_its_document():
     assert TOKENIZER.end_of_text not in TOKENIZER.encode(f"before {END_OF_TEXT} after")
 
