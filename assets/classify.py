@@ -1,7 +1,7 @@
 """Makes classifiers of texts from a published table: fine-tuned, tested, judged, and in use when they are better."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,14 @@ from assets.learning import Permission, labelled_rows
 from assets.model_card import CARD, replace_text
 from assets.publish import release
 from assets.store import silver_tables
+from assets.withdrawn import require_not_withdrawn
 from assets.workshop import Workshop
 from lakehouse.archive.shelf import Shelf
-from lakehouse.errors import UnfitModelError
+from lakehouse.errors import BusyError, UnfitModelError
 from lakehouse.ports import DatasetVersions, Provenance
 from lakehouse.tables.stages import released_stages
 from lakehouse.tables.withdrawals import require_none_open
-from lakehouse.tables.write_audit_publish import Lakehouse
+from lakehouse.tables.write_audit_publish import Lakehouse, recover
 from models.child import HERE, perform
 from models.classifier_requests import AccuracyGain, ClassifyAnswer, ClassifyRequest, classify_answer
 from models.classifiers import SHIPPED, Declared, classifier_named, read_classifiers
@@ -35,9 +36,10 @@ from models.trials import read_entries
 
 @dataclass(frozen=True, slots=True)
 class Learnable:
-    """Labelled texts of one snapshot in a file for the child process, and where they come from."""
+    """Labelled texts of one snapshot, the folder where a child process finds them, and where they come from."""
 
-    file: Path
+    texts: Sequence[LabelledText]
+    folder: Path
     origin: dict[str, Any]
 
 
@@ -117,21 +119,25 @@ def texts_of(
         LabelsError: rows cannot be used, or there is nothing to learn or to measure.
         PurposeError: the table may not be learned from.
         NoReleaseError: the table is not published.
+        BusyError: another release of the table came meanwhile; read it again.
     """
+    recover(house)
+    before = current_release(house)
     definition, rows, stored = labelled_rows(house, shelf, versions, permission, declared.dataset, declared.table)
     texts = labelled_from(rows, text=declared.text, label=declared.label, group=declared.group, split=declared.split)
     label_names(texts)
-    file = workshop.root / "work" / "classify" / declared.name / f"texts-{snapshot(texts)[:16]}.parquet"
-    _write(file, texts)
+    pin = current_release(house).pin(definition.name)
+    if before.tables.get(definition.name) != pin:
+        raise BusyError(f"{definition.name} was published anew while it was read; run this again")
     used = set(rows["dataset_version"].to_pylist())
     commits = {f"{one.dataset}@{one.version}": one.commit for one in stored.versions if one.version in used}
     origin = {
         "table": definition.name,
-        "table_snapshot": str(current_release(house).pin(definition.name).snapshot_id),
+        "table_snapshot": str(pin.snapshot_id),
         "dataset_commits": commits,
         "licence": stored.description.licence or "",
     }
-    return Learnable(file, origin)
+    return Learnable(texts, workshop.root / "work" / "classify" / declared.name, origin)
 
 
 def classify(
@@ -153,6 +159,7 @@ def classify(
     current = current_classifier(house, declared.name)
     answer = _answered(house, workshop, declared, learnable, current, provenance, log)
     with workshop.publishing():
+        _ask_again(house, workshop, learnable, answer, created=answer.created)
         if (now := current_classifier(house, declared.name)) != current:  # another run was judged meanwhile
             current, answer = now, _answered(house, workshop, declared, learnable, now, provenance, log)
         require_fit(answer)
@@ -198,9 +205,29 @@ def _answered(
 ) -> ClassifyAnswer:
     """Ask the child process; the base is the current language model, or the newest where none is current."""
     base = current_model(house) or newest_version(workshop)
+    with workshop.alone(), _written(learnable) as file:
+        require_none_open(house.objects)  # asked again: a withdrawal may have held the lock until now
+        request = _request(workshop, declared, learnable, file, base, current, provenance)
+        values = perform(
+            "classify", request.as_json(), learnable.folder, HERE, on_line=lambda line: log(_progress(line))
+        )
+        answer = classify_answer(values)
+        _ask_again(house, workshop, learnable, answer, created=answer.created)
+    return answer
+
+
+def _request(
+    workshop: Workshop,
+    declared: Declared,
+    learnable: Learnable,
+    file: Path,
+    base: str,
+    current: str | None,
+    provenance: Provenance,
+) -> ClassifyRequest:
     learned = {**workshop.learned_from(base), **learnable.origin["dataset_commits"]}
-    request = ClassifyRequest(
-        texts=learnable.file,
+    return ClassifyRequest(
+        texts=file,
         base=workshop.checkpoints.folder(base),
         root=workshop.classifiers.root,
         name=declared.name,
@@ -217,12 +244,20 @@ def _answered(
             "run_id": provenance.run_id,
         },
     )
-    with workshop.alone():
-        require_none_open(house.objects)  # asked again: a withdrawal may have held the lock until now
-        values = perform(
-            "classify", request.as_json(), learnable.file.parent, HERE, on_line=lambda line: log(_progress(line))
+
+
+def _ask_again(
+    house: Lakehouse, workshop: Workshop, learnable: Learnable, answer: ClassifyAnswer, *, created: bool
+) -> None:
+    """Raise BusyError when the table, or what was read of it, is not what it was; what a person withdrew goes."""
+    base = workshop.classifiers.training(answer.version)["base_version"]
+    commits = learnable.origin["dataset_commits"]
+    require_not_withdrawn(house, workshop, answer.version, commits, created=created, base=base)
+    pin = current_release(house).tables.get(learnable.origin["table"])
+    if pin is None or str(pin.snapshot_id) != learnable.origin["table_snapshot"]:
+        raise BusyError(
+            f"{learnable.origin['table']} was published anew while {answer.version} learned from it; run this again"
         )
-    return classify_answer(values)
 
 
 def vars_of(declared: Declared) -> dict[str, Any]:
@@ -237,14 +272,17 @@ def _progress(line: dict[str, Any]) -> str:
     )
 
 
-def _write(file: Path, texts: Sequence[LabelledText]) -> None:
-    """Write texts once per content; another run may read the file meanwhile."""
-    if not file.is_file():
-        rows = pa.table({name: [getattr(each, name) for each in texts] for name in ("text", "label", "group", "split")})
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}.part")
-        pq.write_table(rows, partial)
-        partial.replace(file)
+@contextmanager
+def _written(learnable: Learnable) -> Iterator[Path]:
+    """Write texts for the child process, and delete them: they may be about people, and can be read again."""
+    rows = {name: [getattr(each, name) for each in learnable.texts] for name in ("text", "label", "group", "split")}
+    file = learnable.folder / f"texts-{snapshot(learnable.texts)[:16]}.parquet"
+    learnable.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        pq.write_table(pa.table(rows), file)
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def _card(done: Classified, workshop: Workshop, declared: Declared) -> str:

@@ -10,6 +10,7 @@ from assets.house import Origin, failures, read_released
 from assets.learning import Permission, require_learnable
 from assets.model_card import write_card
 from assets.store import documents
+from assets.withdrawn import require_not_withdrawn
 from assets.workshop import Workshop
 from lakehouse.tables.gold import DOCUMENTS
 from lakehouse.tables.withdrawals import require_none_open
@@ -52,6 +53,7 @@ def language_model(
             run_id=context.run.run_id,
             log=_told(context.log.info),
         )
+        require_not_withdrawn(house, workshop, result.model_version, corpus.dataset_commits, created=result.created)
         card = write_card(result.folder, result.training, corpus.file, policy)
     training = result.training
     return dg.MaterializeResult(

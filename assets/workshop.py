@@ -202,6 +202,14 @@ class Workshop:
         self.forms.forget(version)
         return self.checkpoints.quarantine(version, {"receipt": receipt}, tells=mask.holds)
 
+    def destroy(self, version: str, receipt: str) -> None:
+        """Mark a version and destroy its files, whatever they tell: it learned while a person withdrew."""
+        if is_classifier(version):
+            self.classifiers.quarantine(version, {"receipt": receipt})
+            return
+        self.forms.forget(version)
+        self.checkpoints.quarantine(version, {"receipt": receipt}, tells=lambda _: True)
+
     def forget_work(self) -> int:
         """Delete corpora, evaluations and other work files, which can be made again; return how many files."""
         folders = [folder for folder in (self.root / "work", self.root / "evaluations") if folder.is_dir()]

@@ -238,8 +238,9 @@ class Steps:
         return {"written": self.archive.books.record(keys, self.plan.receipt)}
 
     def _work_files(self) -> Result:
-        mentioned = any(one.removal.mentions or one.removal.whole for one in self.plan.versions)
-        return {"deleted": self.archive.models.forget_work() if mentioned or self._quarantined else 0}
+        """Delete what models were made from, which holds rows of people also where no model came of it."""
+        held = any(one.removal.found or one.removal.mentions or one.removal.whole for one in self.plan.versions)
+        return {"deleted": self.archive.models.forget_work() if held or self._quarantined else 0}
 
     def _quoted(self) -> list[str]:
         """Return the versions and submissions that held the person, whose runs may quote what is gone."""

@@ -1,0 +1,117 @@
+"""A withdrawal that begins and ends while a model learns: what came of it is not used, and work files go."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from assets import classify as classifying
+from assets.classify import Learnable, classify
+from assets.gate import Gate
+from assets.withdrawn import require_not_withdrawn
+from lakehouse.archive.withdraw.steps import Steps
+from lakehouse.errors import BusyError
+from lakehouse.ports import Provenance
+from lakehouse.tables.gold import CLASSIFIER_VERSIONS, LOADS
+from lakehouse.tables.withdrawals import quarantine, quarantined
+from models.classifier_requests import ClassifierFigure, ClassifyAnswer
+from models.classifier_versions import FILES
+from models.classifiers import classifier_named
+from models.durable import seal
+from models.labelled import LabelledText
+from tests.unit.explained_lake import COMMIT, open_lake
+
+ONE = "topics-0001"
+LEARNED = {"lessons@1": COMMIT}
+HERE = Provenance(run_id="test", code_commit="c" * 40)
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture
+def lake(tmp_path):
+    made = open_lake(tmp_path)
+    made.publish(LOADS, {"dataset": "lessons", "dataset_version": "1", "dataset_commit": COMMIT, "layer": "silver"})
+    return made
+
+
+def learn(lake):
+    folder = lake.workshop.classifiers.root / ONE
+    folder.mkdir(parents=True)
+    for name in FILES:
+        (folder / name).write_text(json.dumps({"dataset_commits": LEARNED, "base_version": "gpt-0001"}))
+    seal(folder, FILES)
+    return folder
+
+
+def used(lake, *, created=True, commits=LEARNED):
+    require_not_withdrawn(lake.house, lake.workshop, ONE, commits, created=created, base="gpt-0001")
+
+
+def test_what_nobody_withdrew_may_be_used(lake):
+    learn(lake)
+    used(lake)
+    assert quarantined(lake.house.objects) == set()
+
+
+@pytest.mark.parametrize("what", ["base", "commit", "open"])
+def test_what_was_withdrawn_meanwhile_goes_into_quarantine(lake, what):
+    folder, commits = learn(lake), dict(LEARNED)
+    if what == "base":
+        quarantine(lake.house.objects, "gpt-0001", "receipt-1")
+    if what == "commit":
+        commits = {"lessons@1": "9" * 40}
+    if what == "open":
+        lake.house.objects.put("withdrawals/w1.plan.json", b"{}")
+    with pytest.raises(BusyError, match="not finished" if what == "open" else "so it is not used; run this again"):
+        used(lake, created=False, commits=commits)
+    assert ONE not in quarantined(lake.house.objects), "the withdrawal itself saw what was there before"
+    with pytest.raises(BusyError):
+        used(lake, commits=commits)
+    assert ONE in quarantined(lake.house.objects)
+    assert not (folder / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("what", ["withdrawn", "stored"])
+def test_a_classifier_is_not_judged_on_a_table_that_changed_while_it_learned(lake, monkeypatch, what):
+    read = lake.house.releases.current().pin(LOADS.name).snapshot_id
+    given = [LabelledText("1", "a text", "physics", "g", "test")]
+    learnable = Learnable(
+        given,
+        lake.workshop.root / "work" / "classify" / "topics",
+        {"table": LOADS.name, "table_snapshot": str(read), "dataset_commits": LEARNED, "licence": ""},
+    )
+    figure = ClassifierFigure("gain_over_commonest_label", "all", 0.1, 0.05, 0.2, 60, 12, "e" * 64)
+
+    def child(_verb, request, *_args, **_more):
+        assert json.dumps(request)
+        assert [path.suffix for path in learnable.folder.iterdir()] == [".parquet"]
+        learn(lake)
+        if what == "withdrawn":
+            quarantine(lake.house.objects, "gpt-0001", "receipt-1")
+        else:
+            lake.publish(LOADS, {"dataset": "lessons", "dataset_version": "2", "dataset_commit": "8" * 40})
+        answer = ClassifyAnswer(version=ONE, created=True, figures=[figure], trials=[], gain=None)
+        return json.loads(json.dumps(answer.as_json()))
+
+    monkeypatch.setattr(classifying, "perform", child)
+    with pytest.raises(BusyError, match="run this again"):
+        classify(lake.house, lake.workshop, classifier_named("subject_classifier"), learnable, Gate(), HERE)
+    assert CLASSIFIER_VERSIONS.name not in lake.house.releases.current().tables
+    assert (ONE in quarantined(lake.house.objects)) is (what == "withdrawn")
+    assert list(learnable.folder.iterdir()) == [], "texts are deleted when the child ends"
+
+
+@pytest.mark.parametrize(("found", "deleted"), [(True, 1), (False, 0)])
+def test_a_removal_of_rows_deletes_work_files_though_no_model_came_of_them(lake, found, deleted):
+    left = lake.workshop.root / "work" / "classify" / "topics" / "texts-1.parquet"
+    left.parent.mkdir(parents=True)
+    left.write_text("rows")
+    removal = SimpleNamespace(found=found, mentions=0, whole=False)
+    steps = Steps(
+        SimpleNamespace(models=lake.workshop),
+        SimpleNamespace(versions=[SimpleNamespace(removal=removal)]),
+        SimpleNamespace(steps=lambda: {"models": {"quarantined": []}}),
+    )
+    assert steps._work_files() == {"deleted": deleted}
+    assert left.exists() is not found
