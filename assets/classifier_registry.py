@@ -1,6 +1,7 @@
 """Which version of a classifier is in use, and decisions of people on that; each is one release with its rows."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from assets.gate import Verdict
@@ -15,6 +16,7 @@ from lakehouse.tables.withdrawals import quarantined
 from lakehouse.tables.write_audit_publish import Lakehouse, Published
 from models.classifier_versions import FILES
 from models.durable import verify
+from models.trials import file_hash
 
 
 def current_classifier(house: Lakehouse, name: str) -> str | None:
@@ -24,12 +26,27 @@ def current_classifier(house: Lakehouse, name: str) -> str | None:
     return used[-1] if used else None
 
 
-def judgement_of(house: Lakehouse, version: str, snapshot: str) -> Verdict | None:
-    """Return what was decided about a version on these held-out texts, if it was."""
+def judgement_name(current: str | None, trials: Sequence[Path]) -> str:
+    """Return what makes a judgement another one: the version in use, and the tests with their thresholds."""
+    return f"{current or 'none'}:{'-'.join(file_hash(path) for path in trials)}"
+
+
+def judgement_of(
+    house: Lakehouse, version: str, snapshot: str, current: str | None, trials: Sequence[Path]
+) -> Verdict | None:
+    """Return what was decided about a version on these held-out texts, against the version in use and by these tests.
+
+    The version in use is not compared with itself: whatever it was compared with when these tests were taken counts.
+    """
+    asked = judgement_name(current, trials)
+    tests = asked.rpartition(":")[2]
     rows = [
-        row for row in _judgements(house) if (row["model_version"], row["evaluation_snapshot"]) == (version, snapshot)
+        row
+        for row in _judgements(house)
+        if (row["model_version"], row["evaluation_snapshot"]) == (version, snapshot)
+        and (row["judgement"] == asked or (version == current and row["judgement"].rpartition(":")[2] == tests))
     ]
-    return Verdict(rows[0]["promoted"], rows[0]["waits"], rows[0]["reason"]) if rows else None
+    return Verdict(rows[-1]["promoted"], rows[-1]["waits"], rows[-1]["reason"]) if rows else None
 
 
 def approve_classifier(
@@ -44,7 +61,7 @@ def approve_classifier(
         waiting = [row for row in _judgements(house) if row["model_version"] == version and row["waits"]]
         if not waiting:
             raise ApprovalError(f"{version} waits for no approval; gold.classifier_versions shows which versions do")
-        newest = max(waiting, key=lambda row: str(row["recorded_at"]))
+        newest = waiting[-1]
         _require_free(house, version)
         current = current_classifier(house, str(newest["classifier"]))
         if current != newest["compared_with"]:
@@ -80,15 +97,16 @@ def roll_back_classifier(
 def retire_classifier(
     house: Lakehouse, workshop: Workshop, version: str, *, by: str, reason: str, provenance: Provenance
 ) -> Published:
-    """Keep a version back for good; its folder stays as it is.
+    """Keep a version back for good; its folder stays as it is. Where none was in use before it, none is afterwards.
 
     Raises:
-        StageError: it is in use, or retired already.
+        StageError: it is in use and an earlier one could be, or it is retired already.
     """
     with workshop.publishing():
         workshop.classifiers.folder(version)
-        if version == current_classifier(house, version.rpartition("-")[0]):
-            raise StageError(f"{version} is in use; run `lakehouse models rollback` first")
+        name = version.rpartition("-")[0]
+        if version == current_classifier(house, name):
+            _require_last(house, name, version)
         if released_stages(house).get(version, {}).get("stage") == "retired":
             raise StageError(f"{version} is retired already")
         return _decide(house, [Decision(version, "retired", by, reason)], provenance)
@@ -115,7 +133,7 @@ def told(house: Lakehouse, version: str) -> list[str]:
 def standing(house: Lakehouse) -> Mapping[str, str]:
     """Return how each judged version stands, in words."""
     found = {}
-    for row in sorted(_judgements(house), key=lambda row: str(row["recorded_at"])):
+    for row in _judgements(house):
         found[str(row["model_version"])] = (
             "waits for approval" if row["waits"] else "replaced" if row["promoted"] else "rejected"
         )
@@ -133,9 +151,10 @@ def _put_to_use(house: Lakehouse, name: str) -> list[str]:
     own = [row for row in _judgements(house) if row["classifier"] == name]
     versions = {row["model_version"] for row in own}
     stages = read_released(house, MODEL_STAGES).to_pylist()
-    used = [(row["recorded_at"], row["model_version"]) for row in own if row["promoted"]]
+    # By releases, as stages are: clocks of machines differ.
+    used = [(row["event_key"], row["model_version"]) for row in own if row["promoted"]]
     used += [
-        (row["recorded_at"], row["model_version"])
+        (row["event_key"], row["model_version"])
         for row in stages
         if row["stage"] == "current" and row["model_version"] in versions
     ]
@@ -143,7 +162,17 @@ def _put_to_use(house: Lakehouse, name: str) -> list[str]:
 
 
 def _judgements(house: Lakehouse) -> list[dict[str, Any]]:
-    return read_released(house, CLASSIFIER_VERSIONS).to_pylist()
+    """Return all judgements in the order of their releases."""
+    return sorted(read_released(house, CLASSIFIER_VERSIONS).to_pylist(), key=lambda row: str(row["event_key"]))
+
+
+def _require_last(house: Lakehouse, name: str, version: str) -> None:
+    """Raise StageError, naming it, when a version was in use before this one that may be used again."""
+    gone = {version, *quarantined(house.objects)}
+    gone |= {each for each, row in released_stages(house).items() if row["stage"] == "retired"}
+    before = [each for each in _put_to_use(house, name) if each not in gone]
+    if before:
+        raise StageError(f"{version} is in use; run `lakehouse models rollback {before[-1]}` first")
 
 
 def _require_free(house: Lakehouse, version: str) -> None:

@@ -25,11 +25,15 @@ def classifier_writes(
     current: str | None,
     verdict: Verdict,
     provenance: Provenance,
+    *,
+    judgement: str,
+    release: int,
 ) -> list[TableWrite]:
-    """Return the row of a judgement, and those of the figures and tests behind it."""
+    """Return the row of a judgement made while `release` was the current one, and those of what is behind it."""
     training, folder = store.training(answer.version), store.folder(answer.version)
     gain = answer.gain
     row = {
+        "event_key": f"{release:010d}:0:judged:{answer.version}",
         "classifier": declared.name,
         "base": training["base_version"],
         "table_name": training["table"],
@@ -48,7 +52,11 @@ def classifier_writes(
         "waits": verdict.waits,
         "reason": verdict.reason,
     }
-    known = {"model_version": answer.version, "evaluation_snapshot": answer.evaluation_snapshot}
+    known = {
+        "model_version": answer.version,
+        "evaluation_snapshot": answer.evaluation_snapshot,
+        "judgement": judgement,
+    }
     return [
         _write(CLASSIFIER_VERSIONS, [known | row], provenance),
         _write(CLASSIFIER_RESULTS, [known | each for each in _results(answer)], provenance),

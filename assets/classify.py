@@ -10,14 +10,14 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.classifier_registry import current_classifier, judgement_of
+from assets.classifier_registry import current_classifier, judgement_name, judgement_of
 from assets.classifier_results import card, classifier_writes
 from assets.evaluate import newest_version
 from assets.gate import Case, Gate, Verdict, judge
 from assets.house import Origin, commit, current_model, current_release, failures
 from assets.learning import Permission, labelled_rows
 from assets.model_card import CARD, replace_text
-from assets.publish import release
+from assets.publish import release as published
 from assets.store import silver_tables
 from assets.withdrawn import require_not_withdrawn
 from assets.workshop import Workshop
@@ -45,11 +45,11 @@ class Learnable:
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """A version, what it showed, and what the gate decided."""
+    """A version, what it showed, what the gate decided, and which version is in use since."""
 
     answer: ClassifyAnswer
     verdict: Verdict
-    current: str | None
+    in_use: str | None
 
 
 def classifier(declared: Declared) -> dg.AssetsDefinition:
@@ -65,7 +65,7 @@ def classifier(declared: Declared) -> dg.AssetsDefinition:
     @dg.asset(
         name=declared.name,
         description=declared.means,
-        deps=[silver_tables, release],
+        deps=[silver_tables, published],
         group_name="classify",
         owners=[declared.owner],
         kinds={"pytorch", "iceberg", "gold"},
@@ -149,7 +149,9 @@ def classify(
     provenance: Provenance,
     log: Callable[[str], None] = lambda _: None,
 ) -> Classified:
-    """Make a version, or find the equal one, measure it, and publish its judgement once per held-out texts.
+    """Make a version, or find the equal one, measure it, and publish its judgement.
+
+    It is judged once per held-out texts, version in use and tests.
 
     Raises:
         ModelError: as the child process raised it.
@@ -163,19 +165,31 @@ def classify(
         if (now := current_classifier(house, declared.name)) != current:  # another run was judged meanwhile
             current, answer = now, _answered(house, workshop, declared, learnable, now, provenance, log)
         require_fit(answer)
-        known = judgement_of(house, answer.version, answer.evaluation_snapshot)
-        if known is not None:
-            return Classified(answer, known, current)
-        verdict = judge(_case(house, answer, current), gate)
-        commit(
-            house,
-            classifier_writes(declared, workshop.classifiers, answer, current, verdict, provenance),
-            key=f"classifier:{answer.version}:{answer.evaluation_snapshot}",
-            provenance=provenance,
-        )
-    done = Classified(answer, verdict, current)
-    replace_text(workshop.classifiers.folder(answer.version) / CARD, _card(done, workshop, declared))
+        verdict = judgement_of(house, answer.version, answer.evaluation_snapshot, current, declared.trials)
+        if verdict is None:
+            verdict = judge(_case(house, answer, current), gate)
+            _record(house, workshop, declared, answer, current, verdict, provenance)
+        done = Classified(answer, verdict, current_classifier(house, declared.name))
+        # Written again where a judgement was known: a run may have been killed before it wrote the card.
+        replace_text(workshop.classifiers.folder(answer.version) / CARD, _card(done, workshop, declared))
     return done
+
+
+def _record(
+    house: Lakehouse,
+    workshop: Workshop,
+    declared: Declared,
+    answer: ClassifyAnswer,
+    current: str | None,
+    verdict: Verdict,
+    provenance: Provenance,
+) -> None:
+    judgement, release = judgement_name(current, declared.trials), current_release(house).number
+    writes = classifier_writes(
+        declared, workshop.classifiers, answer, current, verdict, provenance, judgement=judgement, release=release
+    )
+    key = f"classifier:{answer.version}:{answer.evaluation_snapshot}:{judgement}"
+    commit(house, writes, key=key, provenance=provenance)
 
 
 def require_fit(answer: ClassifyAnswer) -> None:
@@ -295,7 +309,7 @@ def _told(done: Classified, workshop: Workshop, declared: Declared) -> dg.Materi
         metadata={
             "model_version": answer.version,
             "new": answer.created,
-            "in_use": (answer.version if done.verdict.promoted else done.current) or "none",
+            "in_use": done.in_use or "none",
             "decision": done.verdict.reason,
             "evaluation_snapshot": answer.evaluation_snapshot,
             "accuracy": answer.figure("accuracy").value,

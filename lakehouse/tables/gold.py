@@ -265,15 +265,17 @@ MODEL_FORMS = TableDefinition(
 CLASSIFIER = (
     Column("model_version", pa.string(), "Version of the classifier, its name and a number.", nullable=False),
     Column("evaluation_snapshot", pa.string(), "Hash of the held-out texts it was measured on.", nullable=False),
+    Column("judgement", pa.string(), "Version that was in use then, or none, and a hash of the tests.", nullable=False),
 )
 
 CLASSIFIER_VERSIONS = TableDefinition(
     name="gold.classifier_versions",
-    grain="one row per classifier version and evaluation snapshot it was judged on",
-    key=("model_version", "evaluation_snapshot"),
+    grain="one row per classifier version, evaluation snapshot, and what it was judged against and by",
+    key=("model_version", "evaluation_snapshot", "judgement"),
     owner="team:models",
     columns=(
         *CLASSIFIER,
+        Column("event_key", pa.string(), "Release before it, and the version; orders with stages.", nullable=False),
         Column("classifier", pa.string(), "Name in models/classifiers.yaml.", nullable=False),
         Column("base", pa.string(), "Version of the language model it was fine-tuned from.", nullable=False),
         Column("table_name", pa.string(), "Table it learned from.", nullable=False),
@@ -297,8 +299,8 @@ CLASSIFIER_VERSIONS = TableDefinition(
 
 CLASSIFIER_RESULTS = TableDefinition(
     name="gold.classifier_results",
-    grain="one row per classifier version, evaluation snapshot and figure on a slice, or test",
-    key=("model_version", "evaluation_snapshot", "kind", "name", "slice"),
+    grain="one row per judgement of a classifier version and figure on a slice, or test",
+    key=("model_version", "evaluation_snapshot", "judgement", "kind", "name", "slice"),
     owner="team:models",
     columns=(
         *CLASSIFIER,

@@ -8,6 +8,7 @@ import pytest
 from assets.classifier_registry import (
     approve_classifier,
     current_classifier,
+    judgement_name,
     judgement_of,
     retire_classifier,
     roll_back_classifier,
@@ -28,6 +29,7 @@ from tests.unit.explained_lake import COMMIT, NOW, open_lake
 
 NAME, ONE, TWO, THREE = "topics", "topics-0001", "topics-0002", "topics-0003"
 HERE = Provenance(run_id="test", code_commit="c" * 40)
+TESTS = classifier_named("subject_classifier").trials
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -39,13 +41,17 @@ def lake(tmp_path):
 
 def judged(lake, version, *, at, promoted=False, waits=False, compared_with=None):
     folder = lake.workshop.classifiers.root / version
-    folder.mkdir(parents=True)
-    for name in FILES:
-        (folder / name).write_text(json.dumps({"dataset_commits": {"lessons@1": COMMIT}, "finetuning_key": version}))
-    seal(folder, FILES)
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        told = json.dumps({"dataset_commits": {"lessons@1": COMMIT}, "finetuning_key": version})
+        for name in FILES:
+            (folder / name).write_text(told)
+        seal(folder, FILES)
     known = {"model_version": version, "evaluation_snapshot": "e" * 64, "classifier": NAME, "base": "gpt-0001"}
     how = {"promoted": promoted, "waits": waits, "compared_with": compared_with, "reason": f"as {version} is"}
-    lake.publish(CLASSIFIER_VERSIONS, {**known, **how, "recorded_at": NOW + timedelta(hours=at)})
+    order = {"event_key": f"{lake.house.releases.current().number:010d}:0:judged:{version}"}
+    when = {"recorded_at": NOW + timedelta(hours=at), "judgement": judgement_name(compared_with, TESTS)}
+    lake.publish(CLASSIFIER_VERSIONS, {**known, **how, **order, **when})
 
 
 def decide(lake, what, version):
@@ -62,7 +68,7 @@ def test_the_newest_that_was_put_to_use_is_in_use_until_a_person_rolls_back(lake
     for version in (TWO, THREE):
         with pytest.raises(StageError, match="in use already or never was"):
             decide(lake, roll_back_classifier, version)
-    with pytest.raises(StageError, match="topics-0002 is in use"):
+    with pytest.raises(StageError, match="topics-0002 is in use; run `lakehouse models rollback topics-0001` first"):
         decide(lake, retire_classifier, TWO)
     decide(lake, roll_back_classifier, ONE)
     assert current_classifier(lake.house, NAME) == ONE
@@ -70,8 +76,27 @@ def test_the_newest_that_was_put_to_use_is_in_use_until_a_person_rolls_back(lake
     with pytest.raises(StageError, match="retired already"):
         decide(lake, retire_classifier, TWO)
     assert standing(lake.house) == {ONE: "in use", TWO: "retired", THREE: "rejected"}
-    assert judgement_of(lake.house, THREE, "e" * 64).reason == "as topics-0003 is"
-    assert judgement_of(lake.house, THREE, "f" * 64) is None
+    decide(lake, retire_classifier, ONE)
+    assert current_classifier(lake.house, NAME) is None, "none was in use before it that may be used again"
+
+
+def test_a_judgement_is_of_texts_of_the_version_in_use_and_of_tests(lake, tmp_path):
+    judged(lake, ONE, at=1, promoted=True)
+    judged(lake, TWO, at=2, compared_with=ONE)
+    assert judgement_of(lake.house, TWO, "e" * 64, ONE, TESTS).reason == "as topics-0002 is"
+    assert judgement_of(lake.house, TWO, "f" * 64, ONE, TESTS) is None
+    assert judgement_of(lake.house, TWO, "e" * 64, None, TESTS) is None, "the version in use was withdrawn"
+    assert judgement_of(lake.house, ONE, "e" * 64, ONE, TESTS).promoted, "it is in use by this judgement"
+    tightened = tmp_path / "trials.yaml"
+    tightened.write_text(TESTS[0].read_text() + "\n# a higher threshold\n")
+    assert judgement_of(lake.house, TWO, "e" * 64, ONE, (tightened, *TESTS[1:])) is None
+    assert judgement_of(lake.house, ONE, "e" * 64, ONE, (tightened, *TESTS[1:])) is None
+
+
+def test_releases_say_which_came_later_and_not_clocks(lake):
+    judged(lake, ONE, at=9, promoted=True)
+    judged(lake, TWO, at=2, promoted=True, compared_with=ONE)
+    assert (current_classifier(lake.house, NAME), standing(lake.house)) == (TWO, {ONE: "replaced", TWO: "in use"})
 
 
 def test_a_person_puts_a_waiting_version_to_use_unless_another_came_first(lake):
@@ -84,6 +109,9 @@ def test_a_person_puts_a_waiting_version_to_use_unless_another_came_first(lake):
     judged(lake, TWO, at=2, waits=True)
     with pytest.raises(ApprovalError, match="was judged against none, and topics-0001 is in use"):
         decide(lake, approve_classifier, TWO)
+    judged(lake, TWO, at=1, waits=True, compared_with=ONE)  # by a machine whose clock is behind
+    decide(lake, approve_classifier, TWO)
+    assert current_classifier(lake.house, NAME) == TWO
 
 
 def test_a_version_that_is_cut_is_not_put_to_use(lake):
