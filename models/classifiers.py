@@ -1,5 +1,6 @@
 """Classifiers that are assets, as data: what each learns from, how, and which tests it takes; read from YAML."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from models.errors import LabelsError, RecipeError
 from models.trials import read_entries
 
 SHIPPED = Path(__file__).with_name("classifiers.yaml")
+LANGUAGE_MODELS = "gpt"
+"""What versions of the language model are called."""
 COMMON = Path(__file__).with_name("classifier_trials.yaml")
 
 
@@ -72,8 +75,8 @@ def _declared(path: Path, name: str, values: object) -> Declared:
 
 def _faults(made: Declared) -> list[str]:
     faults = []
-    if not made.name.isidentifier():
-        faults.append("a name is letters, digits and _")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", made.name) or made.name == LANGUAGE_MODELS:
+        faults.append(f"a name is small letters of ASCII, digits and _, and not {LANGUAGE_MODELS}")
     empty = [name for name in ("means", "dataset", "table", "owner") if not str(getattr(made, name) or "").strip()]
     if empty:
         faults.append(f"{', '.join(empty)} is empty")
