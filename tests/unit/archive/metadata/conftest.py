@@ -1,15 +1,21 @@
 """Datasets to describe: the three samples, and one whose description has every field set."""
 
+import json
+import shutil
 import tarfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lakehouse.archive.landing import land
 from lakehouse.archive.metadata.source import Record, record_of
+from lakehouse.archive.validate import Report, validate
 from lakehouse.ports import DatasetVersion
 from lakehouse.samples import college_scorecard, course_records, python_docs
+from tests.unit.archive.metadata.packages import PACKAGE, ROWS, Build, Judge
 
 DATASET = """\
 eds_version: "1.0"
@@ -194,3 +200,32 @@ def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(archive) as packed:
         packed.extractall(into, filter="data")
     return into / "profiles"
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    """Write a package: the descriptor with some changes, and its files."""
+
+    def make(changes: dict[str, Any] | None = None, files: dict[str, bytes] | None = None) -> Path:
+        folder = tmp_path / "package"
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, body in (files or {"data/lessons.csv": ROWS.encode()}).items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(body)
+        descriptor = {**PACKAGE, **(changes or {})}
+        text = json.dumps({name: value for name, value in descriptor.items() if value is not None})
+        (folder / "datapackage.json").write_text(text)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Judge:
+    def run(source: Path) -> Report:
+        landed = land(source, tmp_path / "landed")
+        run.folder = landed.folder  # type: ignore[attr-defined]
+        return validate(landed.folder, submission="lessons@1.0", content_sha256=landed.content_sha256)
+
+    return run
