@@ -32,6 +32,7 @@ def _written_day(value: object) -> object:
 
 SLUG = r"^[a-z][a-z0-9_]{0,62}$"  # SQL names are made of these: `<dataset>_<table>`
 
+MAX_PATTERN_LETTERS = 500
 Slug = Annotated[str, Field(pattern=SLUG)]
 VersionLabel = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Words = Annotated[str, Field(min_length=1, max_length=10_000)]
@@ -201,7 +202,7 @@ class ColumnDescription(_Part):
     minimum: Bound | None = None
     maximum: Bound | None = None
     levels: Mapping[str, str] | tuple[str, ...] | None = None
-    pattern: str | None = Field(default=None, max_length=500)
+    pattern: str | None = Field(default=None, max_length=MAX_PATTERN_LETTERS)
     missing_codes: tuple[str, ...] = ()
     role: ColumnRole = "none"
     references: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")

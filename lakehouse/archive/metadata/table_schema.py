@@ -124,7 +124,8 @@ def _constraints(package: Incoming, place: str, field: Node, kind: str) -> dict[
     if kind in LIMITED:
         limits = {name: _number(stated.get(name)) for name in ("minimum", "maximum")}
         found.update({name: number for name, number in limits.items() if number is not None})
-    if kind == "string" and "pattern" in stated:
+    # A column has one pattern, and the note on its type promises that of the type.
+    if kind == "string" and "pattern" in stated and _shape(field) is None:
         found["pattern"] = text_of(stated["pattern"])
     kept = {*found, "required"} | ({"enum"} if kind == "string" and _levels(field) is not None else set())
     dropped = [name for name in stated if name not in kept]

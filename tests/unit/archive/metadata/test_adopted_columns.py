@@ -76,6 +76,40 @@ def test_a_format_that_depends_on_a_language_gets_no_pattern(build: Build, judge
     assert load_description(judge.folder).tables["lessons"].columns["lesson"].pattern is None
 
 
+@pytest.mark.parametrize("form", ["%Y%", "fmt:100%", "%d/%d"])
+def test_a_format_that_no_reader_takes_gets_no_pattern(build: Build, judge: Judge, form: str):
+    report = judge(
+        build(schema({"name": "lesson", "type": "date", "format": form}), {"data/lessons.csv": b"lesson\n1\n"})
+    )
+    assert load_description(judge.folder).tables["lessons"].columns["lesson"].pattern is None
+    assert not any("must look like one" in text for text in said(report, "PACKAGE_TYPE_WIDENED"))
+
+
+def test_a_pattern_of_its_own_takes_nothing_from_what_the_type_promises(build: Build, judge: Judge):
+    own = {"constraints": {"pattern": "0.*"}}
+    stated = [
+        {"name": "lesson", "type": "date", "format": "%d.%m.%Y", **own},
+        {"name": "subject", "type": "geopoint", **own},
+    ]
+    report = judge(build(schema(*stated), {"data/lessons.csv": b"lesson,subject\n01.02.2020,01\n0x,0x\n"}))
+    (odd,) = [each for each in report.findings if each.code == "VALUE_NOT_MATCHING"]
+    assert odd.rows == (2,)
+    assert "lesson" in odd.message
+    (promised,) = [text for text in said(report, "PACKAGE_TYPE_WIDENED") if "must look like one" in text]
+    assert "tables/lessons: lesson" in promised
+    (dropped,) = said(report, "PACKAGE_CONSTRAINT_DROPPED")
+    assert "tables/lessons: lesson" in dropped
+    assert "pattern" in dropped
+    assert load_description(judge.folder).tables["lessons"].columns["subject"].pattern == "0.*"
+
+
+def test_a_blank_may_stand_for_the_first_figure_of_a_day(build: Build, judge: Judge):
+    field = {"name": "lesson", "type": "date", "format": "%d/%m/%Y"}
+    report = judge(build(schema(field), {"data/lessons.csv": b"lesson\n 1/02/2020\n 1/ 2/2020\n"}))
+    (odd,) = [each for each in report.findings if each.code == "VALUE_NOT_MATCHING"]
+    assert odd.rows == (2,)
+
+
 def test_references_between_renamed_tables_hold(build: Build, judge: Judge):
     def named(name: str, path: str, *fields: str, **rest: object) -> dict[str, Any]:
         listed = [{"name": field, "type": "integer", "description": field} for field in fields]
