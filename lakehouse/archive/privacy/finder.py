@@ -1,14 +1,17 @@
 """Finds identifiers in one piece of text: every place, its kind and its bounds, the most certain kind first."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 
 from lakehouse.archive.privacy.confirm import Where, confirmed
 from lakehouse.archive.privacy.kinds import Identifier, compiled, identifiers
 from lakehouse.archive.privacy.names import find_names
 
 NAME = "person_name"
+START = attrgetter("start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,9 @@ def fits_context(identifier: Identifier, cell: str) -> bool:
     """Say whether a cell of a column that speaks of this kind is a value of it."""
     if identifier.context_pattern is None:
         return False
-    match = compiled(identifier.context_pattern).search(cell)
-    return match is not None and _counts(identifier, match[0], Where.IN_CONTEXT)
+    # Where the first one does not count, a later one may.
+    found = compiled(identifier.context_pattern).finditer(cell)
+    return any(_counts(identifier, match[0], Where.IN_CONTEXT) for match in found)
 
 
 @cache
@@ -59,14 +63,23 @@ def find(text: str, kinds: Iterable[str] | None = None) -> list[Found]:
     taken: list[Found] = []
     for kind in text_kinds() if kinds is None else kinds:
         for start, end in matches(identifiers()[kind], text):
-            if all(end <= one.start or start >= one.end for one in taken):
-                taken.append(Found(kind, start, end))
-    return sorted(taken, key=lambda one: one.start)
+            if _is_free(taken, start, end):
+                insort(taken, Found(kind, start, end), key=START)
+    return taken
+
+
+def _is_free(taken: Sequence[Found], start: int, end: int) -> bool:
+    """Say whether a span overlaps none of those taken, which stand in order and apart from each other.
+
+    Only the last that begins before its end can; asking all of them would cost the square of their number.
+    """
+    before = bisect_left(taken, end, key=START)
+    return not before or taken[before - 1].end <= start
 
 
 def find_everything(text: str) -> list[Found]:
     """Return the identifiers in a text, names of persons among them, where no pattern fits better."""
     taken = find(text)
     named = [Found(NAME, start, end) for start, end in find_names(text)]
-    free = [name for name in named if all(name.end <= one.start or name.start >= one.end for one in taken)]
-    return sorted([*taken, *free], key=lambda one: one.start)
+    free = [name for name in named if _is_free(taken, name.start, name.end)]
+    return sorted([*taken, *free], key=START)

@@ -1,9 +1,12 @@
 """What the words around a name decide."""
 
 import time
+from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
+from lakehouse.archive.privacy.finder import find
 from lakehouse.archive.privacy.names import find_names
 
 
@@ -47,12 +50,29 @@ def test_firms_and_words_that_are_never_names_are_no_persons(text: str):
     ["a, ", "Anna, ", "Anna Smith & ", "my son ", "A. ", "Mr ", "x's name ", "Anna said ", "Ala-", "Anna'", "A-", "Aa"],
 )
 def test_no_text_takes_long(piece: str):
-    times = [_seconds(piece * (letters // len(piece))) for letters in (2_000, 8_000)]
+    times = [_seconds(find_names, piece * (letters // len(piece))) for letters in (2_000, 8_000)]
     # Four times the letters take four times as long, not sixteen times.
     assert times[1] < 8 * times[0] + 0.5
 
 
-def _seconds(text: str) -> float:
+@pytest.mark.parametrize("piece", ["a@b.co ", "(212) 555-0123 ", "a", "1-", "12 Aa ", "Aa 1 "])
+def test_no_number_of_identifiers_takes_long(piece: str):
+    times = [_seconds(find, piece * (letters // len(piece))) for letters in (10_000, 80_000)]
+    # Eight times the letters take eight times as long, not sixty-four times.
+    assert times[1] < 20 * times[0] + 0.5
+
+
+def test_of_identifiers_that_overlap_the_more_certain_one_is_kept():
+    text = "ask ann.lee@192.168.1.1.example.org or ann.lee@school-one.org, 8.8.8.8, b@c.de"
+    found = find(text)
+    assert [text[one.start : one.end] for one in found if one.kind == "email"][-2:] == [
+        "ann.lee@school-one.org",
+        "b@c.de",
+    ]
+    assert all(one.end <= other.start for one, other in pairwise(found))
+
+
+def _seconds(look: Callable[[str], object], text: str) -> float:
     begun = time.process_time()
-    find_names(text)
+    look(text)
     return time.process_time() - begun

@@ -78,6 +78,32 @@ def test_ordinary_columns_are_no_personal_data(name, values):
     assert _kinds(name, values)[0] == set()
 
 
+MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+          "December"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["pupil_joined", "teacher_since", "guardian_seen_on"])
+def test_a_day_with_its_month_in_words_is_no_street(name):
+    for months in (MONTHS, [month[:3] for month in MONTHS], ["Sept.", "Dec."]):
+        for lead in ("2 ", "12 ", "2nd ", ""):
+            days = [f"{lead}{month} 20{number:02}" for number, month in enumerate(months)]
+            assert "street_address" not in set().union(*_kinds(name, days)), days
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["12 May Street", "7 March Road"],
+        ["2 August Wilson Way", "3 June Lake 12"],
+        ["2 Jan 2020, 12 Oak Street", "3 Feb 2021: 7 Long Pine Ave"],
+        ["2 Jan 2020 Bahnhofstraße 7", "3 Feb 2021 Lange Gasse 12"],
+        ["12 May Flower ", "7 April Court "],
+    ],
+)
+def test_a_month_in_an_address_keeps_it_an_address(values):
+    assert "street_address" in _kinds("pupil_home", values)[0]
+
+
 def test_few_among_many_only_warn():
     values = [f"note {n}" for n in range(1000)]
     assert _kinds("remark", [*values, "call (212) 555-0123 now"]) == (set(), {"phone"})
