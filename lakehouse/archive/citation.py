@@ -29,11 +29,14 @@ def export(record: Record) -> dict[str, bytes]:
 
 
 def sentence(record: Record) -> str:
-    """Return the citation as DataCite recommends it: creators (year): title. Version. Publisher. Type. Address."""
-    names = "; ".join(creator.name for creator in record.description.creators) or record.description.publisher or ""
-    publisher = record.description.publisher
+    """Return the citation as DataCite recommends it: creators (year): title. Version. Publisher. Type. Address.
+
+    Where neither creators nor a publisher are known, the title stands in their place.
+    """
+    names = "; ".join(creator.name for creator in record.description.creators) or record.description.publisher
+    publisher, title, year = record.description.publisher, record.description.title, record.created_at.year
     parts = [
-        f"{names} ({record.created_at.year}): {_ended(record.description.title)}".lstrip(),
+        f"{names} ({year}): {_ended(title)}" if names else f"{title} ({year}).",
         f"Version {record.version}.",
         _ended(publisher) if publisher else "",
         "[Data set].",

@@ -127,7 +127,7 @@ class Report:
 
         Findings below the level are left out, but stand in the counts.
         """
-        return json.dumps(_plain(self, level), sort_keys=True, indent=1, ensure_ascii=False)
+        return json.dumps(_plain(self, level), indent=1, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Report":

@@ -219,6 +219,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     filters: dict[str, Callable[..., str]] = {"bytes": _bytes, "count": _count, "day": _day, "share": _share}
+    filters |= {"of": _of, "plain": _plain}
     environment.filters.update(filters)
     return environment
 
@@ -237,6 +238,26 @@ def _bytes(size: int) -> str:
 
 def _count(number: int | None) -> str:
     return "unknown" if number is None else f"{number:,}".replace(",", "\u202f")
+
+
+def _of(number: int | None, noun: str) -> str:
+    return f"{_count(number)} {noun if number == 1 else f'{noun}s'}"
+
+
+def _plain(text: str) -> str:
+    """Return a changed value for people: a list or mapping without the signs of JSON."""
+    if text[:1] not in ("[", "{"):
+        return text
+    try:
+        return _words(json.loads(text))
+    except ValueError:
+        return text  # a long value was cut short
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_words(one)}" for name, one in value.items() if one is not None)
+    return "; ".join(_words(one) for one in value) if isinstance(value, list) else str(value)
 
 
 def _day(moment: Any) -> str:  # noqa: ANN401 - a date or its ISO text

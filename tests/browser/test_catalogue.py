@@ -33,7 +33,7 @@ HANDBOOK = """\
 eds_version: "1.0"
 name: handbook
 version: "1"
-title: Handbook of a school
+title: Handbook of a school with Tagesbetreuungsangebotsinanspruchnahmeverordnungen
 description: Rules, dates and <b>hints</b>.
 accumulates: snapshots
 licence: CC0-1.0
@@ -159,6 +159,32 @@ def test_typing_filters_the_results_without_loading_a_page(page):
     expect(page).to_have_url(re.compile(r"\?q=score$"))
     assert page.evaluate("window.kept"), "the page was loaded anew"
     assert page.evaluate("document.activeElement.id") == "q"
+    expect(page.get_by_role("status").first).to_have_text(re.compile("1 dataset for “score”"))
+
+
+def test_a_search_that_fails_while_typing_says_so(browser, address):
+    context = browser.new_context(base_url=address)
+    page = context.new_page()
+    page.goto("/")
+    page.route("**/?q=*", lambda route: route.fulfill(status=503, body="away"))
+    page.locator("#q").fill("score")
+    expect(page.get_by_role("heading", level=2)).to_contain_text("The search failed (503)")
+    page.unroute("**/?q=*")
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.locator(".card")).to_have_count(1)
+    context.close()
+
+
+def test_lines_are_copied_by_a_button(browser, address):
+    context = browser.new_context(base_url=address, permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(LANDING)
+    page.get_by_role("button", name="Copy: How to get it by SQL").click()
+    expect(page.get_by_role("status")).to_have_text("Copied: How to get it by SQL")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.get_by_role("group", name="How to get it by SQL").text_content()
+    assert copied.startswith("SELECT * FROM lakehouse.silver.college_scorecard_outcomes")
+    context.close()
 
 
 def test_without_scripts_the_form_works_the_same(browser, address):
@@ -179,7 +205,7 @@ def test_a_facet_narrows_and_can_be_taken_back(page):
     page.goto("/")
     page.get_by_label("CC0-1.0").check()
     expect(page.locator(".card")).to_have_count(1)
-    expect(page.locator(".card h3")).to_have_text("Handbook of a school")
+    expect(page.locator(".card h3")).to_contain_text("Handbook of a school")
     page.get_by_role("link", name=re.compile("Licence: CC0-1.0")).click()
     expect(page.locator(".card")).to_have_count(2)
 
@@ -224,6 +250,10 @@ def test_a_landing_page_holds_linked_data_and_the_ways_to_get_and_cite(page):
         expect(page.get_by_role("heading", name=heading)).to_be_visible()
     expect(page.get_by_role("region", name="First rows of outcomes").locator("tbody tr")).to_have_count(10)
     expect(page.get_by_role("region", name="Changes")).to_contain_text("5991")
+    jumps = page.get_by_role("navigation", name="On this page").get_by_role("link")
+    assert jumps.count() >= 10
+    missing = "(links) => links.filter((a) => !document.querySelector(a.hash)).map((a) => a.hash)"
+    assert jumps.evaluate_all(missing) == []
 
 
 def test_an_identifier_leads_to_its_version(page):
@@ -284,10 +314,13 @@ def test_nothing_moves_for_those_who_ask_for_that(browser, address):
     context.close()
 
 
-@pytest.mark.parametrize("place", ["/", LANDING])
+@pytest.mark.parametrize("place", ["/", LANDING, "/datasets/handbook"])
 def test_a_phone_needs_no_scrolling_sideways(browser, address, place):
     context = browser.new_context(base_url=address, viewport={"width": 360, "height": 740})
     page = context.new_page()
     page.goto(place)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    if place == "/":
+        page.get_by_role("link", name="Narrow down").click()
+        expect(page.get_by_label("CC0-1.0")).to_be_in_viewport()
     context.close()

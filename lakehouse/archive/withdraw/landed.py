@@ -115,7 +115,7 @@ def _renew_report(path: Path, plan: Plan, new: Mapping[str, DatasetVersion], mas
     name = path.name
     if old in new:
         name = name.replace(f"-{old[:DIGITS]}-", f"-{new[old].content_sha256[:DIGITS]}-")
-    _write(path.with_name(name), json.dumps(changed, sort_keys=True, indent=1, ensure_ascii=False))
+    _write(path.with_name(name), json.dumps(changed, indent=1, ensure_ascii=False))
     if name != path.name:
         path.unlink()
     return True

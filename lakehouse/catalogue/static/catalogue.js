@@ -1,5 +1,33 @@
-// Search as you type. Without this file the form works the same, one page at a time.
+// Search as you type, and buttons that copy. Without this file the form works the same, one page at a time.
 "use strict";
+
+// Browsers lend the clipboard to pages over https and on this machine only; elsewhere there are no buttons.
+(() => {
+  if (!navigator.clipboard) return;
+  const heard = document.createElement("p");
+  heard.className = "unseen";
+  heard.setAttribute("role", "status");
+  document.body.append(heard);
+  for (const lines of document.querySelectorAll("pre[aria-label]")) {
+    const button = document.createElement("button");
+    const label = lines.getAttribute("aria-label");
+    button.type = "button";
+    button.className = "quiet copy";
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", `Copy: ${label}`);
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(lines.textContent);
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = "Not allowed";
+      }
+      heard.textContent = `${button.textContent}: ${label}`;
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    });
+    lines.before(button);
+  }
+})();
 
 (() => {
   const form = document.getElementById("search");
@@ -34,7 +62,11 @@
       if (same) same.focus({ preventScroll: true });
     }
     document.title = page.title;
+    // Screen readers hear a place that was there before; the heading itself is replaced.
+    say(document.getElementById("found").textContent);
   };
+
+  const say = (text) => { document.getElementById("heard").textContent = text; };
 
   const update = async () => {
     const url = address();
@@ -42,7 +74,12 @@
     asking = new AbortController();
     try {
       const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: asking.signal });
-      if (!answer.ok) return;
+      if (!answer.ok) {
+        const failed = `The search failed (${answer.status}); what follows is of the search before. Press Search to try again.`;
+        document.getElementById("found").textContent = failed;
+        say(failed);
+        return;
+      }
       show(new DOMParser().parseFromString(await answer.text(), "text/html"));
       history.replaceState(null, "", url);
     } catch (error) {

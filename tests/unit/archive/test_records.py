@@ -111,6 +111,11 @@ def test_a_sentence_to_cite(cited):
     )
 
 
+def test_a_title_stands_first_where_nobody_is_named(cited):
+    nameless = replace(cited, description=cited.description.model_copy(update={"creators": (), "publisher": None}))
+    assert sentence(nameless).startswith("Lessons (2026). Version 1. [Data set]. ark:")
+
+
 def test_a_doi_is_cited_by_its_address(cited):
     with_doi = replace(cited, identifiers=(Identifier("DOI", "10.5072/x"), *cited.identifiers))
     assert sentence(with_doi).endswith(" https://doi.org/10.5072/x")

@@ -119,6 +119,43 @@ def test_the_newest_version_is_the_dataset_s_page(shown):
     assert "There is a newer version" in shown.get("/datasets/marks/2023", headers=HTML).text
 
 
+def test_a_removed_version_names_the_newer_one_and_offers_nothing(world, library, client):
+    first, report, _ = world.add("marks", "2023")
+    world.add("marks", "2024", previous=(first, report))
+    world.remove("marks", "2023")
+    library.refresh()
+    text = client.get("/datasets/marks/2023", headers=HTML).text
+    assert "data of this version were removed" in text
+    assert '<a href="/datasets/marks">version 2024</a>' in text
+    assert "<dt>Access</dt><dd>none, the data were removed</dd>" in text
+    assert "only the descriptions are still kept" in text
+
+
+def test_one_row_is_no_rows_and_a_removed_dataset_counts_none(world, library, client):
+    world.add("one", marks=(1,))
+    world.add("gone")
+    world.remove("gone", "1")
+    library.refresh()
+    text = client.get("/", headers=HTML).text
+    assert "<span>1 row</span>" in text
+    assert "2 rows" not in text
+
+
+def test_columns_keep_the_order_of_the_dictionary(world, library, client):
+    _, report, _ = world.add("ordered")
+    assert list(type(report).from_json(report.to_json()).description.tables["marks"].columns) == ["pupil", "mark"]
+    library.refresh()
+    text = client.get("/datasets/ordered", headers=HTML).text
+    assert text.index("<code>pupil</code>") < text.index("<code>mark</code>")
+
+
+def test_changed_values_are_told_without_the_signs_of_json(world, library, client):
+    first, report, _ = world.add("marks", "2023", keywords="[school, rules]")
+    world.add("marks", "2024", keywords="[school]", previous=(first, report))
+    library.refresh()
+    assert "<td>school; rules</td><td>school</td>" in client.get("/datasets/marks/2024", headers=HTML).text
+
+
 def test_previews_hide_what_names_people_and_show_the_version_s_rows(shown):
     body = shown.get("/api/v1/datasets/marks/versions/2024/rows/marks").json()
     assert body == {
