@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from lakehouse.archive import privacy
 from lakehouse.archive.checks import FILE, Hit, in_rows, named, text
@@ -19,8 +20,13 @@ def empty_file(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
 @named(FILE)
 def not_utf8(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
     """A data file in another encoding."""
-    if file.encoding is not None:
-        yield Hit(file.place, first_row=file.encoding.row, facts={"byte": file.encoding.byte, "row": file.encoding.row})
+    if file.encoding is None:
+        return
+    row = file.encoding.row
+    headed = any(suffix in (".csv", ".tsv") for suffix in PurePosixPath(file.place).suffixes)
+    line = f"line {row + 1}" if not headed else f"data row {row}" if row else "the header"
+    number = row if headed else row + 1
+    yield Hit(file.place, first_row=number or None, facts={"byte": file.encoding.byte, "line": line})
 
 
 @named(FILE)

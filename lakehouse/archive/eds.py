@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
+from lakehouse.archive.field_faults import reason
 from lakehouse.archive.layout import COLLECTION_FILE as COLLECTION_FILE
 from lakehouse.archive.layout import DESCRIPTION_FILE as DESCRIPTION_FILE
 from lakehouse.archive.layout import DICTIONARY_FILE as DICTIONARY_FILE
@@ -391,14 +392,16 @@ def _fit(model: type[Part], raw: Mapping[str, Any], place: str, faults: list[Fau
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        faults.extend(_fault(place, problem["type"], problem["loc"], problem["msg"]) for problem in error.errors())
+        for problem in error.errors():
+            why = reason(problem["msg"], problem["input"])
+            faults.append(_fault(place, problem["type"], problem["loc"], why))
         return None
 
 
-def _fault(place: str, problem: str, location: tuple[int | str, ...], message: str) -> Fault:
+def _fault(place: str, problem: str, location: tuple[int | str, ...], why: str) -> Fault:
     field = ".".join(str(part) for part in location if part != "[key]")
     if problem == "missing":
         return Fault("field_missing", place, field)
     if problem == "extra_forbidden":
         return Fault("field_unknown", place, field)
-    return Fault("field_invalid", place, field or "(whole file)", message.removeprefix("Value error, "))
+    return Fault("field_invalid", place, field or "(whole file)", why)

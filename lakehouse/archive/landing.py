@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from lakehouse.archive.metadata.adopting import adopt, is_package
 from lakehouse.archive.table_files import is_table_file
 from lakehouse.archive.unpacking import TAKEN, packing_of, unpack
 from lakehouse.errors import ServiceUnavailableError, UnreadableSubmissionError, UnsafeArchiveError
+
+LINKS_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ def _copy_folder(source: Path, work: Path, limits: Limits) -> None:
 
 def _walk(root: Path, limits: Limits) -> Iterator[tuple[str, Path]]:
     found = 0
+    links: list[str] = []
     pending = [root]
     while pending:
         with os.scandir(pending.pop()) as listing:
@@ -109,13 +112,23 @@ def _walk(root: Path, limits: Limits) -> Iterator[tuple[str, Path]]:
         for entry in entries:
             name = checked(Path(entry.path).relative_to(root).as_posix(), limits)
             if entry.is_symlink():
-                raise UnsafeArchiveError(f"{name} is a symbolic link; put the file itself there")
-            if entry.is_dir():
+                links.append(name)
+            elif entry.is_dir():
                 pending.append(Path(entry.path))
             elif entry.is_file():
                 yield name, Path(entry.path)
             else:
                 raise UnsafeArchiveError(f"{name} is a device, pipe or socket; only files and folders are taken")
+    if links:
+        raise _linked(sorted(links))
+
+
+def _linked(names: Sequence[str]) -> UnsafeArchiveError:
+    if len(names) == 1:
+        return UnsafeArchiveError(f"{names[0]} is a symbolic link; put the file itself there")
+    more = f" and {len(names) - LINKS_NAMED} more" if len(names) > LINKS_NAMED else ""
+    listed = ", ".join(names[:LINKS_NAMED])
+    return UnsafeArchiveError(f"{listed}{more} are symbolic links; put the files themselves there")
 
 
 def _root(work: Path) -> Path:

@@ -18,7 +18,7 @@ def refusal(submission: str, error: UnsafeArchiveError) -> Report:
         place="(whole dataset)",
         occurrences=1,
         first_row=None,
-        message=f"It was not unpacked: {what or remedy}.",
+        message=f"It was not taken: {what or remedy}.",
         how_to_fix=f"{remedy[:1].upper()}{remedy[1:]}." if what else "Pack the dataset again from plain files.",
         exit_code=error.exit_code,
     )

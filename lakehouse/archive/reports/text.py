@@ -9,7 +9,8 @@ from lakehouse.archive.reports.groups import Group, contents, groups, next_steps
 if TYPE_CHECKING:
     from lakehouse.archive.findings import FairIndicator, Report
 
-PLACES_SHOWN = 3
+PLACES_SHOWN = {"error": 10, "warning": 3, "note": 3}
+WAYS_SHOWN = 3
 STEPS_SHOWN = 3
 
 
@@ -35,12 +36,13 @@ def _head(report: "Report") -> Iterator[str]:
 def _group(group: Group) -> Iterator[str]:
     often = f", {counted(len(group.findings), 'place')}" if len(group.findings) > 1 else ""
     yield f"{group.level.upper()} {group.code}{often}"
-    for finding in group.findings[:PLACES_SHOWN]:
+    shown = PLACES_SHOWN[group.level]
+    for finding in group.findings[:shown]:
         yield f"  {where(finding)}"
         yield f"    {finding.message}"
-    if len(group.findings) > PLACES_SHOWN:
-        yield f"  and {counted(len(group.findings) - PLACES_SHOWN, 'more place')}; --long lists all"
-    for way in group.ways_to_fix[:PLACES_SHOWN]:
+    if len(group.findings) > shown:
+        yield f"  and {counted(len(group.findings) - shown, 'more place')}; --long lists all"
+    for way in group.ways_to_fix[:WAYS_SHOWN]:
         yield f"  mend: {way}"
 
 

@@ -163,6 +163,14 @@ def test_links_in_a_folder_are_refused(dataset, tmp_path, target):
         land(dataset, tmp_path / "in")
 
 
+def test_all_links_of_a_folder_are_named_at_once(dataset, tmp_path):
+    for number in range(7):
+        (dataset / f"tables/rooms/link{number}.csv").symlink_to("/etc/passwd")
+    named = "link0.csv, .*link4.csv and 2 more are symbolic links; put the files themselves there"
+    with pytest.raises(UnsafeArchiveError, match=named):
+        land(dataset, tmp_path / "in")
+
+
 def test_a_link_to_a_folder_is_refused(dataset, tmp_path):
     (tmp_path / "link").symlink_to(dataset)
     with pytest.raises(UnsafeArchiveError):

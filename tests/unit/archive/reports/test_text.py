@@ -20,14 +20,36 @@ def test_the_short_form_puts_findings_of_one_kind_together(refused):
     assert text.splitlines()[0] == "REFUSED  lessons@1"
 
 
-def test_the_short_form_lists_three_places_and_counts_the_rest(dataset, judged):
+def test_the_short_form_lists_ten_places_of_an_error_and_three_of_a_note_and_counts_the_rest(dataset, judged):
     rooms = dataset / "tables/rooms/rooms.csv"
-    rooms.write_text("room,size,a,b,c,d\n10,1,,,,\n")
+    names = "abcdefghijk"
+    rooms.write_text(f"room,size,{','.join(names)}\n10,1{',' * len(names)}\n")
     text = judged(dataset).as_short_text()
-    assert "ERROR COLUMN_UNDECLARED, 4 places" in text
+    assert "ERROR COLUMN_UNDECLARED, 11 places" in text
     assert "and 1 more place; --long lists all" in text
-    assert "rooms.csv: c\n" in text
-    assert "rooms.csv: d\n" not in text
+    assert "rooms.csv: j\n" in text
+    assert "rooms.csv: k\n" not in text
+    notes = text[text.index("NOTE FIELD_RECOMMENDED") :]
+    assert notes.count("dataset.yaml: ") == 3
+
+
+def test_an_invalid_field_is_told_with_its_value_and_what_it_should_be(dataset, judged):
+    about = dataset / "dataset.yaml"
+    about.write_text(about.read_text() + "keywords: school\ncontact: {name: Ann, email: nobody}\n")
+    text = judged(dataset).as_short_text()
+    assert "The field 'keywords' has no valid value: 'school' should be a list." in text
+    assert "'nobody' should match pattern" in text
+
+
+def test_bytes_of_another_encoding_are_placed_by_line_in_a_text_and_by_row_in_a_table(dataset, judged):
+    (dataset / "texts/stories").mkdir(parents=True)
+    (dataset / "texts/stories/collection.yaml").write_text("title: Stories\ndescription: Told.\n")
+    (dataset / "texts/stories/one.txt").write_bytes(b"first\nsecond \xff")
+    (dataset / "tables/rooms/rooms.csv").write_bytes(b"room,size\n10,1\n11,\xff\n")
+    text = judged(dataset).as_short_text()
+    assert "one.txt, row 2\n" in text
+    assert "in line 2, is no UTF-8 letter" in text
+    assert "in data row 2, is no UTF-8 letter" in text
 
 
 def test_the_long_form_says_everything(refused):
