@@ -89,7 +89,8 @@ def care(settings: Settings) -> TableUpkeep:
         from lakehouse.adapters.spark_upkeep import SparkUpkeep
 
         return SparkUpkeep(tables, spark(settings))
-    return IcebergUpkeep(tables)
+    here = [settings.home / "objects", settings.home / "tables"] if settings.storage == "folder" else []
+    return IcebergUpkeep(tables, here)
 
 
 def engine(settings: Settings) -> Engine:

@@ -289,6 +289,9 @@ class FarMaker(Protocol):
 class TableUpkeep(Protocol):
     """Care of tables that are in use. Nothing here changes a row or forgets a committed key."""
 
+    def remove_unfinished(self, abandoned_seconds: float) -> int:
+        """Delete files that killed writes left without a name, unless they are younger; return how many."""
+
     def state(self, table: str) -> TableState:
         """Return what the table is made of now."""
 

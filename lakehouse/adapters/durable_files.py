@@ -1,28 +1,79 @@
 """Files in a local folder that appear under their name with all their bytes on the disk, or not at all."""
 
 import contextlib
+import errno
+import fcntl
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 PARTIAL = ".partial"
+OURS = re.compile(r"\.[0-9a-f]{16}\.partial")
+# What a file system says that knows no such locks; there a file without a name counts as somebody's for ever.
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @contextlib.contextmanager
 def unnamed_file(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
     """Give an open file beside `target` and its path; it is on the disk once `settle` has returned.
 
-    The folder is made where needed. What the block does not move to its place is deleted after it.
+    The folder is made where needed. What the block does not move to its place is deleted after it; what a killed
+    process leaves is found by `remove_unfinished`, for the lock on it ends with the process.
     """
     _make_folder(target.parent)
-    temporary = target.with_name(f".{secrets.token_hex(8)}{PARTIAL}")
+    temporary, file = _held_file(target.parent)
     try:
-        with temporary.open("xb") as file:
+        with file:
             yield temporary, file
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path, *, unused_seconds: float = 0.0) -> tuple[int, tuple[Path, ...]]:
+    """Delete files without a name that no process writes any more and that nobody touched for some seconds.
+
+    Return how many were deleted, and those that somebody is writing; an absent folder has none.
+    """
+    deleted, held = 0, []
+    for path in sorted(folder.rglob(f".*{PARTIAL}")) if folder.is_dir() else ():
+        if not OURS.fullmatch(path.name) or path.is_symlink():
+            continue
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            if time.time() - os.fstat(file.fileno()).st_mtime < unused_seconds:
+                continue
+            if _hold(file, wait=False):
+                path.unlink()
+                deleted += 1
+            else:
+                held.append(path)
+    return deleted, tuple(held)
+
+
+def _held_file(folder: Path) -> tuple[Path, IO[bytes]]:
+    while True:
+        path = folder / f".{secrets.token_hex(8)}{PARTIAL}"
+        file = path.open("xb")
+        _hold(file, wait=True)
+        if os.fstat(file.fileno()).st_nlink:
+            return path, file
+        file.close()  # it was taken for left behind in the moment before it was held
+
+
+def _hold(file: IO[bytes], *, wait: bool) -> bool:
+    """Lock a file for this process; say whether it is now."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return False
+    return True
 
 
 def settle(file: IO[bytes]) -> None:

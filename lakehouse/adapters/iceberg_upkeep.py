@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import fs
@@ -15,6 +16,7 @@ from pyiceberg.table.update import RemoveSnapshotsUpdate
 
 from lakehouse.adapters import iceberg_branches, iceberg_history, iceberg_past
 from lakehouse.adapters.catalog import IcebergTables
+from lakehouse.adapters.durable_files import remove_unfinished
 from lakehouse.adapters.iceberg_attempts import ATTEMPTS, pause
 from lakehouse.adapters.iceberg_commit import Change, change_of, live_entries, live_paths, make_snapshot
 from lakehouse.adapters.iceberg_files import write_rows
@@ -29,10 +31,18 @@ GROUP_BYTES = 64 * 2**20
 
 
 class IcebergUpkeep:
-    """Care of the tables of one catalog; see `lakehouse.ports.TableUpkeep`."""
+    """Care of the tables of one catalog; see `lakehouse.ports.TableUpkeep`.
 
-    def __init__(self, tables: IcebergTables) -> None:
+    `folders` are those that objects and tables are written to, where they lie on this machine's disk.
+    """
+
+    def __init__(self, tables: IcebergTables, folders: Sequence[Path] = ()) -> None:
         self.tables = tables
+        self._folders = folders
+
+    def remove_unfinished(self, abandoned_seconds: float) -> int:
+        """Delete what killed writes left beside objects and tables; return how many files."""
+        return sum(remove_unfinished(folder, unused_seconds=abandoned_seconds)[0] for folder in self._folders)
 
     def state(self, table: str) -> TableState:
         """Return what the table is made of now."""

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
+from lakehouse.adapters.durable_files import remove_unfinished
 from lakehouse.errors import ServiceUnavailableError
 from lakehouse.masking import Mask
 from lakehouse.ports import ClearedTraces
@@ -104,18 +106,21 @@ class FileTraces:
     """Every file below `root`, but for the folders in `owned`, which are cleaned as what they are.
 
     The folders in `drop` hold copies that can be made again: one that names the person is removed whole. `databases`
-    are those that are kept elsewhere.
+    are those that are kept elsewhere. What killed writes left in the folders `unfinished` goes, whoever it is about: it
+    may be half of a file of rows that nobody can read to tell.
     """
 
     root: Path
     owned: Sequence[Path] = ()
     drop: Sequence[Path] = ()
     databases: Sequence[DatabaseTraces] = ()
+    unfinished: Sequence[Path] = ()
 
     def clear(self, mask: Mask) -> ClearedTraces:
         """Mask the person in every file that this account may read and write; the others are told, not touched."""
         skipped: dict[str, str] = {}
         counts = {self._name(folder): 1 for folder in self._dropped(mask, skipped)}
+        counts |= {f"{self._name(folder)}: unfinished files": number for folder, number in self._left_behind().items()}
         for path in self._files(self.root, skipped):
             try:
                 changed = _cleared_file(path, mask)
@@ -137,6 +142,22 @@ class FileTraces:
         for copy in copies:
             shutil.rmtree(copy) if copy.is_dir() else copy.unlink()
         return len(copies)
+
+    def _left_behind(self) -> Mapping[Path, int]:
+        counts: dict[Path, int] = {}
+        for folder in self.unfinished:
+            until = time.monotonic() + WAIT_SECONDS
+            while True:
+                deleted, held = remove_unfinished(folder)
+                counts[folder] = counts.get(folder, 0) + deleted
+                if not held:
+                    break
+                if time.monotonic() > until:
+                    raise ServiceUnavailableError(
+                        f"{len(held)} files below {folder.name} are still being written; wait, then withdraw again"
+                    )
+                time.sleep(0.2)
+        return {folder: number for folder, number in counts.items() if number}
 
     def _dropped(self, mask: Mask, skipped: dict[str, str]) -> Iterator[Path]:
         for parent in self.drop:

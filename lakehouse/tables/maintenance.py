@@ -59,6 +59,8 @@ def maintain(
     Tables that only refused submissions filled, so that nothing was ever published in them, lose what they left there.
     """
     recover(house)
+    if left := care.remove_unfinished(upkeep.abandoned_hours * 3600):
+        log.info("removed what killed writes left files=%d", left)
     kept = _kept(house, upkeep, now or datetime.now(UTC))
     learned = _learned_from(house, kept)
     done, busy = [], []

@@ -137,7 +137,7 @@ def archive(home: Path, house: Lakehouse, storage=None) -> Archive:
         versions=DataladVersions(home / "archive" / "datasets"),
         shelf=Shelf(home / "archive", home / "inbox"),
         models=Workshop(home / "models", TINY),
-        traces=FileTraces(home, owned=owned, drop=[home / "scratch"]),
+        traces=FileTraces(home, owned=owned, drop=[home / "scratch"], unfinished=[home / "objects", home / "tables"]),
         storage=storage or PlainDisk(),
         signer=Signer(home / "keys"),
         receipts=home / "archive" / "withdrawals",
@@ -201,7 +201,7 @@ def publish_models(made: Archive) -> None:
 
 
 def leave_traces(home: Path) -> None:
-    """Write the person into a log, a database with freed pages, a copy, and a model's work files."""
+    """Write the person into a log, a database with freed pages, a copy, a model's work files, and writes cut short."""
     (home / "logs").mkdir()
     (home / "logs" / "sql.log").write_text(f"select * from members where number = '{NEEDLE}'\nno rows\n")
     (home / "dagster" / "history").mkdir(parents=True)
@@ -216,6 +216,9 @@ def leave_traces(home: Path) -> None:
     (home / "scratch" / "club" / "members.csv").write_text(f"number\n{NEEDLE}\n")
     (home / "models" / "work").mkdir(parents=True)
     pq.write_table(pa.table({"text": [f"by {LOGIN}"]}), home / "models" / "work" / "documents-1.parquet")
+    for folder in (home / "objects" / "reports", home / "tables" / "elsewhere"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".0123456789abcdef.partial").write_text(f"number\n{NEEDLE}\n")
 
 
 @dataclass

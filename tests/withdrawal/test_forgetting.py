@@ -46,6 +46,7 @@ def test_what_is_left_is_whole(story, planted):
     assert "borrowed for [withdrawn], says [withdrawn]" in remarks
     log = (story.home / "logs" / "sql.log").read_text()
     assert log == f"select * from members where number = '{'#' * len(planted.NEEDLE)}'\nno rows\n"
+    assert list(story.home.rglob("*.partial")) == []
 
 
 def test_versions_keep_label_order_and_date_and_know_the_commit_they_replace(story):
@@ -156,7 +157,10 @@ def test_the_receipt_is_signed_lists_what_went_where_and_never_names_the_person(
     assert places["table silver.club_members"]["rows_removed"] == 1
     assert places["table gold.documents"]["cells_masked"] == 1
     assert receipt["also"]["landed"]["inbox copies removed"] == 2
-    assert set(receipt["also"]["traces"]["files"]) == {"logs/sql.log", "dagster/history/runs.db", "scratch/club"}
+    assert set(receipt["also"]["traces"]["files"]) == {
+        *("logs/sql.log", "dagster/history/runs.db", "scratch/club"),
+        *("objects: unfinished files", "tables: unfinished files"),
+    }
     assert (story.archive.signer.folder / "withdrawals.key").stat().st_mode & 0o777 == 0o600
     altered = json.loads(document)
     altered["receipt"]["places"] = []

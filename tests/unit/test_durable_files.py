@@ -1,0 +1,80 @@
+"""What a killed write leaves behind is found and deleted; what somebody still writes is not."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from dagster_project.settings import load_settings
+from dagster_project.wiring import care, lakehouse, upkeep
+from lakehouse.adapters import durable_files
+from lakehouse.adapters.durable_files import remove_unfinished, unnamed_file
+from lakehouse.adapters.object_store import LocalObjects
+from lakehouse.ports import Provenance
+from lakehouse.tables.maintenance import maintain
+
+KILLED = """\
+import os, signal, sys
+from pathlib import Path
+from lakehouse.adapters.durable_files import unnamed_file
+with unnamed_file(Path(sys.argv[1]) / "rows") as (temporary, file):
+    file.write(b"ann,7")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_goes(tmp_path):
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "deep")], check=False, cwd=Path(__file__).parents[2])
+    (left,) = (tmp_path / "deep").iterdir()
+    assert left.read_bytes() == b"ann,7"
+    assert remove_unfinished(tmp_path, unused_seconds=3600) == (0, ()), "it is young"
+    assert remove_unfinished(tmp_path) == (1, ())
+    assert not left.exists()
+    assert remove_unfinished(tmp_path) == (0, ())
+    assert remove_unfinished(tmp_path / "absent") == (0, ())
+
+
+def test_what_somebody_writes_stays_however_old(tmp_path):
+    with unnamed_file(tmp_path / "rows") as (temporary, file):
+        file.write(b"ann,7")
+        os.utime(temporary, (1, 1))
+        assert remove_unfinished(tmp_path) == (0, (temporary,))
+        assert temporary.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_files_of_ours_go(tmp_path):
+    LocalObjects(tmp_path).put("reports/one", b"1")
+    for name in ("notes.partial", ".mine.partial", ".0123456789abcdef.partial.txt"):
+        (tmp_path / name).write_text("kept")
+    (tmp_path / ".0123456789abcdef.partial").symlink_to(tmp_path / "notes.partial")
+    assert remove_unfinished(tmp_path) == (0, ())
+    assert len(list(tmp_path.rglob("*"))) == 6
+
+
+def test_maintenance_of_a_folder_lake_removes_what_is_older_than_any_work(tmp_path):
+    settings = load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_STORAGE": "folder"})
+    old, young = tmp_path / "objects/.0123456789abcdef.partial", tmp_path / "tables/silver/.0123456789abcdee.partial"
+    for path in (old, young):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"ann,7")
+    os.utime(old, (time.time() - 25 * 3600,) * 2)
+    assert maintain(lakehouse(settings), care(settings), upkeep(settings), Provenance("run", "0" * 40)) == []
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_a_file_that_is_swept_before_it_is_held_is_made_again(tmp_path, monkeypatch):
+    plain, swept = durable_files._hold, []
+
+    def late(file, *, wait):
+        if wait and not swept:
+            swept.append(file.name)
+            Path(file.name).unlink()
+        return plain(file, wait=wait)
+
+    monkeypatch.setattr(durable_files, "_hold", late)
+    LocalObjects(tmp_path).put("one", b"1")
+    assert LocalObjects(tmp_path).get("one") == b"1"
+    assert swept
