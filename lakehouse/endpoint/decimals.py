@@ -26,8 +26,12 @@ SEPARATOR = re.compile(r", (?![^(]*\))")  # between types, not inside of one
 MOST_PLACES = 60  # planning takes a second for each 40 or so
 MOST_DIGITS_OF_64_BITS = 18
 ROUNDED = ("round", "trunc")
+WHOLE_ALREADY = ("floor", "ceil")
+WHOLE_KINDS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "INTEGER_LITERAL"}
 OPERATIONS: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}
-CALLS = {"dremio_minus": "-", "dremio_div": "/", "dremio_mod": "%", "round": "round", "trunc": "trunc"}
+CALLS = {"dremio_minus": "-", "dremio_div": "/", "dremio_mod": "%"} | {
+    name: name for name in (*ROUNDED, *WHOLE_ALREADY)
+}
 APPROXIMATE = {"FLOAT", "DOUBLE"}
 
 
@@ -46,7 +50,7 @@ def settled(tree: exp.Expr, types: Iterable[object], describe: Describe) -> exp.
     `types` are those of the columns it reads; without a DECIMAL among them or in the text nothing is asked.
     Raises RefusedStatementError for what cannot be the same here.
     """
-    if not _has_decimals(tree, types):
+    if not _has_decimals(tree, types) and not _depends(tree):
         return tree
     root = exp.Paren(this=tree)  # so that every node has a parent
     waiting = _places(root)
@@ -66,6 +70,12 @@ def settled(tree: exp.Expr, types: Iterable[object], describe: Describe) -> exp.
     settled_tree: exp.Expr = root.this
     settled_tree.pop()
     return settled_tree
+
+
+def _depends(tree: exp.Expr) -> bool:
+    """Say whether a function is called that DuckDB lets give another type, or cut off a DOUBLE in another way."""
+    calls = ((one.name, len(one.expressions)) for one in tree.find_all(exp.Anonymous))
+    return any(name in WHOLE_ALREADY or (name == "trunc" and count == 2) for name, count in calls)
 
 
 def _has_decimals(tree: exp.Expr, types: Iterable[object]) -> bool:
@@ -144,6 +154,10 @@ def _replace(place: _Place, kinds: Sequence[str]) -> None:
 
 def _built(place: _Place, operands: list[exp.Expr], kinds: Sequence[str]) -> exp.Expr:
     """Return arithmetic of these types; as it was where no DECIMAL is in it."""
+    if place.operation in WHOLE_ALREADY:
+        return operands[0] if kinds and kinds[0] in WHOLE_KINDS else _plain(place.plain, operands)
+    if place.operation == "trunc" and len(operands) == 2 and kinds and kinds[0] in APPROXIMATE:
+        return _cut_off(operands[0], operands[1], kinds[0])
     decimals = [digits_of(kind) for kind in kinds if kind.startswith("DECIMAL")]
     if place.operation in ROUNDED:
         places = _whole_number(operands[1]) if len(operands) > 1 else 0
@@ -160,6 +174,13 @@ def _built(place: _Place, operands: list[exp.Expr], kinds: Sequence[str]) -> exp
     if digits[0] is None or digits[1] is None:
         return _plain(place.plain, numbers)
     return _calculated(place, numbers, digits[0], digits[1])
+
+
+def _cut_off(number: exp.Expr, places: exp.Expr, kind: str) -> exp.Expr:
+    """Cut off the decimals that a DOUBLE is written with, as Java's BigDecimal does; DuckDB cuts 1.15 to 1.14."""
+    if _whole_number(places) is None:
+        raise RefusedStatementError(f"TRUNCATE of a {kind} takes a number of places that is written out")
+    return exp.cast(call("dremio_cut_off", exp.cast(number, "DOUBLE"), places), kind)
 
 
 def _calculated(place: _Place, numbers: list[exp.Expr], a: Digits, b: Digits) -> exp.Expr:

@@ -1,7 +1,6 @@
 """Dremio's SQL as DuckDB's: parsed, checked against the allow-list, names resolved, meanings kept."""
 
 from collections.abc import Callable, Collection, Sequence
-from decimal import Decimal
 from typing import NamedTuple
 
 import sqlglot
@@ -11,12 +10,15 @@ from sqlglot.errors import SqlglotError, TokenError
 from sqlglot.parsers.dremio import DremioParser
 from sqlglot.tokenizer_core import TokenType
 
-from lakehouse.endpoint import guard
+from lakehouse.endpoint import aliases, guard
 from lakehouse.endpoint.calls import call, integer, word_of
 from lakehouse.endpoint.faults import RefusedStatementError
-from lakehouse.endpoint.functions import AGGREGATES, NEEDS_ORDER, as_double, fraction_of, function_call
+from lakehouse.endpoint.functions import AGGREGATES, NEEDS_ORDER, function_call, within_group
+from lakehouse.endpoint.likes import escaped, without_case
 from lakehouse.endpoint.moment_functions import PARTS, UNITS, extract, moved
 from lakehouse.endpoint.names import split_path
+from lakehouse.endpoint.plain_texts import FORMS, cast_of
+from lakehouse.endpoint.text_rules import TEXT_RULES, arithmetic
 
 MOMENTS = ("SNAPSHOT", "TIMESTAMP", "BRANCH", "TAG", "COMMIT", "REFERENCE", "REF")
 HISTORY = "TABLE_SNAPSHOT"
@@ -102,7 +104,9 @@ def translate(sql: str, resolve: Resolve, check: Check = lambda _tree: None) -> 
         for column in list(tree.find_all(exp.Column)):
             if len(column.parts) == 1 and not column.this.args.get("quoted") and column.name.upper() in BARE:
                 column.replace(exp.Anonymous(this=column.name))
+        tree = aliases.name_rows(tree)
         _name_outputs(tree)
+        aliases.settle(tree)
         _resolve_tables(tree, resolve)
         check(tree)
         for node in reversed(list(tree.walk(bfs=True))):
@@ -281,12 +285,13 @@ def _check_flatten(node: exp.Anonymous) -> None:
 def _add(node: exp.Add) -> exp.Expr:
     if isinstance(node.right, exp.Interval):
         return _move(node.left, node.right, negative=False)
-    return node
+    return arithmetic(node)
 
 
 def _sub(node: exp.Sub) -> exp.Expr:
     if isinstance(node.right, exp.Interval):
         return _move(node.left, node.right, negative=True)
+    arithmetic(node)
     if isinstance(node.left, exp.Literal) or isinstance(node.right, exp.Literal):
         return node
     return call("dremio_minus", node.left, node.right)
@@ -322,9 +327,10 @@ def _cast(node: exp.Cast) -> exp.Expr:
         case kind.BOOLEAN:
             return call("dremio_to_boolean", node.this)
         case kind.DECIMAL if not node.to.expressions:
-            # Not exp.cast, which takes one DECIMAL for another and leaves out the cast.
-            return exp.Cast(this=node.this, to=exp.DataType.build("DECIMAL(38, 0)"))
-        case kind.VARCHAR | kind.TEXT | kind.CHAR:
+            return cast_of(node.this, exp.DataType.build("DECIMAL(38, 0)"))
+        case name if name in FORMS:
+            return cast_of(node.this, node.to)
+        case kind.VARCHAR | kind.TEXT:
             text = exp.cast(node.this, "VARCHAR") if whole else call("dremio_to_varchar", node.this)
             size = node.to.expressions
             return call("left", text, exp.Literal.number(size[0].name)) if size else text
@@ -358,19 +364,6 @@ def _window(node: exp.Window) -> exp.Expr:
     return integer(node) if called and node.this.name.upper() == "NTILE" else node
 
 
-def _within_group(node: exp.WithinGroup) -> exp.Expr:
-    """Give percentiles in DuckDB's order of arguments; other aggregates keep their ORDER BY."""
-    name = str(node.this.name).lower()
-    if not name.startswith("percentile"):
-        return node
-    fraction, (ordered,) = fraction_of(node.this.expressions[0], name.upper()), node.expression.expressions
-    if ordered.args.get("desc"):
-        if name != "percentile_cont":
-            raise RefusedStatementError(f"{name.upper()} with ORDER BY ... DESC is not supported")
-        fraction = exp.Literal.number(str(1 - Decimal(fraction.this)))
-    return call(name.replace("percentile", "quantile"), as_double(ordered.this), fraction)
-
-
 RULES: dict[type[exp.Expr], Callable[..., exp.Expr]] = {
     exp.Anonymous: _function,
     exp.Add: _add,
@@ -380,12 +373,13 @@ RULES: dict[type[exp.Expr], Callable[..., exp.Expr]] = {
     exp.Extract: _extract,
     exp.Trim: _trim,
     exp.Substring: _substring,
-    exp.WithinGroup: _within_group,
+    exp.WithinGroup: within_group,
     exp.Window: _window,
-    exp.Div: lambda node: call("dremio_div", node.left, node.right),
-    exp.Mod: lambda node: call("dremio_mod", node.left, node.right),
+    exp.ILike: without_case,
+    exp.Escape: escaped,
     exp.StrPosition: lambda node: integer(call("strpos", node.this, node.args["substr"])),
     exp.CurrentTimestamp: lambda _node: function_call("CURRENT_TIMESTAMP", []),
     exp.CurrentDate: lambda _node: function_call("CURRENT_DATE", []),
     exp.CurrentTime: lambda _node: function_call("CURRENT_TIME", []),
+    **TEXT_RULES,
 }

@@ -5,6 +5,7 @@ different. The macros it calls are in macros.py.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from sqlglot import exp
 
@@ -17,23 +18,28 @@ from lakehouse.endpoint.number_functions import CHOICES, NUMBERS
 from lakehouse.endpoint.text_functions import TEXTS
 
 
+def _text_only(argument: exp.Expr) -> exp.Expr:
+    """Return an argument as it is, and a call that no other type has; DuckDB finds no macro again in an ORDER BY."""
+    return call("substring", argument, exp.Literal.number(1))
+
+
 def _listagg(arguments: Sequence[exp.Expr]) -> exp.Expr:
     given = list(arguments)
     if isinstance(given[0], exp.Distinct):
         inner = list(given[0].expressions)
         separator = inner.pop() if len(inner) > 1 else text("")
-        return call("string_agg", exp.Distinct(expressions=inner), separator)
-    return call("string_agg", given[0], given[1] if len(given) > 1 else text(""))
+        return call("string_agg", exp.Distinct(expressions=[_text_only(inner[0])]), separator)
+    return call("string_agg", call("dremio_text", given[0]), given[1] if len(given) > 1 else text(""))
 
 
-def as_double(argument: exp.Expr) -> exp.Expr:
+def _as_double(argument: exp.Expr) -> exp.Expr:
     """Return an aggregate's argument as DOUBLE: DuckDB would round what lies between two DECIMALs to their scale."""
     if isinstance(argument, exp.Distinct):
-        return exp.Distinct(expressions=[as_double(one) for one in argument.expressions])
+        return exp.Distinct(expressions=[_as_double(one) for one in argument.expressions])
     return exp.cast(argument, "DOUBLE")
 
 
-def fraction_of(argument: exp.Expr, function: str) -> exp.Expr:
+def _fraction_of(argument: exp.Expr, function: str) -> exp.Expr:
     """Return a literal number from 0 to 1; refuse anything else."""
     if not isinstance(argument, exp.Literal) or is_text(argument) or not 0 <= float(argument.this) <= 1:
         raise RefusedStatementError(f"{function} takes a number from 0 to 1")
@@ -42,7 +48,7 @@ def fraction_of(argument: exp.Expr, function: str) -> exp.Expr:
 
 def _approx_percentile(arguments: Sequence[exp.Expr]) -> exp.Expr:
     """Be exact, which is near enough."""
-    return call("quantile_cont", as_double(arguments[0]), fraction_of(arguments[1], "APPROX_PERCENTILE"))
+    return call("quantile_cont", _as_double(arguments[0]), _fraction_of(arguments[1], "APPROX_PERCENTILE"))
 
 
 def _approximate(arguments: Sequence[exp.Expr]) -> exp.Expr:
@@ -66,7 +72,7 @@ AGGREGATES = {
     "CORR": Function(2, 2, same("corr")),
     "COVAR_SAMP": Function(2, 2, same("covar_samp")),
     "COVAR_POP": Function(2, 2, same("covar_pop")),
-    "MEDIAN": Function(1, 1, lambda a: call("median", as_double(a[0]))),
+    "MEDIAN": Function(1, 1, lambda a: call("median", _as_double(a[0]))),
     "APPROX_PERCENTILE": Function(2, 2, _approx_percentile),
     "PERCENTILE_CONT": Function(1, 1, same("percentile_cont")),
     "PERCENTILE_DISC": Function(1, 1, same("percentile_disc")),
@@ -106,3 +112,26 @@ def function_call(name: str, arguments: Sequence[exp.Expr]) -> exp.Expr:
             f"function {name.upper()} does not take {len(arguments)} arguments here; see docs/sql-functions.md"
         )
     return found.build(arguments)
+
+
+def _ordered(node: exp.WithinGroup) -> exp.Expr:
+    """Order a LISTAGG of DISTINCT texts by what it lists, as DuckDB wants it, where it is ordered by them."""
+    listed = node.this.expressions[0]
+    if isinstance(listed, exp.Distinct):
+        for ordered in node.expression.expressions:
+            if _text_only(ordered.this.copy()) == listed.expressions[0]:
+                ordered.set("this", listed.expressions[0].copy())
+    return node
+
+
+def within_group(node: exp.WithinGroup) -> exp.Expr:
+    """Give percentiles in DuckDB's order of arguments; other aggregates keep their ORDER BY."""
+    name = str(node.this.name).lower()
+    if not name.startswith("percentile"):
+        return _ordered(node)
+    fraction, (ordered,) = _fraction_of(node.this.expressions[0], name.upper()), node.expression.expressions
+    if ordered.args.get("desc"):
+        if name != "percentile_cont":
+            raise RefusedStatementError(f"{name.upper()} with ORDER BY ... DESC is not supported")
+        fraction = exp.Literal.number(str(1 - Decimal(fraction.this)))
+    return call(name.replace("percentile", "quantile"), _as_double(ordered.this), fraction)

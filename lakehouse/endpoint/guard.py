@@ -82,13 +82,13 @@ CAST_TYPES = {
         "DECIMAL",
         "VARCHAR",
         "TEXT",
-        "CHAR",
         "DATE",
         "TIME",
         "TIMESTAMP",
         "VARBINARY",
     )
 }
+TRUTHS = (exp.And, exp.Or, exp.Not, exp.Where, exp.Having)
 JOIN_WORDS = {"", "INNER", "OUTER", "CROSS", "LEFT", "RIGHT", "FULL", "NATURAL"}
 
 
@@ -97,11 +97,21 @@ def check(tree: exp.Expr) -> None:
     if not isinstance(tree, QUERIES):
         what = tree.name.upper() if isinstance(tree, exp.Command) else tree.key.upper()
         raise RefusedStatementError(f"{what} is not allowed: this endpoint answers SELECT, SHOW, DESCRIBE and USE")
+    _settle_fetches(tree)
     for count, node in enumerate(tree.walk()):
         if count > MAX_NODES:
             raise RefusedStatementError("the statement is too large; ask for less at a time")
         _check_node(node)
     _check_growth(tree)
+
+
+def _settle_fetches(tree: exp.Expr) -> None:
+    """Take FETCH FIRST n ROWS ONLY for LIMIT n; a PERCENT and WITH TIES stay, and are refused."""
+    for fetch in list(tree.find_all(exp.Fetch)):
+        options = fetch.args.get("limit_options")
+        if options is not None and (options.args.get("percent") or options.args.get("with_ties")):
+            raise RefusedStatementError("FETCH with PERCENT or TIES is not supported; write FETCH FIRST n ROWS ONLY")
+        fetch.replace(exp.Limit(expression=fetch.args.get("count") or exp.Literal.number(1)))
 
 
 def _check_growth(tree: exp.Expr) -> None:
@@ -139,11 +149,14 @@ def _check_node(node: exp.Expr) -> None:
 def _check_words(node: exp.Expr) -> None:
     interval = isinstance(node, exp.Cast) and isinstance(node.to.this, exp.Interval) and moves_dates(node.parent)
     if isinstance(node, exp.Cast) and not interval and node.to.this not in CAST_TYPES:
-        raise RefusedStatementError(f"CAST to {node.to.sql()} is not supported by this endpoint")
+        instead = "; write VARCHAR" if node.to.this == exp.DataType.Type.CHAR else ""
+        raise RefusedStatementError(f"CAST to {node.to.sql()} is not supported by this endpoint{instead}")
     if isinstance(node, exp.Join) and {node.side.upper(), node.kind.upper(), node.method.upper()} - JOIN_WORDS:
         raise RefusedStatementError(f"{node.method or node.kind} JOIN is not supported by this endpoint")
     if isinstance(node, exp.Any) and isinstance(node.parent, exp.Like | exp.ILike):
         raise RefusedStatementError("LIKE ANY, SOME and ALL are not supported; write one LIKE for each, with OR or AND")
+    if isinstance(node, exp.Literal) and isinstance(node.parent, TRUTHS):
+        raise RefusedStatementError(f"{node.sql()} is no condition; write a comparison, TRUE or FALSE")
     if isinstance(node, exp.Limit | exp.Offset) and not isinstance(node.expression, exp.Literal):
         raise RefusedStatementError("LIMIT and OFFSET take a number")
 

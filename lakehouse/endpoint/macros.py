@@ -1,6 +1,16 @@
 """Meanings that DuckDB lacks, as macros of its own; created once, when the database opens."""
 
+from lakehouse.endpoint.plain_texts import FORMS, KIND, refusal
+
+DAY = f"'{FORMS[KIND.DATE]}', '{refusal(KIND.DATE)}'"
+
 MACROS = (
+    # Text passes only in the forms of plain_texts.py; what is no text is cast as it is.
+    """create macro dremio_has_form(a, form, message) as case
+       when typeof(a) = 'VARCHAR' and not regexp_full_match(cast(a as varchar), form)
+       then error(message || ', not ''' || cast(a as varchar) || '''') else true end""",
+    """create macro dremio_text_to_date(a, form, message) as case
+       when dremio_has_form(a, form, message) then cast(a as date) end""",
     """create macro dremio_plain_double(s) as case
        when s is null or abs(cast(s as double)) between 0.001 and 9999999 or cast(s as double) = 0 then s
        else error('CAST of a very large or small DOUBLE to VARCHAR is not supported; cast it to DECIMAL') end""",
@@ -19,8 +29,8 @@ MACROS = (
     # Typed macros cannot take aggregates, so there are few: time_bucket keeps DATE and TIMESTAMP by itself.
     # messages.py says what they take.
     "create macro dremio_add_days(a DATE, b) as cast(a + b as date), (a TIMESTAMP, b) as a + b",
-    """create macro dremio_date_add(a DATE, b) as cast(a + b as date), (a TIMESTAMP, b) as a + b,
-       (a VARCHAR, b) as cast(cast(a as date) + b as date)""",
+    f"""create macro dremio_date_add(a DATE, b) as cast(a + b as date), (a TIMESTAMP, b) as a + b,
+       (a VARCHAR, b) as cast(dremio_text_to_date(a, {DAY}) + b as date)""",
     """create macro dremio_no_text(a) as case when typeof(a) = 'VARCHAR'
        then error('TIMESTAMPADD and + INTERVAL take no text: write CAST(x AS DATE) or CAST(x AS TIMESTAMP)')
        else a end""",
@@ -36,24 +46,65 @@ MACROS = (
     # Here DuckDB would also take t, yes and on.
     """create macro dremio_truth(s) as case when s in ('true', '1') then true when s in ('false', '0') then false
        else error('CAST of "' || s || '" to BOOLEAN: a text is true, false, 1 or 0') end""",
-    """create macro dremio_to_boolean(a) as case typeof(a)
-       when 'VARCHAR' then dremio_truth(lower(trim(cast(a as varchar)))) else cast(a as boolean) end""",
+    """create macro dremio_to_boolean(a) as case
+       when typeof(a) = 'VARCHAR' then dremio_truth(lower(trim(cast(a as varchar))))
+       when typeof(a) in ('DOUBLE', 'FLOAT') or typeof(a) like 'DECIMAL%'
+       then error('CAST of a number with a fraction to BOOLEAN is not supported; compare it with 0')
+       else cast(a as boolean) end""",
     "create macro dremio_epoch(a) as make_timestamp(cast(a * cast(1000000 as bigint) as bigint))",
     "create macro dremio_now() as cast(date_trunc('millisecond', cast(now() as timestamp)) as timestamp)",
+    """create macro dremio_flat(s, kind) as case when kind like '%]' or (kind like '%)' and kind not like 'DECIMAL%')
+       then error('a list, a ROW or a MAP as text is not supported; use ARRAY_TO_STRING') else s end""",
     """create macro dremio_to_varchar(a) as case typeof(a)
        when 'TIMESTAMP' then strftime(cast(cast(a as varchar) as timestamp), '%Y-%m-%d %H:%M:%S.%g')
+       when 'TIME' then strftime(cast('1970-01-01 ' || cast(a as varchar) as timestamp), '%H:%M:%S.%g')
        when 'DOUBLE' then dremio_plain_double(cast(a as varchar))
        when 'FLOAT' then dremio_plain_double(cast(a as varchar))
-       else cast(a as varchar) end""",
-    "create macro dremio_log(b, x) as ln(x) / ln(b)",
+       when 'BLOB' then decode(cast(a as blob))
+       else dremio_flat(cast(a as varchar), typeof(a)) end""",
+    r"""create macro dremio_text_to_timestamp(a, form, message) as case
+       when typeof(a) <> 'VARCHAR' then cast(a as timestamp) when dremio_has_form(a, form, message)
+       then cast(regexp_replace(cast(a as varchar), '([.][0-9]{3})[0-9]+$', '\1') as timestamp) end""",
+    r"""create macro dremio_text_to_time(a, form, message) as case
+       when typeof(a) <> 'VARCHAR' then cast(a as time) when dremio_has_form(a, form, message)
+       then cast(regexp_replace(cast(a as varchar), '([.][0-9]{3})[0-9]+$', '\1') as time) end""",
+    """create macro dremio_text_to_double(a, form, message) as case
+       when dremio_has_form(a, form, message) then cast(a as double) end""",
+    """create macro dremio_text_to_float(a, form, message) as case
+       when dremio_has_form(a, form, message) then cast(a as float) end""",
+    """create macro dremio_compared(a, said, fits) as case when typeof(a) in ('VARCHAR', '"NULL"')
+       or (fits = 'DOUBLE' and (typeof(a) in ('DOUBLE', 'FLOAT') or typeof(a) like 'DECIMAL%'))
+       or (fits = 'DATE' and typeof(a) in ('DATE', 'TIMESTAMP')) then said
+       else error('the text ''' || said || ''' is compared with a ' || typeof(a) || '; CAST one of both') end""",
+    # Simple folding of cases, as regular expressions have it; lower alone keeps some small letters apart.
+    """create macro dremio_folded(a) as case when contains(a, chr(304)) or contains(a, chr(305))
+       then error('ILIKE of a capital I with a dot or a small one without is not supported: versions of Dremio differ')
+       else lower(upper(a)) end""",
+    r"""create macro dremio_neat(a, lenient) as case when not regexp_matches(a, '^\s|\s\s|\s$') then a
+       when lenient = 0 then error('the text "' || a || '" has more blanks than its format') end""",
+    # Of hours up to 12 without AM or PM, 12 is midnight to Joda and noon to DuckDB.
+    "create macro dremio_before_noon(a) as case when hour(a) = 12 then a - to_hours(12) else a end",
+    """create macro dremio_cut_off(a, places) as case when abs(a) >= 1e16 or abs(a) < 1e-6 then trunc(a, places)
+       else cast(trunc(cast(cast(a as varchar) as decimal(38, 22)), places) as double) end""",
+    "create macro dremio_log(b, x) as dremio_div(ln(x), ln(b))",
+    # Whole months between two moments; Gandiva's way with those on the same day of a month (timestamp_arithmetic.cc)
+    # leaves out milliseconds. Of an end on the last day of its month, the month is whole.
+    "create macro dremio_clock(a) as hour(a) * 3600 + minute(a) * 60 + second(a)",
+    """create macro dremio_whole_months(early, late) as
+       (year(late) - year(early)) * 12 + month(late) - month(early) + case
+       when day(late) > day(early) or (day(late) < day(early) and day(late) = day(last_day(late))) then 0
+       when day(late) < day(early) or dremio_clock(late) < dremio_clock(early) then -1 else 0 end""",
+    """create macro dremio_months(start, finish, size) as case
+       when finish > start then dremio_whole_months(start, finish) // size
+       else -(dremio_whole_months(finish, start) // size) end""",
     # Of two digits Dremio (Joda) makes the year between 80 years ago and 19 years ahead; DuckDB one from 1969 to 2068.
     """create macro dremio_two_digit_year(a) as case when year(a) > year(dremio_now()) + 19
        then a - to_years(100) else a end""",
     """create macro dremio_to_date(a) as case when typeof(a) in ('DATE', 'TIMESTAMP')
        then cast(cast(a as varchar) as date)
        else cast(make_timestamp(cast(cast(cast(a as varchar) as double) * 1000000 as bigint)) as date) end""",
-    """create macro dremio_shift(a TIME, b) as a + b, (a DATE, b) as cast(a as timestamp) + b,
-       (a TIMESTAMP, b) as a + b, (a VARCHAR, b) as cast(cast(a as date) as timestamp) + b""",
+    f"""create macro dremio_shift(a TIME, b) as a + b, (a DATE, b) as cast(a as timestamp) + b,
+       (a TIMESTAMP, b) as a + b, (a VARCHAR, b) as cast(dremio_text_to_date(a, {DAY}) as timestamp) + b""",
     # The days of a 31-day month count when neither both days are the same nor both are the last ones; times never do.
     """create macro dremio_months_between(a, b) as
        cast((year(a) - year(b)) * 12 + month(a) - month(b) as double) + case
@@ -157,5 +208,5 @@ MACROS = (
     """create macro dremio_array_extreme(a, b) as
        case when len(list_filter(a, lambda x: x is null)) > 0 then null else b end""",
     "create macro dremio_array_to_string(a, b) as "
-    "array_to_string(list_transform(a, lambda x: coalesce(cast(x as varchar), '')), b)",
+    "array_to_string(list_transform(a, lambda x: coalesce(dremio_to_varchar(x), '')), b)",
 )

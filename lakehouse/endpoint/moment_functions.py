@@ -21,10 +21,13 @@ from lakehouse.endpoint.calls import (
 from lakehouse.endpoint.faults import RefusedStatementError
 from lakehouse.endpoint.formats import strftime_format
 from lakehouse.endpoint.number_formats import is_number_format, number_format
+from lakehouse.endpoint.plain_texts import cast_of
 
 ELEMENT = re.compile("%.")
+BLANKS = re.compile(r"^\s|\s\s|\s$")
 MOMENTS = {exp.DataType.Type.DATE, exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIME}
 UNITS = ("SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
+MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}
 DAY_UNITS = UNITS[3:]
 INTERVAL_UNITS = ("SECOND", "MINUTE", "HOUR", "DAY", "MONTH", "YEAR")
 PARTS = ("SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR", "DOY", "DOW", "EPOCH")
@@ -45,12 +48,22 @@ WEEKDAYS = {
 
 def day_of(argument: exp.Expr) -> exp.Expr:
     """Return an argument of a date; text in quotes is read as one, as Dremio does."""
-    return exp.cast(argument, "DATE") if is_text(argument) else argument
+    return as_day(argument) if is_text(argument) else argument
 
 
 def moment_of(argument: exp.Expr) -> exp.Expr:
     """Return an argument of a moment; text in quotes is read as one, as Dremio does."""
-    return exp.cast(argument, "TIMESTAMP") if is_text(argument) else argument
+    return as_moment(argument) if is_text(argument) else argument
+
+
+def as_day(argument: exp.Expr) -> exp.Expr:
+    """Return an argument as a DATE."""
+    return cast_of(argument, exp.DataType.build("DATE"))
+
+
+def as_moment(argument: exp.Expr) -> exp.Expr:
+    """Return an argument as a TIMESTAMP."""
+    return cast_of(argument, exp.DataType.build("TIMESTAMP"))
 
 
 def extract(part: str, value: exp.Expr) -> exp.Expr:
@@ -113,12 +126,23 @@ def _parsed(arguments: Sequence[exp.Expr], function: str) -> exp.Expr:
     said = text_of(arguments[1], f"the format of {function}")
     lenient = len(arguments) > 2 and number_of(arguments[2], f"the third argument of {function}", range(2)) == 1
     given, layout = arguments[0], strftime_format(said)
-    if not {"%Y", "%y"} & set(elements := ELEMENT.findall(layout)):
-        if {"%m", "%b", "%B", "%d", "%j", "%a", "%A"} & set(elements):
+    elements = set(ELEMENT.findall(layout))
+    if {"%a", "%A", "%j"} & elements:
+        raise RefusedStatementError(
+            f"the format {said!r} of {function} names a day of the week or the year, which is not read here: Dremio "
+            "fails where it does not fit the date, and this endpoint would not"
+        )
+    if not BLANKS.search(layout):
+        # DuckDB passes over blanks, Dremio (Joda) fails.
+        given = call("dremio_neat", given, exp.Literal.number(int(lenient)))
+    if not {"%Y", "%y"} & elements:
+        if {"%m", "%b", "%B", "%d"} & elements:
             raise RefusedStatementError(f"the format {said!r} of {function} names a month or day but no year; add YYYY")
         # Of times alone, the day is the first one of the epoch; DuckDB would take another.
         given, layout = exp.DPipe(this=text("1970 "), expression=exp.Paren(this=given)), f"%Y {layout}"
     read = call("try_strptime" if lenient else "strptime", given, text(layout))
+    if "%I" in elements and "%p" not in elements:
+        read = call("dremio_before_noon", read)
     return exp.cast(call("dremio_two_digit_year", read) if "%y" in elements else read, "TIMESTAMP")
 
 
@@ -154,13 +178,15 @@ def _timestampadd(arguments: Sequence[exp.Expr]) -> exp.Expr:
 
 
 def _timestampdiff(arguments: Sequence[exp.Expr]) -> exp.Expr:
-    unit = word_of(arguments[0], "TIMESTAMPDIFF unit", UNITS).lower()
-    start, end = (exp.cast(argument, "TIMESTAMP") for argument in arguments[1:])
-    return integer(call("date_sub", exp.Literal.string(unit), start, end))
+    unit = word_of(arguments[0], "TIMESTAMPDIFF unit", UNITS)
+    start, end = (as_moment(argument) for argument in arguments[1:])
+    if unit in MONTHS:
+        return integer(call("dremio_months", start, end, exp.Literal.number(MONTHS[unit])))
+    return integer(call("date_sub", exp.Literal.string(unit.lower()), start, end))
 
 
 def _datediff(arguments: Sequence[exp.Expr]) -> exp.Expr:
-    end, start = (exp.cast(argument, "DATE") for argument in arguments)
+    end, start = (as_day(argument) for argument in arguments)
     return integer(call("date_diff", exp.Literal.string("day"), start, end))
 
 
@@ -213,7 +239,7 @@ def _unix_timestamp(arguments: Sequence[exp.Expr]) -> exp.Expr:
 
 
 def _months_between(arguments: Sequence[exp.Expr]) -> exp.Expr:
-    return call("dremio_months_between", *(exp.cast(argument, "DATE") for argument in arguments))
+    return call("dremio_months_between", *(as_day(argument) for argument in arguments))
 
 
 def _next_day(arguments: Sequence[exp.Expr]) -> exp.Expr:
@@ -222,7 +248,7 @@ def _next_day(arguments: Sequence[exp.Expr]) -> exp.Expr:
         raise RefusedStatementError(
             f"{word!r} is no day of the week for NEXT_DAY; write MONDAY, MON or MO, in capitals"
         )
-    return call("dremio_next_day", exp.cast(arguments[0], "DATE"), exp.Literal.number(WEEKDAYS[word]))
+    return call("dremio_next_day", as_day(arguments[0]), exp.Literal.number(WEEKDAYS[word]))
 
 
 def _timestamptype(arguments: Sequence[exp.Expr]) -> exp.Expr:
@@ -233,7 +259,7 @@ def _timestamptype(arguments: Sequence[exp.Expr]) -> exp.Expr:
 
 def _convert_timezone(arguments: Sequence[exp.Expr]) -> exp.Expr:
     *zones, moment = arguments
-    moment = exp.cast(moment, "TIMESTAMP")
+    moment = as_moment(moment)
     offsets = [_zone(text_of(zone, "a time zone of CONVERT_TIMEZONE")) for zone in zones]
     if len(offsets) == 1:
         offsets.insert(0, 0)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from lakehouse.endpoint.calls import Build, Function, bigint, call, same
+from lakehouse.endpoint.plain_texts import as_text, compared
 
 
 def _log(arguments: Sequence[exp.Expr]) -> exp.Expr:
@@ -20,9 +21,14 @@ def _null_if_any(name: str) -> Build:
 
     def build(arguments: Sequence[exp.Expr]) -> exp.Expr:
         nulls = [exp.Is(this=argument.copy(), expression=exp.Null()) for argument in arguments]
-        return exp.Case(ifs=[exp.If(this=exp.or_(*nulls), true=exp.Null())], default=call(name, *arguments))
+        found = call(name, *map(as_text, arguments))
+        return exp.Case(ifs=[exp.If(this=exp.or_(*nulls), true=exp.Null())], default=found)
 
     return build
+
+
+def _first(arguments: Sequence[exp.Expr]) -> exp.Expr:
+    return call("coalesce", *map(as_text, arguments))
 
 
 def _is(value: exp.Expr, *, negative: bool = False) -> Build:
@@ -86,10 +92,10 @@ NUMBERS = {
 }
 
 CHOICES = {
-    "COALESCE": Function(1, None, same("coalesce")),
-    "NVL": Function(2, 2, same("coalesce")),
-    "IFNULL": Function(2, 2, same("coalesce")),
-    "NULLIF": Function(2, 2, same("nullif")),
+    "COALESCE": Function(1, None, _first),
+    "NVL": Function(2, 2, _first),
+    "IFNULL": Function(2, 2, _first),
+    "NULLIF": Function(2, 2, lambda a: call("nullif", compared(a[0], a[1]), compared(a[1], a[0]))),
     "GREATEST": Function(1, None, _null_if_any("greatest")),
     "LEAST": Function(1, None, _null_if_any("least")),
     "ISNULL": Function(1, 1, _is(exp.Null())),

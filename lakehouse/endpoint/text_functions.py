@@ -6,6 +6,8 @@ from sqlglot import exp
 
 from lakehouse.endpoint.calls import Build, Function, call, counted, integer, number_of, same, text, text_of
 from lakehouse.endpoint.faults import RefusedStatementError
+from lakehouse.endpoint.likes import escaped, without_case
+from lakehouse.endpoint.plain_texts import shown
 from lakehouse.endpoint.regexes import MOST_GROUPS, checked, replacement
 
 
@@ -29,10 +31,12 @@ def _padded(name: str) -> Build:
 
 
 def _ilike(arguments: Sequence[exp.Expr]) -> exp.Expr:
-    found: exp.Expr = exp.ILike(this=arguments[0], expression=arguments[1])
-    if len(arguments) == 3:
-        found = exp.Escape(this=found, expression=arguments[2])
-    return exp.Paren(this=found)
+    like = exp.ILike(this=arguments[0], expression=arguments[1])
+    if len(arguments) == 2:
+        return exp.Paren(this=without_case(like))
+    whole = escaped(exp.Escape(this=like, expression=arguments[2]))
+    like.replace(without_case(like))
+    return exp.Paren(this=whole)
 
 
 def _regexp_like(arguments: Sequence[exp.Expr]) -> exp.Expr:
@@ -130,8 +134,8 @@ TEXTS = {
     "STRPOS": Function(2, 2, counted("strpos")),
     "INSTR": Function(2, 2, counted("strpos")),
     "IS_SUBSTR": Function(2, 2, same("contains")),
-    "CONCAT": Function(1, None, same("concat")),
-    "CONCAT_WS": Function(2, None, same("concat_ws")),
+    "CONCAT": Function(1, None, lambda a: call("concat", *map(shown, a))),
+    "CONCAT_WS": Function(2, None, lambda a: call("concat_ws", *map(shown, a))),
     "STARTS_WITH": Function(2, 2, same("starts_with")),
     "ENDS_WITH": Function(2, 2, same("ends_with")),
     "COL_LIKE": Function(2, 2, lambda a: exp.Paren(this=exp.Like(this=a[0], expression=a[1]))),

@@ -12,6 +12,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from lakehouse.endpoint.dialect import EndpointDialect, last_text_of, text_of
 from lakehouse.endpoint.plain_reads import PlainRead, plain_read
+from lakehouse.endpoint.plain_texts import is_doubtful
 from lakehouse.errors import LakehouseError
 
 MOST = 256
@@ -162,7 +163,8 @@ def _is_compared(tokens: list[Token], place: int) -> bool:
     """Say whether a token is a value that stands alone on the right side of a comparison."""
     token = tokens[place]
     number = token.token_type == TokenType.NUMBER and token.text.isascii() and token.text.isdigit()
-    if not (number and len(token.text) <= LONGEST_NUMBER) and token.token_type != TokenType.STRING:
+    text = token.token_type == TokenType.STRING and not is_doubtful(token.text)
+    if not (number and len(token.text) <= LONGEST_NUMBER) and not text:
         return False
     last = place + 1 == len(tokens)
     return place > 0 and tokens[place - 1].token_type in BEFORE and (last or tokens[place + 1].token_type in AFTER)
