@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from assets.gate import Verdict
-from assets.house import commit, read_released
-from assets.results import Decision, stage_write
+from assets.house import read_released
+from assets.registry import decide
+from assets.results import Decision
 from assets.workshop import Workshop
 from lakehouse.errors import ApprovalError, StageError
 from lakehouse.ports import Provenance
@@ -42,7 +43,7 @@ def judgement_of(
     tests = asked.rpartition(":")[2]
     rows = [
         row
-        for row in _judgements(house)
+        for row in judgements(house)
         if (row["model_version"], row["evaluation_snapshot"]) == (version, snapshot)
         and (row["judgement"] == asked or (version == current and row["judgement"].rpartition(":")[2] == tests))
     ]
@@ -58,7 +59,7 @@ def approve_classifier(
         ApprovalError: it does not wait for an approval, or was judged against a version that is not in use any more.
     """
     with workshop.publishing():
-        waiting = [row for row in _judgements(house) if row["model_version"] == version and row["waits"]]
+        waiting = [row for row in judgements(house) if row["model_version"] == version and row["waits"]]
         if not waiting:
             raise ApprovalError(f"{version} waits for no approval; gold.classifier_versions shows which versions do")
         newest = waiting[-1]
@@ -70,7 +71,7 @@ def approve_classifier(
                 f"run `lakehouse finetune publish {newest['classifier']}` again, then approve"
             )
         verify(workshop.classifiers.folder(version), FILES)
-        return _decide(house, [Decision(version, "current", by, reason, newest["evaluation_snapshot"])], provenance)
+        return decide(house, [Decision(version, "current", by, reason, newest["evaluation_snapshot"])], provenance)
 
 
 def roll_back_classifier(
@@ -91,7 +92,7 @@ def roll_back_classifier(
         assert current is not None
         verify(workshop.classifiers.folder(to), FILES)
         decisions = [Decision(current, "rolled_back", by, reason), Decision(to, "current", by, reason)]
-        return _decide(house, decisions, provenance)
+        return decide(house, decisions, provenance)
 
 
 def retire_classifier(
@@ -109,14 +110,14 @@ def retire_classifier(
             _require_last(house, name, version)
         if released_stages(house).get(version, {}).get("stage") == "retired":
             raise StageError(f"{version} is retired already")
-        return _decide(house, [Decision(version, "retired", by, reason)], provenance)
+        return decide(house, [Decision(version, "retired", by, reason)], provenance)
 
 
 def told(house: Lakehouse, version: str) -> list[str]:
     """Return what is recorded about a version's judgements, decisions and results, a line each."""
     lines = [
         f"judged {row['recorded_at']:%Y-%m-%d %H:%M} UTC: {row['reason']}"
-        for row in _judgements(house)
+        for row in judgements(house)
         if row["model_version"] == version
     ]
     for row in read_released(house, MODEL_STAGES).to_pylist():
@@ -133,14 +134,14 @@ def told(house: Lakehouse, version: str) -> list[str]:
 def standing(house: Lakehouse) -> Mapping[str, str]:
     """Return how each judged version stands, in words."""
     found = {}
-    for row in _judgements(house):
+    for row in judgements(house):
         found[str(row["model_version"])] = (
             "waits for approval" if row["waits"] else "replaced" if row["promoted"] else "rejected"
         )
     for version, decision in released_stages(house).items():
         if version in found:
             found[version] = "replaced" if decision["stage"] == "current" else decision["stage"].replace("_", " ")
-    for name in {str(row["classifier"]) for row in _judgements(house)}:
+    for name in {str(row["classifier"]) for row in judgements(house)}:
         if (current := current_classifier(house, name)) is not None:
             found[current] = "in use"
     return found | {version: "in quarantine" for version in quarantined(house.objects) if version in found}
@@ -148,10 +149,9 @@ def standing(house: Lakehouse) -> Mapping[str, str]:
 
 def _put_to_use(house: Lakehouse, name: str) -> list[str]:
     """Versions in the order in which the gate or a person put them to use; one may come twice."""
-    own = [row for row in _judgements(house) if row["classifier"] == name]
+    own = judgements(house, name)
     versions = {row["model_version"] for row in own}
     stages = read_released(house, MODEL_STAGES).to_pylist()
-    # By releases, as stages are: clocks of machines differ.
     used = [(row["event_key"], row["model_version"]) for row in own if row["promoted"]]
     used += [
         (row["event_key"], row["model_version"])
@@ -161,9 +161,10 @@ def _put_to_use(house: Lakehouse, name: str) -> list[str]:
     return [version for _, version in sorted(used)]
 
 
-def _judgements(house: Lakehouse) -> list[dict[str, Any]]:
-    """Return all judgements in the order of their releases."""
-    return sorted(read_released(house, CLASSIFIER_VERSIONS).to_pylist(), key=lambda row: str(row["event_key"]))
+def judgements(house: Lakehouse, name: str | None = None) -> list[dict[str, Any]]:
+    """Return all judgements, or those of one classifier, in the order of their releases: clocks of machines differ."""
+    rows = read_released(house, CLASSIFIER_VERSIONS).to_pylist()
+    return sorted((row for row in rows if name in (None, row["classifier"])), key=lambda row: str(row["event_key"]))
 
 
 def _require_last(house: Lakehouse, name: str, version: str) -> None:
@@ -181,10 +182,3 @@ def _require_free(house: Lakehouse, version: str) -> None:
         against = "it is in quarantine, for it learned from somebody who withdrew"
     if against is not None:
         raise ApprovalError(f"{version} must not come into use: {against}")
-
-
-def _decide(house: Lakehouse, decisions: Sequence[Decision], provenance: Provenance) -> Published:
-    number = house.releases.current().number
-    write = stage_write(decisions, number, provenance)
-    key = f"stage:{number}:" + ",".join(f"{one.stage}:{one.version}" for one in decisions)
-    return commit(house, [write], key=key, provenance=provenance)

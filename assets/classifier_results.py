@@ -2,13 +2,11 @@
 
 import json
 import math
+from dataclasses import asdict
 from typing import Any
 
-import pyarrow as pa
-
 from assets.gate import Verdict
-from assets.house import with_run
-from lakehouse.definition import TableDefinition
+from assets.results import write_of
 from lakehouse.markdown import plain, table
 from lakehouse.ports import Provenance, TableWrite
 from lakehouse.tables.gold import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS
@@ -40,7 +38,7 @@ def classifier_writes(
         "table_snapshot": training["table_snapshot"],
         "dataset_commits": json.dumps(training["dataset_commits"], sort_keys=True),
         "licence": training["licence"] or None,
-        "recipe": json.dumps(json.loads(declared.recipe.canonical_json()), sort_keys=True),
+        "recipe": json.dumps(asdict(declared.recipe), sort_keys=True),
         "labels": json.dumps(sorted(training["label_counts"])),
         "train_texts": training["train_texts"],
         "weights_sha256": recorded_sums(folder)["model.safetensors"],
@@ -58,8 +56,8 @@ def classifier_writes(
         "judgement": judgement,
     }
     return [
-        _write(CLASSIFIER_VERSIONS, [known | row], provenance),
-        _write(CLASSIFIER_RESULTS, [known | each for each in _results(answer)], provenance),
+        write_of(CLASSIFIER_VERSIONS, [known | row], provenance),
+        write_of(CLASSIFIER_RESULTS, [known | each for each in _results(answer)], provenance),
     ]
 
 
@@ -76,12 +74,6 @@ def _results(answer: ClassifyAnswer) -> list[dict[str, Any]]:
         for each in answer.trials
     ]  # fmt: skip
     return [*figures, *tests]
-
-
-def _write(definition: TableDefinition, rows: list[dict[str, Any]], provenance: Provenance) -> TableWrite:
-    schema = definition.arrow_schema()
-    given = pa.schema([each for each in schema if each.name not in ("run_id", "code_commit", "recorded_at")])
-    return TableWrite(definition, with_run(pa.Table.from_pylist(rows, schema=given), provenance, definition))
 
 
 def card(declared: Declared, training: dict[str, Any], answer: ClassifyAnswer, verdict: Verdict) -> str:

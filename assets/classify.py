@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,9 @@ from lakehouse.tables.write_audit_publish import Lakehouse, recover
 from models.child import HERE, perform
 from models.classifier_requests import AccuracyGain, ClassifyAnswer, ClassifyRequest, classify_answer
 from models.classifiers import SHIPPED, Declared, classifier_named, read_classifiers
+from models.entries import read_entries
 from models.labelled import LabelledText, label_names, labelled_from, snapshot
-from models.trials import read_entries
+from models.progress import Learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,7 @@ def _answered(
         require_none_open(house.objects)  # asked again: a withdrawal may have held the lock until now
         request = _request(workshop, declared, learnable, file, base, current, provenance)
         values = perform(
-            "classify", request.as_json(), learnable.folder, HERE, on_line=lambda line: log(_progress(line))
+            "classify", request.as_json(), learnable.folder, HERE, on_line=lambda line: log(str(Learned(**line)))
         )
         answer = classify_answer(values)
         _ask_again(house, workshop, learnable, answer, created=answer.created)
@@ -245,7 +246,7 @@ def _request(
         base=workshop.checkpoints.folder(base),
         root=workshop.classifiers.root,
         name=declared.name,
-        recipe=vars_of(declared),
+        recipe=asdict(declared.recipe),
         trials=declared.trials,
         compare=current or "",
         known_tests=None if workshop.known_tests is None else workshop.known_tests.folder,
@@ -272,18 +273,6 @@ def _ask_again(
         raise BusyError(
             f"{learnable.origin['table']} was published anew while {answer.version} learned from it; run this again"
         )
-
-
-def vars_of(declared: Declared) -> dict[str, Any]:
-    """Return a recipe's fields."""
-    return {name: getattr(declared.recipe, name) for name in declared.recipe.__dataclass_fields__}
-
-
-def _progress(line: dict[str, Any]) -> str:
-    return (
-        f"epoch {line['epoch']} of {line['epochs']}: loss {line['loss']:.4f}, right on validation texts "
-        f"{line['validation_accuracy']:.1%}, {line['cpu_seconds']:.0f} CPU s"
-    )
 
 
 @contextmanager

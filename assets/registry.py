@@ -52,7 +52,7 @@ def approve(
         require_fit(version, results[version])
         _require_no_objection(case_of(house, workshop, version, current, results))
         decision = Decision(version, "current", by, reason, snapshot)
-        return _decide(house, [decision], version, provenance)
+        return decide(house, [decision], provenance, model_version=version)
 
 
 def roll_back(
@@ -73,7 +73,7 @@ def roll_back(
         _require_was_current(house, target)
         workshop.checkpoints.whole(target)
         decisions = [Decision(current, "rolled_back", by, reason), Decision(target, "current", by, reason)]
-        return _decide(house, decisions, target, provenance)
+        return decide(house, decisions, provenance, model_version=target)
 
 
 def retire(
@@ -105,12 +105,13 @@ def retire(
         partial = page.with_suffix(f".{os.getpid()}.part")
         partial.write_text(text, encoding="utf-8")
         partial.replace(page)
-        return _decide(house, [Decision(version, "retired", by, reason)], None, provenance), page
+        return decide(house, [Decision(version, "retired", by, reason)], provenance), page
 
 
-def _decide(
-    house: Lakehouse, decisions: Sequence[Decision], model_version: str | None, provenance: Provenance
+def decide(
+    house: Lakehouse, decisions: Sequence[Decision], provenance: Provenance, *, model_version: str | None = None
 ) -> Published:
+    """Publish decisions of people; with a model version it becomes the current one in the same release."""
     number = house.releases.current().number
     write = stage_write(decisions, number, provenance)
     key = f"stage:{number}:" + ",".join(f"{one.stage}:{one.version}" for one in decisions)

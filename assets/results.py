@@ -59,9 +59,9 @@ def model_writes(
         }
         for point in training["curve"]
     ]
-    writes = [_write(MODEL_VERSIONS, [row], provenance), _write(TRAINING_CURVE, curve, provenance)]
+    writes = [write_of(MODEL_VERSIONS, [row], provenance), write_of(TRAINING_CURVE, curve, provenance)]
     learned = [{"model_version": version, **asdict(share)} for share in shares]
-    return [*writes, _write(TOKEN_SHARES, learned, provenance)] if learned else writes
+    return [*writes, write_of(TOKEN_SHARES, learned, provenance)] if learned else writes
 
 
 def evaluation_writes(version: str, result: EvaluateResult, provenance: Provenance) -> list[TableWrite]:
@@ -69,7 +69,7 @@ def evaluation_writes(version: str, result: EvaluateResult, provenance: Provenan
     known = {"model_version": version, "evaluation_snapshot": result.evaluation_snapshot}
     rows = [{**known, **asdict(row)} for row in result.rows]
     predictions = [{**known, **row} for row in pq.read_table(result.predictions).to_pylist()]
-    return [_write(EVALUATIONS, rows, provenance), _write(PREDICTIONS, predictions, provenance)]
+    return [write_of(EVALUATIONS, rows, provenance), write_of(PREDICTIONS, predictions, provenance)]
 
 
 def trial_writes(version: str, snapshot: str, taken: Sequence[TrialResult], provenance: Provenance) -> list[TableWrite]:
@@ -79,13 +79,13 @@ def trial_writes(version: str, snapshot: str, taken: Sequence[TrialResult], prov
         {**known, **asdict(each), "test": each.trial, "value": each.value if math.isfinite(each.value) else None}
         for each in taken
     ]
-    return [_write(MODEL_TESTS, rows, provenance)] if rows else []
+    return [write_of(MODEL_TESTS, rows, provenance)] if rows else []
 
 
 def measure_writes(version: str, measures: Sequence[Measure], provenance: Provenance) -> list[TableWrite]:
     """Return the rows of a version's figures."""
     rows = [{"model_version": version, **asdict(each)} for each in measures]
-    return [_write(MODEL_MEASURES, rows, provenance)] if rows else []
+    return [write_of(MODEL_MEASURES, rows, provenance)] if rows else []
 
 
 def promotion_write(
@@ -107,7 +107,7 @@ def promotion_write(
         "standard_error": comparison.standard_error if comparison else None,
         "reason": verdict.reason,
     }
-    return _write(PROMOTIONS, [row], provenance)
+    return write_of(PROMOTIONS, [row], provenance)
 
 
 def form_write(
@@ -117,7 +117,7 @@ def form_write(
     values = asdict(verdict)
     asked = f"worse_at_most {values.pop('worse_at_most'):g}, size_at_most {values.pop('size_at_most'):g}"
     known = {"form": form, "model_version": version, "asked": asked, "weights_sha256": weights_sha256}
-    return _write(MODEL_FORMS, [known | values], provenance)
+    return write_of(MODEL_FORMS, [known | values], provenance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +144,10 @@ def stage_write(decisions: Sequence[Decision], release: int, provenance: Provena
         }
         for at, one in enumerate(decisions)
     ]
-    return _write(MODEL_STAGES, rows, provenance)
+    return write_of(MODEL_STAGES, rows, provenance)
 
 
-def _write(table: TableDefinition, rows: list[dict[str, Any]], provenance: Provenance) -> TableWrite:
-    names = [name for name in table.arrow_schema().names if rows and name in rows[0]]
-    schema = pa.schema([table.arrow_schema().field(name) for name in names])
+def write_of(table: TableDefinition, rows: list[dict[str, Any]], provenance: Provenance) -> TableWrite:
+    """Return the write of rows, one at least, with the run beside; what a row does not tell is null."""
+    schema = pa.schema([field for field in table.arrow_schema() if any(field.name in row for row in rows)])
     return TableWrite(table, with_run(pa.Table.from_pylist(rows, schema=schema), provenance, table))

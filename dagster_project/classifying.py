@@ -1,13 +1,11 @@
 """Classifiers for the terminal: made, tested and judged by a run of Dagster."""
 
-from assets.classifier_registry import current_classifier
+from assets.classifier_registry import current_classifier, judgements
 from assets.classify import CLASSIFIERS
-from assets.house import read_released
 from dagster_project.dagster_home import prepare_dagster_home
 from dagster_project.loop import RunOutcome, open_loop
 from dagster_project.settings import Settings
 from dagster_project.wiring import lakehouse
-from lakehouse.tables.gold import CLASSIFIER_VERSIONS
 from models.errors import LabelsError
 
 
@@ -24,7 +22,6 @@ def published(settings: Settings, name: str) -> tuple[list[str], RunOutcome]:
     if not outcome.success:
         return [], outcome
     house = lakehouse(settings)
-    rows = [row for row in read_released(house, CLASSIFIER_VERSIONS).to_pylist() if row["classifier"] == name]
-    newest = max(rows, key=lambda row: str(row["recorded_at"]))
+    newest = judgements(house, name)[-1]
     in_use = current_classifier(house, name) or "none"
     return [f"{newest['model_version']}: {newest['reason']}", f"in use: {in_use}"], outcome

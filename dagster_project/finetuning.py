@@ -29,9 +29,10 @@ from models.classifier_trials import (
 from models.device import choose_device
 from models.durable import held_alone
 from models.errors import LabelsError, NothingLearnedError, TrialError
-from models.finetune import Learned, finetune, finetuning_key
+from models.finetune import finetune, finetuning_key
 from models.known_tests import read_injections
 from models.labelled import LabelledText, label_names, of_split
+from models.progress import Learned
 from models.resume import ResumeStore
 from models.trials import TrialResult, as_values
 
@@ -148,10 +149,7 @@ def _measured(
 
 
 def _tell(learned: Learned) -> None:
-    sys.stderr.write(
-        f"epoch {learned.epoch} of {learned.epochs}: loss {learned.loss:.4f}, right on validation texts "
-        f"{learned.validation_accuracy:.1%}, {learned.cpu_seconds:.0f} CPU s\n"
-    )
+    sys.stderr.write(f"{learned}\n")
     sys.stderr.flush()
 
 

@@ -7,6 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -33,7 +34,9 @@ def services(settings: Settings) -> tuple[Service, ...]:
     own_storage = (storage(settings),) if settings.storage == "bundled" else ()
     own_sql = (sql(settings),) if _own_sql(settings) else ()
     own_receiver = (receiver(settings),) if settings.s3_inbox else ()
-    return (*own_storage, *own_sql, catalogue(settings), *own_receiver, dagster(settings), dashboards(settings))
+    made_of = _made_of(settings)
+    ours = (*own_sql, catalogue(settings), *own_receiver, dagster(settings))
+    return (*own_storage, *(replace(each, made_of=made_of) for each in ours), dashboards(settings))
 
 
 def _own_sql(settings: Settings) -> bool:
@@ -99,7 +102,6 @@ def _verb(settings: Settings, name: str, verb: str, *, healthy: Callable[[], boo
         folder=PROJECT,
         healthy=healthy,
         needed_for=needed_for,
-        made_of=_made_of(settings),
     )
 
 
@@ -115,7 +117,6 @@ def dagster(settings: Settings) -> Service:
         healthy=lambda: http_ok(f"{settings.url(settings.dagster_port)}/server_info"),
         needed_for="runs, the asset graph, sensors and schedules",
         start_seconds=240.0,
-        made_of=_made_of(settings),
     )
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from lakehouse.archive.levels import printable, printable_json
 from lakehouse.errors import OutputExistsError
-from lakehouse.made_once import NO_LINKS
+from lakehouse.made_once import make_new
 from lakehouse.publish.spreadsheet import as_csv
 
 Form = Literal["table", "csv", "json", "jsonl", "parquet", "arrow"]
@@ -120,31 +120,9 @@ def as_bytes(rows: pa.Table, form: Form, *, spreadsheet: bool = False) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def _give_name(partial: Path, path: Path) -> None:
-    """Name a written file, unless the name is taken.
-
-    Where there are no hard links the name is taken first, so that a kill in that moment leaves an empty file.
-    """
-    try:
-        path.hardlink_to(partial)
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        path.touch(exist_ok=False)
-        try:
-            partial.rename(path)
-        except OSError:
-            path.unlink()
-            raise
-
-
 def save(path: Path, body: bytes) -> None:
     """Write a file that is whole or not there; raise OutputExistsError rather than overwrite one."""
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(body)
     try:
-        _give_name(partial, path)
+        make_new(path, body)
     except FileExistsError as error:
         raise OutputExistsError(f"{path} is there already; name another file, or remove it first") from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.batches import Packed
+from models.counted import find
 
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -97,8 +98,8 @@ class Level:
 
     def interpolate(self, grams: Ids, lower: Floats) -> Floats:
         """This order's probability; a context never seen passes the lower order through."""
-        gram_at, gram_seen = _find(self.grams, grams)
-        context_at, context_seen = _find(self.contexts, grams // self.size)
+        gram_at, gram_seen = find(self.grams, grams)
+        context_at, context_seen = find(self.contexts, grams // self.size)
         own = np.where(gram_seen, self.discounted[gram_at], 0.0) / self.totals[context_at]
         mixed: Floats = np.where(context_seen, own + self.left[context_at] * lower, lower)
         return mixed
@@ -128,8 +129,3 @@ def _discounts(counts: Ids) -> Floats:
     # Never nothing: what is taken is all that tokens unseen after a context have.
     clipped: Floats = np.clip(steps, [0.0, 0.1, 0.1, 0.1], [0.0, 0.9, 1.9, 2.9])
     return clipped
-
-
-def _find(sorted_keys: Ids, keys: Ids) -> tuple[Ids, npt.NDArray[np.bool_]]:
-    at = np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)
-    return at, sorted_keys[at] == keys

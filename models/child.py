@@ -13,13 +13,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from models.checkpoint import CheckpointStore
 from models.config import training_key
 from models.documents import read_documents, snapshot_hash
 from models.errors import BY_NAME, ChildCrashedError, ModelError, RequestError
-from models.progress import Progress
+from models.progress import Learned, Progress
 from models.requests import (
     RESULT,
     EvaluateRequest,
@@ -30,9 +30,6 @@ from models.requests import (
     write_request,
     write_result,
 )
-
-if TYPE_CHECKING:
-    from models.finetune import Learned
 
 LOG, REQUEST = "child.log", "request.json"
 VERBS = ("train", "evaluate", "shrink", "measure", "classify")
@@ -179,7 +176,7 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()
 
 
-def _print_progress(progress: "Progress | Learned") -> None:
+def _print_progress(progress: Progress | Learned) -> None:
     sys.stdout.write(json.dumps(asdict(progress)) + "\n")
     sys.stdout.flush()
 

@@ -19,9 +19,10 @@ from typing import Any, Literal, get_args
 from models.classifier import Classifier
 from models.classifier_probes import By, Slice, disobeyed, gap_between, same_label, same_under_all
 from models.device import Device
+from models.entries import Entries
 from models.errors import TrialError
 from models.labelled import LabelledText
-from models.trials import Stops, TrialResult, read_entries, responsible
+from models.trials import Stops, TrialResult, responsible
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ def read_classifier_trials(path: Path = SHIPPED) -> list[ClassifierTrial]:
     Raises:
         TrialError: the file is unreadable, or a test lacks a field or has one too many.
     """
-    return [_trial(path, name, each) for name, each in read_entries(path, "a classifier", SHIPPED)]
+    return list(_ENTRIES.read(path).values())
 
 
 def read_trial_files(paths: Iterable[Path]) -> list[ClassifierTrial]:
@@ -113,19 +114,11 @@ def read_trial_files(paths: Iterable[Path]) -> list[ClassifierTrial]:
     return found
 
 
-def _trial(path: Path, name: str, values: object) -> ClassifierTrial:
-    try:
-        given: dict[str, Any] = dict(values)  # type: ignore[call-overload]  # what is no mapping raises TypeError
-        examples = tuple(Example(**each) for each in given.pop("examples", ()))
-        slices = tuple(Slice(**each) for each in given.pop("slices", ()))
-        adds = tuple(given.pop("adds", ()))
-        trial = ClassifierTrial(name=name, examples=examples, slices=slices, adds=adds, **given)
-    except (TypeError, ValueError) as error:
-        raise TrialError(f"test {name!r} of {path} is no test: {error}; see models/{SHIPPED.name}") from error
-    faults = _faults(trial)
-    if faults:
-        raise TrialError(f"test {name!r} of {path}: {'; '.join(faults)}; see models/{SHIPPED.name}")
-    return trial
+def _trial(name: str, given: dict[str, Any]) -> ClassifierTrial:
+    examples = tuple(Example(**each) for each in given.pop("examples", ()))
+    slices = tuple(Slice(**each) for each in given.pop("slices", ()))
+    adds = tuple(given.pop("adds", ()))
+    return ClassifierTrial(name=name, examples=examples, slices=slices, adds=adds, **given)
 
 
 def _faults(trial: ClassifierTrial) -> list[str]:
@@ -143,6 +136,9 @@ def _faults(trial: ClassifierTrial) -> list[str]:
     if trial.kind == "functionality" and not trial.examples:
         faults.append("it has no examples")
     return faults + _faults_of_probes(trial)
+
+
+_ENTRIES = Entries("test", "no test", "a classifier", _trial, _faults, TrialError, SHIPPED)
 
 
 def _faults_of_probes(trial: ClassifierTrial) -> list[str]:

@@ -22,9 +22,10 @@ from models.classifier_versions import ClassifierVersions
 from models.config import file_sha256
 from models.device import Device, choose_device
 from models.errors import LabelsError, NothingLearnedError
-from models.finetune import Learned, finetune, finetuning_key
+from models.finetune import finetune, finetuning_key
 from models.known_tests import read_injections
 from models.labelled import LabelledText, label_names, labelled_from, of_split
+from models.progress import Learned
 from models.requests import RESULT, write_result
 from models.resume import ResumeStore
 from models.trials import TrialResult

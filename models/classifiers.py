@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from models.classifier_recipe import FinetuneRecipe, finetune_recipe
+from models.entries import Entries
 from models.errors import LabelsError, RecipeError
-from models.trials import read_entries
 
 SHIPPED = Path(__file__).with_name("classifiers.yaml")
 LANGUAGE_MODELS = "gpt"
@@ -46,31 +47,25 @@ def read_classifiers(path: Path = SHIPPED) -> dict[str, Declared]:
         RecipeError: a recipe cannot work.
         TrialError: the file is unreadable.
     """
-    return {name: _declared(path, name, values) for name, values in read_entries(path, "classifiers", SHIPPED)}
+    return _entries(path).read(path)
 
 
 def classifier_named(name: str, path: Path = SHIPPED) -> Declared:
     """Return one classifier; raise LabelsError when the file names no such one."""
-    found = read_classifiers(path)
-    if name not in found:
-        raise LabelsError(f"{path.name} names no classifier {name!r}; it names {', '.join(found)}")
-    return found[name]
+    return _entries(path).one(path, name)
 
 
-def _declared(path: Path, name: str, values: object) -> Declared:
+def _entries(path: Path) -> Entries[Declared]:
+    return Entries("classifier", "none", "classifiers", partial(_declared, path), _faults, LabelsError, SHIPPED)
+
+
+def _declared(path: Path, name: str, given: dict[str, Any]) -> Declared:
     try:
-        given: dict[str, Any] = dict(values)  # type: ignore[call-overload]  # what is no mapping raises TypeError
         recipe = finetune_recipe(dict(given.pop("recipe", {})))
-        trials = (COMMON, *(path.parent / str(each) for each in given.pop("trials", ())))
-        made = Declared(name=name, recipe=recipe, trials=trials, **given)
     except RecipeError as error:
         raise RecipeError(f"classifier {name!r} of {path}: {error}") from error
-    except (TypeError, ValueError) as error:
-        raise LabelsError(f"classifier {name!r} of {path} is none: {error}; see models/{SHIPPED.name}") from error
-    faults = _faults(made)
-    if faults:
-        raise LabelsError(f"classifier {name!r} of {path}: {'; '.join(faults)}; see models/{SHIPPED.name}")
-    return made
+    trials = (COMMON, *(path.parent / str(each) for each in given.pop("trials", ())))
+    return Declared(name=name, recipe=recipe, trials=trials, **given)
 
 
 def _faults(made: Declared) -> list[str]:

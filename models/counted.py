@@ -111,12 +111,12 @@ class Counted:
         less_N, asked = np.full(inputs_BT.size, fill_value=targets_N is not None), []
         for back in reversed(range(len(self._levels))):
             level, context_N = self._levels[back], contexts[back + 1].ravel()
-            at_N, seen_N = _find(level.contexts_J, context_N)
+            at_N, seen_N = find(level.contexts_J, context_N)
             seen_N &= place_N >= back
             if targets_N is None:
                 asked.append(_Asked(at_N, seen_N, np.zeros(len(at_N), np.float32), less_N))
                 continue
-            gram_N, known_N = _find(level.grams_K, context_N * size + targets_N)
+            gram_N, known_N = find(level.grams_K, context_N * size + targets_N)
             known_N &= seen_N
             own_N = np.where(known_N, level.counts_K[gram_N], np.float32(0))
             asked.append(_Asked(at_N, seen_N, own_N, less_N & known_N))
@@ -154,6 +154,7 @@ def _kinds_before(grams_K: Ids, endings: Ids) -> Ids:
     return counts_K
 
 
-def _find(sorted_keys: Ids, keys: Ids) -> tuple[Ids, Flags]:
+def find(sorted_keys: Ids, keys: Ids) -> tuple[Ids, Flags]:
+    """Places of keys among sorted ones, of which there are some, and whether each is there."""
     at = np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)
     return at, sorted_keys[at] == keys

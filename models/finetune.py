@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from models.errors import NaNLossError, NothingLearnedError
 from models.labelled import LabelledText, label_names, of_split, snapshot
 from models.memory import Tuned, require_tuning_fits
 from models.ngrams import rarities
+from models.progress import Learned
 from models.resume import ResumeStore, State
 from models.run import Kept, made_by
 from models.text_batches import TextBatches
@@ -41,17 +42,6 @@ KEEP_SECONDS = 60.0
 """How often a run's state is kept, so that a kill costs no more."""
 KEPT_SHARE = 0.05
 """Share of the time that keeping states may take: those of a large base are kept less often."""
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """One epoch: mean loss in nats a text, and the accuracy on validation texts."""
-
-    epoch: int
-    epochs: int
-    loss: float
-    validation_accuracy: float
-    cpu_seconds: float
 
 
 def finetune(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from models.entries import Entries
 from models.errors import FormError
-from models.trials import read_entries
 
 SHIPPED = Path(__file__).with_name("forms.yaml")
 
@@ -56,27 +56,12 @@ def read_forms(path: Path = SHIPPED) -> dict[str, Form]:
     Raises:
         FormError: the file is unreadable, or a form lacks a field, has one too many or a value that cannot work.
     """
-    return {name: _form(path, name, values) for name, values in read_entries(path, "forms of models", SHIPPED)}
+    return _ENTRIES.read(path)
 
 
 def form_named(name: str, path: Path = SHIPPED) -> Form:
     """Return one form; raise FormError when the file names no such one."""
-    forms = read_forms(path)
-    if name not in forms:
-        raise FormError(f"{path.name} names no form {name!r}; it names {', '.join(forms)}")
-    return forms[name]
-
-
-def _form(path: Path, name: str, values: object) -> Form:
-    try:
-        given: dict[str, Any] = dict(values)  # type: ignore[call-overload]  # what is no mapping raises TypeError
-        form = Form(name=name, **given)
-        faults = _faults(form)
-    except (TypeError, ValueError) as error:
-        raise FormError(f"form {name!r} of {path} is no form: {error}; see models/forms.yaml") from error
-    if faults:
-        raise FormError(f"form {name!r} of {path}: {'; '.join(faults)}; see models/forms.yaml")
-    return form
+    return _ENTRIES.one(path, name)
 
 
 def _faults(form: Form) -> list[str]:
@@ -95,6 +80,13 @@ def _faults(form: Form) -> list[str]:
     if not str(form.owner).strip():
         faults.append("it has no owner")
     return faults
+
+
+def _form(name: str, given: dict[str, Any]) -> Form:
+    return Form(name=name, **given)
+
+
+_ENTRIES = Entries("form", "no form", "forms of models", _form, _faults, FormError, SHIPPED)
 
 
 def _can_teach(form: Form) -> bool:

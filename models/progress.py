@@ -1,4 +1,4 @@
-"""One recorded step of a training run, as it is shown, stored and sent between processes."""
+"""One recorded step of training, or epoch of fine-tuning, as it is shown, stored and sent between processes."""
 
 from dataclasses import dataclass
 
@@ -18,3 +18,20 @@ class Progress:
     seconds_left: float
     utilisation: float | None = None
     """Share of the machine's measured rate of products of matrices that went into the model's own (MFU)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """One epoch: mean loss in nats a text, and the accuracy on validation texts."""
+
+    epoch: int
+    epochs: int
+    loss: float
+    validation_accuracy: float
+    cpu_seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"epoch {self.epoch} of {self.epochs}: loss {self.loss:.4f}, right on validation texts "
+            f"{self.validation_accuracy:.1%}, {self.cpu_seconds:.0f} CPU s"
+        )

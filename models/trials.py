@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
-
+from models.entries import Entries
 from models.errors import TrialError
 
 SHIPPED = Path(__file__).with_name("trials.yaml")
@@ -108,22 +107,7 @@ def read_trials(path: Path = SHIPPED) -> list[Trial]:
     Raises:
         TrialError: the file is unreadable, or a test lacks a field or has one too many.
     """
-    return [_trial(path, name, each) for name, each in read_entries(path, "the model", SHIPPED)]
-
-
-def read_entries(path: Path, what: str, shipped: Path) -> list[tuple[str, object]]:
-    """Return the names and fields of the tests of `what` in a YAML file; `shipped` is one that shows how to write them.
-
-    Raises:
-        TrialError: the file is unreadable or holds no tests.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TrialError(f"cannot read tests of {what} from {path}: {error}; see models/{shipped.name}") from error
-    if not isinstance(values, dict) or not values:
-        raise TrialError(f"{path} holds no tests; copy models/{shipped.name} and change it")
-    return [(str(name), each) for name, each in values.items()]
+    return list(_ENTRIES.read(path).values())
 
 
 def responsible(stops: str, owner: str) -> list[str]:
@@ -141,19 +125,11 @@ def file_hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
 
 
-def _trial(path: Path, name: str, values: object) -> Trial:
-    try:
-        given: dict[str, Any] = dict(values)  # type: ignore[call-overload]  # what is no mapping raises TypeError
-        secrets = tuple(Secret(**each) for each in given.pop("secrets", ()))
-        groups = tuple(Group(**each) for each in given.pop("groups", ()))
-        attacks = tuple(given.pop("attacks", ()))
-        trial = Trial(name=name, secrets=secrets, groups=groups, attacks=attacks, **given)
-        faults = _faults(trial)
-    except (TypeError, ValueError) as error:
-        raise TrialError(f"test {name!r} of {path} is no test: {error}; see models/trials.yaml") from error
-    if faults:
-        raise TrialError(f"test {name!r} of {path}: {'; '.join(faults)}; see models/trials.yaml")
-    return trial
+def _trial(name: str, given: dict[str, Any]) -> Trial:
+    secrets = tuple(Secret(**each) for each in given.pop("secrets", ()))
+    groups = tuple(Group(**each) for each in given.pop("groups", ()))
+    attacks = tuple(given.pop("attacks", ()))
+    return Trial(name=name, secrets=secrets, groups=groups, attacks=attacks, **given)
 
 
 def _faults(trial: Trial) -> list[str]:
@@ -170,6 +146,9 @@ def _faults(trial: Trial) -> list[str]:
     if trial.measure == "secret_exposure_bits" and not trial.secrets:
         faults.append("it names no secrets")
     return faults + _faults_of_groups(trial) + _faults_of_attacks(trial)
+
+
+_ENTRIES = Entries("test", "no test", "the model", _trial, _faults, TrialError, SHIPPED)
 
 
 def _faults_of_groups(trial: Trial) -> list[str]:

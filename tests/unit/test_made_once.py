@@ -11,7 +11,7 @@ from dagster_project.settings import Settings
 from lakehouse.archive.privacy.steps import KEY_FILE, pseudonym_key
 from lakehouse.archive.withdraw.receipt import Signer, verify
 from lakehouse.errors import PermanentError
-from lakehouse.made_once import make_once
+from lakehouse.made_once import make_new, make_once
 
 
 @pytest.fixture(params=[errno.EPERM, errno.EOPNOTSUPP])
@@ -66,6 +66,23 @@ def test_what_keeps_a_file_from_being_made_leaves_nothing_behind(tmp_path, monke
     with pytest.raises(OSError, match="no space left"):
         make_once(tmp_path / "key", b"secret")
     assert names(tmp_path) == []
+
+
+def test_a_new_file_is_for_whom_the_umask_says_and_never_takes_an_others_place(tmp_path):
+    before = os.umask(0o027)
+    try:
+        make_new(tmp_path / "rows", b"first")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "rows").stat().st_mode & 0o777 == 0o640
+    with pytest.raises(FileExistsError):
+        make_new(tmp_path / "rows", b"second")
+    assert (tmp_path / "rows").read_bytes() == b"first"
+    assert names(tmp_path) == ["rows"]
+
+
+def test_without_hard_links_a_new_file_never_takes_an_others_place_either(no_links, tmp_path):
+    test_a_new_file_is_for_whom_the_umask_says_and_never_takes_an_others_place(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "abcd", "z" * 64, "\xff" * 32])

@@ -4,7 +4,7 @@ import csv
 import errno
 import io
 import json
-from pathlib import Path
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -63,7 +63,7 @@ def test_a_file_is_saved_where_there_are_no_hard_links(tmp_path, monkeypatch):
     def refuse(_path, _target):
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     test_a_file_is_never_overwritten(tmp_path)
 
 

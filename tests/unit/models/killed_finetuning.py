@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from models.classifier_recipe import FinetuneRecipe
-from models.finetune import Learned, finetune, finetuning_key
+from models.finetune import finetune, finetuning_key
+from models.progress import Learned
 from models.resume import ResumeStore
 from models.run import Kept
 from tests.unit.models.test_finetune import made

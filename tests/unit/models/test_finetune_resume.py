@@ -15,7 +15,8 @@ from dagster_project.finetuning import Asked, trained
 from models.classifier_recipe import FinetuneRecipe
 from models.durable import held_alone
 from models.errors import CheckpointError, NaNLossError, NothingLearnedError
-from models.finetune import Learned, finetune, finetuning_key
+from models.finetune import finetune, finetuning_key
+from models.progress import Learned
 from models.resume import STATE, ResumeStore
 from models.text_batches import TextBatches
 from tests.unit.models.killed_finetuning import recipe, store
