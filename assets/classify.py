@@ -29,7 +29,7 @@ from lakehouse.tables.withdrawals import require_none_open
 from lakehouse.tables.write_audit_publish import Lakehouse, recover
 from models.child import HERE, perform
 from models.classifier_requests import AccuracyGain, ClassifyAnswer, ClassifyRequest, classify_answer
-from models.classifiers import SHIPPED, Declared, classifier_named, read_classifiers
+from models.classifiers import ROLES, SHIPPED, Declared, classifier_named, read_classifiers
 from models.entries import read_entries
 from models.labelled import LabelledText, label_names, labelled_from, snapshot
 from models.progress import Learned
@@ -135,6 +135,8 @@ def texts_of(
     origin = {
         "table": definition.name,
         "table_snapshot": str(pin.snapshot_id),
+        "table_versions": sorted(commits),
+        "read_as": {name: getattr(declared, name) for name in ("dataset", "table", *ROLES)},
         "dataset_commits": commits,
         "licence": stored.description.licence or "",
     }

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from assets.explain_classifier import classifier_prediction, classifier_version
 from assets.explain_data import Sources, code, dataset_version, label_of, published_table, run, snapshot
 from assets.explain_form import form_of
 from assets.explain_model import model_version
@@ -14,14 +15,16 @@ from lakehouse.publish.views import all_required_tables
 from lakehouse.tables.gold import DOCUMENTS, GOLD, PREDICTIONS
 from lakehouse.tables.records import RECORDS
 from lakehouse.tables.register import REGISTER
+from models.classifier_versions import is_classifier
 from models.form_store import is_form
 
 DEFINED = {table.name: table for table in (*REGISTER, *GOLD)}
 RUN = ("run_id", "code_commit", "recorded_at")
 SHOWN = 6
 
-_MODEL = re.compile(r"gpt-\d{4,}")
+_VERSION = re.compile(r"\w+-\d{4,}")
 _TABLE = re.compile(r"([a-z_]+\.\w+)(?:/(.+))?")
+_ANSWER = re.compile(r"(\w+-\d{4,})/(.+)/([0-9a-f]{12,64})")
 _PREDICTION = re.compile(r"(?:(gpt-\d{4,})/)?(?:([0-9a-f]{12,64})/)?(.+#\d+)")
 
 HOW = (
@@ -33,25 +36,32 @@ HOW = (
 def explain(sources: Sources, target: str) -> Link:
     """Return the chain behind `target`.
 
-    It is the passage id of a prediction (``MODEL/`` and ``EVALUATION_SNAPSHOT/`` may stand before it), a model version,
-    a smaller form of one, ``dataset@version``, ``kpi.view``, ``namespace.table``, or ``namespace.table/KEY/...``, a row
-    by its key.
+    It is the passage id of a prediction (``MODEL/`` and ``EVALUATION_SNAPSHOT/`` may stand before it), the name of a
+    classifier's answer (``VERSION/LABEL/SHA256``), a version of the language model or of a classifier, a smaller form,
+    ``dataset@version``, ``kpi.view``, ``namespace.table``, or ``namespace.table/KEY/...``, a row by its key.
 
     Raises:
         UntraceableError: no record has this name, or several have.
     """
-    if _MODEL.fullmatch(target):
-        return model_version(sources, target)
+    if _VERSION.fullmatch(target):
+        return _version(sources, target)
     if is_form(target):
         return form_of(sources, target)
     if found := _TABLE.fullmatch(target):
         return _of_table(sources, found[1], found[2])
+    if (found := _ANSWER.fullmatch(target)) and is_classifier(found[1]):
+        return classifier_prediction(sources, found[1], found[2], found[3])
     if found := _PREDICTION.fullmatch(target):
         return _of_passage(sources, target, model=found[1], measured_on=found[2], passage=found[3])
     dataset, _, label = target.partition("@")
     if rows := sources.where(RECORDS, dataset=dataset, dataset_version=label):
         return dataset_version(sources, dataset, label, rows[-1]["dataset_commit"])
     raise UntraceableError(f"nothing that is published is called {target!r}; {HOW}")
+
+
+def _version(sources: Sources, version: str) -> Link:
+    """A version of a classifier, or of the language model."""
+    return classifier_version(sources, version) if is_classifier(version) else model_version(sources, version)
 
 
 def _of_table(sources: Sources, name: str, key: str | None) -> Link:
@@ -121,7 +131,7 @@ def _row(sources: Sources, table: TableDefinition, row: Mapping[str, Any]) -> Li
 
 def _made_of(sources: Sources, table: TableDefinition, row: Mapping[str, Any]) -> Iterator[Link]:
     if row.get("model_version"):
-        yield model_version(sources, row["model_version"])
+        yield _version(sources, row["model_version"])
     if row.get("dataset") and row.get("dataset_version"):
         rows = sources.where(RECORDS, dataset=row["dataset"], dataset_version=row["dataset_version"])
         commit = row.get("dataset_commit") or (rows[-1]["dataset_commit"] if rows else "")

@@ -53,7 +53,7 @@ def model_version(sources: Sources, version: str) -> Link:
     parts = (
         _made_by(training, version, published),
         code(sources, training["code_commit"]),
-        _environment(training, version),
+        environment(training, version, _file(version)),
         Link("recipe", f"of {version}", _file(version), training["recipe"]),
         _documents(sources, version, training["documents_snapshot"], training["dataset_commits"]),
         *_judged(sources, version),
@@ -109,12 +109,11 @@ def _made_by(training: Mapping[str, Any], version: str, published: list[dict[str
     return run(training.get("run_id"), _file(version), **facts)
 
 
-def _environment(training: Mapping[str, Any], version: str) -> Link:
+def environment(training: Mapping[str, Any], version: str, record: str) -> Link:
+    """Explain where a version was trained."""
     names = ("device", "dtype", "threads", "platform", "processor", "cpu_capability")
     facts = {**training["versions"], **{name: training.get(name) for name in names}}
-    return Link(
-        "environment", f"of {version}", _file(version), facts | {"packages recorded": len(training["packages"])}
-    )
+    return Link("environment", f"of {version}", record, facts | {"packages recorded": len(training["packages"])})
 
 
 def _documents(sources: Sources, version: str, snapshot_id: str, commits: Mapping[str, str]) -> Link:
@@ -125,15 +124,16 @@ def _documents(sources: Sources, version: str, snapshot_id: str, commits: Mappin
     data = []
     for share in sorted(shares, key=lambda row: -row["token_share"]):
         mine = [name for name in sorted(commits) if name.partition("@")[0] == share["dataset"]]
-        data.append(_share(share, *(_learned(sources, name, commits[name]) for name in mine)))
-    learned = {row["dataset"] for row in shares}
-    held = [name for name in sorted(commits) if name.partition("@")[0] not in learned]
+        data.append(_share(share, *(learned(sources, name, commits[name]) for name in mine)))
+    shown = {row["dataset"] for row in shares}
+    held = [name for name in sorted(commits) if name.partition("@")[0] not in shown]
     tables = _read_tables(sources, int(snapshot_id), set(commits))
-    others = [_learned(sources, name, commits[name]) for name in held]
+    others = [learned(sources, name, commits[name]) for name in held]
     return snapshot(sources, DOCUMENTS.name, int(snapshot_id), *data, *others, *tables)
 
 
-def _learned(sources: Sources, name: str, commit: str) -> Link:
+def learned(sources: Sources, name: str, commit: str) -> Link:
+    """Explain a dataset version that was learned from, by its name ``dataset@version``."""
     dataset, _, label = name.partition("@")
     return dataset_version(sources, dataset, label, commit)
 
@@ -181,12 +181,17 @@ def _judged(sources: Sources, version: str) -> Iterator[Link]:
         ran = {"run": rows[0]["run_id"], "recorded at": rows[0]["recorded_at"].isoformat()}
         yield Link("evaluation", f"of {version} on {name}", EVALUATIONS.name, facts | ran)
     for name, rows in _by_snapshot(tests):
-        told: dict[str, Fact] = {row["test"]: _verdict(row) for row in rows}
+        told: dict[str, Fact] = {row["test"]: verdict(row) for row in rows}
         yield Link("tests", f"of {version} on {name}", MODEL_TESTS.name, told | {"run": rows[0]["run_id"]})
     for row in sources.where(PROMOTIONS, model_version=version):
         facts = {name.replace("_", " "): row[name] for name in ("promoted", "compared_with", "difference", "reason")}
         name = f"of {version} on {row['evaluation_snapshot']}"
         yield Link("judgement", name, PROMOTIONS.name, {**facts, "run": row["run_id"]})
+    yield from decisions(sources, version)
+
+
+def decisions(sources: Sources, version: str) -> Iterator[Link]:
+    """Explain what people decided about a version."""
     for row in sources.where(MODEL_STAGES, model_version=version):
         facts = {name.replace("_", " "): row[name] for name in ("stage", "decided_by", "reason", "run_id")}
         yield Link("decision", row["event_key"], MODEL_STAGES.name, facts)
@@ -198,7 +203,8 @@ def _by_snapshot(rows: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[st
         yield name, list(group)
 
 
-def _verdict(row: Mapping[str, Any]) -> str:
+def verdict(row: Mapping[str, Any]) -> str:
+    """Say how a test ended, with its limit and who answers for that."""
     value = "no number" if row["value"] is None else f"{row['value']:.4g}"
     limit = f"{row['comparison'].replace('_', ' ')} {row['threshold']:g}"
     return f"{'passed' if row['passed'] else 'FAILED'}: {value}, {limit}; stops {row['stops']}; owner {row['owner']}"

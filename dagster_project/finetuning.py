@@ -1,6 +1,7 @@
 """Fine-tuning from the command line: texts in, a classifier's folder and its figures out."""
 
 import dataclasses
+import hashlib
 import json
 import logging
 import sys
@@ -31,7 +32,7 @@ from models.durable import held_alone
 from models.errors import LabelsError, NothingLearnedError, TrialError
 from models.finetune import finetune, finetuning_key
 from models.known_tests import read_injections
-from models.labelled import LabelledText, label_names, of_split
+from models.labelled import LabelledText, is_unicode, label_names, of_split
 from models.progress import Learned
 from models.resume import ResumeStore
 from models.trials import TrialResult, as_values
@@ -127,12 +128,22 @@ def evaluated(folder: Path, texts: Sequence[LabelledText], asked: Asked, *, thre
     yield from _told(figures, results, asked.rows)
 
 
-def predicted(folder: Path, texts: Sequence[str], *, threads: int | None) -> Iterator[str]:
-    """Yield one JSON object a text: its label, and the probability of every label."""
+def predicted(folder: Path, version: str, texts: Sequence[str], *, threads: int | None) -> Iterator[str]:
+    """Yield one JSON object a text: its label, and the probability of every label.
+
+    The answer of a version has a name, by which it can be explained; a text that has no UTF-8 form cannot be named.
+
+    Raises:
+        LabelsError: a text has a lone surrogate and so no UTF-8 form.
+    """
+    if strange := [at for at, text in enumerate(texts, 1) if not is_unicode(text)]:
+        raise LabelsError(f"text {strange[0]} has a lone surrogate and so no UTF-8 form; correct it")
     classifier = load_classifier(folder)
     for text, chances_L in zip(texts, classifier.chances(texts, choose_device("auto", threads=threads)), strict=True):
         chances = {label: round(float(each), 6) for label, each in zip(classifier.labels, chances_L, strict=True)}
         told = {"text": text, "label": classifier.labels[int(chances_L.argmax())], "probabilities": chances}
+        if version:
+            told["prediction"] = f"{version}/{told['label']}/{hashlib.sha256(text.encode()).hexdigest()[:12]}"
         yield printable_json(json.dumps(told, ensure_ascii=False))
 
 

@@ -14,6 +14,8 @@ from models.errors import LabelsError, RecipeError
 SHIPPED = Path(__file__).with_name("classifiers.yaml")
 LANGUAGE_MODELS = "gpt"
 """What versions of the language model are called."""
+ROLES = ("text", "label", "group", "split")
+"""What a column of its table may be to a classifier."""
 COMMON = Path(__file__).with_name("classifier_trials.yaml")
 
 
@@ -36,7 +38,7 @@ class Declared:
     @property
     def columns(self) -> list[str]:
         """The columns that are read."""
-        return [name for name in (self.text, self.label, self.group, self.split) if name is not None]
+        return [name for role in ROLES if (name := getattr(self, role)) is not None]
 
 
 def read_classifiers(path: Path = SHIPPED) -> dict[str, Declared]:

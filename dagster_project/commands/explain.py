@@ -18,8 +18,10 @@ from dagster_project.settings import load_settings
 def explain(target: str, form: str, crate: Path | None) -> None:
     """Walk from a figure to the model, data, code, run and people behind it.
 
-    A PREDICTION is a passage id of kpi.predictions, with MODEL/ before it where several models were asked. A row of a
-    table is named by its key: gold.model_measures/gpt-0001/bits_per_byte/all. Views that dashboards show are kpi.NAME.
+    A PREDICTION is a passage id of kpi.predictions, with MODEL/ before it where several models were asked, or the name
+    that `lakehouse finetune predict` gives the answer of a classifier. A MODEL is a version of the language model or of
+    a classifier. A row of a table is named by its key: gold.model_measures/gpt-0001/bits_per_byte/all. Views that
+    dashboards show are kpi.NAME.
     Every value is read from a record, and what can no longer be had is shown as gone.
     """
     from dagster_project.explaining import explained

@@ -89,15 +89,23 @@ def evaluate(classifier: Path, data: Path, **given: Any) -> None:  # noqa: ANN40
         print(line, flush=True)
 
 
-@finetune.command(cls=ExampleCommand, example="lakehouse finetune predict subjects 'Atoms form a covalent bond.'")
-@click.argument("classifier", type=_PATH)
+@finetune.command(
+    cls=ExampleCommand, example="lakehouse finetune predict subject_classifier 'Atoms form a covalent bond.'"
+)
+@click.argument("classifier", metavar="FOLDER|VERSION|NAME")
 @click.argument("texts", nargs=-1, required=True)
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads. Default: one a core.")
-def predict(classifier: Path, texts: tuple[str, ...], threads: int | None) -> None:
-    """Say the label of each of TEXTS, and the calibrated probability of every label, as JSON lines."""
+def predict(classifier: str, texts: tuple[str, ...], threads: int | None) -> None:
+    """Say the label of each of TEXTS, and the calibrated probability of every label, as JSON lines.
+
+    A classifier is a folder, a version as subject_classifier-0001, or a name: the version of it that is in use. The
+    answer of a version has a name, which `lakehouse explain` takes.
+    """
+    from dagster_project.classifier_place import place_of
     from dagster_project.finetuning import predicted
 
-    for line in predicted(classifier, texts, threads=threads):
+    folder, version = place_of(local, classifier)
+    for line in predicted(folder, version, texts, threads=threads):
         print(line)
 
 

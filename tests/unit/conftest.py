@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.explained_classifier import add_classifier
 from tests.unit.explained_lake import Lake, open_lake
 
 
 @pytest.fixture(scope="session")
 def whole_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """The lake as it was made; no test changes it."""
-    return open_lake(tmp_path_factory.mktemp("explained"))
+    lake = open_lake(tmp_path_factory.mktemp("explained"))
+    add_classifier(lake)
+    return lake
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """`lakehouse finetune`: from a file to a classifier, its figures, its answers, and one exit code for each mistake."""
 
+import hashlib
 import json
 
 import pyarrow as pa
@@ -7,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dagster_project.cli import main
+from dagster_project.finetuning import predicted
 from dagster_project.labelled_files import Where, read_labelled, read_news
 from lakehouse.errors import PurposeError
 from models.classifier_trials import SHIPPED
@@ -66,6 +68,12 @@ def test_a_file_becomes_a_classifier_that_is_measured_and_answers(command, parag
     answers = [json.loads(line) for line in out.splitlines()]
     assert (code, answers[0]["label"], len(answers)) == (0, "water", 2)
     assert sum(answers[1]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert "prediction" not in answers[0], "a folder is no version"
+    (named,) = predicted(tmp_path / "subjects", "subjects-0001", ["river rain fish"], threads=1)
+    digest = hashlib.sha256(b"river rain fish").hexdigest()
+    assert json.loads(named) == answers[0] | {"prediction": f"subjects-0001/water/{digest[:12]}"}
+    with pytest.raises(LabelsError, match="text 2 has a lone surrogate"):
+        next(predicted(tmp_path / "subjects", "subjects-0001", ["a", "\udc80"], threads=1))
     code, _, err = command("train", paragraphs, *COLUMNS, *made_so)
     assert code == 58
     assert "subjects is there already" in err
