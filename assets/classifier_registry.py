@@ -6,12 +6,15 @@ from typing import Any
 
 from assets.gate import Verdict
 from assets.house import read_released
+from assets.post_mortem import classifier_post_mortem, write_post_mortem
 from assets.registry import decide
 from assets.results import Decision
 from assets.workshop import Workshop
-from lakehouse.errors import ApprovalError, StageError
+from lakehouse.definition import TableDefinition
+from lakehouse.errors import StageError
 from lakehouse.ports import Provenance
-from lakehouse.tables.gold import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS, MODEL_STAGES
+from lakehouse.tables.classifiers import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS
+from lakehouse.tables.gold import MODEL_STAGES
 from lakehouse.tables.stages import released_stages, withheld
 from lakehouse.tables.withdrawals import quarantined
 from lakehouse.tables.write_audit_publish import Lakehouse, Published
@@ -50,30 +53,6 @@ def judgement_of(
     return Verdict(rows[-1]["promoted"], rows[-1]["waits"], rows[-1]["reason"]) if rows else None
 
 
-def approve_classifier(
-    house: Lakehouse, workshop: Workshop, version: str, *, by: str, reason: str, provenance: Provenance
-) -> Published:
-    """Put a version to use that the gate let wait, unless another came into use since.
-
-    Raises:
-        ApprovalError: it does not wait for an approval, or was judged against a version that is not in use any more.
-    """
-    with workshop.publishing():
-        waiting = [row for row in judgements(house) if row["model_version"] == version and row["waits"]]
-        if not waiting:
-            raise ApprovalError(f"{version} waits for no approval; gold.classifier_versions shows which versions do")
-        newest = waiting[-1]
-        _require_free(house, version)
-        current = current_classifier(house, str(newest["classifier"]))
-        if current != newest["compared_with"]:
-            raise ApprovalError(
-                f"{version} was judged against {newest['compared_with'] or 'none'}, and {current or 'none'} is in use; "
-                f"run `lakehouse finetune publish {newest['classifier']}` again, then approve"
-            )
-        verify(workshop.classifiers.folder(version), FILES)
-        return decide(house, [Decision(version, "current", by, reason, newest["evaluation_snapshot"])], provenance)
-
-
 def roll_back_classifier(
     house: Lakehouse, workshop: Workshop, to: str, *, by: str, reason: str, provenance: Provenance
 ) -> Published:
@@ -97,8 +76,10 @@ def roll_back_classifier(
 
 def retire_classifier(
     house: Lakehouse, workshop: Workshop, version: str, *, by: str, reason: str, provenance: Provenance
-) -> Published:
-    """Keep a version back for good; its folder stays as it is. Where none was in use before it, none is afterwards.
+) -> tuple[Published, Path]:
+    """Keep a version back for good; write its post-mortem page and return where it lies. Its folder stays as it is.
+
+    Where none was in use before it, none is afterwards.
 
     Raises:
         StageError: it is in use and an earlier one could be, or it is retired already.
@@ -110,7 +91,17 @@ def retire_classifier(
             _require_last(house, name, version)
         if released_stages(house).get(version, {}).get("stage") == "retired":
             raise StageError(f"{version} is retired already")
-        return decide(house, [Decision(version, "retired", by, reason)], provenance)
+        text = classifier_post_mortem(
+            workshop.classifiers.training(version),
+            version,
+            stages=_of_version(house, MODEL_STAGES, version),
+            judgements=_of_version(house, CLASSIFIER_VERSIONS, version),
+            results=_of_version(house, CLASSIFIER_RESULTS, version),
+            by=by,
+            reason=reason,
+        )
+        page = write_post_mortem(workshop.root, version, text)
+        return decide(house, [Decision(version, "retired", by, reason)], provenance), page
 
 
 def told(house: Lakehouse, version: str) -> list[str]:
@@ -120,14 +111,12 @@ def told(house: Lakehouse, version: str) -> list[str]:
         for row in judgements(house)
         if row["model_version"] == version
     ]
-    for row in read_released(house, MODEL_STAGES).to_pylist():
-        if row["model_version"] == version:
-            when = f"{row['recorded_at']:%Y-%m-%d %H:%M} UTC"
-            lines.append(f"{row['stage'].replace('_', ' ')} {when} by {row['decided_by']}: {row['reason']}")
-    for row in read_released(house, CLASSIFIER_RESULTS).to_pylist():
-        if row["model_version"] == version:
-            kept = {True: ", passed", False: ", FAILED", None: ""}[row["passed"]]
-            lines.append(f"{row['kind']} {row['name']} on {row['slice']}: {row['value']}{kept}")
+    for row in _of_version(house, MODEL_STAGES, version):
+        when = f"{row['recorded_at']:%Y-%m-%d %H:%M} UTC"
+        lines.append(f"{row['stage'].replace('_', ' ')} {when} by {row['decided_by']}: {row['reason']}")
+    for row in _of_version(house, CLASSIFIER_RESULTS, version):
+        kept = {True: ", passed", False: ", FAILED", None: ""}[row["passed"]]
+        lines.append(f"{row['kind']} {row['name']} on {row['slice']}: {row['value']}{kept}")
     return lines
 
 
@@ -145,6 +134,10 @@ def standing(house: Lakehouse) -> Mapping[str, str]:
         if (current := current_classifier(house, name)) is not None:
             found[current] = "in use"
     return found | {version: "in quarantine" for version in quarantined(house.objects) if version in found}
+
+
+def _of_version(house: Lakehouse, table: TableDefinition, version: str) -> list[dict[str, Any]]:
+    return [row for row in read_released(house, table).to_pylist() if row["model_version"] == version]
 
 
 def _put_to_use(house: Lakehouse, name: str) -> list[str]:
@@ -174,11 +167,3 @@ def _require_last(house: Lakehouse, name: str, version: str) -> None:
     before = [each for each in _put_to_use(house, name) if each not in gone]
     if before:
         raise StageError(f"{version} is in use; run `lakehouse models rollback {before[-1]}` first")
-
-
-def _require_free(house: Lakehouse, version: str) -> None:
-    against = withheld(released_stages(house)).get(version)
-    if version in quarantined(house.objects):
-        against = "it is in quarantine, for it learned from somebody who withdrew"
-    if against is not None:
-        raise ApprovalError(f"{version} must not come into use: {against}")

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -9,7 +10,7 @@ from assets.gate import Verdict
 from assets.results import write_of
 from lakehouse.markdown import plain, table
 from lakehouse.ports import Provenance, TableWrite
-from lakehouse.tables.gold import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS
+from lakehouse.tables.classifiers import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS
 from models.classifier_requests import ClassifyAnswer
 from models.classifier_versions import ClassifierVersions
 from models.classifiers import Declared
@@ -28,27 +29,15 @@ def classifier_writes(
     release: int,
 ) -> list[TableWrite]:
     """Return the row of a judgement made while `release` was the current one, and those of what is behind it."""
-    training, folder = store.training(answer.version), store.folder(answer.version)
-    gain = answer.gain
     row = {
         "event_key": f"{release:010d}:0:judged:{answer.version}",
         "classifier": declared.name,
-        "base": training["base_version"],
-        "table_name": training["table"],
-        "table_snapshot": training["table_snapshot"],
-        "dataset_commits": json.dumps(training["dataset_commits"], sort_keys=True),
-        "licence": training["licence"] or None,
         "recipe": json.dumps(asdict(declared.recipe), sort_keys=True),
-        "labels": json.dumps(sorted(training["label_counts"])),
-        "train_texts": training["train_texts"],
-        "weights_sha256": recorded_sums(folder)["model.safetensors"],
+        "weights_sha256": recorded_sums(store.folder(answer.version))["model.safetensors"],
         "compared_with": current,
-        "difference": gain.difference if gain else None,
-        "low": gain.low if gain else None,
-        "high": gain.high if gain else None,
-        "promoted": verdict.promoted,
-        "waits": verdict.waits,
-        "reason": verdict.reason,
+        **_learned_from(store.training(answer.version)),
+        **_gained(answer),
+        **asdict(verdict),
     }
     known = {
         "model_version": answer.version,
@@ -59,6 +48,25 @@ def classifier_writes(
         write_of(CLASSIFIER_VERSIONS, [known | row], provenance),
         write_of(CLASSIFIER_RESULTS, [known | each for each in _results(answer)], provenance),
     ]
+
+
+def _learned_from(training: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "base": training["base_version"],
+        "table_name": training["table"],
+        "table_snapshot": training["table_snapshot"],
+        "dataset_commits": json.dumps(training["dataset_commits"], sort_keys=True),
+        "licence": training["licence"] or None,
+        "labels": json.dumps(sorted(training["label_counts"])),
+        "train_texts": training["train_texts"],
+    }
+
+
+def _gained(answer: ClassifyAnswer) -> dict[str, float | None]:
+    gain = answer.gain
+    if gain is None:
+        return dict.fromkeys(("difference", "low", "high"))
+    return {"difference": gain.difference, "low": gain.low, "high": gain.high}
 
 
 def _results(answer: ClassifyAnswer) -> list[dict[str, Any]]:
@@ -78,22 +86,6 @@ def _results(answer: ClassifyAnswer) -> list[dict[str, Any]]:
 
 def card(declared: Declared, training: dict[str, Any], answer: ClassifyAnswer, verdict: Verdict) -> str:
     """Return the card of a version: what it says, what it learned from, what it showed, and how it stands."""
-    figures = table(
-        ("figure", "slice", "value", "95 % interval", "texts"),
-        (
-            (each.name, plain(each.slice), f"{each.value:.4f}",
-             "" if each.low is None else f"{each.low:.4f} to {each.high:.4f}", f"{each.text_count:,}")
-            for each in answer.figures
-        ),
-    )  # fmt: skip
-    tests = table(
-        ("test", "value", "must be", "kept", "stops", "owner"),
-        (
-            (each.trial, f"{each.value:.4g}", f"{each.comparison.replace('_', ' ')} {each.threshold:g}",
-             "yes" if each.passed else "NO", each.stops, each.owner)
-            for each in answer.trials
-        ),
-    )  # fmt: skip
     commits = ", ".join(f"{name} ({commit[:12]})" for name, commit in sorted(training["dataset_commits"].items()))
     return "\n".join(
         [
@@ -113,11 +105,33 @@ def card(declared: Declared, training: dict[str, Any], answer: ClassifyAnswer, v
             "",
             f"On held-out texts {answer.evaluation_snapshot[:12]}.",
             "",
-            *figures,
+            *_figures(answer),
             "",
             "## Tests",
             "",
-            *tests,
+            *_tests(answer),
             "",
         ]
     )
+
+
+def _figures(answer: ClassifyAnswer) -> Iterator[str]:
+    return table(
+        ("figure", "slice", "value", "95 % interval", "texts"),
+        (
+            (each.name, each.slice, f"{each.value:.4f}",
+             "" if each.low is None else f"{each.low:.4f} to {each.high:.4f}", f"{each.text_count:,}")
+            for each in answer.figures
+        ),
+    )  # fmt: skip
+
+
+def _tests(answer: ClassifyAnswer) -> Iterator[str]:
+    return table(
+        ("test", "value", "must be", "kept", "stops", "owner"),
+        (
+            (each.trial, f"{each.value:.4g}", f"{each.comparison.replace('_', ' ')} {each.threshold:g}",
+             "yes" if each.passed else "NO", each.stops, each.owner)
+            for each in answer.trials
+        ),
+    )  # fmt: skip

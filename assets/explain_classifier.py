@@ -8,7 +8,8 @@ from assets.explain_data import Sources, code, run, snapshot
 from assets.explain_model import LISTED, decisions, environment, learned, model_version, verdict
 from lakehouse.errors import UntraceableError
 from lakehouse.lineage import Fact, Link
-from lakehouse.tables.gold import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS, MODEL_QUARANTINES
+from lakehouse.tables.classifiers import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS
+from lakehouse.tables.gold import MODEL_QUARANTINES
 from models.checkpoint import QUARANTINE, WEIGHTS
 from models.classifier_versions import CLASSIFIER, FILES, TRAINING
 from models.durable import read_json, recorded_sums, verify

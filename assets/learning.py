@@ -45,6 +45,14 @@ class Permission:
         return decision
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A snapshot of a table that was read before, and the dataset versions, by label, whose rows were taken of it."""
+
+    snapshot_id: int
+    labels: Sequence[str]
+
+
 def document_parts(
     house: Lakehouse, shelf: Shelf, versions: DatasetVersions, permission: Permission
 ) -> tuple[list[pa.Table], list[str]]:
@@ -64,7 +72,7 @@ def document_parts(
             if not decision.permitted:
                 left_out.append(_refused(decision, part, leave_out=permission.leave_out))
                 continue
-            rows = _permitted(house, policy, decision, definition, stored)
+            rows = _permitted(house, policy, decision, _of_today(house, definition, stored), stored)
             parts.append(_documents(rows, name, part, stored))
     if not parts:
         raise NoReleaseError("no published dataset holds text to learn from; hand one in with `lakehouse submit PATH`")
@@ -72,15 +80,24 @@ def document_parts(
 
 
 def labelled_rows(
-    house: Lakehouse, shelf: Shelf, versions: DatasetVersions, permission: Permission, dataset: str, part: str
+    house: Lakehouse,
+    shelf: Shelf,
+    versions: DatasetVersions,
+    permission: Permission,
+    dataset: str,
+    part: str,
+    *,
+    past: Past | None = None,
 ) -> tuple[TableDefinition, pa.Table, Stored]:
     """Return a published table's definition, the rows of it that may be learned from, and what is stored beside.
 
-    Of waves all versions count, of snapshots the newest. Subjects who did not agree are left out.
+    Of waves all versions count, of snapshots the newest; of a `past` those that were read then. Terms and consent are
+    those of today in any case: subjects who do not agree are left out.
 
     Raises:
         PurposeError: the table may not be learned from.
         NoReleaseError: no such dataset or table is published.
+        NoTableError: the past snapshot is gone; WithdrawnError when a withdrawal removed it.
     """
     stored = stored_datasets(house, shelf, versions).get(dataset)
     table = None if stored is None else stored.description.tables.get(part)
@@ -94,7 +111,8 @@ def labelled_rows(
     if not decision.permitted:
         raise PurposeError(f"{decision.message}; {part} cannot be learned from. Ask its owner for other terms")
     definition = table_definition(dataset, table, "silver")
-    return definition, _permitted(house, policy, decision, definition, stored), stored
+    rows = _of_today(house, definition, stored) if past is None else _of_past(house, definition, past)
+    return definition, _permitted(house, policy, decision, rows, stored), stored
 
 
 def require_learnable(documents: pa.Table, policy: Policy, permission: Permission) -> None:
@@ -124,14 +142,21 @@ def _refused(decision: Decision, part: str, *, leave_out: bool) -> str:
     return f"{part}: {decision.message}"
 
 
-def _permitted(
-    house: Lakehouse, policy: Policy, decision: Decision, definition: TableDefinition, stored: Stored
-) -> pa.Table:
-    """Return the rows of a part that may be learned from."""
+def _of_today(house: Lakehouse, definition: TableDefinition, stored: Stored) -> pa.Table:
+    """Return a table's rows that count: of waves those of all versions, of snapshots those of the newest."""
     rows = read_released(house, definition)
-    if stored.description.accumulates == "snapshots":
-        newest = pa.array([stored.versions[-1].version])
-        rows = rows.filter(pc.is_in(rows["dataset_version"], value_set=newest))
+    if stored.description.accumulates != "snapshots":
+        return rows
+    return rows.filter(pc.is_in(rows["dataset_version"], value_set=pa.array([stored.versions[-1].version])))
+
+
+def _of_past(house: Lakehouse, definition: TableDefinition, past: Past) -> pa.Table:
+    rows = house.tables.read(definition.name, snapshot_id=past.snapshot_id)
+    return rows.filter(pc.is_in(rows["dataset_version"], value_set=pa.array(past.labels, pa.string())))
+
+
+def _permitted(house: Lakehouse, policy: Policy, decision: Decision, rows: pa.Table, stored: Stored) -> pa.Table:
+    """Return the rows of a part that may be learned from."""
     terms, part = policy.terms[decision.dataset], str(decision.part)
     return consented_rows(rows, decision, terms, part=part, consents=_consents(house, decision, stored))
 

@@ -10,6 +10,7 @@ from assets.house import Origin, commit, current_model, failures, preview, read_
 from assets.mirror import copied
 from assets.model_card import read_shares
 from assets.results import evaluation_writes, measure_writes, model_writes, promotion_write, trial_writes
+from assets.withdrawn import require_no_strays
 from assets.workshop import Workshop
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import UnfitModelError
@@ -37,7 +38,7 @@ def release(
 ) -> dg.MaterializeResult[None]:
     """One release with the model's numbers and predictions; a better model becomes current in the same moment."""
     with failures(), workshop.publishing():
-        version, current = newest_version(workshop), current_model(house)
+        version, current = candidate(house, workshop), current_model(house)
         corpus = workshop.corpus(house)
         results = {name: workshop.evaluate(name, corpus) for name in {version, current or version}}
         require_fit(version, results[version])
@@ -51,10 +52,7 @@ def release(
             provenance=provenance,
             model_version=version if verdict.promoted else None,
         )
-        beside = known_writes(house, workshop, version, results[version], provenance)
-        if beside:
-            # A release of their own: a folder of published tests that is named later must not judge anybody again.
-            commit(house, beside, key=_key(version, results[version], beside), provenance=provenance)
+        _commit_known(house, workshop, version, results[version], provenance)
     return dg.MaterializeResult(
         metadata={
             "release": published.release_number,
@@ -67,6 +65,21 @@ def release(
         },
         data_version=dg.DataVersion(str(published.release_number)),
     )
+
+
+def candidate(house: Lakehouse, workshop: Workshop) -> str:
+    """Return the version to judge; none that a killed run left while what it learned from was withdrawn."""
+    require_no_strays(house, workshop, workshop.checkpoints.usable(), MODEL_VERSIONS)
+    return newest_version(workshop)
+
+
+def _commit_known(
+    house: Lakehouse, workshop: Workshop, version: str, result: EvaluateResult, provenance: Provenance
+) -> None:
+    """Publish figures on published tests in a release of their own: a folder named later must judge nobody again."""
+    beside = known_writes(house, workshop, version, result, provenance)
+    if beside:
+        commit(house, beside, key=_key(version, result, beside), provenance=provenance)
 
 
 def require_fit(version: str, result: EvaluateResult) -> None:

@@ -1,12 +1,11 @@
 """Decisions of people on model versions: approve, roll back, retire. Each is one release, rows and alias together."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from assets.gate import Case, objection
 from assets.house import commit, current_model, read_released
-from assets.post_mortem import post_mortem
+from assets.post_mortem import post_mortem, write_post_mortem
 from assets.publish import case_of, require_fit
 from assets.results import Decision, stage_write
 from assets.workshop import Workshop
@@ -18,8 +17,6 @@ from lakehouse.tables.stages import newest_stages, released_stages, withheld
 from lakehouse.tables.withdrawals import quarantined
 from lakehouse.tables.write_audit_publish import Lakehouse, Published
 from models.scores import Comparison
-
-POST_MORTEMS = "post_mortems"
 
 
 def require_person(users: Users, name: str) -> str:
@@ -90,7 +87,6 @@ def retire(
             raise StageError(f"{version} is the current version; run `lakehouse models rollback` first")
         if released_stages(house).get(version, {}).get("stage") == "retired":
             raise StageError(f"{version} is retired already")
-        page = workshop.root / POST_MORTEMS / f"{version}.md"
         told = read_released(house, MODEL_STAGES).to_pylist()
         text = post_mortem(
             workshop.checkpoints.training(version),
@@ -101,10 +97,7 @@ def retire(
             by=by,
             reason=reason,
         )
-        page.parent.mkdir(parents=True, exist_ok=True)
-        partial = page.with_suffix(f".{os.getpid()}.part")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(page)
+        page = write_post_mortem(workshop.root, version, text)
         return decide(house, [Decision(version, "retired", by, reason)], provenance), page
 
 

@@ -62,11 +62,16 @@ def recorded_training(sources: Sources, version: str) -> dict[str, Any]:
             f"{version} is in quarantine, for it learned from somebody who withdrew; it must not be made again"
         )
     store.whole(version)
-    for name, commit in sorted(training["dataset_commits"].items()):
+    require_data(sources, version, training["dataset_commits"])
+    return training
+
+
+def require_data(sources: Sources, version: str, commits: Mapping[str, str]) -> None:
+    """Raise NotReproducibleError unless each dataset version, by ``dataset@version``, is there at its commit."""
+    for name, commit in sorted(commits.items()):
         dataset, _, label = name.partition("@")
         if reason := unavailable(sources, dataset, label, commit):
             raise NotReproducibleError(f"{version} learned from {name}, but {reason}; it cannot be made again")
-    return training
 
 
 def recorded_documents(sources: Sources, version: str, training: Mapping[str, Any]) -> pa.Table:

@@ -1,9 +1,10 @@
 """Whether what a model learned from was withdrawn while it learned; such a model goes into quarantine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from assets.house import read_released
 from assets.workshop import Workshop
+from lakehouse.definition import TableDefinition
 from lakehouse.errors import BusyError
 from lakehouse.tables.gold import LOADS
 from lakehouse.tables.withdrawals import quarantine, quarantined, require_none_open
@@ -35,9 +36,7 @@ def require_not_withdrawn(
     except BusyError:  # it may have looked for models already, before this one was there
         _quarantine(house, workshop, version, created=created)
         raise
-    loads = read_released(house, LOADS, columns=["dataset", "dataset_commit"]).to_pylist()
-    published = {(row["dataset"], row["dataset_commit"]) for row in loads}
-    gone = [key for key, commit in commits.items() if (key.partition("@")[0], commit) not in published]
+    gone = _gone(house, commits)
     if base is not None and base in quarantined(house.objects):
         gone.append(base)
     if not gone:
@@ -46,6 +45,36 @@ def require_not_withdrawn(
     raise BusyError(
         f"a withdrawal changed {', '.join(gone)} while {version} learned from it, so it is not used; run this again"
     )
+
+
+def require_no_strays(house: Lakehouse, workshop: Workshop, versions: Sequence[str], table: TableDefinition) -> None:
+    """Ask the same of versions that `table` does not tell of yet: the run that made one may have been killed.
+
+    Killed between the writing of a version and its check, while a withdrawal that had looked for models before was
+    going on, a run leaves a version that nobody would put in quarantine. Of what was never published nothing is lost
+    that cannot be made again, so every one that a withdrawal may have missed goes, with what it learned.
+
+    Raises:
+        BusyError: one was found and put in quarantine; run again.
+    """
+    told = set(read_released(house, table, columns=["model_version"])["model_version"].to_pylist())
+    known = told | quarantined(house.objects)
+    strays = {one: gone for one in versions if one not in known and (gone := _gone(house, workshop.read_by(one)))}
+    for version in strays:
+        _quarantine(house, workshop, version, created=True)
+    if strays:
+        named = "; ".join(f"{version} learned from {', '.join(gone)}" for version, gone in sorted(strays.items()))
+        raise BusyError(
+            f"runs were killed while a withdrawal changed what they learned from ({named}): such versions are in "
+            "quarantine now; run this again"
+        )
+
+
+def _gone(house: Lakehouse, commits: Mapping[str, str]) -> list[str]:
+    """Return the dataset versions, by ``dataset@version``, whose commit is not published any more."""
+    loads = read_released(house, LOADS, columns=["dataset", "dataset_commit"]).to_pylist()
+    published = {(row["dataset"], row["dataset_commit"]) for row in loads}
+    return [key for key, commit in commits.items() if (key.partition("@")[0], commit) not in published]
 
 
 def _quarantine(house: Lakehouse, workshop: Workshop, version: str, *, created: bool) -> None:

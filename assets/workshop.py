@@ -190,6 +190,13 @@ class Workshop:
         commits: dict[str, str] = store.training(version)["dataset_commits"]
         return commits
 
+    def read_by(self, version: str) -> Mapping[str, str]:
+        """Return the commits of the dataset versions a version read itself: of a classifier, not those of its base."""
+        store = self.classifiers if is_classifier(version) else self.checkpoints
+        training = store.training(version)
+        commits: dict[str, str] = training["dataset_commits"]
+        return {name: commits[name] for name in training.get("table_versions", commits)}
+
     def quarantine(self, version: str, mask: Mask, receipt: str) -> bool:
         """Mark a version so that it is never chosen or found again; return whether its files were destroyed.
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import dagster as dg
@@ -31,13 +31,17 @@ CHECK_EXIT_CODES = {
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """How a run ended: its name for people, whether it succeeded, seconds, and the first failure's text."""
+    """How a run ended: its name for people, whether it succeeded, seconds, and the first failure's text.
+
+    `told` is what the asset that was made last tells of itself, such as the version it made.
+    """
 
     name: str
     success: bool
     seconds: float
     failure: str | None
     exit_code: int
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Loop:
             asset_selection=only,
         )
         failure, code = _first_failure(result)
-        return RunOutcome(name, result.success, time.monotonic() - begun, failure, code)
+        return RunOutcome(name, result.success, time.monotonic() - begun, failure, code, _told(result))
 
 
 @contextmanager
@@ -100,6 +104,14 @@ def open_loop(
     with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         end_dead_runs(instance)
         yield Loop(build(settings, workshop=replace(workshop(settings), listen=listen)), instance)
+
+
+def _told(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    """Return the values that the asset made last has beside it."""
+    made = [
+        event.step_materialization_data.materialization for event in result.all_events if event.is_step_materialization
+    ]
+    return {name: str(value.value) for name, value in made[-1].metadata.items()} if made else {}
 
 
 def _first_failure(result: dg.ExecuteInProcessResult) -> tuple[str | None, int]:

@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from assets.classifier_approval import approve_classifier
 from assets.classifier_registry import (
-    approve_classifier,
     retire_classifier,
     roll_back_classifier,
     standing,
@@ -15,7 +15,7 @@ from assets.classifier_registry import (
 from assets.house import current_model, read_released
 from assets.registry import approve, require_person, retire, roll_back
 from dagster_project.settings import Settings, code_commit
-from dagster_project.wiring import lakehouse, users_file, workshop
+from dagster_project.wiring import lakehouse, permission, shelf, users_file, versions, workshop
 from lakehouse.ports import Provenance
 from lakehouse.tables.gold import EVALUATIONS, MODEL_STAGES, PROMOTIONS
 from lakehouse.tables.stages import newest_stages
@@ -94,11 +94,21 @@ def differences(settings: Settings, one: str, other: str) -> str:
 
 def approved(settings: Settings, version: str, *, by: str, reason: str) -> str:
     """Carry an approval out."""
-    person = require_person(users_file(settings).users(), by)
-    carried_out = approve_classifier if is_classifier(version) else approve
-    done = carried_out(
-        lakehouse(settings), workshop(settings), version, by=person, reason=reason, provenance=_here("approve")
-    )
+    person, house, shop = require_person(users_file(settings).users(), by), lakehouse(settings), workshop(settings)
+    if is_classifier(version):
+        done = approve_classifier(
+            house,
+            shop,
+            version,
+            shelf=shelf(settings),
+            versions=versions(settings),
+            permission=permission(settings),
+            by=person,
+            reason=reason,
+            provenance=_here("approve"),
+        )
+    else:
+        done = approve(house, shop, version, by=person, reason=reason, provenance=_here("approve"))
     return f"release {done.release_number}: {version} is current, approved by {person}"
 
 
@@ -118,12 +128,8 @@ def rolled_back(settings: Settings, version: str | None, *, by: str, reason: str
 def retired(settings: Settings, version: str, *, by: str, reason: str) -> str:
     """Carry a retirement out."""
     person = require_person(users_file(settings).users(), by)
-    if is_classifier(version):
-        done = retire_classifier(
-            lakehouse(settings), workshop(settings), version, by=person, reason=reason, provenance=_here("retire")
-        )
-        return f"release {done.release_number}: {version} is retired by {person}"
-    done, page = retire(
+    carried_out = retire_classifier if is_classifier(version) else retire
+    done, page = carried_out(
         lakehouse(settings), workshop(settings), version, by=person, reason=reason, provenance=_here("retire")
     )
     return f"release {done.release_number}: {version} is retired by {person}; post-mortem: {page}"

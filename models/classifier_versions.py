@@ -27,6 +27,10 @@ class ClassifierVersions:
         found = [match for path in self.root.iterdir() if path.is_dir() and (match := _VERSION.fullmatch(path.name))]
         return [each[0] for each in sorted(found, key=lambda each: (each[1], int(each[2]))) if name in ("", each[1])]
 
+    def usable(self) -> list[str]:
+        """Versions of all classifiers that are not in quarantine."""
+        return [version for version in self.versions() if not (self.root / version / QUARANTINE).is_file()]
+
     def folder(self, version: str) -> Path:
         """Folder of a version; raise CheckpointError when there is none."""
         path = self.root / version

@@ -72,15 +72,8 @@ def finetune(
     device = choose_device("auto", threads=int(state.made_by["threads"]) if state else threads)
     torch.manual_seed(recipe.seed)
     start = load_base(base, recipe)
-    rare = (
-        torch.from_numpy(rarities([each.text for each in learned], recipe.ngram_buckets))
-        if recipe.ngram_buckets
-        else None
-    )
-    model = ClassifierModel(start.encoder, len(labels), recipe, rare)
+    model = _model(start, labels, learned, recipe)
     adapted = add_adapters(model.encoder, rank=recipe.lora_rank) if recipe.method == "lora" else None
-    if recipe.method == "head":
-        model.encoder.requires_grad_(requires_grad=False)
     model.to(device.torch_device)
     classifier = Classifier(model, start.spelling, labels, recipe, 1.0, start.recipe, start.config)
     log.info("fine-tuning device=%s base=%s method=%s texts=%d", device.name, base, recipe.method, len(learned))
@@ -90,6 +83,17 @@ def finetune(
     if adapted is not None:
         model.encoder = merge_adapters(adapted)
     return _calibrated(classifier, loop, curve, {"base": start.name, "texts_sha256": snapshot(texts)})
+
+
+def _model(
+    start: Base, labels: Sequence[str], learned: Sequence[LabelledText], recipe: FinetuneRecipe
+) -> ClassifierModel:
+    """A head on the base, and beside it a branch that knows how rare features are among the texts to learn from."""
+    found = rarities([each.text for each in learned], recipe.ngram_buckets) if recipe.ngram_buckets else None
+    model = ClassifierModel(start.encoder, len(labels), recipe, None if found is None else torch.from_numpy(found))
+    if recipe.method == "head":
+        model.encoder.requires_grad_(requires_grad=False)
+    return model
 
 
 def _tuned(moving: int, start: Base) -> Tuned:

@@ -21,8 +21,8 @@ from models.optimizer import schedule
 from models.progress import Progress
 from models.resume import ResumeStore
 from models.run import Before, Run, made_by
-from models.tokenizer import train_tokenizer
-from models.trials import Trial
+from models.tokenizer import Tokenizer, train_tokenizer
+from models.trials import Trial, TrialResult
 from models.trials_before import before_training
 from models.workers import Workers
 
@@ -60,28 +60,46 @@ def train(
     packed = pack(learned, tokenizer)
     require_fits(recipe, device, tokens=packed.token_count)
     taken = before_training(trials, recipe, device, packed, documents) if trials else []
-    model = LanguageModel(recipe).to(device.torch_device)
-    log.info(
-        "training device=%s dtype=%s threads=%d seed=%d parameters=%d tokens=%d",
-        device.name, device.dtype, device.threads, recipe.seed, model.parameter_count(), packed.token_count,
-    )  # fmt: skip
-    identity = made_by(device, tokenizer_sha256=tokenizer.sha256())
-    run = Run(model, recipe, device, batches(packed, recipe), identity, resume)
+    run = _started(recipe, device, packed, tokenizer, resume)
     before = run.take_up(state)
-    loop = _Loop(run, packed, pack(held, tokenizer), on_progress)
-    curve = loop.run(before, started=started)
+    curve = _Loop(run, packed, pack(held, tokenizer), on_progress).run(before, started=started)
+    return _trained(run, tokenizer, packed, before, curve, taken, time.monotonic() - started)
+
+
+def _trained(
+    run: Run,
+    tokenizer: Tokenizer,
+    packed: Packed,
+    before: Before[Progress],
+    curve: list[Progress],
+    taken: list[TrialResult],
+    seconds: float,
+) -> Trained:
     return Trained(
-        model=model.eval(),
+        model=run.model.eval(),
         tokenizer=tokenizer,
-        device=device,
-        train_tokens=recipe.steps * recipe.tokens_per_step,
-        train_seconds=before.seconds + time.monotonic() - started,
+        device=run.device,
+        train_tokens=run.recipe.steps * run.recipe.tokens_per_step,
+        train_seconds=before.seconds + seconds,
         curve=curve,
         distinct_tokens=packed.token_count,
         bytes_per_token=packed.bytes_per_token,
         resumed_at=before.step,
         trials=taken,
     )
+
+
+def _started(
+    recipe: Recipe, device: Device, packed: Packed, tokenizer: Tokenizer, store: ResumeStore[Progress] | None
+) -> Run:
+    """A model as its seed draws it, with its optimizers and its loader."""
+    model = LanguageModel(recipe).to(device.torch_device)
+    log.info(
+        "training device=%s dtype=%s threads=%d seed=%d parameters=%d tokens=%d",
+        device.name, device.dtype, device.threads, recipe.seed, model.parameter_count(), packed.token_count,
+    )  # fmt: skip
+    identity = made_by(device, tokenizer_sha256=tokenizer.sha256())
+    return Run(model, recipe, device, batches(packed, recipe), identity, store)
 
 
 class _Loop:

@@ -16,10 +16,17 @@ from dagster_project.settings import load_settings
 def reproduce(version: str, *, allow_current_code: bool) -> None:
     """Train MODEL again from its recorded code, documents, recipe and seed, and say what agrees and what does not.
 
+    MODEL is a version of the language model, or of a classifier as subject_classifier-0001: its texts are read again
+    from the recorded snapshot of their table, as terms and consent of today permit.
+
     Exit code 0 only when weights, tokenizer, curve and published figures agree: on the CPU the weights to the last
     bit. It takes as long as the training did. Nothing of it is kept.
     """
     from dagster_project.explaining import sources
+    from dagster_project.reproducing import Books
     from dagster_project.reproducing import reproduce as made_again
+    from dagster_project.wiring import permission, shelf
 
-    made_again(sources(load_settings()), version, allow_current_code=allow_current_code, tell=click.echo)
+    settings = load_settings()
+    books = Books(shelf(settings), permission(settings))
+    made_again(sources(settings), version, books, allow_current_code=allow_current_code, tell=click.echo)

@@ -5,12 +5,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 
-from lakehouse.definition import HOUSE, LAYERS
+from lakehouse.definition import HOUSE, LAYERS, TableDefinition
 from lakehouse.errors import BusyError, CommitConflictError, LakehouseError, NoReleaseError
 from lakehouse.ports import Provenance, Retention, StagedWrite, Surplus, TableState, TableUpkeep
+from lakehouse.tables.classifiers import CLASSIFIER_VERSIONS
 from lakehouse.tables.gold import DOCUMENTS, MAINTENANCE, MODEL_VERSIONS
 from lakehouse.tables.intents import Intent, IntentLog, Move
 from lakehouse.tables.release import Release
@@ -160,15 +162,25 @@ def _published(summary: Mapping[str, str]) -> bool:
 
 def _learned_from(house: Lakehouse, kept: Sequence[Release]) -> dict[str, frozenset[int]]:
     """Return the snapshots that models learned from which can be made again: neither retired nor in quarantine."""
-    pin = kept[0].tables.get(MODEL_VERSIONS.name) if kept else None
-    if pin is None or pin.snapshot_id is None:
-        return {}
-    columns = ["model_version", "documents_snapshot"]
-    rows = house.tables.read(MODEL_VERSIONS.name, columns=columns, snapshot_id=pin.snapshot_id).to_pylist()
-    retired = {name for name, row in released_stages(house).items() if row["stage"] == "retired"}
+    retired = {name for name, row in released_stages(house).items() if row["stage"] == "retired"} if kept else set()
     left_out = retired | quarantined(house.objects)
-    used = (row["documents_snapshot"] for row in rows if row["model_version"] not in left_out)
-    return {DOCUMENTS.name: frozenset(int(snapshot) for snapshot in used if snapshot.isdigit())}
+    used: dict[str, set[int]] = {}
+    for row in _rows(house, kept, MODEL_VERSIONS, "documents_snapshot"):
+        if row["model_version"] not in left_out and row["documents_snapshot"].isdigit():
+            used.setdefault(DOCUMENTS.name, set()).add(int(row["documents_snapshot"]))
+    for row in _rows(house, kept, CLASSIFIER_VERSIONS, "table_name", "table_snapshot"):
+        if row["model_version"] not in left_out:
+            used.setdefault(row["table_name"], set()).add(int(row["table_snapshot"]))
+    return {table: frozenset(snapshots) for table, snapshots in used.items()}
+
+
+def _rows(house: Lakehouse, kept: Sequence[Release], table: TableDefinition, *columns: str) -> list[dict[str, Any]]:
+    """Return what the newest release shows of versions of models; none before it shows the table."""
+    pin = kept[0].tables.get(table.name) if kept else None
+    if pin is None or pin.snapshot_id is None:
+        return []
+    named = ["model_version", *columns]
+    return house.tables.read(table.name, columns=named, snapshot_id=pin.snapshot_id).to_pylist()
 
 
 def _retention(

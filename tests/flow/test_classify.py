@@ -8,12 +8,16 @@ import dagster as dg
 import pytest
 
 from assets.classifier_registry import current_classifier
+from assets.classifier_reproduction import recorded_finetuning, recorded_texts
 from assets.learning import PURPOSE, Permission
+from dagster_project.classifying import lines_of
 from dagster_project.code_location import build
+from dagster_project.explaining import sources
 from dagster_project.loop import Loop
 from dagster_project.registering import listed, shown_classifier
-from dagster_project.wiring import lakehouse, permission
-from lakehouse.errors import NoReleaseError, PurposeError
+from dagster_project.reproducing import Books, reproduce
+from dagster_project.wiring import lakehouse, permission, shelf
+from lakehouse.errors import NoReleaseError, NotReproducibleError, PurposeError
 from models.checkpoint import Origin
 from models.classifier_store import load_classifier
 from models.config import TINY
@@ -96,10 +100,8 @@ def test_a_published_table_becomes_a_classifier_in_use(based, tmp_path):
 
     outcome = based.loop.store(based.arrive(textbook(tmp_path / "paragraphs")))
     assert outcome.success, outcome.failure
-    forbidding = Forbidding(
-        **{each.name: getattr(permission(based.settings), each.name) for each in fields(Permission)}
-    )
-    refused = Loop(build(based.settings, permission=forbidding), based.loop.instance).classify(NAME)
+    forbidding = build(based.settings, permission=books(based, Forbidding).permission)
+    refused = Loop(forbidding, based.loop.instance).classify(NAME)
     assert (refused.success, refused.exit_code) == (False, PurposeError.exit_code)
     assert based.workshop.classifiers.versions() == []
 
@@ -119,6 +121,7 @@ def test_a_published_table_becomes_a_classifier_in_use(based, tmp_path):
     assert tests["typing_errors_do_not_matter"]["owner"] == "team:models"
     failed = [name for name, each in tests.items() if not each["passed"] and each["stops"] == "promotion"]
     assert (row["promoted"], current_classifier(house, NAME)) == (not failed, None if failed else VERSION)
+    assert lines_of(made.told) == [f"{VERSION}: {row['reason']}", f"in use: {'none' if failed else VERSION}"]
     assert all("," not in each["detail"] for each in tests.values() if each["slice"] == "invariance"), "no text is told"
 
     learned = based.workshop.learned_from(VERSION)
@@ -131,11 +134,32 @@ def test_a_published_table_becomes_a_classifier_in_use(based, tmp_path):
     assert load_classifier(folder).labels == tuple(sorted(SUBJECTS))
     assert checked(based) == {name: each["passed"] for name, each in tests.items()}
 
+    terms_of_today_count(based)
+    told = []
+    reproduce(sources(based.settings), VERSION, books(based), allow_current_code=True, tell=told.append)
+    assert [line for line in told if line.startswith("DIFFERS")] == []
+    assert any(line.startswith("agrees   weights: sha256 ") for line in told)
+    assert any(line.startswith("agrees   accuracy on all: ") for line in told), "the published figures were compared"
+    assert told[-1].startswith(f"{VERSION} is reproduced: ")
+
     before = house.releases.current().number
     again = based.loop.classify(NAME)
     assert again.success, again.failure
     assert house.releases.current().number == before, "the same texts, base and recipe are the version there is"
     assert based.workshop.classifiers.versions() == [VERSION]
+
+
+def books(bench, kind=Permission):
+    known = permission(bench.settings)
+    return Books(shelf(bench.settings), kind(**{each.name: getattr(known, each.name) for each in fields(Permission)}))
+
+
+def terms_of_today_count(bench):
+    """A classifier is not made again from what may not be learned from any more."""
+    opened = sources(bench.settings)
+    training = recorded_finetuning(opened, VERSION)
+    with pytest.raises(NotReproducibleError, match="may not be used for model_training"):
+        recorded_texts(opened, VERSION, training, books(bench).shelf, books(bench, Forbidding).permission)
 
 
 def checked(bench):

@@ -2,7 +2,7 @@
 
 import json
 
-from lakehouse.tables.gold import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS
+from lakehouse.tables.classifiers import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS
 from models.classifier_versions import CLASSIFIER, FILES, TRAINING
 from models.durable import seal
 from tests.unit.explained_lake import CODE, COMMIT, HELD, Lake

@@ -2,11 +2,15 @@
 
 import json
 from datetime import timedelta
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
+from assets import classifier_approval
+from assets.classified_texts import Learnable
+from assets.classifier_approval import approve_classifier
 from assets.classifier_registry import (
-    approve_classifier,
     current_classifier,
     judgement_name,
     judgement_of,
@@ -14,20 +18,27 @@ from assets.classifier_registry import (
     roll_back_classifier,
     standing,
 )
-from assets.classify import require_fit
-from lakehouse.errors import ApprovalError, StageError, UnfitModelError
+from assets.classifying import require_fit
+from lakehouse.errors import ApprovalError, PurposeError, StageError, UnfitModelError
 from lakehouse.masking import Mask
 from lakehouse.ports import Provenance
-from lakehouse.tables.gold import CLASSIFIER_VERSIONS
+from lakehouse.tables.classifiers import CLASSIFIER_VERSIONS
 from lakehouse.tables.withdrawals import quarantine
 from models.classifier_requests import AccuracyGain, ClassifierFigure, ClassifyAnswer, classify_answer
 from models.classifier_versions import FILES, ClassifierVersions, is_classifier
 from models.classifiers import classifier_named, read_classifiers
 from models.durable import seal
 from models.errors import CheckpointError, LabelsError, RecipeError
+from models.labelled import LabelledText, snapshot
 from tests.unit.explained_lake import COMMIT, NOW, open_lake
 
 NAME, ONE, TWO, THREE = "topics", "topics-0001", "topics-0002", "topics-0003"
+TEXTS = [LabelledText("1", "a text", "x", "g", "train"), LabelledText("2", "another", "y", "h", "test")]
+RECORD = {
+    "dataset_commits": {"lessons@1": COMMIT}, "texts_sha256": snapshot(TEXTS), "trained_at": "2024-05-01",
+    "base_version": "gpt-0001", "seed": 0, "train_texts": 1, "table": "silver.notes", "table_snapshot": "5",
+    "device": "cpu", "licence": "CC-BY-4.0", "label_counts": {"x": 1, "y": 0}, "code_commit": "c" * 40,
+}  # fmt: skip
 HERE = Provenance(run_id="test", code_commit="c" * 40)
 TESTS = classifier_named("subject_classifier").trials
 
@@ -43,7 +54,7 @@ def judged(lake, version, *, at, promoted=False, waits=False, compared_with=None
     folder = lake.workshop.classifiers.root / version
     if not folder.is_dir():
         folder.mkdir(parents=True)
-        told = json.dumps({"dataset_commits": {"lessons@1": COMMIT}, "finetuning_key": version})
+        told = json.dumps(RECORD | {"finetuning_key": version})
         for name in FILES:
             (folder / name).write_text(told)
         seal(folder, FILES)
@@ -52,6 +63,28 @@ def judged(lake, version, *, at, promoted=False, waits=False, compared_with=None
     order = {"event_key": f"{lake.house.releases.current().number:010d}:0:judged:{version}"}
     when = {"recorded_at": NOW + timedelta(hours=at), "judgement": judgement_name(compared_with, TESTS)}
     lake.publish(CLASSIFIER_VERSIONS, {**known, **how, **order, **when})
+
+
+@pytest.fixture
+def today(monkeypatch):
+    """What is read when a person approves: the texts of today, by the tests of today; a test may change both."""
+    found = SimpleNamespace(texts=TEXTS, trials=TESTS, error=None)
+
+    def texts_of(*_given):
+        if found.error is not None:
+            raise found.error
+        return Learnable(found.texts, None, {})
+
+    monkeypatch.setattr(classifier_approval, "texts_of", texts_of)
+    monkeypatch.setattr(
+        classifier_approval, "classifier_named", lambda name: SimpleNamespace(name=name, trials=found.trials)
+    )
+    return found
+
+
+def approve(lake, version):
+    nobody = dict.fromkeys(("shelf", "versions", "permission"))
+    return decide(lake, partial(approve_classifier, **nobody), version)
 
 
 def decide(lake, what, version):
@@ -72,7 +105,14 @@ def test_the_newest_that_was_put_to_use_is_in_use_until_a_person_rolls_back(lake
         decide(lake, retire_classifier, TWO)
     decide(lake, roll_back_classifier, ONE)
     assert current_classifier(lake.house, NAME) == ONE
-    decide(lake, retire_classifier, TWO)
+    _, page = decide(lake, retire_classifier, TWO)
+    told = page.read_text()
+    assert "Retired by ada: read it" in told
+    assert "- learned from lessons@1, commit " + COMMIT in told
+    assert "1 texts of silver.notes, snapshot 5, under CC-BY-4.0" in told
+    assert ": came into use: as topics-0002 is" in told
+    assert "rolled back by ada: read it" in told
+    assert "It was never measured." in told
     with pytest.raises(StageError, match="retired already"):
         decide(lake, retire_classifier, TWO)
     assert standing(lake.house) == {ONE: "in use", TWO: "retired", THREE: "rejected"}
@@ -99,28 +139,45 @@ def test_releases_say_which_came_later_and_not_clocks(lake):
     assert (current_classifier(lake.house, NAME), standing(lake.house)) == (TWO, {ONE: "replaced", TWO: "in use"})
 
 
-def test_a_person_puts_a_waiting_version_to_use_unless_another_came_first(lake):
+def test_a_person_puts_a_waiting_version_to_use_unless_another_came_first(lake, today):
     judged(lake, ONE, at=1, waits=True)
     assert (current_classifier(lake.house, NAME), standing(lake.house)) == (None, {ONE: "waits for approval"})
     with pytest.raises(ApprovalError, match="waits for no approval"):
-        decide(lake, approve_classifier, TWO)
-    decide(lake, approve_classifier, ONE)
+        approve(lake, TWO)
+    approve(lake, ONE)
     assert current_classifier(lake.house, NAME) == ONE
     judged(lake, TWO, at=2, waits=True)
     with pytest.raises(ApprovalError, match="was judged against none, and topics-0001 is in use"):
-        decide(lake, approve_classifier, TWO)
+        approve(lake, TWO)
     judged(lake, TWO, at=1, waits=True, compared_with=ONE)  # by a machine whose clock is behind
-    decide(lake, approve_classifier, TWO)
+    approve(lake, TWO)
     assert current_classifier(lake.house, NAME) == TWO
 
 
-def test_a_version_that_is_cut_is_not_put_to_use(lake):
+def test_terms_texts_and_tests_are_asked_again_before_a_version_comes_into_use(lake, today):
+    judged(lake, ONE, at=1, waits=True)
+    for change, kind, why in (
+        ({"error": PurposeError("lessons does not permit model_training")}, PurposeError, "does not permit"),
+        ({"texts": TEXTS[:1]}, ApprovalError, "topics-0001 learned from other texts than those of today; run"),
+        ({"trials": TESTS[:1]}, ApprovalError, "by other tests than those of today; run `lakehouse finetune publish"),
+    ):
+        before = dict(vars(today))
+        vars(today).update(change)
+        with pytest.raises(kind, match=why):
+            approve(lake, ONE)
+        vars(today).update(before)
+        assert current_classifier(lake.house, NAME) is None
+    approve(lake, ONE)
+    assert current_classifier(lake.house, NAME) == ONE
+
+
+def test_a_version_that_is_cut_is_not_put_to_use(lake, today):
     judged(lake, ONE, at=1, waits=True)
     weights = lake.workshop.classifiers.folder(ONE) / FILES[0]
     weights.chmod(0o644)
     weights.write_text("{")
     with pytest.raises(CheckpointError, match="is not what was written"):
-        decide(lake, approve_classifier, ONE)
+        approve(lake, ONE)
     assert current_classifier(lake.house, NAME) is None
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from assets.reproduction import Attempt, compared_figures, recorded_documents, recorded_training
 from dagster_project.code_history import check_out, missing_code
-from dagster_project.reproducing import reproduce
+from dagster_project.reproducing import Books, reproduce
 from lakehouse.errors import NotReproducedError, NotReproducibleError, UntraceableError
 from lakehouse.tables.gold import DOCUMENTS
 from lakehouse.tables.withdrawals import quarantine
@@ -15,6 +15,9 @@ from models.checkpoint import WEIGHTS
 from models.child import Place
 from models.errors import CheckpointError
 from tests.unit.explained_lake import CODE, COMMIT, EARLIER, HELD, Archive, stored
+
+NONE = Books(shelf=None, permission=None)
+"""A language model's documents are read without them."""
 
 
 def test_figures_without_a_published_one_do_not_agree(lake):
@@ -77,7 +80,7 @@ def test_without_git_the_code_is_not_at_hand_and_why_is_told(repository, tmp_pat
 def test_a_missing_commit_is_refused_before_anything_starts(lake):
     told = []
     with pytest.raises(NotReproducibleError, match=f"does not hold commit {CODE}.*--allow-current-code"):
-        reproduce(lake.sources(), "gpt-0001", allow_current_code=False, tell=told.append)
+        reproduce(lake.sources(), "gpt-0001", NONE, allow_current_code=False, tell=told.append)
     assert told == []
     assert (NotReproducibleError.exit_code, NotReproducedError.exit_code) == (97, 98)
 
@@ -143,7 +146,7 @@ def test_what_differs_is_told_and_named_and_nothing_is_left(quick):
     quick.keep_model("gpt-0005", versions={"python": "3.11"})
     told = []
     with pytest.raises(NotReproducedError, match="gpt-0005 was not reproduced: weights differ"):
-        reproduce(quick.sources(), "gpt-0005", allow_current_code=True, tell=told.append)
+        reproduce(quick.sources(), "gpt-0005", NONE, allow_current_code=True, tell=told.append)
     assert "environment: torch was 2.0, here it is 2.1" in told
     assert told[-2:] == ["agrees   tokenizer: same", "DIFFERS  weights: others"]
     assert list((quick.workshop.root / "work").iterdir()) == []
@@ -152,4 +155,4 @@ def test_what_differs_is_told_and_named_and_nothing_is_left(quick):
 def test_a_gpu_that_is_not_here_is_refused(quick):
     quick.keep_model("gpt-0005", versions={"python": "3.11"}, device="A Graphics Card")
     with pytest.raises(NotReproducibleError, match="trained on A Graphics Card, and torch sees no GPU here"):
-        reproduce(quick.sources(), "gpt-0005", allow_current_code=True, tell=print)
+        reproduce(quick.sources(), "gpt-0005", NONE, allow_current_code=True, tell=print)

@@ -1,18 +1,22 @@
 """A withdrawal that begins and ends while a model learns: what came of it is not used, and work files go."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import pytest
 
-from assets import classify as classifying
-from assets.classify import Learnable, classify
+from assets import classifying
+from assets.classified_texts import Learnable
+from assets.classifying import classify
 from assets.gate import Gate
+from assets.publish import candidate
 from assets.withdrawn import require_not_withdrawn
 from lakehouse.archive.withdraw.steps import Steps
 from lakehouse.errors import BusyError
 from lakehouse.ports import Provenance
-from lakehouse.tables.gold import CLASSIFIER_VERSIONS, LOADS
+from lakehouse.tables.classifiers import CLASSIFIER_VERSIONS
+from lakehouse.tables.gold import LOADS
 from lakehouse.tables.withdrawals import quarantine, quarantined
 from models.classifier_requests import ClassifierFigure, ClassifyAnswer
 from models.classifier_versions import FILES
@@ -35,11 +39,13 @@ def lake(tmp_path):
     return made
 
 
-def learn(lake):
+def learn(lake, record=None):
     folder = lake.workshop.classifiers.root / ONE
     folder.mkdir(parents=True)
     for name in FILES:
-        (folder / name).write_text(json.dumps({"dataset_commits": LEARNED, "base_version": "gpt-0001"}))
+        (folder / name).write_text(
+            json.dumps({"dataset_commits": LEARNED, "base_version": "gpt-0001", **(record or {})})
+        )
     seal(folder, FILES)
     return folder
 
@@ -70,6 +76,25 @@ def test_what_was_withdrawn_meanwhile_goes_into_quarantine(lake, what):
         used(lake, commits=commits)
     assert ONE in quarantined(lake.house.objects)
     assert not (folder / "model.safetensors").exists()
+
+
+def test_what_killed_runs_left_goes_into_quarantine_before_anything_is_published(lake, monkeypatch):
+    assert candidate(lake.house, lake.workshop) == "gpt-0001"
+    lake.keep_model("gpt-0002", dataset_commits={"lessons@1": "9" * 40})
+    with pytest.raises(BusyError, match=r"gpt-0002 learned from lessons@1\): such versions are in quarantine now"):
+        candidate(lake.house, lake.workshop)
+    assert candidate(lake.house, lake.workshop) == "gpt-0001", "which is published, so a withdrawal saw it"
+    assert not (lake.workshop.checkpoints.folder("gpt-0002") / "model.safetensors").exists()
+
+    monkeypatch.setattr(classifying, "_ask_again", lambda *given, created: pytest.fail("it is no stray"))
+    declared, strange = classifier_named("subject_classifier"), {"gone@1": "8" * 40}
+    for commits, ends in ((LEARNED, pytest.fail.Exception), ({"lessons@1": "9" * 40}, BusyError)):
+        monkeypatch.setattr(classifying, "_answered", lambda *given: SimpleNamespace(created=True))
+        folder = learn(lake, {"table_versions": ["lessons@1"], "dataset_commits": commits | strange})
+        with pytest.raises(ends, match=r"it is no stray|topics-0001 learned from lessons@1\)"):
+            classify(lake.house, lake.workshop, declared, Learnable([], folder, {}), Gate(), HERE)
+        assert (ONE in quarantined(lake.house.objects)) is (ends is BusyError), "data of its base are its base's affair"
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("what", ["withdrawn", "stored"])

@@ -68,6 +68,18 @@ def _measured(version: str, test_set: str) -> dict[str, object]:
     return {"model_version": version, "evaluation_snapshot": test_set, "recorded_at": _at(60 * SETS.index(test_set))}
 
 
+def _judged(number: int, *, promoted: bool = False) -> dict[str, object]:
+    """A classifier's version; the first is in use, the second was not better."""
+    version = f"topics-{number:04d}"
+    key = {"event_key": f"{number:010d}:0:judged:{version}", "judgement": f"{number - 1}:tests", "classifier": "topics"}
+    return _measured(version, SETS[0]) | key | {"base": VERSIONS[0], "promoted": promoted, "licence": "CC0-1.0"}
+
+
+CLASSIFIER_SHOWS = (
+    {"kind": "figure", "name": "accuracy", "slice": "all", "value": 0.8, "low": 0.75, "high": 0.85, "text_count": 60},
+    {"kind": "figure", "name": "macro_f1", "slice": "all", "value": 0.7},
+    {"kind": "test", "name": "typos", "slice": "invariance", "value": 0.5, "passed": False, "stops": "promotion"},
+)
 # Two models, the newer one rejected, so that the newest is not the current one; both measured on two test sets.
 MODELS: Mapping[str, Sequence[Mapping[str, object]]] = {
     "gold.model_versions": [
@@ -117,6 +129,14 @@ MODELS: Mapping[str, Sequence[Mapping[str, object]]] = {
         | {"size_bytes": 25, "whole_size_bytes": 100, "weights_sha256": "0" * 64}
         | {"tokens_per_cpu_second": 90.0, "whole_tokens_per_cpu_second": 100.0}
         for version in VERSIONS
+    ],
+    "gold.classifier_versions": [
+        _judged(1, promoted=True) | {"reason": "the first model that beats the baselines"},
+        _judged(2, promoted=False) | {"compared_with": "topics-0001", "difference": -0.05, "low": -0.1, "high": 0.01},
+    ],
+    "gold.classifier_results": [
+        {name: _judged(number)[name] for name in ("model_version", "evaluation_snapshot", "judgement")} | shown
+        for number, shown in itertools.product((1, 2), CLASSIFIER_SHOWS)
     ],
     "gold.promotions": [
         _measured(VERSIONS[0], SETS[0])

@@ -1,5 +1,6 @@
 """Two runs of training compared: the same to the last bit on the CPU, or every difference is named."""
 
+import json
 import shutil
 
 import pyarrow.parquet as pq
@@ -8,9 +9,18 @@ from safetensors.numpy import load_file, save_file
 
 from assets.reproduction import Attempt, compared, train_again
 from dagster_project.settings import machine_environment
-from models.agreement import curve_finding, figure_findings, tokenizer_finding, weights_finding
+from models.agreement import (
+    answers_finding,
+    curve_finding,
+    epochs_finding,
+    figure_findings,
+    share_findings,
+    tokenizer_finding,
+    weights_finding,
+)
 from models.checkpoint import FILES, TRAINING, WEIGHTS
 from models.child import Place
+from models.classifier_versions import CLASSIFIER
 from models.durable import read_json, seal
 from models.errors import CheckpointError
 from models.surroundings import differences
@@ -118,3 +128,49 @@ def test_surroundings_that_differ_are_told():
         "gone was 1, here it is not installed",
         "torch was 2.0, here it is 2.1",
     ]
+
+
+def epochs(**last):
+    first = {"epoch": 1, "epochs": 2, "loss": 0.5, "validation_accuracy": 0.75, "cpu_seconds": 1.0}
+    return {"device": "cpu", "curve": [first, first | {"epoch": 2} | last]}
+
+
+def test_epochs_of_a_fine_tuning_are_compared_exactly_on_the_cpu_and_seconds_are_not():
+    assert epochs_finding(epochs(), epochs(cpu_seconds=9.0)).agreed
+    found = epochs_finding(epochs(), epochs(loss=0.5000001))
+    assert (found.agreed, "first at epoch 2, loss: 0.500000 then, 0.500000 now" in found.detail) == (False, True)
+    assert not epochs_finding(epochs(), {"curve": epochs()["curve"][:1]}).agreed
+    assert epochs_finding(epochs() | {"device": GPU}, epochs(loss=0.51)).agreed
+    assert not epochs_finding(epochs() | {"device": GPU}, epochs(loss=float("nan"))).agreed
+
+
+@pytest.mark.parametrize(
+    ("device", "changed", "agreed"),
+    [
+        ("cpu", {}, True),
+        ("cpu", {"temperature": 1.0001}, False),
+        (GPU, {"temperature": 1.04}, True),
+        (GPU, {"temperature": 1.06}, False),
+        (GPU, {"labels": ["b", "a"]}, False),
+    ],
+)
+def test_what_a_classifier_says_of_itself_is_compared(tmp_path, device, changed, agreed):
+    said = {"labels": ["a", "b"], "temperature": 1.0, "recipe": {"seed": 0}}
+    for name, values in (("then", said), ("now", said | changed)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / CLASSIFIER).write_text(json.dumps(values))
+    assert answers_finding(tmp_path / "then", tmp_path / "now", device=device).agreed is agreed
+
+
+def test_figures_of_a_classifier_are_compared_one_by_one():
+    then = [{"name": "accuracy", "slice": "all", "value": 0.8}, {"name": "recall", "slice": "label: a", "value": 0.7}]
+    now = [{"name": "accuracy", "slice": "all", "value": 0.81}, {"name": "macro_f1", "slice": "all", "value": 0.7}]
+    assert [each.agreed for each in share_findings(then, then, device="cpu")] == [True, True]
+    found = {each.what: each for each in share_findings(then, now, device="cpu")}
+    assert {name: each.agreed for name, each in found.items()} == dict.fromkeys(found, False)
+    assert found["accuracy on all"].detail == "0.800000 recorded, 0.810000 now, not within 1e-06"
+    assert (found["macro_f1 on all"].detail, found["recall on label: a"].detail) == (
+        "only measured now",
+        "only recorded",
+    )
+    assert share_findings(then[:1], now[:1], device=GPU)[0].agreed

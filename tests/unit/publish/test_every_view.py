@@ -29,6 +29,23 @@ FORM = {
     "accepted": False, "reason": "refused", "size_bytes": 1, "whole_size_bytes": 4, "tokens_per_cpu_second": 30.0,
     "whole_tokens_per_cpu_second": 20.0, "difference": 0.75, "low": 0.5, "high": 1.0, "recorded_at": MORNING,
 }  # fmt: skip
+CLASSIFIER = {
+    "model_version": "topics-0001", "evaluation_snapshot": "held-out", "judgement": "none:t1",
+    "event_key": "0000000001:0:judged:topics-0001", "classifier": "topics", "base": "lm-1", "promoted": True,
+    "licence": "CC0-1.0", "recorded_at": MORNING,
+}  # fmt: skip
+SHOWN = {name: CLASSIFIER[name] for name in ("model_version", "evaluation_snapshot", "judgement")} | {"kind": "figure"}
+FIGURES = [
+    SHOWN | {"name": "accuracy", "slice": "all", "value": 0.75, "low": 0.5, "high": 0.875, "text_count": 8},
+    SHOWN | {"name": "macro_f1", "slice": "all", "value": 0.625},
+    SHOWN | {"name": "gain_over_commonest_label", "slice": "all", "value": 0.25, "low": 0.125},
+    SHOWN | {"name": "accuracy", "slice": "label: law", "value": 1.0},
+    SHOWN
+    | {"kind": "test", "name": "typos", "slice": "invariance", "value": 0.5, "passed": False, "stops": "promotion"},
+    SHOWN | {"kind": "test", "name": "case", "slice": "invariance", "value": 0.5, "passed": False, "stops": "nothing"},
+    SHOWN
+    | {"kind": "test", "name": "spaces", "slice": "invariance", "value": 1.0, "passed": True, "stops": "promotion"},
+]
 SUBMISSION = {
     "submission": "marks@1", "content_sha256": "aa", "rules_version": "r1", "dataset": "marks", "dataset_version": "1",
     "verdict": "refused", "personal_count": 3, "validated_at": MORNING,
@@ -118,6 +135,29 @@ EXAMPLES = [
         "model_forms",
         {"gold.model_versions": [MODEL], "gold.model_forms": [FORM]},
         {"form": "lm-1-int8", "is_accepted": 0, "size_share": 0.25, "speed_ratio": 1.5, "high": 1.0, "is_newest": 1},
+    ),
+    (
+        "classifier_versions",
+        {"gold.classifier_versions": [CLASSIFIER], "gold.classifier_results": FIGURES},
+        {
+            "classifier": "topics",
+            "version_number": 1,
+            "is_in_use": 1,
+            "standing": "in use",
+            "accuracy": 0.75,
+            "accuracy_low": 0.5,
+            "accuracy_high": 0.875,
+            "macro_f1": 0.625,
+            "gain": 0.25,
+            "gain_low": 0.125,
+            "text_count": 8,
+            "test_count": 3,
+            "failed_count": 2,
+            "blocking_count": 1,
+            "base": "lm-1",
+            "licence": "CC0-1.0",
+            "judged_at": MORNING,
+        },
     ),
     (
         "retrain_decisions",

@@ -80,6 +80,41 @@ def test_a_version_that_waits_shows_who_let_it_through(published):
     assert fetch(published(approved), both) == [("current", "ada", 1, "current")]
 
 
+def judged(name, number, *, promoted=False, waits=False, judgement="none:t"):
+    key = {"model_version": name, "evaluation_snapshot": "held-out", "judgement": judgement, "classifier": name[0]}
+    row = {**key, "event_key": f"{number:010d}:0:judged:{name}", "promoted": promoted, "waits": waits, "base": "gpt"}
+    return {**row, **run(60 - number)}  # clocks differ; releases say which came later
+
+
+def standings(connection):
+    return dict(fetch(connection, "select model_version, standing from kpi.classifier_versions order by 1"))
+
+
+def test_a_classifiers_standing_follows_gate_people_and_withdrawals(published):
+    rows = [
+        judged("t1", 1, promoted=True),
+        judged("t2", 2, waits=True, judgement="t1:t"),
+        judged("t3", 3, judgement="t1:t"),
+        judged("u1", 4, promoted=True),
+    ]
+    seen = standings(published({"gold.classifier_versions": rows}))
+    assert seen == {"t1": "in use", "t2": "waits for approval", "t3": "rejected", "u1": "in use"}
+    approved = [stage("t2", 5, "current", 0)]
+    seen = standings(published({"gold.classifier_versions": rows, "gold.model_stages": approved}))
+    assert seen == {"t1": "replaced", "t2": "in use", "t3": "rejected", "u1": "in use"}
+    back = [*approved, stage("t2", 6, "rolled_back", 0), stage("t1", 6, "current", 0), stage("u1", 7, "retired", 0)]
+    told = {"gold.classifier_versions": rows, "gold.model_stages": back}
+    assert standings(published(told)) == {"t1": "in use", "t2": "rolled back", "t3": "rejected", "u1": "retired"}
+    gone = {"model_version": "t1", "receipt": "w1", "reason": "learned from somebody", **run(0)}
+    assert standings(published({**told, "gold.model_quarantines": [gone]}))["t1"] == "in quarantine"
+    later = judged("t1", 8, promoted=True, judgement="none:other")
+    shown = fetch(
+        published({"gold.classifier_versions": [*rows, later]}),
+        "select model_version, version_number, is_in_use from kpi.classifier_versions order by classifier, 2",
+    )
+    assert shown == [("t1", 1, 1), ("t2", 2, 0), ("t3", 3, 0), ("u1", 1, 1)], "its newest judgement, and no second row"
+
+
 def test_no_version_is_current_before_one_is_promoted(published):
     connection = published(
         {"gold.model_versions": [version("a", 0)], "gold.promotions": [promotion("a", 0, promoted=False)]}

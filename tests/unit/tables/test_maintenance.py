@@ -13,6 +13,7 @@ from lakehouse.adapters.object_store import LocalObjects
 from lakehouse.definition import Column, TableDefinition
 from lakehouse.errors import NoTableError
 from lakehouse.ports import Provenance, TableWrite
+from lakehouse.tables.classifiers import CLASSIFIER_VERSIONS
 from lakehouse.tables.gold import DOCUMENTS, MODEL_STAGES, MODEL_VERSIONS
 from lakehouse.tables.maintenance import Upkeep, maintain
 from lakehouse.tables.release import ReleaseLog
@@ -55,23 +56,32 @@ def text_at(house, snapshot):
     return house.tables.read(DOCUMENTS.name, snapshot_id=snapshot)["text"].to_pylist()
 
 
-def test_documents_of_models_stay_until_these_are_retired_or_in_quarantine(house):
-    snapshots = [documents(house, text) for text in ("one", "two", "three", "four")]
+def classified(house, version, snapshot):
+    row = {"model_version": version, "table_name": DOCUMENTS.name, "table_snapshot": str(snapshot), **RUN}
+    told = dict.fromkeys(("evaluation_snapshot", "judgement", "event_key", "classifier", "base", "reason"), "-")
+    told |= dict.fromkeys(("dataset_commits", "recipe", "labels", "weights_sha256"), "-")
+    publish(house, CLASSIFIER_VERSIONS, {**told, "promoted": True, "waits": False, **row})
+
+
+def test_what_models_learned_from_stays_until_these_are_retired_or_in_quarantine(house):
+    snapshots = [documents(house, text) for text in ("one", "two", "three", "four", "five")]
     learned(house, "gpt-0001", snapshots[0])
     learned(house, "gpt-0002", snapshots[2])
+    classified(house, "topics-0001", snapshots[3])
     later = datetime.now(UTC) + timedelta(days=1)
     maintain(house, IcebergUpkeep(house.tables), AT_ONCE, PROVENANCE, now=later)
-    assert [text_at(house, snapshots[at]) for at in (0, 2, 3)] == [["one"], ["three"], ["four"]]
+    assert [text_at(house, snapshots[at]) for at in (0, 2, 3, 4)] == [["one"], ["three"], ["four"], ["five"]]
     with pytest.raises(NoTableError, match="expired"):
         text_at(house, snapshots[1])
     retired = {"event_key": "1", "stage": "retired", "decided_by": "eve", "reason": "old", **RUN}
     publish(house, MODEL_STAGES, {"model_version": "gpt-0001", **retired})
+    publish(house, MODEL_STAGES, {"model_version": "topics-0001", **retired, "event_key": "2"})
     quarantine(house.objects, "gpt-0002", "w1")
     maintain(house, IcebergUpkeep(house.tables), AT_ONCE, PROVENANCE, now=later)
-    for at in (0, 2):
+    for at in (0, 2, 3):
         with pytest.raises(NoTableError, match="expired"):
             text_at(house, snapshots[at])
-    assert text_at(house, snapshots[3]) == ["four"]
+    assert text_at(house, snapshots[4]) == ["five"]
 
 
 def test_tables_in_which_nothing_was_published_lose_what_was_left_there_and_others_are_not_touched(house):
