@@ -1,12 +1,10 @@
 """How a snapshot is made: sealed manifests and a sealed list of them, few however old the table grows."""
 
-import threading
 import time
 import uuid
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 from pyiceberg.io import FileIO
 from pyiceberg.manifest import (
@@ -20,6 +18,7 @@ from pyiceberg.manifest import (
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation, Snapshot, SnapshotSummaryCollector, Summary, update_snapshot_summaries
 
+from lakehouse.adapters.iceberg_known import Known
 from lakehouse.adapters.iceberg_seal import MemoryFile, store
 
 # Eight manifests of one size become one of the next, so a table of n appends has about 4 log8(n) of them.
@@ -197,32 +196,8 @@ def _as(status: ManifestEntryStatus, entry: ManifestEntry, snapshot_id: int | No
     )
 
 
-Known = TypeVar("Known")
-
-
-class _Read(Generic[Known]):
-    """What was read of files that never change, by their paths. Safe among threads; the oldest go first."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._known: OrderedDict[str, Known] = OrderedDict()
-
-    def of(self, path: str, read: Callable[[], Known]) -> Known:
-        with self._lock:
-            if path in self._known:
-                self._known.move_to_end(path)
-                return self._known[path]
-        found = read()
-        with self._lock:
-            self._known[path] = found
-            if len(self._known) > self._most:
-                self._known.popitem(last=False)
-        return found
-
-
-_lists: _Read[list[ManifestFile]] = _Read(64)
-_entries: _Read[list[ManifestEntry]] = _Read(4096)
+_lists: Known[list[ManifestFile]] = Known(64)
+_entries: Known[list[ManifestEntry]] = Known(4096)
 
 
 def manifests_of(io: FileIO, snapshot: Snapshot) -> list[ManifestFile]:

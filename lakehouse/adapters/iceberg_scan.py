@@ -1,18 +1,21 @@
 """Reading chosen parts of a snapshot: one that metadata dropped, or the files that could hold given keys."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo
+from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import ArrowScan
-from pyiceberg.manifest import DataFile
+from pyiceberg.manifest import DataFile, ManifestFile
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.types import DateType, IcebergType, IntegerType, LongType, StringType, TimestampType, TimestamptzType
 
-from lakehouse.adapters.iceberg_commit import live_entries
+from lakehouse.adapters.iceberg_commit import entries_of, manifests_of
+from lakehouse.adapters.iceberg_known import Known
 from lakehouse.ports import RowCounts
 
 # Types whose bounds in manifests compare as the values do.
@@ -38,16 +41,25 @@ def count_rows(stored: Table, staged: Snapshot, base: Snapshot) -> RowCounts:
 
     Raises ChecksumError when a file is not stored as it was written.
     """
-    entries = live_entries(stored.io, staged)
+    manifests = manifests_of(stored.io, staged)
+    own = [one for one in manifests if one.added_snapshot_id == staged.snapshot_id]
+    entries = [entry for one in own for entry in entries_of(stored.io, one)]
     fresh = [entry.data_file for entry in entries if entry.snapshot_id == staged.snapshot_id]
     for one in fresh:
         with stored.io.new_input(one.file_path).open() as stream:  # judged as it is opened
             stream.seek(0)
     return RowCounts(
         added=sum(one.record_count for one in fresh),
-        before=sum(entry.data_file.record_count for entry in live_entries(stored.io, base)),
-        after=sum(entry.data_file.record_count for entry in entries),
+        before=sum(_live_rows(stored.io, one) for one in manifests_of(stored.io, base)),
+        after=sum(_live_rows(stored.io, one) for one in manifests),
     )
+
+
+def _live_rows(io: FileIO, manifest: ManifestFile) -> int:
+    """Return the rows of a manifest's live files, as the list of manifests has it where it says so."""
+    if manifest.added_rows_count is None or manifest.existing_rows_count is None:
+        return sum(entry.data_file.record_count for entry in entries_of(io, manifest))
+    return manifest.added_rows_count + manifest.existing_rows_count
 
 
 def similar_rows(stored: Table, snapshot: Snapshot, keys: pa.Table) -> pa.Table:
@@ -58,17 +70,23 @@ def similar_rows(stored: Table, snapshot: Snapshot, keys: pa.Table) -> pa.Table:
         for name in keys.column_names
         if (limits := _range(keys[name], schema.find_field(name).field_type)) is not None
     }
-    files = [entry.data_file for entry in live_entries(stored.io, snapshot)]
-    hit = [one for one in files if all(_meets(one, field_id, *limits) for field_id, limits in ranges.items())]
+    hit = [
+        entry.data_file
+        for manifest in manifests_of(stored.io, snapshot)
+        if _could_meet(stored.io, manifest, ranges)
+        for entry in entries_of(stored.io, manifest)
+        if all(_meets(_limits(entry.data_file, field_id, of), of) for field_id, of in ranges.items())
+    ]
     projected = schema.select(*keys.column_names)
     scan = ArrowScan(stored.metadata, stored.io, projected, AlwaysTrue())
     return scan.to_table([FileScanTask(one) for one in hit]).select(keys.column_names)
 
 
 Bound = int | str
+Limits = tuple[Bound, Bound]
 
 
-def _range(column: "pa.ChunkedArray[Any]", kind: IcebergType) -> tuple[Bound, Bound] | None:
+def _range(column: "pa.ChunkedArray[Any]", kind: IcebergType) -> Limits | None:
     """Return the least and greatest value, as manifests have them; None where bounds would not tell."""
     if column.null_count or not len(column):
         return None
@@ -81,13 +99,36 @@ def _range(column: "pa.ChunkedArray[Any]", kind: IcebergType) -> tuple[Bound, Bo
     return limits["min"].as_py(), limits["max"].as_py()
 
 
-def _meets(file: DataFile, field_id: int, least: Bound, greatest: Bound) -> bool:
+def _meets(found: Limits | None, wanted: Limits) -> bool:
+    """Say whether two ranges have a value in common; a file without bounds could hold any."""
+    return found is None or bool(found[0] <= wanted[1] and wanted[0] <= found[1])  # type: ignore[operator]
+
+
+def _limits(file: DataFile, field_id: int, like: Limits) -> Limits | None:
     low, high = (file.lower_bounds or {}).get(field_id), (file.upper_bounds or {}).get(field_id)
-    if low is None or high is None:
-        return True
-    return bool(_value(low, least) <= greatest and least <= _value(high, least))  # type: ignore[operator]
+    return None if low is None or high is None else (_value(low, like[0]), _value(high, like[0]))
 
 
 def _value(bound: bytes, like: Bound) -> Bound:
     # A column that was widened has bounds of both widths.
     return bound.decode() if isinstance(like, str) else int.from_bytes(bound, "little", signed=True)
+
+
+_reaches: Known[Limits | None] = Known(4096)
+"""The range of one column over all files of a manifest; None where one of them has no bounds."""
+
+
+def _could_meet(io: FileIO, manifest: ManifestFile, ranges: Mapping[int, Limits]) -> bool:
+    """Say whether any file of a manifest could, so that of an old table not every file is looked at for each append."""
+
+    def reach(field_id: int, like: Limits) -> Limits | None:
+        found = [_limits(entry.data_file, field_id, like) for entry in entries_of(io, manifest)]
+        if not found or None in found:
+            return None
+        lows, highs = zip(*(one for one in found if one), strict=True)
+        return min(lows), max(highs)
+
+    return all(
+        _meets(_reaches.of(f"{manifest.manifest_path} {field_id}", partial(reach, field_id, of)), of)
+        for field_id, of in ranges.items()
+    )

@@ -23,6 +23,8 @@ RETRIES: Mapping[str, str] = {
     "commit.retry.min-wait-ms": "50",
     "commit.retry.max-wait-ms": "1000",
 }
+# Each commit writes this list anew; maintenance tells by itself which old metadata files are needed.
+PREVIOUS_METADATA = "4"
 
 
 def iceberg_schema(table: TableDefinition) -> Schema:
@@ -38,6 +40,7 @@ def table_properties(table: TableDefinition) -> dict[str, str]:
     """Return the Iceberg table properties: retries, compression, and what the definition says in words."""
     return {
         **RETRIES,
+        "write.metadata.previous-versions-max": PREVIOUS_METADATA,
         "write.parquet.compression-codec": "zstd",
         "comment": table.grain,
         "lakehouse.owner": table.owner,

@@ -11,16 +11,18 @@ from io import BytesIO
 from typing import Any
 
 import pyarrow as pa
-from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.catalog import Catalog
+from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 from pyiceberg.table import StagedTable, Table
 from pyiceberg.table.locations import load_location_provider
-from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table.metadata import TableMetadata, TableMetadataUtil
 from pyiceberg.table.update import TableRequirement, TableUpdate
 from pyiceberg.typedef import Identifier
 
 from lakehouse.adapters.iceberg_folder import WholeFiles
+from lakehouse.adapters.iceberg_known import Known
 from lakehouse.errors import ChecksumError
 
 FILE_IO = "lakehouse.adapters.iceberg_seal.SealedFileIO"
@@ -136,8 +138,26 @@ def store(io: FileIO, location: str, body: bytes | pa.Buffer) -> None:
         stream.write(body)  # type: ignore[arg-type]  # Arrow's streams take Arrow's buffers
 
 
+_metadata: Known[TableMetadata] = Known(64)
+"""Metadata by the places of sealed files, so a name stands for one content."""
+
+
 class SealedSqlCatalog(SqlCatalog):
-    """PyIceberg's SQL catalog, whose metadata files are sealed from the first commit on."""
+    """PyIceberg's SQL catalog, whose metadata files are sealed from the first commit on.
+
+    What is loaded is read and judged each time, but the same content is parsed once: parsing is most of a commit.
+    """
+
+    def _convert_orm_to_iceberg(self, orm_table: IcebergTables) -> Table:
+        location = orm_table.metadata_location
+        if location is None or not SHORT_SEAL.search(location):
+            return super()._convert_orm_to_iceberg(orm_table)
+        io = self._load_file_io(location=location)
+        with io.new_input(location).open() as stream:
+            body = stream.read()
+        metadata = _metadata.of(location, lambda: TableMetadataUtil.parse_raw(bytes(body).decode()))
+        name = (*Catalog.identifier_to_tuple(str(orm_table.table_namespace)), str(orm_table.table_name))
+        return Table(name, metadata, location, self._load_file_io(metadata.properties, location), self)
 
     def _update_and_stage_table(
         self,
@@ -151,6 +171,7 @@ class SealedSqlCatalog(SqlCatalog):
         provider = load_location_provider(staged.metadata.location, staged.metadata.properties)
         name = f"{number:05d}-{short_seal(metadata_bytes(staged.metadata))}.metadata.json"
         staged.metadata_location = provider.new_metadata_location(name)
+        _metadata.keep(staged.metadata_location, staged.metadata)
         return staged
 
     @staticmethod

@@ -16,7 +16,9 @@ from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
 ROWS = 500_000
 ROUNDS = 7
 ORIGIN = Provenance(run_id="bench", code_commit="0" * 40)
-EARLY, LATE, OLD, WIDTH = 10, 60, 1000, 2
+# Every eighth publish moves old snapshots out of the metadata, so each age is looked at for two times eight appends.
+AGE_ROUNDS = 15
+PLAIN_AGES, AGES = (10, 120, 300), (10, 120, 300, 1000)
 
 
 class Place:
@@ -138,19 +140,47 @@ def test_one_row_joins_a_table_that_is_already_large(bench, local, made_rows):
     assert local.tables.read(large.name).num_rows == plain.scan().to_arrow().num_rows == ROWS + 1 + ROUNDS
 
 
-@pytest.mark.timeout(1800)
-def test_late_commits_lose_no_row(bench, local, made_rows):
-    plain, ours = local.plain(), local.ready()
-    runs = {
-        "PyIceberg append": (LATE, lambda number: plain.append(made_rows.rows(1, first=number))),
-        "`write_audit_publish`": (OLD, lambda number: local.publish(ours, made_rows.rows(1, first=number), number)),
-    }
-    for name, (last, run) in runs.items():
-        times = [bench.clock(partial(run, number)) for number in range(1, last + WIDTH + 1)]
-        near = {at: times[at - 1 - WIDTH : at + WIDTH] for at in (EARLY, LATE, OLD) if at <= last}
-        bench.add(
-            f"append of 1 row as the table grows older, local folder, {name}",
-            {f"at append {at}": some for at, some in near.items()},
-        )
-    assert plain.scan().to_arrow().num_rows == LATE + WIDTH
-    assert local.tables.read(ours.name).num_rows == OLD + WIDTH
+class Ageing:
+    """A table that grows by one row an append, and how many those were."""
+
+    def __init__(self, made, append, count):
+        self._made, self._append, self._count = made, append, count
+        self.appends = 0
+
+    def grow(self):
+        self.appends += 1
+        self._append(self._made.rows(1, first=self.appends), self.appends)
+
+    def rows(self):
+        return self._count()
+
+
+def plain_table(place):
+    table = place.plain()
+    return Ageing(place.made, lambda row, _: table.append(row), lambda: table.scan().to_arrow().num_rows)
+
+
+def our_table(place):
+    table = place.ready()
+    publish = partial(place.publish, table)
+    return Ageing(place.made, publish, lambda: place.tables.read(table.name).num_rows)
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize(
+    ("name", "make", "ages"),
+    [("PyIceberg append", plain_table, PLAIN_AGES), ("`write_audit_publish`", our_table, AGES)],
+    ids=["plain", "ours"],
+)
+def test_late_commits_lose_no_row(bench, local, name, make, ages):
+    """Tables of several ages get a row each in turns; the middle one of the turns is the age that is told."""
+    tables = {age: make(local) for age in ages}
+    for age, table in tables.items():
+        while table.appends < age - 2 - AGE_ROUNDS // 2:
+            table.grow()
+    bench.race(
+        f"append of 1 row as the table grows older, local folder, {name}",
+        {f"at append {age}": lambda _, table=table: table.grow for age, table in tables.items()},
+        rounds=AGE_ROUNDS,
+    )
+    assert {age: table.rows() for age, table in tables.items()} == {age: age + AGE_ROUNDS // 2 for age in tables}

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakehouse.adapters import iceberg_commit, iceberg_past
+from lakehouse.adapters import catalog, iceberg_commit, iceberg_past
 from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
 from lakehouse.errors import CommitConflictError, NoTableError
 from lakehouse.ports import TableWrite
@@ -25,6 +25,8 @@ def grown(backend, new_table, marks_of, provenance, monkeypatch):
     """A table of many small appends, and each append's release."""
     monkeypatch.setattr(iceberg_past, "NEWEST", 3)
     monkeypatch.setattr(iceberg_past, "MOST", 5)
+    # A writer that comes while maintenance has its turn waits here for nothing: both are one thread.
+    monkeypatch.setattr(catalog, "TURN_S", 0.1)
     house, table = backend.house(), new_table()
 
     def append(number):
