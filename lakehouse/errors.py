@@ -277,6 +277,12 @@ class StageError(PermanentError):
     exit_code = 95
 
 
+class ClockError(PermanentError):
+    """This machine's clock and the storage's are too far apart to tell what is old."""
+
+    exit_code = 94
+
+
 class ApprovalError(PermanentError):
     """An approval is not valid: nobody that is known agreed, or the candidate must not become current."""
 

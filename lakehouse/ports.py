@@ -142,10 +142,11 @@ class TableState:
 class Retention:
     """What upkeep must leave alone in one table, besides what its main, tags and live branches need.
 
-    Snapshots younger than `snapshots_before` (UTC) stay, and those `pinned`, with the metadata files `pins`. Branches
-    and files younger than `abandoned_seconds` may belong to somebody at work. Files' ages are told by the storage's
-    own clock: how much older one is than the newest in the table, which upkeep writes itself before it takes anything
-    away. A survey writes nothing, so it counts by the last upkeep or writing.
+    Snapshots stored since `snapshots_before` (UTC) stay, and those `pinned`, with the metadata files `pins`. Branches
+    and files younger than `abandoned_seconds` may belong to somebody at work. All ages are told by the storage's own
+    clock, for a writer's may be years away. How old somebody's work may be is counted from the newest file in the
+    table, which upkeep writes itself before it takes anything away. A survey writes nothing, so it counts by the last
+    upkeep or writing.
     """
 
     snapshots_before: datetime
@@ -197,6 +198,9 @@ class ObjectStore(Protocol):
 
     def keys(self, prefix: str) -> list[str]:
         """Return all keys that start with `prefix`, sorted."""
+
+    def stored_at(self, key: str) -> datetime:
+        """Return when an object was last written (UTC), by the storage's clock; raise NoObjectError for none."""
 
     def delete(self, key: str) -> None:
         """Remove an object; removing an absent one is no error."""

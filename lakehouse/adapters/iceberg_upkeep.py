@@ -1,7 +1,7 @@
 """Upkeep of Iceberg tables: small files joined, old snapshots and dead branches let go, orphans deleted."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -215,8 +215,7 @@ def _droppable(stored: Table, retention: Retention) -> list[Snapshot]:
     """Return main's snapshots that are old, not among the newest, and named by no branch or tag."""
     named = {ref.snapshot_id for ref in stored.metadata.refs.values()}
     history = list(ancestors_of(stored.current_snapshot(), stored.metadata))[iceberg_past.NEWEST :]
-    limit = _milliseconds(retention.snapshots_before)
-    return [one for one in history if one.timestamp_ms < limit and one.snapshot_id not in named]
+    return _stored_before(stored, [one for one in history if one.snapshot_id not in named], retention)
 
 
 def _left_over(stored: Table, retention: Retention) -> list[Snapshot]:
@@ -231,15 +230,31 @@ def _left_over(stored: Table, retention: Retention) -> list[Snapshot]:
 
 
 def _abandoned(stored: Table, retention: Retention) -> Callable[[Snapshot], bool]:
-    """Return what says whether a snapshot is older than anybody's work in progress, by when its list was stored.
+    """Return what says whether a snapshot is older than anybody's work in progress.
 
-    The time that a snapshot carries is its writer's, whose clock may be years away from the one that is here. The
-    newest file is what upkeep wrote when it looked at the table, or of a writer that came since.
+    The newest file is what upkeep wrote when it looked at the table, or of a writer that came since.
     """
-    times = {one.path: one.mtime_ns for one in iceberg_history.file_infos(stored)}
-    newest = max((time for time in times.values() if time), default=0)
+    times = _times(stored)
+    newest = max(times.values(), default=0)
     limit = newest - retention.abandoned_seconds * 1e9
-    return lambda snapshot: (times.get(iceberg_history.plain(snapshot.manifest_list)) or newest) < limit
+    return lambda snapshot: _stored_ns(times, snapshot, newest) < limit
+
+
+def _stored_before(stored: Table, snapshots: Sequence[Snapshot], retention: Retention) -> list[Snapshot]:
+    """Return those that are older than snapshots are kept; one whose list is not there is not."""
+    times = _times(stored) if snapshots else {}
+    limit = retention.snapshots_before.timestamp() * 1e9
+    return [one for one in snapshots if _stored_ns(times, one, math.inf) < limit]
+
+
+def _times(stored: Table) -> dict[str, int]:
+    """Return when each file in the table's folder was stored, in nanoseconds since 1970, where the storage says so."""
+    return {one.path: one.mtime_ns for one in iceberg_history.file_infos(stored) if one.mtime_ns}
+
+
+def _stored_ns(times: Mapping[str, int], snapshot: Snapshot, otherwise: float) -> float:
+    """Return when a snapshot's list came. The time that it carries itself is its writer's, which may be years away."""
+    return times.get(iceberg_history.plain(snapshot.manifest_list), otherwise)
 
 
 def _going(stored: Table, retention: Retention) -> list[Snapshot]:
@@ -248,12 +263,8 @@ def _going(stored: Table, retention: Retention) -> list[Snapshot]:
     Releases were looked at before the table: what came later may be of one that is made meanwhile, whatever its
     writer's clock says.
     """
-    past, limit = iceberg_past.snapshots(stored), _milliseconds(retention.snapshots_before)
+    past = iceberg_past.snapshots(stored)
     pinned = (one for one in (*stored.snapshots(), *past) if one.snapshot_id in retention.pinned)
     newest = max((one.sequence_number or 0 for one in pinned), default=0)
-    old = [one for one in past if one.timestamp_ms < limit and one.snapshot_id not in retention.pinned]
-    return [one for one in old if (one.sequence_number or 0) < newest]
-
-
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
+    free = [one for one in past if one.snapshot_id not in retention.pinned and (one.sequence_number or 0) < newest]
+    return _stored_before(stored, free, retention)

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from http import HTTPStatus
 from io import BytesIO
@@ -20,6 +20,7 @@ from urllib3.exceptions import HTTPError
 from lakehouse.adapters.durable_files import PARTIAL, settle, sync_folder, unnamed_file
 from lakehouse.adapters.s3_client import s3_client, s3_pool
 from lakehouse.errors import (
+    ClockError,
     LoginError,
     NoObjectError,
     ObjectExistsError,
@@ -32,6 +33,7 @@ Answer = TypeVar("Answer")
 ATTEMPTS = 5
 FIRST_WAIT_S = 0.1
 MISSING = {"NoSuchKey", "NoSuchObject"}
+TOO_SKEWED = "RequestTimeTooSkewed"
 REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
 TAKEN = {HTTPStatus.PRECONDITION_FAILED, HTTPStatus.CONFLICT}
 
@@ -65,7 +67,7 @@ class LocalObjects:
         try:
             return self._path(key).read_bytes()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-            raise NoObjectError(f"no object {key!r} under {self.root}; list its prefix to see what there is") from error
+            raise self._absent(key) from error
 
     def keys(self, prefix: str) -> list[str]:
         """Return all keys that start with `prefix`, sorted."""
@@ -74,10 +76,20 @@ class LocalObjects:
         files = (path for path in start.rglob("*") if path.is_file() and not path.name.endswith(PARTIAL))
         return sorted(key for path in files if (key := path.relative_to(self.root).as_posix()).startswith(prefix))
 
+    def stored_at(self, key: str) -> datetime:
+        """Return when an object was last written (UTC), as the file system says; NoObjectError for none."""
+        try:
+            return datetime.fromtimestamp(self._path(key).stat().st_mtime, UTC)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise self._absent(key) from error
+
     def delete(self, key: str) -> None:
         """Remove an object; removing an absent one is no error."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self._path(key).unlink()
+
+    def _absent(self, key: str) -> NoObjectError:
+        return NoObjectError(f"no object {key!r} under {self.root}; list its prefix to see what there is")
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")
@@ -144,6 +156,12 @@ class S3Objects:
         """Return all keys that start with `prefix`, sorted."""
         return self._call(prefix, lambda: self._list(prefix))
 
+    def stored_at(self, key: str) -> datetime:
+        """Return when an object was last written (UTC, whole seconds), as the server says; NoObjectError for none."""
+        modified = self._call(key, lambda: self._client.stat_object(self.bucket, key)).last_modified
+        assert modified is not None, "an S3 server says Last-Modified for each object"
+        return modified
+
     def delete(self, key: str) -> None:
         """Remove an object; removing an absent one is no error."""
         with contextlib.suppress(NoObjectError):
@@ -155,6 +173,8 @@ class S3Objects:
         answer = self._pool.request("PUT", url, body=body, headers={"If-None-Match": "*"})
         if answer.status in TAKEN:
             raise ObjectExistsError(f"object {self._place(key)} already exists; read it before writing again")
+        if TOO_SKEWED.encode() in answer.data:
+            raise _too_skewed(self._place(key))
         if answer.status == HTTPStatus.FORBIDDEN:
             raise LoginError(f"{self._place(key)} refused the access key; check the S3 key and secret settings")
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -196,12 +216,21 @@ class S3Objects:
         match error:
             case S3Error(code=code) if code in MISSING:
                 return NoObjectError(f"no object {place}; list its prefix to see what there is")
+            case S3Error(code=code) if code == TOO_SKEWED:
+                return _too_skewed(place)
             case S3Error(code=code) if code in REFUSED:
                 return LoginError(f"{place} refused the access key ({code}); check the S3 key and secret settings")
             case S3Error(code=code) if not _is_transient(error):
                 return PermanentError(f"{place} answered {code}; check the bucket name and the server's log")
             case _:
                 return ServiceUnavailableError(f"{place} does not answer ({error}); start the server and try again")
+
+
+def _too_skewed(place: str) -> ClockError:
+    return ClockError(
+        f"{place} refused what was signed at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, for its own clock is more than "
+        "15 minutes away from that; set the clocks of both machines, then run again"
+    )
 
 
 def _is_transient(error: S3Error) -> bool:

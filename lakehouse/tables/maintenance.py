@@ -13,6 +13,7 @@ from lakehouse.definition import HOUSE, LAYERS, TableDefinition
 from lakehouse.errors import BusyError, CommitConflictError, LakehouseError, NoReleaseError
 from lakehouse.ports import Provenance, Retention, StagedWrite, Surplus, TableState, TableUpkeep
 from lakehouse.tables.classifiers import CLASSIFIER_VERSIONS
+from lakehouse.tables.clocks import agreed_time
 from lakehouse.tables.gold import DOCUMENTS, MAINTENANCE, MODEL_VERSIONS
 from lakehouse.tables.intents import Intent, IntentLog, Move
 from lakehouse.tables.release import Release
@@ -59,16 +60,20 @@ def maintain(
 
     Compaction is published like any write: on a branch, proved to hold the same rows, by an intent, in a release.
     Tables that only refused submissions filled, so that nothing was ever published in them, lose what they left there.
+    What time it is the storage and this machine must agree on, where the caller does not say it (`now`).
+
+    Raises ClockError when they do not; nothing was changed then.
     """
+    at = now or agreed_time(house.objects)
     recover(house)
     if left := care.remove_unfinished(upkeep.abandoned_hours * 3600):
         log.info("removed what killed writes left files=%d", left)
-    kept = _kept(house, upkeep, now or datetime.now(UTC))
+    kept = _kept(house, upkeep, at)
     learned = _learned_from(house, kept)
     done, busy = [], []
     for table in _tables(house, kept):
         released = bool(kept) and table in kept[0].tables
-        retention = _retention(table, kept, upkeep, now or datetime.now(UTC), learned.get(table, frozenset()))
+        retention = _retention(table, kept, upkeep, at, learned.get(table, frozenset()))
         before = care.state(table)
         branches = care.drop_dead_branches(table, retention)
         try:
@@ -131,7 +136,7 @@ def _kept(house: Lakehouse, upkeep: Upkeep, now: datetime) -> list[Release]:
     kept = [newest]
     for number in range(newest.number - 1, 0, -1):
         release = house.releases.numbered(number)
-        if len(kept) >= upkeep.keep_releases and datetime.fromisoformat(release.created_at) < since:
+        if len(kept) >= upkeep.keep_releases and house.releases.stored_at(number) < since:
             break
         kept.append(release)
     return kept

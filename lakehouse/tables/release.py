@@ -148,11 +148,19 @@ class ReleaseLog:
 
     def numbered(self, number: int) -> Release:
         """Return an old release; raise NoObjectError when there is none of that number."""
-        return self._read(f"{PREFIX}{number:010d}.json")
+        return self._read(self._key(number))
+
+    def stored_at(self, number: int) -> datetime:
+        """Return when a release came (UTC), by the storage's clock; its own `created_at` is its writer's."""
+        return self.objects.stored_at(self._key(number))
+
+    @staticmethod
+    def _key(number: int) -> str:
+        return f"{PREFIX}{number:010d}.json"
 
     def _read(self, key: str) -> Release:
         release = Release.from_json(self.objects.get(key))
-        if key != f"{PREFIX}{release.number:010d}.json":
+        if key != self._key(release.number):
             raise ChecksumError(f"{key} holds release {release.number}; restore it from a backup or a replica")
         return release
 
@@ -197,7 +205,7 @@ class ReleaseLog:
                 provenance=provenance.summary(),
             )
             try:
-                self.objects.put_new(f"{PREFIX}{new.number:010d}.json", new.to_json())
+                self.objects.put_new(self._key(new.number), new.to_json())
             except ObjectExistsError:
                 continue
             # All releases are found by listing them, which takes the longer the more there are. It is but a hint:

@@ -1,6 +1,7 @@
 """What every object store promises."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -34,6 +35,17 @@ def test_the_last_put_wins(backend):
 def test_an_absent_object_is_an_error_that_names_it(backend):
     with pytest.raises(NoObjectError, match="no/such"):
         backend.objects().get("no/such")
+
+
+def test_the_storage_says_when_an_object_came(backend):
+    objects = backend.objects()
+    with pytest.raises(NoObjectError, match="no/such"):
+        objects.stored_at("no/such")
+    objects.put("a", b"first")
+    first = objects.stored_at("a")
+    assert abs(datetime.now(UTC) - first) < timedelta(hours=1), "these storages have this machine's clock"
+    objects.put("a", b"second")
+    assert objects.stored_at("a") >= first
 
 
 def test_create_only_refuses_an_existing_key_and_keeps_it(backend):

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,9 @@ class Folder:
 
     def get(self, key: str) -> bytes:
         return self.objects.get(self.prefix + key)
+
+    def stored_at(self, key: str) -> datetime:
+        return self.objects.stored_at(self.prefix + key)
 
     def keys(self, prefix: str) -> list[str]:
         return [key.removeprefix(self.prefix) for key in self.objects.keys(self.prefix + prefix)]

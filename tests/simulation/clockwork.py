@@ -17,8 +17,8 @@ from pyiceberg.table import update as iceberg_update
 from pyiceberg.table.metadata import TableMetadataUtil
 from pyiceberg.utils.concurrent import ExecutorFactory
 
-from lakehouse.adapters import catalog, iceberg_attempts, iceberg_commit, iceberg_past, iceberg_upkeep
-from lakehouse.tables import maintenance, release, write_audit_publish
+from lakehouse.adapters import catalog, iceberg_attempts, iceberg_commit, iceberg_past, iceberg_scan, iceberg_upkeep
+from lakehouse.tables import clocks, maintenance, release, write_audit_publish
 from tests.simulation import storage
 from tests.simulation.parsing import parsed
 
@@ -59,6 +59,20 @@ class _Known:
             # Parsing is most of the time, and gives the same for the same bytes.
             known[location] = parsed((self.name, location, body), lambda: world.serve(read))
         return known[location]
+
+
+class _WorkedOut:
+    """What one process has worked out of such files."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def of(self, key: str, work_out: Callable[[], Any]) -> Any:
+        process = storage.NOW[-1].process()
+        known = process.caches.setdefault(self.name, {}) if process else {}
+        if key not in known:
+            known[key] = work_out()
+        return known[key]
 
 
 class _Metadata:
@@ -141,7 +155,7 @@ def simulated() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (iceberg_attempts, iceberg_commit, write_audit_publish):
             patch.setattr(module, "time", time)
-        for module in (release, maintenance, iceberg_update):
+        for module in (clocks, release, maintenance, iceberg_update):
             patch.setattr(module, "datetime", _Datetime)
         patch.setattr(iceberg_metadata, "datetime", SimpleNamespace(datetime=_Datetime))
         patch.setattr(catalog, "archive_lock", storage.lock)
@@ -149,6 +163,7 @@ def simulated() -> Iterator[None]:
         patch.setattr(ExecutorFactory, "get_or_create", staticmethod(_AtOnce))
         patch.setattr(iceberg_commit, "_lists", _Known("lists"))
         patch.setattr(iceberg_commit, "_entries", _Known("entries"))
+        patch.setattr(iceberg_scan, "_reaches", _WorkedOut("reaches"))
         patch.setattr(sql, "FromInputFile", _Metadata)
         patch.setattr(iceberg_catalog, "update_table_metadata", _updated)
         patch.setattr(avro, "os", SimpleNamespace(urandom=lambda count: storage.NOW[-1].names.randbytes(count)))

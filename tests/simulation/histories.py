@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
-from lakehouse.errors import AuditError, NoReleaseError, TransientError
+from lakehouse.errors import AuditError, ClockError, NoReleaseError, TransientError
 from lakehouse.ports import Provenance, TableWrite
 from lakehouse.tables.intents import IntentLog
 from lakehouse.tables.maintenance import Upkeep, maintain
@@ -124,6 +124,8 @@ class History:
                     self.care(house)
                 except TransientError:
                     self.world.wait()
+                except ClockError:
+                    break  # it is for a person to set the clock
                 else:
                     break
 

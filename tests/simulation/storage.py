@@ -4,6 +4,7 @@ import io
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -132,8 +133,7 @@ class SimObjects:
 
     def put(self, key: str, body: bytes) -> None:
         def write() -> None:
-            self.world.objects[key] = body
-            self.world.written(key)
+            self._store(key, body)
 
         self._ask("put", key, write, changes=True)
 
@@ -141,8 +141,7 @@ class SimObjects:
         def create() -> None:
             if key in self.world.objects:
                 raise ObjectExistsError(f"object {key!r} already exists; read it before writing again")
-            self.world.objects[key] = body
-            self.world.written(key)
+            self._store(key, body)
 
         self._ask("create", key, create, changes=True)
 
@@ -154,6 +153,20 @@ class SimObjects:
 
         body: bytes = self._ask("get", key, read, changes=False)
         return body
+
+    def _store(self, key: str, body: bytes) -> None:
+        self.world.objects[key] = body
+        self.world.object_times[key] = self.world.storage_s
+        self.world.written(key)
+
+    def stored_at(self, key: str) -> datetime:
+        def look() -> datetime:
+            if key not in self.world.objects:
+                raise NoObjectError(f"no object {key!r}; list its prefix to see what there is")
+            return datetime.fromtimestamp(self.world.object_times[key], UTC)
+
+        stored: datetime = self._ask("look", key, look, changes=False)
+        return stored
 
     def keys(self, prefix: str) -> list[str]:
         def listed() -> list[str]:

@@ -90,6 +90,7 @@ class World:
     traits: Traits = field(init=False)
     files: dict[str, File] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
+    object_times: dict[str, float] = field(default_factory=dict)
     storage_s: float = START_S
     ticks: int = 0
     calm: bool = True

@@ -170,6 +170,9 @@ class FolderObjects:
             raise NoObjectError(key)
         return (self.root / key).read_bytes()
 
+    def stored_at(self, key: str) -> dt.datetime:
+        return dt.datetime.fromtimestamp((self.root / key).stat().st_mtime, dt.UTC)
+
     def keys(self, prefix: str) -> list[str]:
         found = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
         return sorted(key for key in found if key.startswith(prefix))
