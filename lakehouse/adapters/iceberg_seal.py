@@ -23,6 +23,7 @@ from pyiceberg.typedef import Identifier
 
 from lakehouse.adapters.iceberg_folder import WholeFiles
 from lakehouse.adapters.iceberg_known import Known
+from lakehouse.adapters.iceberg_updates import updated
 from lakehouse.errors import ChecksumError
 
 FILE_IO = "lakehouse.adapters.iceberg_seal.SealedFileIO"
@@ -166,13 +167,21 @@ class SealedSqlCatalog(SqlCatalog):
         requirements: tuple[TableRequirement, ...],
         updates: tuple[TableUpdate, ...],
     ) -> StagedTable:
-        staged = super()._update_and_stage_table(current_table, table_identifier, requirements, updates)
-        number = self._parse_metadata_version(staged.metadata_location)
-        provider = load_location_provider(staged.metadata.location, staged.metadata.properties)
-        name = f"{number:05d}-{short_seal(metadata_bytes(staged.metadata))}.metadata.json"
-        staged.metadata_location = provider.new_metadata_location(name)
-        _metadata.keep(staged.metadata_location, staged.metadata)
-        return staged
+        if current_table is None:
+            staged = super()._update_and_stage_table(None, table_identifier, requirements, updates)
+            return self._sealed(table_identifier, staged.metadata, 0)
+        for requirement in requirements:
+            requirement.validate(current_table.metadata)
+        at = current_table.metadata_location
+        metadata = updated(current_table.metadata, updates, at)
+        return self._sealed(table_identifier, metadata, self._parse_metadata_version(at) + 1)
+
+    def _sealed(self, name: Identifier, metadata: TableMetadata, number: int) -> StagedTable:
+        provider = load_location_provider(metadata.location, metadata.properties)
+        seal = short_seal(metadata_bytes(metadata))
+        location = provider.new_metadata_location(f"{number:05d}-{seal}.metadata.json")
+        _metadata.keep(location, metadata)
+        return StagedTable(name, metadata, location, self._load_file_io(metadata.properties, location), self)
 
     @staticmethod
     def _write_metadata(metadata: TableMetadata, io: FileIO, metadata_path: str) -> None:

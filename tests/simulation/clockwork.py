@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pyiceberg import catalog as iceberg_catalog
 from pyiceberg.avro import file as avro
 from pyiceberg.catalog import sql
 from pyiceberg.table import metadata as iceberg_metadata
@@ -17,7 +16,15 @@ from pyiceberg.table import update as iceberg_update
 from pyiceberg.table.metadata import TableMetadataUtil
 from pyiceberg.utils.concurrent import ExecutorFactory
 
-from lakehouse.adapters import catalog, iceberg_attempts, iceberg_commit, iceberg_past, iceberg_scan, iceberg_upkeep
+from lakehouse.adapters import (
+    catalog,
+    iceberg_attempts,
+    iceberg_commit,
+    iceberg_past,
+    iceberg_scan,
+    iceberg_updates,
+    iceberg_upkeep,
+)
 from lakehouse.tables import clocks, maintenance, release, write_audit_publish
 from tests.simulation import storage
 from tests.simulation.parsing import parsed
@@ -111,18 +118,6 @@ def _reading(schema: Any, wanted: Any, types: Any = (), enums: Any = ()) -> Any:
     return _shape(schema), _shape(wanted), tuple(dict(types).items()), tuple(dict(enums).items())
 
 
-def _updated(base_metadata: Any, updates: Any, enforce_validation: bool, metadata_location: str | None) -> Any:
-    """Apply updates as PyIceberg does, without its copy of all that did not change."""
-    context, new = iceberg_update._TableMetadataUpdateContext(), base_metadata
-    for one in updates:
-        new = iceberg_update._apply_table_update(one, new, context)
-    if context.has_changes() and metadata_location:
-        new = iceberg_update._update_table_metadata_log(new, metadata_location, base_metadata.last_updated_ms)
-    if context.has_changes() and base_metadata.last_updated_ms == new.last_updated_ms:
-        new = new.model_copy(update={"last_updated_ms": int(_clock_s() * 1000)})
-    return new
-
-
 def _quick(patch: pytest.MonkeyPatch) -> None:
     """Let PyIceberg work out how Avro files of one schema are read and written once, and not for every file."""
     patch.setattr(
@@ -155,7 +150,7 @@ def simulated() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (iceberg_attempts, iceberg_commit, write_audit_publish):
             patch.setattr(module, "time", time)
-        for module in (clocks, release, maintenance, iceberg_update):
+        for module in (clocks, release, maintenance, iceberg_update, iceberg_updates):
             patch.setattr(module, "datetime", _Datetime)
         patch.setattr(iceberg_metadata, "datetime", SimpleNamespace(datetime=_Datetime))
         patch.setattr(catalog, "archive_lock", storage.lock)
@@ -165,7 +160,6 @@ def simulated() -> Iterator[None]:
         patch.setattr(iceberg_commit, "_entries", _Known("entries"))
         patch.setattr(iceberg_scan, "_reaches", _WorkedOut("reaches"))
         patch.setattr(sql, "FromInputFile", _Metadata)
-        patch.setattr(iceberg_catalog, "update_table_metadata", _updated)
         patch.setattr(avro, "os", SimpleNamespace(urandom=lambda count: storage.NOW[-1].names.randbytes(count)))
         _quick(patch)
         patch.setattr(iceberg_past, "NEWEST", 2)

@@ -5,9 +5,17 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from pyiceberg.table.metadata import TableMetadataUtil
+from pyiceberg.table.update import (
+    AddSnapshotUpdate,
+    RemoveSnapshotsUpdate,
+    SetPropertiesUpdate,
+    update_table_metadata,
+)
 
 from lakehouse.adapters import iceberg_commit, iceberg_past
 from lakehouse.adapters.catalog import IcebergTables
+from lakehouse.adapters.iceberg_branches import set_branch
+from lakehouse.adapters.iceberg_updates import updated
 from lakehouse.adapters.object_store import LocalObjects
 from lakehouse.definition import Column, TableDefinition
 from lakehouse.errors import AuditError, ChecksumError
@@ -76,6 +84,26 @@ def test_what_is_known_of_a_tables_metadata_is_what_is_stored(grown):
     house, _ = grown
     known = house.tables.catalog.load_table(TABLE.name).metadata
     assert known == TableMetadataUtil.parse_raw(metadata_file(house).read_text())
+
+
+@pytest.mark.parametrize("removed", [0, 1])
+def test_a_commit_makes_of_metadata_what_pyiceberg_would(grown, removed):
+    house, _ = grown
+    stored = house.tables.catalog.load_table(TABLE.name)
+    new = stored.metadata.snapshots[-1].model_copy(
+        update={"snapshot_id": 7, "sequence_number": 99, "timestamp_ms": stored.metadata.last_updated_ms + 5}
+    )
+    old = [one.snapshot_id for one in stored.metadata.snapshots[:removed]]
+    updates = (
+        AddSnapshotUpdate(snapshot=new),
+        set_branch("main", 7),
+        *([RemoveSnapshotsUpdate(snapshot_ids=old)] if old else []),
+        SetPropertiesUpdate(updates={"a": "b"}),
+    )
+    before = stored.metadata.model_dump_json()
+    theirs = update_table_metadata(stored.metadata, updates, metadata_location=stored.metadata_location)
+    assert updated(stored.metadata, updates, stored.metadata_location) == theirs != stored.metadata
+    assert stored.metadata.model_dump_json() == before, "what others may know stays as it is"
 
 
 def test_damaged_metadata_are_refused_though_they_are_known(grown):
