@@ -78,10 +78,10 @@ class LocalObjects:
 
     def stored_at(self, key: str) -> datetime:
         """Return when an object was last written (UTC), as the file system says; NoObjectError for none."""
-        try:
-            return datetime.fromtimestamp(self._path(key).stat().st_mtime, UTC)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise self._absent(key) from error
+        path = self._path(key)
+        if not path.is_file():
+            raise self._absent(key)
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
     def delete(self, key: str) -> None:
         """Remove an object; removing an absent one is no error."""

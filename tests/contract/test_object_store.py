@@ -41,6 +41,9 @@ def test_the_storage_says_when_an_object_came(backend):
     objects = backend.objects()
     with pytest.raises(NoObjectError, match="no/such"):
         objects.stored_at("no/such")
+    objects.put("folder/a", b"")
+    with pytest.raises(NoObjectError, match="folder"):
+        objects.stored_at("folder")
     objects.put("a", b"first")
     first = objects.stored_at("a")
     assert abs(datetime.now(UTC) - first) < timedelta(hours=1), "these storages have this machine's clock"

@@ -23,7 +23,7 @@ from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
 TABLE = TableDefinition("gold.words", grain="one row a word", key=(), columns=(Column("word", pa.string(), "A word."),))
 PROVENANCE = Provenance(run_id="run", code_commit="c")
 YEARS = timedelta(days=3652)
-WORDS = ("one", "two", "three", "four", "five")
+WORDS = ("one", "two", "three", "four")
 
 
 @dataclass(frozen=True)
