@@ -1,4 +1,4 @@
-"""Dagster's instance folder: its settings file, where its runs and events are kept, and where its code is served."""
+"""Dagster's instance folder: its settings file, where its runs are kept, its code's server; and Superset's database."""
 
 import os
 import tempfile
@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import yaml
 
-from dagster_project.settings import PREFIX, Settings
+from dagster_project.settings import ADDRESSES, PREFIX, Settings
 from lakehouse.errors import UnknownSettingError
 
 DAGSTER_YAML = """\
@@ -51,17 +51,30 @@ def database_url(settings: Settings, home: Path) -> str:
     Raises:
         UnknownSettingError: the address names no user or no database, or the password cannot be one.
     """
-    database = urlsplit(settings.dagster_database)
     password = settings.dagster_password.get_secret_value()
+    return _with_password(settings.dagster_database, password, "DAGSTER_DATABASE", home / PASSWORD_FILE)
+
+
+def superset_database_url(settings: Settings) -> str:
+    """Return where Superset's database is, as SQLAlchemy takes it, empty for its own file; raises as `database_url`."""
+    if not settings.superset_database:
+        return ""
+    home = settings.home / "superset"
+    home.mkdir(parents=True, exist_ok=True)
+    password = settings.superset_database_password.get_secret_value()
+    return _with_password(settings.superset_database, password, "SUPERSET_DATABASE", home / PASSWORD_FILE)
+
+
+def _with_password(address: str, password: str, name: str, secret: Path) -> str:
+    database = urlsplit(address)
     if not database.username or not database.path.strip("/"):
         raise UnknownSettingError(
-            f"{PREFIX}DAGSTER_DATABASE names no user or no database; write postgresql://user@host:port/database"
+            f"{PREFIX}{name} names no user or no database; write postgresql://user@host:port/database"
         )
     if not password or "\n" in password:
         raise UnknownSettingError(
-            f"{PREFIX}DAGSTER_PASSWORD is empty or has several lines; give the password of user {database.username}"
+            f"{PREFIX}{ADDRESSES[name]} is empty or has several lines; give the password of user {database.username}"
         )
-    secret = home / PASSWORD_FILE
     _keep(secret, f"*:*:*:*:{password.replace(chr(92), chr(92) * 2).replace(':', chr(92) + ':')}\n", mode=0o600)
     query = f"{database.query}&passfile={quote(str(secret))}".removeprefix("&")
     return database._replace(scheme=DRIVER, query=query).geturl()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from dagster_project.dagster_home import prepare_dagster_home
+from dagster_project.dagster_home import prepare_dagster_home, superset_database_url
 from dagster_project.settings import (
     PREFIX,
     PROJECT,
@@ -158,6 +158,7 @@ def superset_environment(settings: Settings) -> dict[str, str]:
         sql_user=settings.sql_user,
         sql_password=settings.sql_password.get_secret_value(),
         viewer_password=settings.superset_viewer_password.get_secret_value(),
+        metadata_uri=superset_database_url(settings),
     )
 
 

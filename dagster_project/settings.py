@@ -115,6 +115,12 @@ class Settings(BaseModel):
     dremio_catalog_uri: str = Field("", description="Catalog's address as Dremio sees it; empty: `catalog_uri`.")
     dremio_s3_endpoint: str = Field("", description="S3 host:port as Dremio sees it; empty: `s3_endpoint`.")
 
+    superset_database: str = Field(
+        "",
+        description="Where Superset keeps its own records, postgresql://user@host:port/database; empty: in the state "
+        "folder. Withdrawals look there too.",
+    )
+    superset_database_password: SecretStr = Field(SecretStr(""), description="Password of that database's user.")
     superset_user: str = Field("admin", description="Superset's administrator.")
     superset_password: SecretStr = Field(SecretStr(""), description="Password of the administrator.")
     superset_viewer_password: SecretStr = Field(SecretStr(""), description="Password of `viewer`, who may only look.")
@@ -243,6 +249,14 @@ def _with_secrets(layer: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+# Settings that are addresses of databases or catalogs, and those of their passwords.
+ADDRESSES = {
+    "CATALOG_URI": "CATALOG_PASSWORD",
+    "DAGSTER_DATABASE": "DAGSTER_PASSWORD",
+    "SUPERSET_DATABASE": "SUPERSET_DATABASE_PASSWORD",
+}
+
+
 def _parse(pairs: Mapping[str, str]) -> Settings:
     known = {f"{PREFIX}{name.upper()}": name for name in Settings.model_fields}
     for name in pairs:
@@ -250,8 +264,8 @@ def _parse(pairs: Mapping[str, str]) -> Settings:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "`lakehouse settings` lists all"
             raise UnknownSettingError(f"{name} is not a setting; {hint}")
-    _require_address("CATALOG", pairs.get(f"{PREFIX}CATALOG_URI", ""), field="URI")
-    _require_address("DAGSTER", pairs.get(f"{PREFIX}DAGSTER_DATABASE", ""), field="DATABASE")
+    for address, password in ADDRESSES.items():
+        _require_address(f"{PREFIX}{address}", f"{PREFIX}{password}", pairs.get(f"{PREFIX}{address}", ""))
     _require_no_password(pairs.get(f"{PREFIX}DREMIO_CATALOG_URI", ""))
     _require_tracking_server(pairs.get(f"{PREFIX}MLFLOW_URL", ""))
     try:
@@ -264,16 +278,15 @@ def _parse(pairs: Mapping[str, str]) -> Settings:
         ) from error
 
 
-def _require_address(what: str, address: str, *, field: str) -> None:
-    name = f"{PREFIX}{what}_{field}"
+def _require_address(name: str, password: str, address: str) -> None:
     if holds_password(address):
         raise UnknownSettingError(
             f"{name} holds a password, which commands and logs would show; move it to "
-            f"{PREFIX}{what}_PASSWORD, or to a file that {PREFIX}{what}_PASSWORD_FILE names"
+            f"{password}, or to a file that {password}_FILE names"
         )
     if address and (why := misfit(address)):
         raise UnknownSettingError(f"{name} {why}")
-    if address and field == "DATABASE" and not is_database(address):
+    if address and name.endswith("DATABASE") and not is_database(address):
         raise UnknownSettingError(f"{name} is {address!r}; write postgresql://user@host:port/database")
 
 

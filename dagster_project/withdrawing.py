@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from dagster_project.dagster_home import database_url, prepare_dagster_home
+from dagster_project.dagster_home import database_url, prepare_dagster_home, superset_database_url
 from dagster_project.dead_runs import end_dead_runs
 from dagster_project.identifying import KeptBooks
 from dagster_project.sensors import UNFINISHED
@@ -121,10 +121,13 @@ def archive(settings: Settings) -> Archive:
 
 
 def databases(settings: Settings) -> list[DatabaseTraces]:
-    """Return the databases of other programs that the settings name: Dagster's, where it is not in the state folder."""
-    if not settings.dagster_database:
-        return []
-    return [DatabaseTraces("dagster's database", database_url(settings, prepare_dagster_home(settings)))]
+    """Return the databases of other programs that the settings name: Dagster's and Superset's, if in PostgreSQL."""
+    named = []
+    if settings.dagster_database:
+        named.append(DatabaseTraces("dagster's database", database_url(settings, prepare_dagster_home(settings))))
+    if settings.superset_database:
+        named.append(DatabaseTraces("superset's database", superset_database_url(settings)))
+    return named
 
 
 def keys(settings: Settings) -> Path:

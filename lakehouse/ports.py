@@ -178,10 +178,14 @@ class Retained:
 
 @dataclass(frozen=True, slots=True)
 class ClearedTraces:
-    """How many places changed, by file, and the files that could not be looked into or changed, with the reason."""
+    """How many places changed, by file, and the files that could not be looked into or changed, with the reason.
+
+    `unsearched` tells of places that nobody here can look into at all.
+    """
 
     changed: Mapping[str, int]
     skipped: Mapping[str, str]
+    unsearched: Sequence[str] = ()
 
 
 class ObjectStore(Protocol):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
@@ -24,6 +25,9 @@ OVERLAP_BYTES = 1 << 12
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 LOOKS = 5
 BATCH = 1000
+NOT_SEARCHED = "PostgreSQL's log of changes (WAL), its replicas and backups; they keep deleted rows until overwritten"
+ASIDE = ("-wal", "-shm", "-journal")
+"""How the files end that SQLite keeps beside a database, which nobody else may write to."""
 NO_TEXT = (sa.Integer, sa.Numeric, sa.Boolean, sa.DateTime, sa.Date, sa.Time)
 
 
@@ -134,7 +138,7 @@ class FileTraces:
                 counts[self._name(path)] = changed
         for database in self.databases:
             counts |= {f"{database.name} {table}": number for table, number in database.clear(mask).items()}
-        return ClearedTraces(counts, skipped)
+        return ClearedTraces(counts, skipped, [f"{database.name}: {NOT_SEARCHED}" for database in self.databases])
 
     def drop_copies(self) -> int:
         """Delete everything in the folders of copies that can be made again; return how many files and folders."""
@@ -177,7 +181,8 @@ class FileTraces:
             here = Path(parent)
             names[:] = sorted(name for name in names if here / name not in self.owned)
             paths = (here / name for name in sorted(files))
-            yield from (path for path in paths if path not in self.owned and path.is_file() and not path.is_symlink())
+            plain = (path for path in paths if path not in self.owned and path.is_file() and not path.is_symlink())
+            yield from (path for path in plain if not _is_aside(path))
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
@@ -199,6 +204,15 @@ def _why(path: Path, mask: Mask) -> str:
     except PermissionError:
         return f"{owner} and cannot be read to tell whether it holds the person"
     return f"{owner} and holds the person; ask its owner to delete it" if holds else ""
+
+
+def _is_aside(path: Path) -> bool:
+    """Say whether a file is a part of the SQLite database beside it, with which it is cleaned."""
+    for ending in ASIDE:
+        if path.name.endswith(ending):
+            whole = path.with_name(path.name.removesuffix(ending))
+            return whole.is_file() and os.access(whole, os.R_OK) and _is_sqlite(whole)
+    return False
 
 
 def _is_sqlite(path: Path) -> bool:
@@ -252,7 +266,9 @@ def _compact(path: Path) -> None:
     plain = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
     try:
         plain.execute("vacuum")
-        plain.execute("pragma wal_checkpoint(truncate)")
+        busy, *_ = plain.execute("pragma wal_checkpoint(truncate)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError("its log of changes is still read")
     finally:
         plain.close()
 
@@ -264,11 +280,9 @@ def _raw_holds(path: Path, mask: Mask) -> bool:
 
 def _clear_table(connection: sa.Connection, table: sa.Table, mask: Mask, row: str = "rowid") -> int:
     """Mask the person in the texts of a table's rows; `row` is the name of the place that the database gives each."""
-    texts: list[sa.ColumnClause[object]] = [
-        sa.column(column.name) for column in table.columns if not isinstance(column.type, NO_TEXT)
-    ]
+    texts = [column for column in table.columns if not isinstance(column.type, NO_TEXT)]
     rowid: sa.ColumnClause[object] = sa.literal_column(row)
-    asked = sa.select(rowid, *texts).select_from(table).execution_options(yield_per=BATCH)
+    asked = sa.select(rowid, *map(_as_text, texts)).select_from(table).execution_options(yield_per=BATCH)
     rows = connection.execute(asked) if texts else ()
     new: dict[object, dict[str, object]] = {}
     for number, *cells in rows:
@@ -276,13 +290,26 @@ def _clear_table(connection: sa.Connection, table: sa.Table, mask: Mask, row: st
         cells = [bytes(cell) if isinstance(cell, memoryview) else cell for cell in cells]
         cleared = [_cleared(cell, mask) for cell in cells]
         if cleared != cells:
-            new[number] = {column.name: cell for column, cell in zip(texts, cleared, strict=True)}
+            new[number] = {one.name: _as_value(one, cell) for one, cell in zip(texts, cleared, strict=True)}
     for number, values in new.items():
         connection.execute(sa.update(table).where(rowid == number).values(values))
     return len(new)
 
 
+def _as_text(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """Return how a column is asked for: without its type, which would make objects of texts; JSON as its text."""
+    plain: sa.ColumnClause[Any] = sa.column(column.name)
+    return sa.cast(plain, sa.Text) if isinstance(column.type, sa.JSON) else plain
+
+
+def _as_value(column: sa.Column[Any], cell: object) -> object:
+    """Return how a cell is written: JSON as the text that it is, which is not to be made a JSON string once more."""
+    return sa.literal(cell, sa.Text) if isinstance(column.type, sa.JSON) else cell
+
+
 def _cleared(cell: object, mask: Mask) -> object:
+    if isinstance(cell, list):
+        return [_cleared(one, mask) for one in cell]
     if isinstance(cell, str):
         return mask.document(cell)
     return mask.blank(cell) if isinstance(cell, bytes) else cell

@@ -124,7 +124,10 @@ def test_the_settings_of_our_services_are_settings(drawn, name):
 
 def test_a_person_can_start_who_finishes_a_withdrawal():
     steward, code = COMPOSE["services"]["steward"], COMPOSE["services"]["code"]
-    assert {"steward_access_key", "steward_secret_key", *code["secrets"]} == set(steward["secrets"])
+    own = {"steward_access_key", "steward_secret_key", "superset_database_password"}
+    assert {*own, *code["secrets"]} == set(steward["secrets"])
+    superset = COMPOSE["services"]["superset"]["environment"]["SUPERSET_METADATA_URI"]
+    assert steward["environment"]["LAKEHOUSE_SUPERSET_DATABASE"] == superset.replace("+psycopg2", "")
     assert {"LAKEHOUSE_S3_STEWARD_ACCESS_KEY_FILE", "LAKEHOUSE_S3_STEWARD_SECRET_KEY_FILE"} <= set(
         steward["environment"]
     )

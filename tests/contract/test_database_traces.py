@@ -53,6 +53,19 @@ def test_the_person_is_masked_in_texts_in_json_and_in_bytes_and_nobody_else(aske
     assert traces.clear(MASK) == {}
 
 
+def test_the_person_is_masked_in_json_columns_and_in_lists(asked, traces):
+    asked.execute("create table logs (id int primary key, said json, more jsonb, words text[])")
+    said = f'{{"rows": [["{PERSON}", 3]]}}'
+    asked.execute("insert into logs values (1, %s, %s, %s)", (said, said, [f"hello {PERSON}", OTHER]))
+    assert traces.clear(MASK) == {"logs": 1}
+    masked = {"rows": [["[withdrawn]", 3]]}
+    assert asked.execute("select said, more, words from logs").fetchone() == (
+        masked,
+        masked,
+        ["hello [withdrawn]", OTHER],
+    )
+
+
 def test_rows_that_were_deleted_or_changed_are_in_no_file_of_the_database(asked, traces, postgres):
     put(asked, 1, f"first {PERSON}")
     put(asked, 2, f"second {PERSON}")
@@ -122,6 +135,8 @@ def test_files_and_databases_are_told_together(asked, traces, tmp_path):
     (home / "server.log").write_text(f"asked by {PERSON}\n")
     cleared = FileTraces(home, databases=[traces]).clear(MASK)
     assert cleared.changed == {"server.log": 1, "the pages' database events": 1}
+    (unsearched,) = cleared.unsearched
+    assert unsearched.startswith("the pages' database: PostgreSQL's log of changes (WAL), its replicas and backups")
 
 
 def test_a_database_that_is_away_ends_the_withdrawal_with_what_to_do():

@@ -23,11 +23,15 @@ def settings(postgres, tmp_path):
     with psycopg.connect(postgres.uri, password=postgres.password, autocommit=True) as server:
         server.execute("drop database if exists runs with (force)")
         server.execute("create database runs")
+        server.execute("drop database if exists charts with (force)")
+        server.execute("create database charts")
     given = {
         "LAKEHOUSE_HOME": str(tmp_path / "home"),
         "LAKEHOUSE_STORAGE": "folder",
         "LAKEHOUSE_DAGSTER_DATABASE": postgres.uri.replace("/postgres", "/runs"),
         "LAKEHOUSE_DAGSTER_PASSWORD": postgres.password,
+        "LAKEHOUSE_SUPERSET_DATABASE": postgres.uri.replace("/postgres", "/charts"),
+        "LAKEHOUSE_SUPERSET_DATABASE_PASSWORD": postgres.password,
     }
     made = load_settings(given)
     ensure_folders(made)
@@ -61,6 +65,10 @@ def gossip(person: str) -> dg.AssetsDefinition:
 
 def test_no_run_quotes_the_person_any_more_and_the_receipt_says_so(settings, planted, tmp_path):
     person = (planted.NEEDLE, planted.LOGIN)
+    password = settings.superset_database_password.get_secret_value()
+    with psycopg.connect(settings.superset_database, password=password) as charts:
+        charts.execute("create table query (id int primary key, sql text, extra_json json)")
+        charts.execute("insert into query values (1, %s, '{}')", (f"select * from x where n = '{planted.NEEDLE}'",))
     key = inbox.submit(planted.submission("2001", tmp_path), settings.home / "inbox").key
     with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
         outcome = Loop(build(settings), instance).store(key)
@@ -74,7 +82,13 @@ def test_no_run_quotes_the_person_any_more_and_the_receipt_says_so(settings, pla
         assert [run.run_id for run in instance.get_runs()] == [other.run_id]
     (receipt,) = (settings.home / "archive" / "withdrawals").glob("*.json")
     assert str(receipt) in said
-    also = verify(receipt.read_bytes(), keys(settings) / PUBLIC_KEY)["also"]
+    signed = verify(receipt.read_bytes(), keys(settings) / PUBLIC_KEY)
+    also = signed["also"]
+    with psycopg.connect(settings.superset_database, password=password) as charts:
+        assert charts.execute("select sql from query").fetchall() == [("select * from x where n = '[withdrawn]'",)]
+    assert also["traces"]["files"]["superset's database query"] == 1
+    assert [one.split(":")[0] for one in signed["not_searched"]] == ["dagster's database", "superset's database"]
+    assert all("WAL" in one for one in signed["not_searched"])
     assert also["runs"] == {"deleted": 1}
     assert also["traces"]["files"]["dagster's database event_logs"] > 0
     assert finish_open(settings) == "nothing was left unfinished"

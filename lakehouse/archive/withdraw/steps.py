@@ -252,7 +252,8 @@ class Steps:
 
     def _traces(self) -> Result:
         cleared = self.archive.traces.clear(self.mask)
-        return {"files": dict(cleared.changed), "skipped": dict(cleared.skipped)}
+        told = {"files": dict(cleared.changed), "skipped": dict(cleared.skipped)}
+        return {**told, "not_searched": list(cleared.unsearched)}
 
     def _purge(self) -> Result:
         """Delete older versions that the storage keeps of whatever was rewritten or removed, and uploads altogether."""

@@ -7,9 +7,11 @@ import pytest
 import yaml
 
 from dagster_project.dagster_home import prepare_dagster_home
+from dagster_project.services import superset_environment
 from dagster_project.serving_dagster import command
 from dagster_project.settings import load_settings
 from dagster_project.storing import provision
+from dagster_project.withdrawing import databases
 from lakehouse.errors import UnknownSettingError
 
 PASSWORD = r"wor:d\with signs"
@@ -111,3 +113,15 @@ def test_storage_is_not_set_up_without_its_keys(tmp_path):
         list(provision(external, tmp_path))
     with pytest.raises(UnknownSettingError, match="STORAGE is 'bundled'"):
         list(provision(settings(tmp_path), tmp_path))
+
+
+def test_superset_and_a_withdrawal_find_its_database_by_an_address_without_the_password(tmp_path):
+    given = {"superset_database": "postgresql://superset@db/superset", "superset_database_password": PASSWORD}
+    made = settings(tmp_path, **given)
+    address = superset_environment(made)["SUPERSET_METADATA_URI"]
+    assert address == f"postgresql+psycopg2://superset@db/superset?passfile={tmp_path / 'superset' / 'pgpass'}"
+    assert (tmp_path / "superset" / "pgpass").stat().st_mode & 0o777 == 0o600
+    assert [(one.name, one.url) for one in databases(made)] == [("superset's database", address)]
+    assert superset_environment(settings(tmp_path))["SUPERSET_METADATA_URI"] == ""
+    with pytest.raises(UnknownSettingError, match="SUPERSET_DATABASE_PASSWORD is empty"):
+        databases(settings(tmp_path, superset_database=given["superset_database"]))

@@ -1,0 +1,50 @@
+"""Another program's SQLite database, while that program runs: the person is masked, and nothing else is harmed."""
+
+import json
+import sqlite3
+
+import pytest
+
+from lakehouse.adapters import traces
+from lakehouse.adapters.traces import FileTraces
+from lakehouse.errors import ServiceUnavailableError
+from lakehouse.masking import Mask
+
+PERSON = "ZQX7731PLANTED"
+MASK = Mask((PERSON,))
+
+
+def database(path):
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("create table logs (id integer primary key, said json, words text)")
+    connection.execute("insert into logs values (1, ?, ?)", (json.dumps({"who": PERSON}), f"hello {PERSON}"))
+    return connection
+
+
+def test_texts_and_json_are_masked_and_the_log_of_changes_is_emptied(tmp_path):
+    connection = database(tmp_path / "superset.db")
+    assert PERSON.encode() in (tmp_path / "superset.db-wal").read_bytes()
+    assert FileTraces(tmp_path).clear(MASK).changed == {"superset.db": 1}
+    assert connection.execute("select said, words from logs").fetchall() == [
+        ('{"who": "[withdrawn]"}', "hello [withdrawn]")
+    ]
+    assert all(PERSON.encode() not in path.read_bytes() for path in tmp_path.iterdir())
+    connection.close()
+
+
+def test_a_log_that_somebody_reads_is_not_touched_and_the_next_call_empties_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(traces, "WAIT_SECONDS", 0.1)
+    writer = database(tmp_path / "superset.db")
+    reader = sqlite3.connect(tmp_path / "superset.db", isolation_level=None)
+    reader.execute("begin")
+    reader.execute("select * from logs").fetchall()
+    with pytest.raises(ServiceUnavailableError, match="its log of changes is still read"):
+        FileTraces(tmp_path).clear(MASK)
+    writer.execute("insert into logs (words) values ('later')")
+    reader.execute("commit")
+    FileTraces(tmp_path).clear(MASK)
+    assert writer.execute("select words from logs").fetchall() == [("hello [withdrawn]",), ("later",)]
+    assert all(PERSON.encode() not in path.read_bytes() for path in tmp_path.iterdir())
+    writer.close()
+    reader.close()
