@@ -26,7 +26,7 @@ CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 LOOKS = 5
 BATCH = 1000
 NOT_SEARCHED = "PostgreSQL's log of changes (WAL), its replicas and backups; they keep deleted rows until overwritten"
-ASIDE = ("-wal", "-shm", "-journal")
+ASIDE = ("-wal", "-shm")
 """How the files end that SQLite keeps beside a database, which nobody else may write to."""
 NO_TEXT = (sa.Integer, sa.Numeric, sa.Boolean, sa.DateTime, sa.Date, sa.Time)
 
