@@ -212,8 +212,9 @@ def _training(trained: Trained, origin: Origin, versions: Mapping[str, str]) -> 
 
 def installed_packages() -> dict[str, str]:
     """Return every installed distribution with its version: the environment that the weights depend on."""
-    found = {str(each.metadata["Name"]): each.version for each in metadata.distributions()}
-    return dict(sorted(found.items()))
+    # Reading the metadata is what takes the time, and `version` would read them again.
+    read = (each.metadata for each in metadata.distributions())
+    return dict(sorted((str(about["Name"]), str(about["Version"])) for about in read))
 
 
 def library_versions() -> dict[str, str]:

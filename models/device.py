@@ -47,6 +47,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def use_repeatable_algorithms() -> None:
+    """Have torch refuse what does not give the same bits again.
+
+    `torch.use_deterministic_algorithms` does the same and loads the compiler's settings besides, with all of the
+    compiler: some three seconds of processor time in each process, for what nothing here is compiled with.
+    """
+    torch.set_deterministic_debug_mode("error")
+
+
 def choose_device(precision: Precision, *, threads: int | None = None) -> Device:
     """Pick the device; on the CPU, fix the threads and use only repeatable algorithms."""
     if torch.cuda.is_available():
@@ -54,6 +63,6 @@ def choose_device(precision: Precision, *, threads: int | None = None) -> Device
         return Device(torch.device("cuda"), dtype, torch.cuda.get_device_name(), 1)
     count = threads or min(cores(), 8)
     torch.set_num_threads(count)
-    torch.use_deterministic_algorithms(mode=True)
+    use_repeatable_algorithms()
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     return Device(torch.device("cpu"), dtype, "cpu", count)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.batches import Packed, pack
 from models.checkpoint import Loaded
-from models.device import Device, choose_device
+from models.device import Device, choose_device, use_repeatable_algorithms
 from models.distil import distil
 from models.documents import evaluation_snapshot, of_split, read_documents, snapshot_hash
 from models.errors import FormError
@@ -60,7 +60,7 @@ def run_measure(request_path: Path) -> None:
     """Score a form on the held-out documents, on one core in float32, and answer with a `FormRun`."""
     request = read_request(request_path, MeasureRequest)
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(mode=True)
+    use_repeatable_algorithms()
     device = Device(torch.device("cpu"), torch.float32, "cpu", 1)
     held = of_split(read_documents(request.documents), "test")
     made = load_runnable(request.made, threads=1)

@@ -2,15 +2,19 @@
 
 import contextlib
 import io
+import json
 import shutil
 import tempfile
 import zipfile
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lakehouse.archive import stated_keys
+from lakehouse.archive.child import TASKS
 from lakehouse.archive.eds import load_description
 from lakehouse.archive.inbox import arrivals, submit
 from lakehouse.archive.landing import land
@@ -135,6 +139,19 @@ def take_in(source, into):
 def scratch():
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tasks_here():
+    """What a child process would do is done here, where a traceback is seen and not told as a task that broke off."""
+
+    def do_here(task, arguments, costs, writable=()):
+        module, _, name = TASKS[task].partition(":")
+        return json.loads(json.dumps(getattr(import_module(module), name)(**arguments)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stated_keys, "do_apart", do_here)
+        yield
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
