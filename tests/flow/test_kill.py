@@ -13,7 +13,7 @@ from dagster_project.wiring import lakehouse
 from models.config import TINY
 
 COPYIST = dataclasses.replace(TINY, vocabulary_size=257, context=48, batch=16, steps=120, validate_every=60)
-WAVES = (2011, 2012, 2013, 2014)
+WAVES = (2011, 2012, 2013)
 TABLES = ("bronze.college_scorecard_outcomes", "silver.college_scorecard_outcomes", "gold.loads")
 
 pytestmark = pytest.mark.slow
