@@ -1,5 +1,6 @@
 """Files that survive a crash: JSON written whole, folders brought to the disk, and leftovers of dead processes."""
 
+import errno
 import fcntl
 import json
 import os
@@ -11,11 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from models.config import file_sha256
-from models.errors import CheckpointError
+from models.errors import CheckpointError, NoRoomError
 
 SUMS = "SHA256SUMS"
 WRITING = ".writing-"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL_IN_RUST = re.compile(rf"os error (?:{errno.ENOSPC}|{errno.EDQUOT})\b")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -112,14 +117,33 @@ def held_alone(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def unfinished(root: Path, prefix: str = WRITING) -> Iterator[Path]:
-    """Give a new folder under `root` to write to and rename; what is left of it, and of killed runs, is deleted."""
-    root.mkdir(parents=True, exist_ok=True)
-    remove_unfinished(root, prefix)
-    working = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=root))
+    """Give a new folder under `root` to write to and rename; what is left of it, and of killed runs, is deleted.
+
+    Raises:
+        NoRoomError: the disk was full before all was written.
+    """
+    with _room_in(root):
+        root.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(root, prefix)
+        working = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=root))
+        try:
+            yield working
+        finally:
+            shutil.rmtree(working, ignore_errors=True)
+
+
+@contextmanager
+def _room_in(root: Path) -> Iterator[None]:
+    """Say what a full disk means, which Python and safetensors each tell in their own way."""
     try:
-        yield working
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
+        yield
+    except (OSError, SafetensorError) as error:
+        told = FULL_IN_RUST.search(str(error)) if isinstance(error, SafetensorError) else error.errno in FULL
+        if not told:
+            raise
+        raise NoRoomError(
+            f"no room on the disk for {root} ({error}); what was there before stays. Free disk space, then run again"
+        ) from error
 
 
 def remove_unfinished(root: Path, prefix: str = WRITING, *, unless_alive: bool = True) -> int:

@@ -1,4 +1,4 @@
-"""Every error the model library raises, each with its own exit code: 40 to 49, and from 52 on."""
+"""Every error the model library raises, each with its own exit code: 40 to 49, 52, 53, 55 to 59 and 68."""
 
 from typing import ClassVar
 
@@ -99,6 +99,12 @@ class NothingLearnedError(ModelError):
     exit_code = 59
 
 
+class NoRoomError(ModelError):
+    """The disk has no room for what a run would keep; what was there before stays, and nothing of the new is left."""
+
+    exit_code = 68
+
+
 class KnownTestsError(ModelError):
     """A published test, or the folder that should hold them, is missing, cut short or of another form."""
 
@@ -125,5 +131,6 @@ BY_NAME: dict[str, type[ModelError]] = {
         LabelsError,
         NothingLearnedError,
         KnownTestsError,
+        NoRoomError,
     )
 }

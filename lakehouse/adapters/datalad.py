@@ -25,6 +25,8 @@ from lakehouse.adapters.datalad_files import (
     message_of,
     record_of,
     remove,
+    require_room,
+    room_for,
     submitted_files,
     tag_of,
 )
@@ -76,7 +78,7 @@ class DataladVersions:
         if known := self._known(dataset, version, content_sha256):
             return known
         files = submitted_files(folder)
-        with self._locked(dataset) as lock:
+        with room_for(dataset), self._locked(dataset) as lock:
             # Another process may have saved it while this one waited.
             if known := self._known(dataset, version, content_sha256):
                 return known
@@ -95,7 +97,7 @@ class DataladVersions:
         A fresh repository is made beside the old one and put in its place, so that nothing of the old one is left: no
         object, no ref, no log. Labels, order, dates and the DataLad id stay.
         """
-        with self._locked(dataset) as lock:
+        with room_for(dataset), self._locked(dataset) as lock:
             known = self.versions(dataset)
             making = self._root / ".rewriting" / folder_of(dataset)
             remove(making)
@@ -288,11 +290,13 @@ class DataladVersions:
             for path in inside if entry.is_dir() and not entry.is_symlink() else [entry]:
                 if path not in wanted:
                     path.unlink()
-        for name in files:
+        kept = {name for name in files if _same(folder / name, repository / name)}
+        new = [name for name in files if name not in kept]
+        for name in new:
+            remove(repository / name)
+        require_room(repository, [folder / name for name in new])
+        for name in new:
             out = repository / name
-            if out.is_file() and filecmp.cmp(folder / name, out, shallow=False):
-                continue
-            remove(out)
             out.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, out)
 
@@ -382,3 +386,7 @@ class DataladVersions:
         """Return every output line of a check that exits with 1 when it finds something."""
         done = self._children.child(("git", *words), cwd=self._repository(dataset), lock=lock)
         return (done.stdout + done.stderr).decode(errors="replace").splitlines()
+
+
+def _same(one: Path, other: Path) -> bool:
+    return other.is_file() and filecmp.cmp(one, other, shallow=False)

@@ -1,16 +1,21 @@
 """How a version lies in git: names of folders and tags, the record in a tag, and files on the way in and out."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
 
-from lakehouse.errors import ChecksumError, RefusedError
+from lakehouse.errors import ChecksumError, RefusedError, ServiceUnavailableError
 
+NO_ROOM = "no room on the disk; versions saved before stay. Free disk space, then run again"
+# More than git, git-annex's databases and DataLad write beside a version of few files.
+BESIDE_BYTES = 2 * 2**20
 OWN_FILES = frozenset({".datalad", ".gitattributes"})
 
 
@@ -113,3 +118,25 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def room_for(dataset: str) -> Iterator[None]:
+    """Raise ServiceUnavailableError where the disk of `dataset` gets full; what children say of it is judged there."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ServiceUnavailableError(f"dataset {dataset} cannot be saved: {NO_ROOM} ({error})") from error
+
+
+def require_room(repository: Path, files: Sequence[Path]) -> None:
+    """Raise OSError (ENOSPC) before files are copied that a repository's disk has no room for.
+
+    git-annex would say so too, but where its database gets stuck it tries again for two minutes first.
+    """
+    wanted = sum(path.stat().st_size for path in files) + BESIDE_BYTES
+    free = shutil.disk_usage(repository).free
+    if free < wanted:
+        raise OSError(errno.ENOSPC, f"{wanted} bytes are needed and {free} free", str(repository))

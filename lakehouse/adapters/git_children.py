@@ -1,5 +1,6 @@
 """Runs git, git-annex and DataLad as child processes in an environment of their own."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from lakehouse.adapters.datalad_files import NO_ROOM
 from lakehouse.errors import ServiceUnavailableError, UnknownSettingError
 
 COMMAND_LIMIT_SECONDS = 3600.0
@@ -46,6 +48,10 @@ GIT_SETTINGS = """\
 """
 
 
+FULL = os.strerror(errno.ENOSPC).encode()
+"""What git, git-annex and DataLad say of a full disk, under LC_ALL=C.UTF-8, which children get."""
+
+
 @dataclass(frozen=True, slots=True)
 class GitChildren:
     """Starts children with `home` as HOME, `identity` (name, email) as author, and `annex_dir` first on PATH.
@@ -65,6 +71,8 @@ class GitChildren:
             tail = (done.stderr or done.stdout).decode(errors="replace").strip()[-500:]
             words = ("datalad", *command[len(DATALAD) :]) if tuple(command[: len(DATALAD)]) == DATALAD else command
             shown = " ".join(Path(word).name for word in words[:5])
+            if FULL in done.stdout + done.stderr:
+                raise ServiceUnavailableError(f"`{shown}` in {cwd.name} failed: {NO_ROOM} ({tail})")
             raise ServiceUnavailableError(f"`{shown}` in {cwd.name} failed (exit {done.returncode}): {tail}")
         return done.stdout
 
