@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Protocol, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,6 +41,27 @@ class Where:
         """The columns that are used, the texts' first."""
         return tuple(name for name in (self.text, self.label, self.group, self.split) if name is not None)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns that hold texts."""
+        return (self.text,)
+
+
+class Wanted(Protocol):
+    """Which table of a dataset, which of its columns are used, and which of these hold texts."""
+
+    @property
+    def table(self) -> str | None:
+        """A table of a dataset; a file has none."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that are used."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Those of texts."""
+
 
 def read_labelled(path: Path, where: Where) -> list[LabelledText]:
     """Read labelled texts from a dataset's folder (EDS) or from a CSV, JSON Lines (.gz too) or Parquet file.
@@ -52,8 +73,19 @@ def read_labelled(path: Path, where: Where) -> list[LabelledText]:
         PurposeError: the dataset's terms do not permit learning from the table.
         NoDescriptionError: the folder has no usable description.
     """
-    rows = _of_dataset(path, where) if path.is_dir() else _of_file(path, where)
+    rows = read_rows(path, where)
     return labelled_from(rows, text=where.text, label=where.label, group=where.group, split=where.split)
+
+
+def read_rows(path: Path, wanted: Wanted) -> pa.Table:
+    """Read the columns that are wanted from a dataset's folder (EDS), or from a file; values are taken as written.
+
+    Raises:
+        LabelsError: the file cannot be used, or is part of a dataset, whose terms must be asked.
+        PurposeError: the dataset's terms do not permit learning from the table.
+        NoDescriptionError: the folder has no usable description.
+    """
+    return _of_dataset(path, wanted) if path.is_dir() else _of_file(path, wanted)
 
 
 def read_news(path: Path) -> list[LabelledText]:
@@ -85,7 +117,7 @@ def _refuse_part_of_dataset(path: Path) -> None:
             raise LabelsError(f"{path} is part of a dataset, whose terms count; name {folder} and a --table of it")
 
 
-def _of_file(path: Path, where: Where) -> pa.Table:
+def _of_file(path: Path, where: Wanted) -> pa.Table:
     kind = path.name.removesuffix(".gz").rpartition(".")[2]
     if kind not in _READERS:
         raise LabelsError(f"{path} is none of .csv, .jsonl, .jsonl.gz, .parquet; name such a file or a dataset")
@@ -94,16 +126,16 @@ def _of_file(path: Path, where: Where) -> pa.Table:
         with _opened(path) as file:
             return _READERS[kind](file, where)
     except (OSError, EOFError, ValueError, RecursionError, zlib.error, pa.ArrowException) as error:
-        raise LabelsError(f"cannot read labelled texts from {path}: {error}; correct the file") from error
+        raise LabelsError(f"cannot read texts from {path}: {error}; correct the file") from error
 
 
-def _csv(file: IO[bytes], where: Where) -> pa.Table:
+def _csv(file: IO[bytes], where: Wanted) -> pa.Table:
     # Guessed types would rewrite labels: 001 to 1, true to True, and 10 to 10.0 beside 1e1.
     as_written = csv.ConvertOptions(column_types=dict.fromkeys(where.columns, pa.string()))
     return csv.read_csv(file, parse_options=csv.ParseOptions(newlines_in_values=True), convert_options=as_written)
 
 
-def _json_lines(file: IO[bytes], where: Where) -> pa.Table:
+def _json_lines(file: IO[bytes], where: Wanted) -> pa.Table:
     rows = list(_objects(file))
     faults = [f"line {at}: {fault}" for at, row in rows if (fault := _fault(row, where))]
     refuse(faults, "the file")
@@ -141,9 +173,10 @@ def _no_value(name: str) -> str:
     raise ValueError(f"{name} is no value of JSON")
 
 
-def _fault(row: dict[str, Any], where: Where) -> str:
-    if isinstance(row.get(where.text), _AsWritten):
-        return f"its text is {str(row[where.text])[:40]!r}, which is no text"
+def _fault(row: dict[str, Any], where: Wanted) -> str:
+    for name in where.texts:
+        if isinstance(row.get(name), _AsWritten):
+            return f"its {name} is {str(row[name])[:40]!r}, which is no text"
     for name in where.columns:
         value = row.get(name)
         if value is not None and not isinstance(value, str):
@@ -153,7 +186,7 @@ def _fault(row: dict[str, Any], where: Where) -> str:
     return ""
 
 
-_READERS: dict[str, Callable[[IO[bytes], Where], pa.Table]] = {
+_READERS: dict[str, Callable[[IO[bytes], Wanted], pa.Table]] = {
     "csv": _csv,
     "jsonl": _json_lines,
     "parquet": lambda file, _: pq.read_table(file),
@@ -165,7 +198,7 @@ def _opened(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
 
 
-def _of_dataset(folder: Path, where: Where) -> pa.Table:
+def _of_dataset(folder: Path, where: Wanted) -> pa.Table:
     description = load_description(folder)
     if where.table is None or where.table not in description.tables:
         raise LabelsError(

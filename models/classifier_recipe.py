@@ -4,9 +4,9 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal
 
-from models.errors import RecipeError
+from models.recipe_fields import read_recipe, recipe_of, refuse_faults
 
 Method = Literal["full", "lora", "head"]
 """What of the base moves: all of it, low-rank adapters beside its linear layers, or nothing but the new head."""
@@ -40,30 +40,14 @@ class FinetuneRecipe:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work, all of them at once."""
-        faults = [fault for name, kind in get_type_hints(type(self)).items() if (fault := _fault(self, name, kind))]
-        if faults:
-            raise RecipeError(f"the recipe cannot work: {'; '.join(faults)}; correct these values")
+        refuse_faults(self, may_be_zero=frozenset({"seed", "ngram_buckets"}), shares=_SHARES)
 
     def canonical_json(self) -> str:
         """One text for one recipe: sorted keys, no spaces."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-_MAY_BE_ZERO = frozenset({"seed", "ngram_buckets"})
 _SHARES = frozenset({"warmup_share", "dropout", "label_smoothing", "ngram_dropout"})
-
-
-def _fault(recipe: FinetuneRecipe, name: str, kind: object) -> str:
-    value = getattr(recipe, name)
-    if kind is int and (type(value) is not int or value < (name not in _MAY_BE_ZERO)):
-        return f"{name}={value!r} is not a positive whole number"
-    if kind is bool and type(value) is not bool:
-        return f"{name}={value!r} is neither true nor false"
-    if kind is float and (type(value) not in (int, float) or not 0 <= value < (1 if name in _SHARES else float("inf"))):
-        return f"{name}={value!r} is not a number of at least 0{' and below 1' if name in _SHARES else ''}"
-    if name == "method" and value not in get_args(Method):
-        return f"method={value!r} is none of {', '.join(get_args(Method))}"
-    return ""
 
 
 def finetune_recipe(values: dict[str, Any]) -> FinetuneRecipe:
@@ -72,11 +56,7 @@ def finetune_recipe(values: dict[str, Any]) -> FinetuneRecipe:
     Raises:
         RecipeError: a field is unknown or its value cannot work.
     """
-    try:
-        return FinetuneRecipe(**values)
-    except TypeError as error:
-        known = ", ".join(each.name for each in dataclasses.fields(FinetuneRecipe))
-        raise RecipeError(f"no recipe of fine-tuning: {error}; its fields are {known}") from error
+    return recipe_of(FinetuneRecipe, values)
 
 
 def read_finetune_recipe(path: Path) -> FinetuneRecipe:
@@ -85,10 +65,4 @@ def read_finetune_recipe(path: Path) -> FinetuneRecipe:
     Raises:
         RecipeError: the file is unreadable or no recipe.
     """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"cannot read a recipe from {path}: {error}; write a JSON object there") from error
-    if not isinstance(values, dict):
-        raise RecipeError(f"{path} holds no JSON object; see models/classifier_recipe.py for the fields")
-    return finetune_recipe(values)
+    return read_recipe(FinetuneRecipe, path)

@@ -13,6 +13,7 @@ from models.classifier_recipe import FinetuneRecipe
 from models.config import Recipe
 from models.device import Device
 from models.errors import TooLargeError
+from models.instruct_recipe import InstructRecipe
 
 FLOAT, WIDE = 4, 8
 PROCESS = 800 * 2**20
@@ -95,9 +96,11 @@ class Tuned:
     layers: int
     width: int
     mlp_width: int
+    vocabulary: int = 0
+    """Chances a token, where the next one is learned; a classifier's are few."""
 
 
-def tuning_bytes(recipe: FinetuneRecipe, tuned: Tuned, device: Device) -> int:
+def tuning_bytes(recipe: FinetuneRecipe | InstructRecipe, tuned: Tuned, device: Device) -> int:
     """Return about how many bytes fine-tuning takes beside the model itself, which is loaded: an upper estimate.
 
     A gradient and two moments for each weight that moves; 20 rows of the width and 6 of the MLP's a token and layer;
@@ -107,10 +110,14 @@ def tuning_bytes(recipe: FinetuneRecipe, tuned: Tuned, device: Device) -> int:
     row = 20 * tuned.width + 6 * tuned.mlp_width
     layers = {"full": tuned.layers, "lora": ADAPTED * tuned.layers, "head": 0.5}[recipe.method]
     kept = int(row * recipe.context * max(recipe.batch * layers, TEXTS_AT_ONCE / 2))
-    return STEP + FLOAT * (3 * tuned.moving + kept // (2 if device.dtype is torch.bfloat16 else 1))
+    # Logits, their logarithms and their gradient.
+    chances = 3 * tuned.vocabulary * recipe.context * recipe.batch
+    return STEP + FLOAT * (3 * tuned.moving + chances + kept // (2 if device.dtype is torch.bfloat16 else 1))
 
 
-def require_tuning_fits(recipe: FinetuneRecipe, tuned: Tuned, device: Device, *, free: int | None = None) -> None:
+def require_tuning_fits(
+    recipe: FinetuneRecipe | InstructRecipe, tuned: Tuned, device: Device, *, free: int | None = None
+) -> None:
     """Raise TooLargeError, with what to change, when fine-tuning would need more memory than there is."""
     there = int((free_bytes(device) if free is None else free) * MARGIN)
     need = tuning_bytes(recipe, tuned, device)
@@ -124,7 +131,9 @@ def require_tuning_fits(recipe: FinetuneRecipe, tuned: Tuned, device: Device, *,
     for smaller, how in tried:
         if tuning_bytes(smaller, tuned, device) <= there:
             raise TooLargeError(f"{said}; the nearest recipe that fits has {how} and all else the same")
-    advice = "take a smaller base" if recipe.method == "head" else "take the method head, or a smaller base"
+    lighter = {"full": "lora" if tuned.vocabulary else "head", "lora": "" if tuned.vocabulary else "head"}
+    named = lighter.get(recipe.method)
+    advice = f"take the method {named}, or a smaller base" if named else "take a smaller base"
     raise TooLargeError(f"{said}; no smaller batch or context of this base fits, so {advice}")
 
 

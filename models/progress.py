@@ -35,3 +35,20 @@ class Learned:
             f"epoch {self.epoch} of {self.epochs}: loss {self.loss:.4f}, right on validation texts "
             f"{self.validation_accuracy:.1%}, {self.cpu_seconds:.0f} CPU s"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """One epoch of instruction tuning: mean loss in nats a token of responses, on training and validation rows."""
+
+    epoch: int
+    epochs: int
+    loss: float
+    validation_loss: float
+    cpu_seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"epoch {self.epoch} of {self.epochs}: loss {self.loss:.4f}, on validation rows {self.validation_loss:.4f}"
+            f", {self.cpu_seconds:.0f} CPU s"
+        )

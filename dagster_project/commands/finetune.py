@@ -1,4 +1,4 @@
-"""Fine-tunes text classifiers, measures them, and asks them."""
+"""Fine-tunes text classifiers and models that answer instructions, measures them, and asks them."""
 
 import dataclasses
 import sys
@@ -38,13 +38,13 @@ def _on_texts(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group(epilog="Example: lakehouse finetune train paragraphs.jsonl --base gpt-0001 --out subjects")
 def finetune() -> None:
-    """Fine-tune a text classifier from a checkpoint, measure it, ask it."""
+    """Fine-tune a text classifier, or a model that answers instructions, from a checkpoint; measure it, ask it."""
 
 
 @finetune.command(
     cls=ExampleCommand,
     example="lakehouse finetune train paragraphs.jsonl --label subject --group module "
-    "--base .lakehouse/models/checkpoints/gpt-0001 --method lora --out subjects",
+    "--base .lakehouse/models/versions/gpt-0001 --method lora --out subjects",
 )
 @click.argument("data", type=_PATH)
 @click.option("--base", type=_PATH, required=True, help="Folder of a checkpoint: ours, or one that AutoModel opens.")
@@ -107,6 +107,66 @@ def predict(classifier: str, texts: tuple[str, ...], threads: int | None) -> Non
     folder, version = place_of(local, classifier)
     for line in predicted(folder, version, texts, threads=threads):
         print(line)
+
+
+@finetune.command(
+    cls=ExampleCommand,
+    example="lakehouse finetune instruct questions.jsonl --base .lakehouse/models/versions/gpt-0001 --out tutor",
+)
+@click.argument("data", type=_PATH)
+@click.option("--base", type=_PATH, required=True, help="Folder of a checkpoint: ours, or of AutoModelForCausalLM.")
+@click.option("--out", type=_PATH, required=True, help="New folder for the model.")
+@click.option("--recipe", type=_PATH, help="JSON file of a recipe; what it leaves out has its default.")
+@click.option("--method", type=click.Choice(["full", "lora"]), help="What of the base moves; over the recipe.")
+@click.option("--seed", type=click.IntRange(min=0), help="Over the recipe's.")
+@click.option("--table", help="Table of the dataset's folder; files have none.")
+@click.option("--instruction", default="instruction", show_default=True, help="Column of what is asked.")
+@click.option("--input", help="Column of what is given with it. Default: input, where there is one.")
+@click.option("--response", default="response", show_default=True, help="Column of the wished responses.")
+@click.option("--group", help="Column of what belongs together: never split. Default: rows that ask the same.")
+@click.option("--split", help="Column with train, validation or test. Default: drawn by a hash of the group.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads. Default: one a core.")
+def instruct(
+    data: Path,
+    base: Path,
+    out: Path,
+    recipe: Path | None,
+    method: str | None,
+    seed: int | None,
+    table: str | None,
+    threads: int | None,
+    **columns: str | None,
+) -> None:
+    """Teach a model to answer: DATA holds rows of an instruction, perhaps an input, and the wished response.
+
+    Only responses are learned. On held-out rows their loss and perplexity are told beside those of the base. Ends with
+    status 59, and writes nothing, when on validation rows nothing was learned.
+    """
+    from dagster_project.instructing import Rows, instructed, read_instructions
+    from models.instruct_recipe import InstructRecipe
+    from models.instructions import Columns
+    from models.recipe_fields import read_recipe
+
+    chosen = read_recipe(InstructRecipe, recipe) if recipe else InstructRecipe()
+    over: dict[str, Any] = {"method": method, "seed": seed}
+    chosen = dataclasses.replace(chosen, **{name: value for name, value in over.items() if value is not None})
+    named: dict[str, Any] = columns
+    rows = read_instructions(data, Rows(table=table, named=Columns(**named)))
+    for line in instructed(rows, base, chosen, out, threads=threads):
+        print(line, flush=True)
+
+
+@finetune.command(cls=ExampleCommand, example="lakehouse finetune answer tutor 'What is a covalent bond?'")
+@click.argument("model", type=_PATH)
+@click.argument("instruction")
+@click.option("--input", "given", default="", help="What is given with the instruction.")
+@click.option("--most", type=click.IntRange(min=1), default=64, show_default=True, help="Tokens, at most.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads. Default: one a core.")
+def answer(model: Path, instruction: str, given: str, most: int, threads: int | None) -> None:
+    """Write the likeliest response of MODEL, a folder that `instruct` wrote, to INSTRUCTION, as a JSON line."""
+    from dagster_project.instructing import answered
+
+    print(answered(model, instruction, given, most=most, threads=threads))
 
 
 @finetune.command(cls=ExampleCommand, example="lakehouse finetune publish subject_classifier")

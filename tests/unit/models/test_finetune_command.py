@@ -15,6 +15,7 @@ from models.classifier_trials import SHIPPED
 from models.errors import LabelsError
 from tests.unit.archive.conftest import dataset  # noqa: F401  a fixture
 from tests.unit.models.test_finetune import made
+from tests.unit.models.test_instruct import made as asked
 
 SUBJECTS = SHIPPED.with_name("subject_trials.yaml")
 COLUMNS = ("--label", "subject", "--group", "module", "--split", "part", "--threads", "1")
@@ -110,7 +111,7 @@ def test_mistakes_end_with_their_own_status_and_write_nothing(command, paragraph
     base = ("--base", checkpoint, "--recipe", recipe, "--out", "subjects")
     (tmp_path / "twice.csv").write_text("text,subject,module,subject,part\nriver,water,1,law,train\n")
     for arguments, code, said in (
-        (("nowhere.jsonl", *COLUMNS, *base), 58, "cannot read labelled texts"),
+        (("nowhere.jsonl", *COLUMNS, *base), 58, "cannot read texts"),
         (("paragraphs.txt", *COLUMNS, *base), 58, "is none of .csv"),
         ((paragraphs, "--label", "topic", *base), 58, r"lacks the columns ['topic']"),
         (
@@ -182,7 +183,7 @@ def test_json_values_that_are_no_strings_are_labels_as_they_are_spelled(tmp_path
         ('{"text": "a", "label": null}', "row 2: its label is empty"),
         ('{"text": "a", "label": NaN}', "line 2 is no JSON: NaN is no value"),
         ('["a", "x"]', "line 2 holds no JSON object"),
-        ('{"text": ' + "[" * 100_000, "cannot read labelled texts"),
+        ('{"text": ' + "[" * 100_000, "cannot read texts"),
         ('{"text"', "line 2 is no JSON"),
     ],
 )
@@ -196,7 +197,7 @@ def test_bad_lines_of_json_are_named(tmp_path, line, said):
 @pytest.mark.parametrize("name", ["texts.csv", "texts.jsonl", "texts.jsonl.gz", "texts.parquet"])
 def test_a_broken_file_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"\x1f\x8b\x00{,\x00")
-    with pytest.raises(LabelsError, match=r"cannot read labelled texts|lacks the columns"):
+    with pytest.raises(LabelsError, match=r"cannot read texts|lacks the columns"):
         read_labelled(tmp_path / name, Where())
 
 
@@ -233,3 +234,31 @@ def test_ag_news_keeps_its_authors_test_and_no_text_of_it_is_learned(tmp_path):
     assert {each.split for each in read} == {"train", "validation", "test"}
     assert [each.text for each in read if each.split == "test"] == ["title 0 words", "new words"]
     assert len(read) == 51
+
+
+def test_rows_of_instructions_become_a_model_that_answers(command, checkpoint, tmp_path):
+    rows = [
+        {"instruction": one.instruction, "input": "", "response": one.response, "part": one.split} for one in asked()
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    (tmp_path / "instruct.json").write_text('{"context": 64, "batch": 8, "epochs": 2, "base_rate": 0.005}')
+    options = ("rows.jsonl", "--base", checkpoint, "--split", "part", "--threads", "1", "--out", "tutor")
+    code, out, err = command("instruct", *options, "--recipe", "instruct.json")
+    assert code == 0, out + err
+    assert "epoch 2 of 2: loss " in err
+    assert "wrote tutor: 24 rows learned" in out
+    assert "gain_over_base: " in out
+    figures = json.loads((tmp_path / "tutor" / "instruct.json").read_text())["figures"]
+    assert f"gain_over_base: {figures[-1]['value']:.4f} [" in out
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == [], "states are gone"
+    code, out, _ = command("answer", "tutor", asked()[0].instruction, "--most", "4", "--threads", "1")
+    assert (code, json.loads(out).keys()) == (0, {"asked", "response"})
+    for arguments, wanted, said in (
+        (options, 58, "tutor is there already"),
+        (("rows.jsonl", *options[1:-1], "other", "--response", "answer"), 58, r"lacks the columns ['answer']"),
+        (("rows.jsonl", *options[1:-1], "other", "--input", "given"), 58, r"lacks the columns ['given']"),
+        (("nowhere.csv", *options[1:-1], "other"), 58, "cannot read texts from nowhere.csv"),
+    ):
+        code, _, err = command("instruct", *arguments)
+        assert (code, said in err) == (wanted, True), err
+    assert not (tmp_path / "other").exists()

@@ -1,0 +1,144 @@
+"""How likely a model finds wished responses: the loss on their tokens alone, and the gain over the base.
+
+Shapes: R rows of a batch, T tokens, V vocabulary, N all rows, G groups.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.accuracy import Floats, Interval, ratio_interval
+from models.device import Device
+from models.errors import LabelsError
+from models.instruct_store import Causal, Chat
+from models.instructions import Instruction
+from models.labelled import refuse
+
+NO_LOSS = -100
+"""A place that is not learned, as torch's cross-entropy marks it."""
+ROWS_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row as tokens: the prompt, then from `start` on the response with the mark of its end."""
+
+    tokens: npt.NDArray[np.int64]
+    start: int
+
+    @property
+    def count(self) -> int:
+        """Tokens of the response."""
+        return len(self.tokens) - self.start
+
+
+def encoded(rows: Sequence[Instruction], chat: Chat, context: int) -> list[Example]:
+    """Return rows as tokens.
+
+    Raises:
+        LabelsError: rows are longer than the context; none is cut, for a response without its end teaches no end.
+    """
+    found, faults = [], []
+    for row in rows:
+        prompt, response = chat.prompt(row.asked), chat.response(row.response)
+        if len(prompt) + len(response) > context:
+            faults.append(f"row {row.row_id} takes {len(prompt) + len(response)} tokens of context={context}")
+        found.append(Example(np.array([*prompt, *response], np.int64), len(prompt)))
+    try:
+        refuse(faults, "the table")
+    except LabelsError as error:
+        raise LabelsError(f"{error}, shorten or leave out these, or take a longer context") from error
+    return found
+
+
+def batch_of(examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return tokens RT, padded at the end, the mask RT of what is no padding, and the labels RT of what is learned."""
+    tokens = padded([each.tokens for each in examples], 0)
+    mask = padded([np.ones_like(each.tokens) for each in examples], 0)
+    labels = [np.where(np.arange(len(each.tokens)) < each.start, NO_LOSS, each.tokens) for each in examples]
+    return tokens, mask, padded(labels, NO_LOSS)
+
+
+def padded(rows: Sequence[npt.NDArray[np.int64]], value: int) -> Tensor:
+    """Return rows as one tensor, filled up at the end."""
+    return torch.nn.utils.rnn.pad_sequence(
+        [torch.from_numpy(each) for each in rows], batch_first=True, padding_value=value
+    )
+
+
+def token_losses(causal: Causal, examples: Sequence[Example], device: Device) -> Tensor:
+    """Return the loss RT of every token after the first, in nats; nought where a prompt or padding stands."""
+    tokens_RT, mask_RT, labels_RT = (each.to(device.torch_device) for each in batch_of(examples))
+    with device.arithmetic():
+        logits_RTV = cast(Any, causal.model)(input_ids=tokens_RT, attention_mask=mask_RT).logits
+    return functional.cross_entropy(
+        logits_RTV[:, :-1].float().transpose(1, 2), labels_RT[:, 1:], ignore_index=NO_LOSS, reduction="none"
+    )
+
+
+@torch.no_grad()
+def response_losses(causal: Causal, examples: Sequence[Example], device: Device) -> Floats:
+    """Return the loss N of every row's response, summed over its tokens, in nats."""
+    was = causal.model.training
+    causal.model.to(device.torch_device).eval()
+    found = np.zeros(len(examples))
+    order = np.argsort([len(each.tokens) for each in examples], kind="stable")
+    for start in range(0, len(order), ROWS_AT_ONCE):
+        chosen = order[start : start + ROWS_AT_ONCE]
+        found[chosen] = token_losses(causal, [examples[at] for at in chosen], device).sum(1).double().cpu().numpy()
+    causal.model.train(was)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class InstructFigure:
+    """One figure on held-out rows, its 95 % interval by a bootstrap over groups; a single group has none."""
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    row_count: int
+    group_count: int
+    token_count: int
+
+    def __str__(self) -> str:
+        interval = "" if self.low is None else f" [{self.low:.4f}, {self.high:.4f}]"
+        counted = f"{self.token_count} tokens, {self.row_count} rows of {self.group_count} groups"
+        return f"{self.name}: {self.value:.4f}{interval} ({counted})"
+
+
+def compared(
+    tuned_N: Floats, base_N: Floats, examples: Sequence[Example], groups: Sequence[str]
+) -> list[InstructFigure]:
+    """Return loss and perplexity of responses by token, of the base beside, and the gain: base less tuned, in nats."""
+    tokens = sum(each.count for each in examples)
+
+    def figure(name: str, interval: Interval) -> InstructFigure:
+        several = len(set(groups)) > 1
+        low, high = (interval.low, interval.high) if several else (None, None)
+        return InstructFigure(name, interval.value, low, high, len(groups), len(set(groups)), tokens)
+
+    found = []
+    for whose, losses_N in (("", tuned_N), ("base_", base_N)):
+        loss = by_token(losses_N, examples, groups)
+        raised = Interval(*(math.exp(each) for each in (loss.value, loss.low, loss.high)))
+        found += [figure(f"{whose}response_loss", loss), figure(f"{whose}response_perplexity", raised)]
+    return [*found, figure("gain_over_base", by_token(base_N - tuned_N, examples, groups))]
+
+
+def by_token(values_N: Floats, examples: Sequence[Example], groups: Sequence[str]) -> Interval:
+    """Return sums of rows by token of their responses, with the interval of a bootstrap over groups."""
+    _, place_N = np.unique(np.array(groups), return_inverse=True)
+    counts = np.array([each.count for each in examples], np.float64)
+    return ratio_interval(
+        np.bincount(place_N, weights=values_N).astype(np.float64),
+        np.bincount(place_N, weights=counts).astype(np.float64),
+    )
