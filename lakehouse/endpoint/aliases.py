@@ -16,10 +16,31 @@ def settle(tree: exp.Expr) -> None:
     of a column of the tables (Calcite 1.21, SqlValidatorImpl.ExtendedExpander and OrderExpressionExpander).
     """
     for select in tree.find_all(exp.Select):
+        _settle_star(select)
         named = _named(select)
         if named:
             _settle_groups(select, named)
             _settle_order(select, named)
+
+
+def _settle_star(select: exp.Select) -> None:
+    """Put the columns of USING first in *, as Calcite does (SqlValidatorImpl.Permute); DuckDB leaves them in place."""
+    joins = select.args.get("joins") or []
+    common = [join for join in joins if join.args.get("using") or join.method.upper() == "NATURAL"]
+    stars = [item for item in select.expressions if isinstance(item, exp.Star)]
+    if not common or not stars:
+        return
+    if len(common) > 1 or not common[0].args.get("using"):
+        raise RefusedStatementError(
+            "* with NATURAL JOIN or with USING several times is not supported; name the columns, or use USING once"
+        )
+    items: list[exp.Expr] = []
+    for item in select.expressions:
+        if isinstance(item, exp.Star):
+            items += [exp.column(name.copy()) for name in common[0].args["using"]]
+            item.set("except_", [name.copy() for name in common[0].args["using"]])
+        items.append(item)
+    select.set("expressions", items)
 
 
 def _named(select: exp.Select) -> dict[str, list[exp.Alias]]:

@@ -255,7 +255,7 @@ def _function(node: exp.Anonymous) -> exp.Expr:
     name = node.this if isinstance(node.this, str) else node.name
     if name.upper() == "FLATTEN":
         _check_flatten(node)
-    if name.upper() in NEEDS_ORDER and not (isinstance(node.parent, exp.Window) and node.parent.args.get("order")):
+    if name.upper() in NEEDS_ORDER and not _is_ordered(node.parent):
         raise RefusedStatementError(f"{name.upper()} needs ORDER BY in its window")
     if name.upper() == "ARRAY_AGG":
         if isinstance(node.parent, exp.Window | exp.WithinGroup):
@@ -263,6 +263,17 @@ def _function(node: exp.Anonymous) -> exp.Expr:
         # Of no rows Dremio's list is empty.
         return call("coalesce", function_call(name, node.expressions), exp.Array(expressions=[]))
     return function_call(name, node.expressions)
+
+
+def _is_ordered(window: exp.Expr | None) -> bool:
+    """Say whether a window has an ORDER BY, its own or that of the one it names."""
+    if not isinstance(window, exp.Window):
+        return False
+    select, named = window.find_ancestor(exp.Select), window.alias.lower()
+    others = (select.args.get("windows") or []) if select is not None and named else []
+    return bool(window.args.get("order")) or any(
+        other.args.get("order") for other in others if other.name.lower() == named
+    )
 
 
 def _check_flatten(node: exp.Anonymous) -> None:

@@ -99,7 +99,7 @@ WINDOWS = {
 }
 
 FUNCTIONS: dict[str, Function] = {**AGGREGATES, **WINDOWS, **TEXTS, **NUMBERS, **CHOICES, **DATES, **LISTS}
-NEEDS_ORDER = {"LAG", "LEAD", "NTILE"}
+NEEDS_ORDER = {"LAG", "LEAD", "NTILE", "RANK", "DENSE_RANK", "PERCENT_RANK", "CUME_DIST"}
 
 
 def function_call(name: str, arguments: Sequence[exp.Expr]) -> exp.Expr:

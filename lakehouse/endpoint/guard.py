@@ -70,6 +70,7 @@ NAMES: dict[type[exp.Expr], str] = {
     exp.SimilarTo: "SIMILAR_TO",
     exp.Overlaps: "OVERLAPS",
     exp.All: "ALL",
+    exp.Concat: "a text right after another one (|| joins them)",
 }
 CAST_TYPES = {
     exp.DataType.Type[name]

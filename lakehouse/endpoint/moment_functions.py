@@ -72,7 +72,7 @@ def extract(part: str, value: exp.Expr) -> exp.Expr:
     if part == "DOW":
         result = exp.Add(this=result, expression=exp.Literal.number(1))
     if part == "EPOCH":
-        result = call("floor", result)
+        result = call("trunc", result)  # Joda's milliseconds, divided as whole numbers
     return bigint(result)
 
 

@@ -59,6 +59,7 @@ VALUES = {
         ("TO_TIMESTAMP('2024-03-03 12:02', 'YYYY-MM-DD HH:MI')", T(2024, 3, 3, 0, 2)),
         ("TO_TIMESTAMP('2024-03-03 12:02 PM', 'YYYY-MM-DD HH:MI AM')", T(2024, 3, 3, 12, 2)),
         ("TO_DATE('2024-03-03 ', 'YYYY-MM-DD', 1)", None),
+        ("EXTRACT(EPOCH FROM TIMESTAMP '1969-12-31 23:59:59.5')", 0),
     ],
     "text and numbers, castFLOAT8_utf8": [
         ("CAST(' -1.5e3 ' AS DOUBLE)", -1500.0),
@@ -142,6 +143,11 @@ QUERIES = [
     ("SELECT t.a, COUNT(*) AS n FROM (VALUES (1), (1)) AS t(a) GROUP BY a", [(1, 2)]),
     # A column is what WHERE means, and what other expressions mean.
     ("SELECT a, -b AS b FROM (VALUES ('x', 1), ('y', 2)) AS t(a, b) WHERE b > 1", [("y", -2)]),
+    # What USING joins by comes first in *.
+    ("SELECT * FROM (VALUES ('a', 1)) AS t(y, x) JOIN (VALUES (1, 'b')) AS u(x, z) USING (x)", [(1, "a", "b")]),
+    ("SELECT z, * FROM (VALUES ('a', 1)) AS t(y, x) FULL JOIN (VALUES (2, 'b')) AS u(x, z) USING (x) ORDER BY 2",
+     [(None, 1, "a", None), ("b", 2, None, "b")]),
+    ("SELECT RANK() OVER w AS r FROM (VALUES (1), (1)) AS t(a) WINDOW w AS (ORDER BY a)", [(1,), (1,)]),
     # Text stays text, and is written once however often it is joined.
     ("SELECT a || ',' || a || ',' || a || ',' || a || ',' || a || ',' || a AS b FROM (VALUES (1)) AS t(a)",
      [("1,1,1,1,1,1",)]),
@@ -206,6 +212,9 @@ REFUSED = [
     ("x FROM (VALUES (TRUE)) AS t(x) WHERE 'yes' = x", "the text 'yes' is compared with a BOOLEAN"),
     ("x FROM (VALUES (DATE '2024-01-01')) AS t(x) WHERE x > 'epoch'", "explicit cast"),
     ("UPPER(a) AS a, LOWER(a) AS a FROM (VALUES ('x')) AS t(a) GROUP BY a", "a in GROUP BY is ambiguous"),
+    ("* FROM (VALUES (1)) AS t(x) NATURAL JOIN (VALUES (1)) AS u(x)", "name the columns"),
+    ("RANK() OVER (PARTITION BY x) FROM (VALUES (1)) AS t(x)", "RANK needs ORDER BY"),
+    ("'a' 'b'", "|| joins them"),
     ("x FROM (VALUES (1)) AS t(x) FETCH FIRST 1 ROWS WITH TIES", "write FETCH FIRST n ROWS ONLY"),
     ("LISTAGG(x) FROM (VALUES (1)) AS t(x)", "cast the argument to VARCHAR"),
     ("LISTAGG(DISTINCT x) FROM (VALUES (1)) AS t(x)", "explicit type casts"),
