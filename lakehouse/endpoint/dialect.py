@@ -6,7 +6,7 @@ from typing import NamedTuple
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.dremio import Dremio
-from sqlglot.errors import SqlglotError, TokenError
+from sqlglot.errors import SqlglotError
 from sqlglot.parsers.dremio import DremioParser
 from sqlglot.tokenizer_core import TokenType
 
@@ -18,6 +18,7 @@ from lakehouse.endpoint.likes import escaped, without_case
 from lakehouse.endpoint.moment_functions import PARTS, UNITS, extract, moved
 from lakehouse.endpoint.names import split_path
 from lakehouse.endpoint.plain_texts import FORMS, cast_of
+from lakehouse.endpoint.syntax_messages import syntax_message
 from lakehouse.endpoint.text_rules import TEXT_RULES, arithmetic
 
 MOMENTS = ("SNAPSHOT", "TIMESTAMP", "BRANCH", "TAG", "COMMIT", "REFERENCE", "REF")
@@ -81,10 +82,8 @@ def parse(sql: str) -> exp.Expr:
     guard.check_text(sql)
     try:
         trees = [tree for tree in sqlglot.parse(sql, dialect=EndpointDialect) if tree is not None]
-    except TokenError as error:
-        raise RefusedStatementError("PARSE ERROR: the text does not split into words; is a quote open?") from error
     except SqlglotError as error:
-        raise RefusedStatementError(f"PARSE ERROR: {_first_line(error)}") from error
+        raise RefusedStatementError(f"PARSE ERROR: {syntax_message(error, sql)}") from error
     except RecursionError as error:
         raise RefusedStatementError("the statement is nested too deeply") from error
     if len(trees) != 1:
@@ -130,14 +129,6 @@ def last_text_of(tree: exp.Expr) -> str:
         return str(tree.sql(dialect="duckdb", identify=True, comments=False, copy=False))
     except RecursionError as error:
         raise RefusedStatementError("the statement is nested too deeply") from error
-
-
-def _first_line(error: SqlglotError) -> str:
-    details = getattr(error, "errors", None)
-    if details:
-        first = details[0]
-        return f"{first['description']} at line {first['line']}, column {first['col']}, near {first['highlight']!r}"
-    return str(error).splitlines()[0]
 
 
 def _name_outputs(tree: exp.Expr) -> None:

@@ -145,6 +145,19 @@ def _check_node(node: exp.Expr) -> None:
             what = f"{node.key.upper()} with {extra[0].strip('_').upper()}"
             raise RefusedStatementError(f"{what} is not supported by this endpoint; see docs/flow/sql.md")
     _check_words(node)
+    _check_shape(node)
+
+
+def _check_shape(node: exp.Expr) -> None:
+    """Refuse what sqlglot reads although something is missing."""
+    if isinstance(node, exp.Select) and not node.expressions:
+        raise RefusedStatementError("PARSE ERROR: SELECT names no columns; write * for all")
+    if isinstance(node, exp.Group) and not any(node.args.values()):
+        raise RefusedStatementError("PARSE ERROR: GROUP BY names nothing to group by")
+    if isinstance(node, exp.Alias) and node.this.is_star:
+        raise RefusedStatementError(
+            f"PARSE ERROR: {node.this.sql()} cannot have the name {node.alias}; is a comma missing?"
+        )
 
 
 def _check_words(node: exp.Expr) -> None:
