@@ -75,7 +75,8 @@ MACROS = (
     """create macro dremio_compared(a, said, fits) as case when typeof(a) in ('VARCHAR', '"NULL"')
        or (fits = 'DOUBLE' and (typeof(a) in ('DOUBLE', 'FLOAT') or typeof(a) like 'DECIMAL%'))
        or (fits = 'DATE' and typeof(a) in ('DATE', 'TIMESTAMP')) then said
-       else error('the text ''' || said || ''' is compared with a value of type ' || typeof(a) || '; CAST one of both') end""",
+       else error('the text ''' || said || ''' is compared with a value of type ' || typeof(a)
+       || '; CAST one of both') end""",
     # Simple folding of cases, as regular expressions have it; lower alone keeps some small letters apart.
     """create macro dremio_folded(a) as case when contains(a, chr(304)) or contains(a, chr(305))
        then error('ILIKE of a capital I with a dot or a small one without is not supported: versions of Dremio differ')
