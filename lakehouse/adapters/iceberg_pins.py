@@ -7,7 +7,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRef, SnapshotRefType
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
-from lakehouse.adapters.iceberg_seal import MemoryFile, metadata_bytes, store
+from lakehouse.adapters.iceberg_seal import MemoryFile, metadata_bytes, store_surely
 
 STEM = "pin"
 ENDING = ".metadata.json"
@@ -32,7 +32,7 @@ def pin(stored: Table, snapshot: Snapshot) -> str:
     file.body = metadata_bytes(metadata)
     file.named(stored.location_provider().metadata_path, STEM, ENDING)
     if not stored.io.new_input(file.location).exists():
-        store(stored.io, file.location, file.body)
+        store_surely(stored.io, file.location, file.body)
     return file.location
 
 

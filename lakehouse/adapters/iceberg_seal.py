@@ -133,6 +133,19 @@ class _Kept(BytesIO):
         super().close()
 
 
+def store_surely(io: FileIO, location: str, body: bytes) -> None:
+    """Write a sealed file and read it back before anything is pointed at it; raise ChecksumError when it is not there.
+
+    A catalog that points at metadata which the storage only said to have taken has lost the table.
+    """
+    store(io, location, body)
+    try:
+        with io.new_input(location).open():  # judged as it is opened
+            pass
+    except FileNotFoundError as error:
+        raise ChecksumError(f"{location} is not there, though the storage took it; nothing was changed") from error
+
+
 def store(io: FileIO, location: str, body: bytes | pa.Buffer) -> None:
     """Write a file whole. Its name is its content, so writing it again is no error."""
     with io.new_output(location).create(overwrite=True) as stream:
@@ -185,7 +198,7 @@ class SealedSqlCatalog(SqlCatalog):
 
     @staticmethod
     def _write_metadata(metadata: TableMetadata, io: FileIO, metadata_path: str) -> None:
-        store(io, metadata_path, metadata_bytes(metadata))
+        store_surely(io, metadata_path, metadata_bytes(metadata))
 
 
 def metadata_bytes(metadata: TableMetadata) -> bytes:

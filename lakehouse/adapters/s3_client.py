@@ -7,13 +7,17 @@ from minio import Minio
 from urllib3 import PoolManager, Retry, Timeout
 
 CONNECTIONS = 16
+CONNECT_SECONDS, READ_SECONDS = 5.0, 60.0
+"""The longest wait for a connection, and for the next bytes of an answer."""
 REGION = "us-east-1"
 
 
 def s3_pool(ca_file: Path | None, retries: Retry) -> PoolManager:
     """Return the connections to a server; `ca_file` holds certificates to trust where the system's do not suffice."""
     ca = str(ca_file) if ca_file else None
-    return PoolManager(timeout=Timeout(connect=5.0, read=60.0), maxsize=CONNECTIONS, retries=retries, ca_certs=ca)
+    return PoolManager(
+        timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS), maxsize=CONNECTIONS, retries=retries, ca_certs=ca
+    )
 
 
 def s3_client(endpoint: str, access_key: str, secret_key: str, *, secure: bool, pool: PoolManager) -> Minio:

@@ -205,7 +205,7 @@ class ReleaseLog:
                 provenance=provenance.summary(),
             )
             try:
-                self.objects.put_new(self._key(new.number), new.to_json())
+                self._store(new)
             except ObjectExistsError:
                 continue
             # All releases are found by listing them, which takes the longer the more there are. It is but a hint:
@@ -213,6 +213,17 @@ class ReleaseLog:
             self.objects.put(HINT, str(new.number).encode())
             return new
         raise CommitConflictError(f"another writer published {MAX_ATTEMPTS} releases meanwhile; run the step again")
+
+    def _store(self, new: Release) -> None:
+        """Write a release and read it back, for whoever is told that it is there must find it."""
+        key = self._key(new.number)
+        self.objects.put_new(key, new.to_json())
+        try:
+            found = self._read(key)
+        except NoObjectError as error:
+            raise ChecksumError(f"{key} is not there, though the storage took it; run the step again") from error
+        if found != new:
+            raise ChecksumError(f"{key} holds another release than was written; restore it from a backup or a replica")
 
     def _views(self, tables: Mapping[str, TablePointer], otherwise: Mapping[str, View]) -> dict[str, View]:
         return dict(otherwise if self.views_for is None else self.views_for(tables.keys()))

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lakehouse.adapters import object_store
+from lakehouse.adapters import object_store, s3_client
 from lakehouse.adapters.object_store import S3Objects
-from lakehouse.errors import ObjectExistsError, ServiceUnavailableError
+from lakehouse.errors import NoObjectError, ObjectExistsError, ServiceUnavailableError
 
 SEED = 20261127
 SHARE = 0.3
@@ -42,7 +42,16 @@ class Bucket(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_PUT(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        if self.server.cut:
+            self.server.cut -= 1
+            self.rfile.read(length // 2)
+            self.close_connection = True
+            return None
+        body = self.rfile.read(length)
+        if self.server.hanging:
+            self.server.waiting.wait(60)
+            return None
         key, fault = urlsplit(self.path).path, self.fails()
         if fault == "before":
             return self.answer(503, BUSY)
@@ -72,9 +81,11 @@ def server(monkeypatch):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
     server.daemon_threads = True
     server.draw, server.objects, server.requests, server.failing = random.Random(SEED), {}, 0, True
+    server.cut, server.hanging, server.waiting = 0, False, threading.Event()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
+    server.waiting.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -102,3 +113,32 @@ def test_what_is_acknowledged_is_there_and_every_call_asks_a_bounded_number_of_t
     assert {key: objects.get(key) for key in kept} == kept, f"seed {SEED}"
     with pytest.raises(ObjectExistsError):
         objects.put_new("a/1", b"other")
+
+
+def test_a_bucket_that_never_answers_is_given_up_after_a_bounded_number_of_waits(server, monkeypatch):
+    monkeypatch.setattr(s3_client, "READ_SECONDS", 0.2)
+    server.failing, server.hanging = False, True
+    objects = S3Objects(f"127.0.0.1:{server.server_port}", "key", "secret", "lake")
+    for write in (objects.put, objects.put_new):
+        with pytest.raises(ServiceUnavailableError, match="start the server and try again"):
+            write("slow", b"body")
+    assert not server.objects
+    server.hanging = False
+    objects.put_new("slow", b"body")
+    assert objects.get("slow") == b"body"
+
+
+def test_an_upload_that_is_cut_off_in_the_middle_is_sent_again_whole(server):
+    server.failing = False
+    objects = S3Objects(f"127.0.0.1:{server.server_port}", "key", "secret", "lake")
+    body = random.Random(SEED).randbytes(200_000)
+    for key, write in (("put", objects.put), ("new", objects.put_new)):
+        server.cut = 2
+        write(key, body)
+        assert objects.get(key) == body
+    server.cut = 10**6
+    with pytest.raises(ServiceUnavailableError):
+        objects.put_new("never", body)
+    server.cut = 0
+    with pytest.raises(NoObjectError):
+        objects.get("never")

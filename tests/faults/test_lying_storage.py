@@ -1,0 +1,110 @@
+"""Storage that says it stored a file, and has nothing or half of it: the writer is told, readers see none of it."""
+
+from pathlib import Path
+
+import pytest
+
+from lakehouse.adapters.catalog import IcebergTables
+from lakehouse.adapters.iceberg_folder import WholeFiles, _WholeFile
+from lakehouse.adapters.object_store import LocalObjects
+from lakehouse.errors import ChecksumError, LakehouseError
+from lakehouse.ports import TableWrite
+from lakehouse.tables.release import ReleaseLog
+from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
+
+MOST = 20
+"""More files than one publish writes."""
+
+
+def house_in(folder):
+    objects = LocalObjects(folder / "objects")
+    return Lakehouse(IcebergTables.local(folder / "tables"), objects, ReleaseLog(objects))
+
+
+def shown(house, table):
+    pin = house.releases.current().tables[table.name]
+    return sorted(house.tables.read(table.name, snapshot_id=pin.snapshot_id)["student"].to_pylist())
+
+
+class Lies:
+    """Of the files that are written from now on, the one with this number is not what was given."""
+
+    def __init__(self, at, lie):
+        self.left, self.lie = at, lie
+
+    def due(self):
+        self.left -= 1
+        return self.left == -1
+
+    def stream(self, path):
+        return Lied(path, self.lie) if self.due() else _WholeFile(path)
+
+
+class Lied(_WholeFile):
+    def __init__(self, path, lie):
+        super().__init__(path)
+        self.lie, self.path = lie, path
+
+    def write(self, body):
+        kept = memoryview(body)
+        super().write(kept[: len(kept) // 2] if self.lie == "half" else kept)
+        return len(kept)
+
+    def close(self):
+        super().close()
+        if self.lie == "nothing":
+            self.path.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("lie", ["nothing", "half"])
+def test_no_file_of_a_publish_is_believed_to_be_stored(tmp_path, new_table, marks_of, provenance, monkeypatch, lie):
+    table, told = new_table(), []
+
+    def submit(house, student):
+        return write_audit_publish(house, [TableWrite(table, marks_of(student))], key=student, provenance=provenance)
+
+    students = ["s0"]
+    submit(house_in(tmp_path), "s0")
+    for at in range(MOST):
+        lies, student = Lies(at, lie), f"s{at + 1}"
+        with monkeypatch.context() as patch:
+            patch.setattr(WholeFiles, "open_output_stream", lambda _, path, *a, lies=lies, **b: lies.stream(Path(path)))
+            try:
+                submit(house_in(tmp_path), student)
+            except LakehouseError as error:
+                told.append(str(error))
+                assert shown(house_in(tmp_path), table) == sorted(students)
+        if lies.left >= 0:
+            break
+        submit(house_in(tmp_path), student)
+        students.append(student)
+        assert shown(house_in(tmp_path), table) == sorted(students), f"file {at}"
+    assert len(told) == at > 4, "each file that was not there was told of"
+
+
+@pytest.mark.parametrize("prefix", ["releases/", "intents/"])
+def test_no_release_or_intent_is_believed_to_be_stored(tmp_path, new_table, marks_of, provenance, monkeypatch, prefix):
+    table, plain, lost = new_table(), LocalObjects.put_new, []
+
+    def submit(student):
+        write = TableWrite(table, marks_of(student))
+        return write_audit_publish(house_in(tmp_path), [write], key=student, provenance=provenance)
+
+    def put_new(objects, key, body):
+        if lost or not key.startswith(prefix):
+            return plain(objects, key, body)
+        return lost.append(key)
+
+    submit("s0")
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalObjects, "put_new", put_new)
+        if prefix == "releases/":
+            with pytest.raises(ChecksumError, match="is not there"):
+                submit("s1")
+            assert shown(house_in(tmp_path), table) == ["s0"]
+        else:
+            submit("s1")  # who opens an intent looks for it, and tries again
+            assert shown(house_in(tmp_path), table) == ["s0", "s1"]
+    assert lost
+    submit("s1")
+    assert shown(house_in(tmp_path), table) == ["s0", "s1"]
