@@ -34,7 +34,7 @@ testsetup:
 	@.ci/browser
 
 test: testsetup check ## Run every test and every check
-	@$(RUN)/python -m pytest -n 2 --dist loadgroup -q
+	@$(RUN)/python -m pytest -n $(or $(WORKERS),3) --dist loadgroup -q # on two cores: a test waits for a quarter of its time
 
 check: testsetup ## Lint, types, architecture, dependencies
 	@$(RUN)/ruff check .
