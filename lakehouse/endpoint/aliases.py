@@ -24,15 +24,18 @@ def settle(tree: exp.Expr) -> None:
 
 
 def _settle_star(select: exp.Select) -> None:
-    """Put the columns of USING first in *, as Calcite does (SqlValidatorImpl.Permute); DuckDB leaves them in place."""
-    joins = select.args.get("joins") or []
+    """Put the columns of USING first in *, as Calcite does (SqlValidatorImpl.Permute); DuckDB leaves them in place.
+
+    Done for two tables only: EXCLUDE would leave out a third one's column of that name, too.
+    """
+    joins = _joins(select)
     common = [join for join in joins if join.args.get("using") or join.method.upper() == "NATURAL"]
     stars = [item for item in select.expressions if isinstance(item, exp.Star)]
     if not common or not stars:
         return
-    if len(common) > 1 or not common[0].args.get("using"):
+    if len(joins) > 1 or not common[0].args.get("using"):
         raise RefusedStatementError(
-            "* with NATURAL JOIN or with USING several times is not supported; name the columns, or use USING once"
+            "* with NATURAL JOIN, or with USING beside a third table, is not supported; name the columns"
         )
     items: list[exp.Expr] = []
     for item in select.expressions:
@@ -41,6 +44,20 @@ def _settle_star(select: exp.Select) -> None:
             item.set("except_", [name.copy() for name in common[0].args["using"]])
         items.append(item)
     select.set("expressions", items)
+
+
+def _joins(select: exp.Select) -> list[exp.Join]:
+    """Return the joins and commas of a FROM, those in parentheses too; not those of queries in it."""
+    waiting: list[exp.Expr] = [one for one in (select.args.get("from_"), *(select.args.get("joins") or ())) if one]
+    found = []
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, exp.Join):
+            found.append(one)
+        waiting += one.args.get("joins") or ()
+        if isinstance(one.this, exp.Table | exp.Subquery):
+            waiting.append(one.this)
+    return found
 
 
 def _named(select: exp.Select) -> dict[str, list[exp.Alias]]:

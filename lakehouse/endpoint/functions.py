@@ -36,7 +36,7 @@ def _as_double(argument: exp.Expr) -> exp.Expr:
     """Return an aggregate's argument as DOUBLE: DuckDB would round what lies between two DECIMALs to their scale."""
     if isinstance(argument, exp.Distinct):
         return exp.Distinct(expressions=[_as_double(one) for one in argument.expressions])
-    return exp.cast(argument, "DOUBLE")
+    return exp.cast(call("dremio_number", argument), "DOUBLE")
 
 
 def _fraction_of(argument: exp.Expr, function: str) -> exp.Expr:
@@ -102,6 +102,28 @@ FUNCTIONS: dict[str, Function] = {**AGGREGATES, **WINDOWS, **TEXTS, **NUMBERS, *
 NEEDS_ORDER = {"LAG", "LEAD", "NTILE", "RANK", "DENSE_RANK", "PERCENT_RANK", "CUME_DIST"}
 
 
+ALL_PLACES = slice(None)
+# Where functions take a number; DuckDB would take a text for one, and '5.7' for 6.
+NUMBER_PLACES: dict[str, slice] = {
+    **dict.fromkeys(NUMBERS, ALL_PLACES),
+    **dict.fromkeys(["SUM", "AVG", "CORR", "COVAR_SAMP", "COVAR_POP", "MEDIAN", "APPROX_PERCENTILE"], ALL_PLACES),
+    **dict.fromkeys(["STDDEV", "STDDEV_SAMP", "STDDEV_POP", "VARIANCE", "VAR_SAMP", "VAR_POP"], ALL_PLACES),
+    **dict.fromkeys(["NTILE", "CHR", "DATETYPE", "TIMESTAMPTYPE"], ALL_PLACES),
+    **dict.fromkeys(["LEFT", "RIGHT", "LPAD", "RPAD", "REPEAT", "REPEATSTR", "LAG", "LEAD"], slice(1, 2)),
+    **dict.fromkeys(["SUBSTR", "SUBSTRING", "SUBSTRING_INDEX", "SPLIT_PART", "LOCATE"], slice(2, 3)),
+    "TIMESTAMPADD": slice(1, 2),
+}
+
+
+def _check_numbers(name: str, arguments: Sequence[exp.Expr]) -> None:
+    for argument in arguments[NUMBER_PLACES.get(name, slice(0))]:
+        for one in argument.expressions if isinstance(argument, exp.Distinct) else [argument]:
+            if is_text(one):
+                raise RefusedStatementError(
+                    f"{name} takes a number, not the text {one.name!r}; write it without quotes, or CAST it to a number"
+                )
+
+
 def function_call(name: str, arguments: Sequence[exp.Expr]) -> exp.Expr:
     """Return a call in DuckDB's words; refuse unknown names and wrong numbers of arguments."""
     found = FUNCTIONS.get(name.upper())
@@ -111,6 +133,7 @@ def function_call(name: str, arguments: Sequence[exp.Expr]) -> exp.Expr:
         raise RefusedStatementError(
             f"function {name.upper()} does not take {len(arguments)} arguments here; see docs/sql-functions.md"
         )
+    _check_numbers(name.upper(), arguments)
     return found.build(arguments)
 
 

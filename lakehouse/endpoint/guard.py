@@ -89,7 +89,7 @@ CAST_TYPES = {
         "VARBINARY",
     )
 }
-TRUTHS = (exp.And, exp.Or, exp.Not, exp.Where, exp.Having)
+TRUTHS = (exp.And, exp.Or, exp.Not, exp.Where, exp.Having, exp.Qualify)
 JOIN_WORDS = {"", "INNER", "OUTER", "CROSS", "LEFT", "RIGHT", "FULL", "NATURAL"}
 
 
@@ -169,10 +169,25 @@ def _check_words(node: exp.Expr) -> None:
         raise RefusedStatementError(f"{node.method or node.kind} JOIN is not supported by this endpoint")
     if isinstance(node, exp.Any) and isinstance(node.parent, exp.Like | exp.ILike):
         raise RefusedStatementError("LIKE ANY, SOME and ALL are not supported; write one LIKE for each, with OR or AND")
-    if isinstance(node, exp.Literal) and isinstance(node.parent, TRUTHS):
+    if isinstance(node, exp.Literal) and _is_condition(node):
         raise RefusedStatementError(f"{node.sql()} is no condition; write a comparison, TRUE or FALSE")
-    if isinstance(node, exp.Limit | exp.Offset) and not isinstance(node.expression, exp.Literal):
+    if isinstance(node, exp.Literal) and node.is_string and isinstance(node.parent, exp.WindowSpec):
+        raise RefusedStatementError(f"a frame of {node.sql()} rows is not supported; write a number without quotes")
+    number = isinstance(node.expression, exp.Literal) and not node.expression.is_string
+    if isinstance(node, exp.Limit | exp.Offset) and not number:
         raise RefusedStatementError("LIMIT and OFFSET take a number")
+
+
+def _is_condition(node: exp.Expr) -> bool:
+    """Say whether something stands where only a truth may: in AND, WHERE, ON and their kin, and after CASE WHEN."""
+    while isinstance(node.parent, exp.Paren):
+        node = node.parent
+    match node.parent:
+        case exp.Join():
+            return node.arg_key == "on"
+        case exp.If(parent=exp.Case(this=None)):
+            return node.arg_key == "this"
+    return isinstance(node.parent, TRUTHS)
 
 
 def moves_dates(node: exp.Expr | None) -> bool:

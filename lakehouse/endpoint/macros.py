@@ -14,6 +14,8 @@ MACROS = (
     """create macro dremio_plain_double(s) as case
        when s is null or abs(cast(s as double)) between 0.001 and 9999999 or cast(s as double) = 0 then s
        else error('CAST of a very large or small DOUBLE to VARCHAR is not supported; cast it to DECIMAL') end""",
+    """create macro dremio_number(a) as case when typeof(a) = 'VARCHAR'
+       then error('this function takes a number here; CAST the text to one') else a end""",
     "create macro dremio_div(a, b) as case when b = 0 then error('divide by zero') else a / b end",
     "create macro dremio_mod(a, b) as case when b = 0 then error('divide by zero') else a % b end",
     # Of whole numbers; halves are rounded away from zero.
@@ -72,11 +74,13 @@ MACROS = (
        when dremio_has_form(a, form, message) then cast(a as double) end""",
     """create macro dremio_text_to_float(a, form, message) as case
        when dremio_has_form(a, form, message) then cast(a as float) end""",
-    """create macro dremio_compared(a, said, fits) as case when typeof(a) in ('VARCHAR', '"NULL"')
-       or (fits = 'DOUBLE' and (typeof(a) in ('DOUBLE', 'FLOAT') or typeof(a) like 'DECIMAL%'))
-       or (fits = 'DATE' and typeof(a) in ('DATE', 'TIMESTAMP')) then said
+    # The text gets the type of what it is compared with, where it loses nothing; beside a null without one its own.
+    """create macro dremio_compared(a, said, decimals, fits) as case when typeof(a) in ('VARCHAR', '"NULL"')
+       or (fits = 'DOUBLE' and (typeof(a) in ('DOUBLE', 'FLOAT') or (typeof(a) like 'DECIMAL%'
+       and try_cast(regexp_extract(typeof(a), ',([0-9]+)', 1) as integer) >= decimals)))
+       or (fits = 'DATE' and typeof(a) in ('DATE', 'TIMESTAMP')) then cast_to_type(said, coalesce(a, said))
        else error('the text ''' || said || ''' is compared with a value of type ' || typeof(a)
-       || '; CAST one of both') end""",
+       || '; CAST the text to the type that is meant, or write a number without quotes') end""",
     # Simple folding of cases, as regular expressions have it; lower alone keeps some small letters apart.
     """create macro dremio_folded(a) as case when contains(a, chr(304)) or contains(a, chr(305))
        then error('ILIKE of a capital I with a dot or a small one without is not supported: versions of Dremio differ')
@@ -103,7 +107,8 @@ MACROS = (
        then a - to_years(100) else a end""",
     """create macro dremio_to_date(a) as case when typeof(a) in ('DATE', 'TIMESTAMP')
        then cast(cast(a as varchar) as date)
-       else cast(make_timestamp(cast(cast(cast(a as varchar) as double) * 1000000 as bigint)) as date) end""",
+       else cast(make_timestamp(cast(cast(cast(dremio_number(a) as varchar) as double) * 1000000 as bigint)) as date)
+       end""",
     f"""create macro dremio_shift(a TIME, b) as a + b, (a DATE, b) as cast(a as timestamp) + b,
        (a TIMESTAMP, b) as a + b, (a VARCHAR, b) as cast(dremio_text_to_date(a, {DAY}) as timestamp) + b""",
     # The days of a 31-day month count when neither both days are the same nor both are the last ones; times never do.
@@ -163,13 +168,13 @@ MACROS = (
        when times = 0 or splitter = '' then [] when times > 0 then string_split(s, splitter)[1:times]
        else string_split(s, splitter)[times:] end, splitter)""",
     "create macro dremio_pmod(a, b) as dremio_mod(dremio_mod(a, b) + b, b)",
-    "create macro dremio_bround(a) as round_even(cast(a as double), 0)",
+    "create macro dremio_bround(a) as round_even(cast(dremio_number(a) as double), 0)",
     """create macro dremio_factorial(a) as case when a is null then null
        when typeof(a) not in ('TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT')
        then error('FACTORIAL takes a whole number; cast the argument to INTEGER')
        when a between 0 and 20 then factorial(cast(a as integer)) else error('FACTORIAL takes 0 to 20') end""",
     """create macro dremio_bin(a) as case typeof(a) when 'INTEGER' then right(bin(cast(a as bigint)), 32)
-       else bin(cast(a as bigint)) end""",
+       else bin(cast(dremio_number(a) as bigint)) end""",
     """create macro dremio_lshift(a, b) as case when b < 0 or b > 31 or a < 0
        then error('LSHIFT takes numbers from 0 and shifts by 0 to 31') else a << b end""",
     """create macro dremio_rshift(a, b) as case when b < 0 or b > 31
@@ -187,7 +192,7 @@ MACROS = (
        when round(cast(cast(a as varchar) as decimal(38, 12)), decimals) <> cast(cast(a as varchar) as decimal(38, 12))
        or (typeof(a) in ('DOUBLE', 'FLOAT') and cast(cast(cast(a as varchar) as decimal(38, 12)) as double) <> a)
        then error('TO_CHAR of a number with more decimals than its format is not supported; ROUND it first')
-       else cast(cast(a as varchar) as decimal(38, 12)) end""",
+       else cast(cast(dremio_number(a) as varchar) as decimal(38, 12)) end""",
     """create macro dremio_grouped(digits, size) as case when size = 0 then digits
        else reverse(rtrim(regexp_replace(reverse(digits), '(.{' || size || '})', '\\1,', 'g'), ',')) end""",
     """create macro dremio_joined(sign, whole, decimals) as sign || case when whole || decimals = '' then '0'

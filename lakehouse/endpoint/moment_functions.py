@@ -174,7 +174,12 @@ def _to_char(arguments: Sequence[exp.Expr]) -> exp.Expr:
 
 def _timestampadd(arguments: Sequence[exp.Expr]) -> exp.Expr:
     unit = word_of(arguments[0], "TIMESTAMPADD unit", UNITS)
-    return moved(arguments[2], unit, integer(arguments[1]))
+    return moved(arguments[2], unit, _count(arguments[1]))
+
+
+def _count(amount: exp.Expr) -> exp.Expr:
+    """Return how many units something is moved by; of text DuckDB would make a number, 6 of '5.7'."""
+    return integer(amount if isinstance(amount, exp.Literal) else call("dremio_number", amount))
 
 
 def _timestampdiff(arguments: Sequence[exp.Expr]) -> exp.Expr:
@@ -199,12 +204,12 @@ def _move_days(sign: int) -> Build:
         if by is not None:
             unit, count = by
             count = exp.Neg(this=exp.Paren(this=count)) if sign < 0 else count
-            return call("dremio_shift", moment, step(unit, integer(count)))
+            return call("dremio_shift", moment, step(unit, _count(count)))
         if is_text(amount) or (isinstance(amount, exp.Cast) and amount.to.this in MOMENTS):
             raise RefusedStatementError(
                 "DATE_DIFF of two moments is an INTERVAL, which is not supported; use DATEDIFF or TIMESTAMPDIFF"
             )
-        days = integer(exp.Neg(this=exp.Paren(this=amount)) if sign < 0 else amount)
+        days = _count(exp.Neg(this=exp.Paren(this=amount)) if sign < 0 else amount)
         known = isinstance(moment, exp.Cast | exp.Null)
         return moved(moment, "DAY", days) if known else call("dremio_date_add", moment, step("DAY", days))
 

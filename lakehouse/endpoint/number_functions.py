@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from lakehouse.endpoint.calls import Build, Function, bigint, call, same
+from lakehouse.endpoint.calls import Build, Function, bigint, call, is_text, same
 from lakehouse.endpoint.plain_texts import as_text, compared
 
 
@@ -25,6 +25,15 @@ def _null_if_any(name: str) -> Build:
         return exp.Case(ifs=[exp.If(this=exp.or_(*nulls), true=exp.Null())], default=found)
 
     return build
+
+
+def _null_if(arguments: Sequence[exp.Expr]) -> exp.Expr:
+    """Return a value unless it is another one; a text stays one, though it is compared as a number."""
+    value, other = arguments
+    if not is_text(value):
+        return call("nullif", value, compared(other, value))
+    same_values = exp.EQ(this=compared(value, other), expression=other)
+    return exp.Case(ifs=[exp.If(this=same_values, true=exp.Null())], default=as_text(value.copy()))
 
 
 def _first(arguments: Sequence[exp.Expr]) -> exp.Expr:
@@ -95,7 +104,7 @@ CHOICES = {
     "COALESCE": Function(1, None, _first),
     "NVL": Function(2, 2, _first),
     "IFNULL": Function(2, 2, _first),
-    "NULLIF": Function(2, 2, lambda a: call("nullif", compared(a[0], a[1]), compared(a[1], a[0]))),
+    "NULLIF": Function(2, 2, _null_if),
     "GREATEST": Function(1, None, _null_if_any("greatest")),
     "LEAST": Function(1, None, _null_if_any("least")),
     "ISNULL": Function(1, 1, _is(exp.Null())),

@@ -114,7 +114,7 @@ OTHERWISE = {
     "MD5(5)": "cast the argument",
     "FACTORIAL(21)": "0 to 20",
     "FACTORIAL(5.7)": "a whole number",
-    "FACTORIAL('5')": "a whole number",
+    "FACTORIAL('5')": "takes a number, not the text '5'",
     "CAST('5.7' AS INT)": "'5<.>7'",
     "CAST('1e3' AS BIGINT)": "'1<e>3'",
     "CAST('+5' AS INT)": r"'<\+>5'",
