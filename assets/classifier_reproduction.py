@@ -47,6 +47,11 @@ def recorded_finetuning(sources: Sources, version: str) -> dict[str, Any]:
         training = store.training(version)
     except CheckpointError as error:
         raise UntraceableError(f"{error}; `lakehouse models list` lists all versions") from error
+    if not {"table_versions", "read_as"} <= training.keys():
+        raise NotReproducibleError(
+            f"{version} was made by an earlier version of this software, which did not note how its texts were read; "
+            "fine-tune again for a version that can be reproduced"
+        )
     base, kept_back = training["base_version"], quarantined(sources.house.objects)
     for name in (version, base):
         if name in kept_back:

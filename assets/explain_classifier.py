@@ -92,11 +92,11 @@ def _recipe(sources: Sources, version: str) -> Iterator[Link]:
 def _texts(sources: Sources, training: Row) -> Link:
     """The snapshot of the table it learned from, with the dataset versions whose rows were in it."""
     commits = training["dataset_commits"]
-    data = [learned(sources, name, commits[name]) for name in training["table_versions"]]
+    data = [learned(sources, name, commits[name]) for name in training.get("table_versions", commits)]
     facts: dict[str, Fact] = {
         "licence": training["licence"] or None,
         "texts sha256": training["texts_sha256"],
-        **{f"column of the {role}": name for role, name in training["read_as"].items() if name is not None},
+        **{f"column of the {role}": name for role, name in training.get("read_as", {}).items() if name is not None},
     }
     return snapshot(sources, training["table"], int(training["table_snapshot"]), *data, **facts)
 

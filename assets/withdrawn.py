@@ -7,8 +7,9 @@ from assets.workshop import Workshop
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import BusyError
 from lakehouse.tables.gold import LOADS
-from lakehouse.tables.withdrawals import quarantine, quarantined, require_none_open
+from lakehouse.tables.withdrawals import changed_by_withdrawals, quarantine, quarantined, require_none_open
 from lakehouse.tables.write_audit_publish import Lakehouse
+from models.errors import CheckpointError
 
 RECEIPT = "withdrawn while it was learned"
 
@@ -51,23 +52,39 @@ def require_no_strays(house: Lakehouse, workshop: Workshop, versions: Sequence[s
     """Ask the same of versions that `table` does not tell of yet: the run that made one may have been killed.
 
     Killed between the writing of a version and its check, while a withdrawal that had looked for models before was
-    going on, a run leaves a version that nobody would put in quarantine. Of what was never published nothing is lost
-    that cannot be made again, so every one that a withdrawal may have missed goes, with what it learned.
+    going on, a run leaves a version that nobody would put in quarantine. One goes, with what it learned, when a
+    receipt says that a withdrawal took something from a commit that it read; that a commit is not published here
+    proves nothing, for the models may be those of another lake, or of this one before it was restored.
 
     Raises:
-        BusyError: one was found and put in quarantine; run again.
+        BusyError: one was found and put in quarantine, or a withdrawal is open; run again.
     """
+    require_none_open(house.objects)
     told = set(read_released(house, table, columns=["model_version"])["model_version"].to_pylist())
     known = told | quarantined(house.objects)
-    strays = {one: gone for one in versions if one not in known and (gone := _gone(house, workshop.read_by(one)))}
+    read = {one: _read(workshop, one) for one in versions if one not in known}
+    if not any(_gone(house, commits) for commits in read.values()):
+        return
+    taken = changed_by_withdrawals(house.objects)
+    strays = {one: gone for one, commits in read.items() if (gone := sorted(taken & set(commits.items())))}
     for version in strays:
         _quarantine(house, workshop, version, created=True)
     if strays:
-        named = "; ".join(f"{version} learned from {', '.join(gone)}" for version, gone in sorted(strays.items()))
+        named = "; ".join(
+            f"{version} learned from {', '.join(name for name, _ in gone)}" for version, gone in sorted(strays.items())
+        )
         raise BusyError(
             f"runs were killed while a withdrawal changed what they learned from ({named}): such versions are in "
             "quarantine now; run this again"
         )
+
+
+def _read(workshop: Workshop, version: str) -> Mapping[str, str]:
+    """Return the commits that a version read; none when its record is damaged, which whoever chooses it is told."""
+    try:
+        return workshop.read_by(version)
+    except CheckpointError:
+        return {}
 
 
 def _gone(house: Lakehouse, commits: Mapping[str, str]) -> list[str]:

@@ -12,6 +12,8 @@ from models.errors import LabelsError
 from models.labelled import Split, is_unicode, refuse, split_of
 
 INSTRUCTION, INPUT, RESPONSE = "instruction", "input", "response"
+LEAST_GROUPS = 2
+"""Of validation rows: a gain is averaged over groups, and its interval drawn from how they differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +107,19 @@ def _made(row_id: str, row: dict[str, object], columns: Columns) -> Instruction:
 
 
 def require_splits(rows: Sequence[Instruction]) -> None:
-    """Raise LabelsError when a split is empty, or when a group, or what is asked, stands in several splits."""
+    """Raise LabelsError when a split is empty, or a group, or what is asked, stands in several splits.
+
+    Also when validation rows are of one group: a gain on them would have no interval.
+    """
     counts = Counter(each.split for each in rows)
     empty = [split for split in get_args(Split) if not counts[split]]
     if empty:
         raise LabelsError(f"no rows in split {', '.join(empty)} of {len(rows)}; add rows, or groups to draw from")
+    if len(groups := {each.group for each in rows if each.split == "validation"}) < LEAST_GROUPS:
+        raise LabelsError(
+            f"all validation rows are of the group {next(iter(groups))[:60]!r}, and how sure a gain is shows only "
+            "between groups; add rows of others"
+        )
     seen: dict[tuple[str, str], Split] = {}
     for each in rows:
         for kind, value in (("group", each.group), ("question", each.asked)):

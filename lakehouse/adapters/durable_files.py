@@ -36,11 +36,15 @@ def unnamed_file(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
 def remove_unfinished(folder: Path, *, unused_seconds: float = 0.0) -> tuple[int, tuple[Path, ...]]:
     """Delete files without a name that no process writes any more and that nobody touched for some seconds.
 
-    Return how many were deleted, and those that somebody is writing; an absent folder has none.
+    Return how many were deleted, and those that stay: somebody writes them, or this account may not open them. A folder
+    that is not there has none.
     """
     deleted, held = 0, []
     for path in sorted(folder.rglob(f".*{PARTIAL}")) if folder.is_dir() else ():
         if not OURS.fullmatch(path.name) or path.is_symlink():
+            continue
+        if not os.access(path, os.R_OK):
+            held.append(path)
             continue
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
             if time.time() - os.fstat(file.fileno()).st_mtime < unused_seconds:

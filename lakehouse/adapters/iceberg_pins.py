@@ -3,18 +3,20 @@
 The catalog's own metadata files may go when they are old; a pin stays as long as a release needs it.
 """
 
+from pyiceberg.io import FileIO
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRef, SnapshotRefType
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
 from lakehouse.adapters.iceberg_seal import MemoryFile, metadata_bytes, store_surely
+from lakehouse.errors import ChecksumError
 
 STEM = "pin"
 ENDING = ".metadata.json"
 
 
 def pin(stored: Table, snapshot: Snapshot) -> str:
-    """Write the pin of a snapshot of main if it is not there yet; return its location, the same each time."""
+    """Write the pin of a snapshot of main if it is not there whole; return its location, the same each time."""
     metadata = stored.metadata.model_copy(
         update={
             "snapshots": list(ancestors_of(snapshot, stored.metadata)),
@@ -31,9 +33,18 @@ def pin(stored: Table, snapshot: Snapshot) -> str:
     file = MemoryFile()
     file.body = metadata_bytes(metadata)
     file.named(stored.location_provider().metadata_path, STEM, ENDING)
-    if not stored.io.new_input(file.location).exists():
+    if not _is_whole(stored.io, file.location):
         store_surely(stored.io, file.location, file.body)
     return file.location
+
+
+def _is_whole(io: FileIO, location: str) -> bool:
+    """Say whether a pin is there as it was written: storage may have kept half of what an earlier try gave it."""
+    try:
+        with io.new_input(location).open():  # judged as it is opened
+            return True
+    except (FileNotFoundError, ChecksumError):
+        return False
 
 
 def _branch(snapshot_id: int) -> SnapshotRef:

@@ -124,7 +124,9 @@ class FileTraces:
         """Mask the person in every file that this account may read and write; the others are told, not touched."""
         skipped: dict[str, str] = {}
         counts = {self._name(folder): 1 for folder in self._dropped(mask, skipped)}
-        counts |= {f"{self._name(folder)}: unfinished files": number for folder, number in self._left_behind().items()}
+        counts |= {
+            f"{self._name(folder)}: unfinished files": number for folder, number in self._left_behind(skipped).items()
+        }
         for path in self._files(self.root, skipped):
             try:
                 changed = _cleared_file(path, mask)
@@ -147,18 +149,21 @@ class FileTraces:
             shutil.rmtree(copy) if copy.is_dir() else copy.unlink()
         return len(copies)
 
-    def _left_behind(self) -> Mapping[Path, int]:
+    def _left_behind(self, skipped: dict[str, str]) -> Mapping[Path, int]:
         counts: dict[Path, int] = {}
         for folder in self.unfinished:
             until = time.monotonic() + WAIT_SECONDS
             while True:
                 deleted, held = remove_unfinished(folder)
                 counts[folder] = counts.get(folder, 0) + deleted
-                if not held:
+                closed = [path for path in held if not os.access(path, os.R_OK)]
+                skipped |= {self._name(path): "is an unfinished file that this account may not open" for path in closed}
+                if len(closed) == len(held):
                     break
                 if time.monotonic() > until:
                     raise ServiceUnavailableError(
-                        f"{len(held)} files below {folder.name} are still being written; wait, then withdraw again"
+                        f"{len(held) - len(closed)} files below {folder.name} are still being written, or lie where "
+                        "files cannot be locked to tell; wait, or delete them when nothing runs, then withdraw again"
                     )
                 time.sleep(0.2)
         return {folder: number for folder, number in counts.items() if number}

@@ -8,6 +8,7 @@ create-only write, so two writers can never both win, and a crash before that wr
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from lakehouse.errors import (
     ChecksumError,
@@ -22,6 +23,7 @@ from lakehouse.ports import ObjectStore, Provenance, TablePointer, TableStore
 from lakehouse.tables.sealed_json import seal, unseal
 
 PREFIX = "releases/"
+STORED_AT = "stored_at"
 HINT = "newest/release"
 MAX_ATTEMPTS = 20
 
@@ -107,6 +109,12 @@ class Pins:
         return snapshot_id not in history or history.index(snapshot_id) < history.index(pin.snapshot_id)
 
 
+def rewrite_release(objects: ObjectStore, key: str, new: Mapping[str, Any]) -> None:
+    """Put a changed release in the place of the old one, with a note of when that was stored: it is no younger."""
+    noted = new.get(STORED_AT) or objects.stored_at(key).isoformat()
+    objects.put(key, seal({**new, STORED_AT: noted}))
+
+
 @dataclass(frozen=True, slots=True)
 class ReleaseLog:
     """All releases in one object store.
@@ -152,7 +160,9 @@ class ReleaseLog:
 
     def stored_at(self, number: int) -> datetime:
         """Return when a release came (UTC), by the storage's clock; its own `created_at` is its writer's."""
-        return self.objects.stored_at(self._key(number))
+        key = self._key(number)
+        noted = unseal(self.objects.get(key), "a release").get(STORED_AT)
+        return datetime.fromisoformat(noted) if noted else self.objects.stored_at(key)
 
     @staticmethod
     def _key(number: int) -> str:

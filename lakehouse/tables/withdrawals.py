@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from lakehouse.errors import BusyError, RetractedError
 from lakehouse.ports import ObjectStore
 from lakehouse.tables.release import PREFIX as RELEASES
+from lakehouse.tables.release import rewrite_release
 from lakehouse.tables.sealed_json import seal, unseal
 
 PREFIX = "withdrawals/"
@@ -14,6 +15,8 @@ PLAN, JOURNAL, RECEIPT = ".plan.json", ".json", ".receipt.json"
 CLOSING, RETAINED = ".closing.json", ".retained.json"
 QUARANTINE = "quarantine/"
 RETRACTED = "retracted/"
+# What a receipt says was taken from a dataset version; where all of it is empty, only its history was rewritten.
+TAKEN = ("rows_removed", "cells_emptied", "mentions_masked", "removed_as_a_whole")
 
 
 def require_none_open(objects: ObjectStore) -> None:
@@ -39,6 +42,23 @@ def require_not_retracted(objects: ObjectStore, content_sha256: str) -> None:
 def retracted(objects: ObjectStore, content_sha256: str, told: Mapping[str, str]) -> None:
     """Note that a content was removed as a whole; `told` has its version, receipt and reason. Again is no error."""
     objects.put(f"{RETRACTED}{content_sha256}.json", json.dumps(dict(told)).encode())
+
+
+def changed_by_withdrawals(objects: ObjectStore) -> set[tuple[str, str]]:
+    """Return what finished withdrawals took something from: dataset versions, ``dataset@version``, with their commit.
+
+    That is the commit they had before; whatever names it was read before the withdrawal.
+    """
+    changed = set()
+    for key in objects.keys(PREFIX):
+        if key.endswith(RECEIPT):
+            places = json.loads(objects.get(key))["receipt"]["places"]
+            changed |= {
+                (place["place"].removeprefix("dataset "), place["commit_before"])
+                for place in places
+                if "commit_before" in place and any(place.get(what) for what in TAKEN)
+            }
+    return changed
 
 
 def quarantined(objects: ObjectStore) -> set[str]:
@@ -70,7 +90,7 @@ def forget_in_releases(
             withdrawn[f"model {raw['model_version']}"] = receipt
             raw["model_version"] = None
         raw["withdrawn"] = withdrawn
-        if (new := seal(raw)) != body and withdrawn:
-            objects.put(key, new)
+        if seal(raw) != body and withdrawn:
+            rewrite_release(objects, key, raw)
             changed += 1
     return changed

@@ -11,6 +11,8 @@ from dagster_project.wiring import care, lakehouse, upkeep
 from lakehouse.adapters import durable_files
 from lakehouse.adapters.durable_files import remove_unfinished, unnamed_file
 from lakehouse.adapters.object_store import LocalObjects
+from lakehouse.adapters.traces import FileTraces
+from lakehouse.masking import Mask
 from lakehouse.ports import Provenance
 from lakehouse.tables.maintenance import maintain
 
@@ -43,6 +45,21 @@ def test_what_somebody_writes_stays_however_old(tmp_path):
         assert remove_unfinished(tmp_path) == (0, (temporary,))
         assert temporary.exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_another_account_is_told_and_holds_nobody_up(tmp_path, monkeypatch):
+    (tmp_path / "objects").mkdir()
+    closed, open_one = (tmp_path / "objects" / f".0123456789abcde{n}.partial" for n in (1, 2))
+    for path in (closed, open_one):
+        path.write_bytes(b"ann,7")
+    plain = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != closed and plain(path, mode))
+    assert remove_unfinished(tmp_path) == (1, (closed,))
+    cleared = FileTraces(tmp_path, owned=[tmp_path / "objects"], unfinished=[tmp_path / "objects"]).clear(Mask(["ann"]))
+    assert cleared.skipped == {
+        "objects/.0123456789abcde1.partial": "is an unfinished file that this account may not open"
+    }
+    assert closed.exists()
 
 
 def test_only_files_of_ours_go(tmp_path):

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from assets.classifier_reproduction import recorded_finetuning
 from assets.explain import explain
 from dagster_project import classifier_place
-from lakehouse.errors import StageError, UntraceableError
+from lakehouse.errors import NotReproducibleError, StageError, UntraceableError
 from lakehouse.lineage import as_text, walk
 from lakehouse.tables.gold import MODEL_QUARANTINES
 from models.checkpoint import WEIGHTS
@@ -49,6 +50,19 @@ def test_an_answer_leads_to_version_table_licence_commit_and_person(lake):
     shown = {each.kind: each.facts for each in judged.parts}
     assert shown["evaluation"]["accuracy on all"] == "0.9000, 95 % interval 0.8500 to 0.9400, 60 texts of 12 groups"
     assert str(shown["tests"]["case_does_not_matter"]).startswith("FAILED: 0.5, at least 0.9; stops promotion")
+
+
+def test_a_version_whose_record_says_less_is_told_all_the_same(lake):
+    folder = lake.workshop.classifiers.folder(VERSION)
+    record = json.loads((folder / TRAINING).read_text())
+    for name in ("table_versions", "read_as"):
+        del record[name]
+    (folder / TRAINING).chmod(0o644)
+    (folder / TRAINING).write_text(json.dumps(record))
+    (table,) = [each for each in walk(explain(lake.sources(), VERSION)) if each.name.startswith(f"{TABLE}@")]
+    assert table.facts["licence"] == "CC-BY-4.0"
+    with pytest.raises(NotReproducibleError, match="fine-tune again"):
+        recorded_finetuning(lake.sources(), VERSION)
 
 
 def test_a_row_of_a_classifier_leads_to_its_version(lake):

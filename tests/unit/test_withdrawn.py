@@ -16,7 +16,7 @@ from lakehouse.archive.withdraw.steps import Steps
 from lakehouse.errors import BusyError
 from lakehouse.ports import Provenance
 from lakehouse.tables.classifiers import CLASSIFIER_VERSIONS
-from lakehouse.tables.gold import LOADS
+from lakehouse.tables.gold import LOADS, MODEL_VERSIONS
 from lakehouse.tables.withdrawals import quarantine, quarantined
 from models.classifier_requests import ClassifierFigure, ClassifyAnswer
 from models.classifier_versions import FILES
@@ -78,9 +78,34 @@ def test_what_was_withdrawn_meanwhile_goes_into_quarantine(lake, what):
     assert not (folder / "model.safetensors").exists()
 
 
+def receipt(lake, commit, **taken):
+    """A withdrawal ended that gave `lessons@1` another commit."""
+    places = [{"place": "dataset lessons@1", "commit_before": commit, "commit_after": COMMIT, **taken}, {"place": "x"}]
+    body = json.dumps({"receipt": {"places": places}, "signature": {}}).encode()
+    lake.house.objects.put(f"withdrawals/of-{commit[:1]}.receipt.json", body)
+
+
+def test_models_of_another_lake_or_of_data_that_only_moved_are_left_alone(lake):
+    receipt(lake, "7" * 40, rows_removed={}, cells_emptied={})
+    for version, commit in (("gpt-0002", "9" * 40), ("gpt-0003", "7" * 40)):
+        lake.keep_model(version, dataset_commits={"lessons@1": commit})
+    assert candidate(lake.house, lake.workshop) == "gpt-0003"
+    assert quarantined(lake.house.objects) == set()
+
+
+def test_a_damaged_record_of_an_old_version_stops_no_other(lake):
+    lake.keep_model("gpt-0002", dataset_commits={"lessons@1": COMMIT})
+    record = lake.workshop.checkpoints.folder("gpt-0001") / "training.json"
+    record.chmod(0o644)
+    record.write_text("{")
+    lake.publish(MODEL_VERSIONS, {"model_version": "gpt-0002"})
+    assert candidate(lake.house, lake.workshop) == "gpt-0002"
+
+
 def test_what_killed_runs_left_goes_into_quarantine_before_anything_is_published(lake, monkeypatch):
     assert candidate(lake.house, lake.workshop) == "gpt-0001"
     lake.keep_model("gpt-0002", dataset_commits={"lessons@1": "9" * 40})
+    receipt(lake, "9" * 40, rows_removed={"lessons": 1})
     with pytest.raises(BusyError, match=r"gpt-0002 learned from lessons@1\): such versions are in quarantine now"):
         candidate(lake.house, lake.workshop)
     assert candidate(lake.house, lake.workshop) == "gpt-0001", "which is published, so a withdrawal saw it"

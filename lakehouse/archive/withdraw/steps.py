@@ -18,13 +18,14 @@ from lakehouse.archive.withdraw.register import register_writes
 from lakehouse.archive.withdraw.rows import Cleaning
 from lakehouse.archive.withdraw.telling import receipt_of
 from lakehouse.definition import HOUSE, LAYERS
-from lakehouse.errors import NoReleaseError
+from lakehouse.errors import ChecksumError, NoReleaseError
 from lakehouse.masking import Mask
-from lakehouse.ports import DatasetVersion, Provenance
+from lakehouse.ports import DatasetVersion, ObjectStore, Provenance
 from lakehouse.tables.gold import LOADS
 from lakehouse.tables.health import ROWS_ASIDE
-from lakehouse.tables.release import Pins, Release
-from lakehouse.tables.sealed_json import resealed
+from lakehouse.tables.release import PREFIX as RELEASES
+from lakehouse.tables.release import Pins, Release, rewrite_release
+from lakehouse.tables.sealed_json import resealed, unseal
 from lakehouse.tables.stages import released_stages, withheld
 from lakehouse.tables.withdrawals import PREFIX, forget_in_releases, quarantine, retracted
 from lakehouse.tables.write_audit_publish import recover, write_audit_publish
@@ -210,7 +211,7 @@ class Steps:
             except UnicodeDecodeError:
                 continue  # nothing here writes such objects
             if (new := self.mask.document(old)) != old:
-                objects.put(key, resealed(body, new.encode()))
+                _put_again(objects, key, resealed(body, new.encode()))
                 changed += 1
         return {"changed": changed}
 
@@ -292,3 +293,16 @@ class Steps:
     @property
     def _provenance(self) -> Provenance:
         return Provenance(run_id=f"{self.plan.act} {self.plan.receipt}", code_commit=self.archive.code_commit)
+
+
+def _put_again(objects: ObjectStore, key: str, body: bytes) -> None:
+    """Put an edited object in the place of the old one; a release keeps its age."""
+    if not key.startswith(RELEASES):
+        objects.put(key, body)
+        return
+    try:
+        raw = unseal(body, key)
+    except ChecksumError:  # it was damaged before, and stays so
+        objects.put(key, body)
+    else:
+        rewrite_release(objects, key, raw)

@@ -42,7 +42,7 @@ def receipt_of(plan: Plan, steps: Mapping[str, Result], *, now: Now, signer: Sig
         "code_commit": code_commit,
         "places": [*_versions(plan, now), *_tables(steps)],
         "also": {name: steps[name] for name in OTHERS if name in steps},
-        "not_searched": steps["traces"]["not_searched"],
+        "not_searched": steps["traces"].get("not_searched", []),  # journals of earlier versions have none
         "not_removed": mask.structure(list(steps["object versions"]["retained"])),
         "submissions": sorted({*plan.refused, *plan.reported}),
         "submissions_not_read": sorted(plan.unread),

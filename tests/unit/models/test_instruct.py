@@ -213,9 +213,11 @@ def test_rows_are_split_by_what_they_ask_and_an_empty_input_is_none():
 def test_what_cannot_be_learned_or_measured_is_said_before_the_work(checkpoint, tmp_path):
     rows = made()
     twice = [*rows, Instruction("x", rows[0].instruction, "", "b", "other", "train")]
+    one_group = [replace(each, group="alone") if each.split == "validation" else each for each in rows]
     long = [*rows, Instruction("99", "a " * 90, "", "b", "long", "test")]
     for given, said in (
         (rows_of(rows, "train"), "no rows in split validation, test of 24"),
+        (one_group, "all validation rows are of the group 'alone'"),
         (twice, "the question .* stands in the splits test and train"),
         (long, r"row 99 takes \d+ tokens of context=64.* take a longer context"),
     ):

@@ -14,7 +14,7 @@ from lakehouse.adapters.object_store import LocalObjects
 from lakehouse.definition import Column, TableDefinition
 from lakehouse.errors import ClockError, NoTableError
 from lakehouse.ports import Provenance, TableWrite
-from lakehouse.tables import clocks, release
+from lakehouse.tables import clocks, release, withdrawals
 from lakehouse.tables.clocks import APART, agreed_time
 from lakehouse.tables.maintenance import Upkeep, maintain
 from lakehouse.tables.release import ReleaseLog
@@ -118,3 +118,15 @@ def test_what_a_writer_with_a_wrong_clock_published_stays_as_long_as_all_else_an
     assert word_at(house, pins[-1]) == [WORDS[-1]]
     with pytest.raises(NoTableError, match="expired"):
         word_at(house, pins[0])
+
+
+def test_a_withdrawal_makes_no_release_younger(house, monkeypatch):
+    pins = written(house, monkeypatch)
+    ages = [house.releases.stored_at(number) for number in range(1, len(WORDS) + 1)]
+    forgot = {TABLE.name: {pin.snapshot_id for pin in pins[:2]}}
+    monkeypatch.setattr(LocalObjects, "stored_at", lambda objects, key: datetime(2001, 1, 1, tzinfo=UTC))
+    assert withdrawals.forget_in_releases(house.objects, forgot, "receipt-1", set()) == 2
+    monkeypatch.undo()
+    assert withdrawals.forget_in_releases(house.objects, forgot, "receipt-1", set()) == 0, "again is no change"
+    found = [house.releases.stored_at(number) for number in range(1, len(WORDS) + 1)]
+    assert found == [datetime(2001, 1, 1, tzinfo=UTC)] * 2 + ages[2:]
