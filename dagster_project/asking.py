@@ -3,8 +3,9 @@
 import secrets
 from functools import partial
 
+from dagster_project.people import users_file
 from dagster_project.settings import Settings
-from dagster_project.wiring import denied_log, lakehouse, statement_log, users_file
+from dagster_project.wiring import denied_log, lakehouse, statement_log
 from lakehouse.endpoint.config import AccessRules, EndpointConfig, S3Access, Tls
 from lakehouse.endpoint.server import run_forever
 from lakehouse.errors import UnknownSettingError

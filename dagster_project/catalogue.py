@@ -1,8 +1,9 @@
 """Serves the catalogue: its library from settings, and the web server in the foreground."""
 
+from dagster_project.people import users_file
 from dagster_project.serving import serve_application
 from dagster_project.settings import Settings
-from dagster_project.wiring import lakehouse, naming, users_file
+from dagster_project.wiring import lakehouse, naming
 from lakehouse.catalogue.app import application
 from lakehouse.catalogue.library import Address, Library
 

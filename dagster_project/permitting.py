@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.markup import escape
 
+from dagster_project.people import users_file
 from dagster_project.settings import Settings
-from dagster_project.wiring import lakehouse, users_file
+from dagster_project.wiring import lakehouse
 from lakehouse.errors import PurposeError
 from lakehouse.policy.decisions import Decision, Policy
 from lakehouse.policy.rules import Limits

@@ -14,8 +14,9 @@ from assets.classifier_registry import (
 )
 from assets.house import current_model, read_released
 from assets.registry import approve, require_person, retire, roll_back
+from dagster_project.people import users_file
 from dagster_project.settings import Settings, code_commit
-from dagster_project.wiring import lakehouse, permission, shelf, users_file, versions, workshop
+from dagster_project.wiring import lakehouse, permission, shelf, versions, workshop
 from lakehouse.ports import Provenance
 from lakehouse.tables.gold import EVALUATIONS, MODEL_STAGES, PROMOTIONS
 from lakehouse.tables.stages import newest_stages

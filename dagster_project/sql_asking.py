@@ -9,8 +9,8 @@ import pyarrow as pa
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from dagster_project.people import users_file
 from dagster_project.settings import Settings
-from dagster_project.wiring import users_file
 from lakehouse.adapters.dremio import DremioQueries
 from lakehouse.endpoint.dialect import EndpointDialect
 from lakehouse.errors import LoginError, UnknownSettingError

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from dagster_project.people import users_file
 from dagster_project.settings import PREFIX, Settings
-from dagster_project.wiring import lakehouse, users_file
+from dagster_project.wiring import lakehouse
 from lakehouse.adapters import minio_server
 from lakehouse.adapters.catalog_address import is_database, shown
 from lakehouse.errors import UnknownSettingError

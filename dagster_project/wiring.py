@@ -9,6 +9,7 @@ from assets.learning import Permission
 from assets.mirror import NoMirror
 from assets.workshop import KnownTestsFolder, Workshop
 from dagster_project.judging import fair_gate, rule_packs
+from dagster_project.people import users_file
 from dagster_project.settings import PREFIX, PROJECT, Settings, code_commit, machine_environment
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.catalog_address import is_database
@@ -27,7 +28,6 @@ from lakehouse.endpoint.reading import read
 from lakehouse.errors import UnknownSettingError
 from lakehouse.policy.audit import DeniedLog
 from lakehouse.policy.statements import StatementLog
-from lakehouse.policy.users import UsersFile
 from lakehouse.ports import RunMirror, TableUpkeep
 from lakehouse.publish.views import publishable_views
 from lakehouse.tables.expectations.book import Expectations, read_expectations
@@ -187,11 +187,6 @@ def versions(settings: Settings) -> DataladVersions:
 def naming(settings: Settings) -> Naming:
     """Return how identifiers are minted and where the catalogue answers."""
     return Naming(settings.identifier_naan, settings.catalogue_url or settings.url(settings.catalogue_port))
-
-
-def users_file(settings: Settings) -> UsersFile:
-    """Return who there is, with which roles and purposes."""
-    return UsersFile(settings.policy or settings.home / "policy.yaml", settings.sql_user)
 
 
 def denied_log(settings: Settings) -> DeniedLog:

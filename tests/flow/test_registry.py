@@ -9,7 +9,8 @@ from assets.registry import approve, require_person, retire, roll_back
 from dagster_project import registering
 from dagster_project.code_location import build
 from dagster_project.loop import Loop
-from dagster_project.wiring import lakehouse, users_file
+from dagster_project.people import users_file
+from dagster_project.wiring import lakehouse
 from lakehouse.errors import ApprovalError, StageError
 from lakehouse.ports import Provenance
 from models.config import TINY

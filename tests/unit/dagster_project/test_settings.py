@@ -2,8 +2,8 @@
 
 import pytest
 
+from dagster_project.people import users_file
 from dagster_project.settings import load_settings, read_env_file
-from dagster_project.wiring import users_file
 from lakehouse.errors import UnknownSettingError
 
 
