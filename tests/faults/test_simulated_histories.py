@@ -2,7 +2,7 @@
 
 import pytest
 
-from lakehouse.adapters import iceberg_branches, iceberg_past
+from lakehouse.adapters import iceberg_branches, iceberg_past, iceberg_pins
 from lakehouse.adapters.catalog import IcebergTables
 from tests.simulation import histories, storage
 from tests.simulation.clockwork import simulated
@@ -55,6 +55,8 @@ def writes_over(patch):
 
 def tears_files(patch):
     patch.setattr(histories, "play", lambda seed: play(seed, torn=True))
+    # Whoever finishes for a killed writer looks whether a pin is whole, so files that appear torn must go unseen, too.
+    patch.setattr(iceberg_pins, "_is_whole", lambda io, location: io.new_input(location).exists())
 
 
 @pytest.mark.parametrize(
