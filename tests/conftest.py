@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from absl import logging as absl_logging
 from minio.deleteobjects import DeleteObject
 
 from dagster_project.settings import load_settings
@@ -34,6 +35,10 @@ together = importlib.util.module_from_spec(_spec)
 sys.modules["together"] = together
 _spec.loader.exec_module(together)
 pytest_xdist_make_scheduler = together.pytest_xdist_make_scheduler
+
+# mlcroissant's logger closes the stream that was sys.stderr when it was loaded, unless it still is, as soon as somebody
+# sets up logging anew, as Dagster does in each run. Here that would be pytest's stream; the process's own it spares.
+absl_logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 
 ACCESS_KEY = "test-access"
 SECRET_KEY = "test-secret"
