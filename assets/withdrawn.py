@@ -37,7 +37,9 @@ def require_not_withdrawn(
     except BusyError:  # it may have looked for models already, before this one was there
         _quarantine(house, workshop, version, created=created)
         raise
-    gone = _gone(house, commits)
+    loads = read_released(house, LOADS, columns=["dataset", "dataset_commit"]).to_pylist()
+    published = {(row["dataset"], row["dataset_commit"]) for row in loads}
+    gone = [key for key, commit in commits.items() if (key.partition("@")[0], commit) not in published]
     if base is not None and base in quarantined(house.objects):
         gone.append(base)
     if not gone:
@@ -63,9 +65,7 @@ def require_no_strays(house: Lakehouse, workshop: Workshop, versions: Sequence[s
     told = set(read_released(house, table, columns=["model_version"])["model_version"].to_pylist())
     known = told | quarantined(house.objects)
     read = {one: _read(workshop, one) for one in versions if one not in known}
-    if not any(_gone(house, commits) for commits in read.values()):
-        return
-    taken = changed_by_withdrawals(house.objects)
+    taken = changed_by_withdrawals(house.objects) if read else set()
     strays = {one: gone for one, commits in read.items() if (gone := sorted(taken & set(commits.items())))}
     for version in strays:
         _quarantine(house, workshop, version, created=True)
@@ -85,13 +85,6 @@ def _read(workshop: Workshop, version: str) -> Mapping[str, str]:
         return workshop.read_by(version)
     except CheckpointError:
         return {}
-
-
-def _gone(house: Lakehouse, commits: Mapping[str, str]) -> list[str]:
-    """Return the dataset versions, by ``dataset@version``, whose commit is not published any more."""
-    loads = read_released(house, LOADS, columns=["dataset", "dataset_commit"]).to_pylist()
-    published = {(row["dataset"], row["dataset_commit"]) for row in loads}
-    return [key for key, commit in commits.items() if (key.partition("@")[0], commit) not in published]
 
 
 def _quarantine(house: Lakehouse, workshop: Workshop, version: str, *, created: bool) -> None:

@@ -9,7 +9,7 @@ from typing import get_args
 import pyarrow as pa
 
 from models.errors import LabelsError
-from models.labelled import Split, is_unicode, refuse, split_of
+from models.labelled import Split, is_unicode, refuse, refuse_leaks, split_of
 
 INSTRUCTION, INPUT, RESPONSE = "instruction", "input", "response"
 LEAST_GROUPS = 2
@@ -120,14 +120,7 @@ def require_splits(rows: Sequence[Instruction]) -> None:
             f"all validation rows are of the group {next(iter(groups))[:60]!r}, and how sure a gain is shows only "
             "between groups; add rows of others"
         )
-    seen: dict[tuple[str, str], Split] = {}
-    for each in rows:
-        for kind, value in (("group", each.group), ("question", each.asked)):
-            if seen.setdefault((kind, value), each.split) != each.split:
-                raise LabelsError(
-                    f"the {kind} {value[:60]!r} stands in the splits {seen[kind, value]} and {each.split}; "
-                    "put it in one, or what is measured is memory"
-                )
+    refuse_leaks(rows, "question", lambda each: each.asked)
 
 
 def rows_of(rows: Iterable[Instruction], split: Split) -> list[Instruction]:

@@ -3,10 +3,10 @@
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, Protocol, TypeVar, get_args
 
 import pyarrow as pa
 
@@ -153,14 +153,30 @@ def label_names(texts: Sequence[LabelledText]) -> tuple[str, ...]:
     unknown = sorted({each.label for each in texts} - set(learned))
     if unknown:
         raise LabelsError(f"no training text has the labels {unknown}, which are held out; add some or take them out")
-    _refuse_leaks(texts)
+    refuse_leaks(texts, "text", lambda each: each.text)
     return tuple(learned)
 
 
-def _refuse_leaks(texts: Sequence[LabelledText]) -> None:
+class InSplit(Protocol):
+    """What is learned from or held out, and belongs to a group."""
+
+    @property
+    def group(self) -> str:
+        """What it belongs to."""
+
+    @property
+    def split(self) -> Split:
+        """Where it stands."""
+
+
+Held = TypeVar("Held", bound=InSplit)
+
+
+def refuse_leaks(rows: Sequence[Held], what: str, said: Callable[[Held], str]) -> None:
+    """Raise LabelsError when a group, or what rows say (`what` in words), stands in several splits."""
     split_by: dict[tuple[str, str], Split] = {}
-    for each in texts:
-        for kind, value in (("group", each.group), ("text", each.text)):
+    for each in rows:
+        for kind, value in (("group", each.group), (what, said(each))):
             if split_by.setdefault((kind, value), each.split) != each.split:
                 raise LabelsError(
                     f"the {kind} {value[:60]!r} stands in the splits {split_by[kind, value]} and {each.split}; "
