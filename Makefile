@@ -2,20 +2,26 @@
 HOME_DIR := $(or $(LAKEHOUSE_HOME),.lakehouse)
 RUN      := $(HOME_DIR)/venv/bin
 LAKE     := $(RUN)/lakehouse
+# A process that reads files from outside can write nothing, so it would compile again each time.
+BYTECODE := $(RUN)/python -m compileall -q assets dagster_project lakehouse models
 COMPILE  := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
             --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
 # Upstream publishes no binaries any more; this is the last commit of its archived Go module.
 MINIO    := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
+# Hundreds of processes of the tests load the same code; without its bytecode each would compile it again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check bench simulate race lock docs minio restcatalog spark onnx clean
+.PHONY: help setup demo up down status test suite check lint types bench simulate race lock docs minio restcatalog spark onnx clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what the demo needs under .lakehouse/
 	@python3 dagster_project/bootstrap.py demo
+	@$(BYTECODE)
 
 demo: setup ## Set up, run the whole loop on real data, leave the servers up
 	@$(LAKE) demo
@@ -31,18 +37,26 @@ status: ## Say what runs where
 
 testsetup:
 	@python3 dagster_project/bootstrap.py test
+	@$(BYTECODE)
 	@.ci/browser
 
-test: testsetup check ## Run every test and every check
+test: testsetup lint ## Run every test and every check
+	@$(MAKE) --no-print-directory -j2 types suite # one core has nothing to do while types are checked alone
+
+suite: testsetup
 	@$(RUN)/python -m pytest -n $(or $(WORKERS),3) --dist loadgroup -q # on two cores: a test waits for a quarter of its time
 
-check: testsetup ## Lint, types, architecture, dependencies
+check: lint types ## Lint, types, architecture, dependencies
+	@$(RUN)/python -m pytest tests/golden -q
+
+lint: testsetup
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check .
-	@$(RUN)/mypy
 	@$(RUN)/lint-imports
 	@$(RUN)/deptry .
-	@$(RUN)/python -m pytest tests/golden -q
+
+types: testsetup
+	@$(RUN)/mypy
 
 bench: testsetup ## Measure, side by side with the named peers
 	@$(RUN)/python -m pytest tests/bench -m bench -q -s -p no:xdist

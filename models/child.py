@@ -19,6 +19,7 @@ from models.checkpoint import CheckpointStore
 from models.config import training_key
 from models.documents import read_documents, snapshot_hash
 from models.errors import BY_NAME, ChildCrashedError, ModelError, RequestError
+from models.loading import seeing_no_garbage
 from models.progress import Learned, Progress
 from models.requests import (
     RESULT,
@@ -186,7 +187,8 @@ def _perform(verb: str, request_path: Path) -> None:
     # took 3.7 s of wall time with libgomp's own setting and 0.24 s with this one. Read when torch loads.
     os.putenv("GOMP_SPINCOUNT", "1000")
     # Imported here: the parent, which shares this module, must not load torch.
-    from models import classifier_verbs, form_verbs, verbs
+    with seeing_no_garbage():
+        from models import classifier_verbs, form_verbs, verbs
 
     match verb:
         case "train":

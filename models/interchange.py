@@ -11,6 +11,7 @@ from models.batches import pack
 from models.checkpoint import Loaded
 from models.documents import Document, of_split
 from models.errors import CheckpointError
+from models.loading import seeing_no_garbage
 
 # In float32 the two differ by rounding only, about 1e-5 on logits of up to about 20.
 LARGEST_DIFFERENCE = 1e-3
@@ -27,9 +28,10 @@ def require_same_logits(folder: Path, loaded: Loaded, documents: list[Document])
     from transformers import AutoModelForCausalLM
 
     try:
-        theirs = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        )
+        with seeing_no_garbage():  # most of the library is loaded with the first model
+            theirs = AutoModelForCausalLM.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"transformers does not open {folder}: {error}; train the model again") from error
     held = pack(of_split(documents, "test")[:1], loaded.tokenizer).documents[0]

@@ -1,5 +1,6 @@
 """Fixtures that several kinds of tests share: tiny tables, and one SeaweedFS for each test process."""
 
+import gc
 import importlib.util
 import os
 import pwd
@@ -39,6 +40,14 @@ pytest_xdist_make_scheduler = together.pytest_xdist_make_scheduler
 # mlcroissant's logger closes the stream that was sys.stderr when it was loaded, unless it still is, as soon as somebody
 # sets up logging anew, as Dagster does in each run. Here that would be pytest's stream; the process's own it spares.
 absl_logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
+
+# What was loaded and collected stays to the end: it is not looked through for garbage again and again.
+gc.set_threshold(50_000)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+
 
 ACCESS_KEY = "test-access"
 SECRET_KEY = "test-secret"

@@ -8,6 +8,8 @@ import pytest
 
 HERE = Path(__file__).parent
 DRIVER = "org.apache.arrow:flight-sql-jdbc-driver:18.3.0"
+# Compiling well costs more than these few calls save.
+LEAN = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 FOLDER = ".m2/repository/org/apache/arrow/flight-sql-jdbc-driver"
 
 
@@ -20,7 +22,7 @@ def driver() -> Path:
 
 
 def probe(driver, server, user, password, *statements):
-    java = ["java", "--add-opens=java.base/java.nio=ALL-UNNAMED", "-cp", driver, HERE / "JdbcProbe.java"]
+    java = ["java", *LEAN, "--add-opens=java.base/java.nio=ALL-UNNAMED", "-cp", driver, HERE / "JdbcProbe.java"]
     address = server.uri.replace("grpc://", "jdbc:arrow-flight-sql://")
     done = subprocess.run(
         [*java, address, user, password, *statements],
