@@ -145,8 +145,8 @@ class Settings(BaseModel):
     mlflow_experiment: str = Field("education-lakehouse", min_length=1, description="Experiment they are copied into.")
     mlflow_token: SecretStr = Field(SecretStr(""), description="Token of that server, where it asks for one.")
 
-    model_recipe: Literal["demo", "characters", "tiny"] = Field(
-        "demo", description="How large a language model to train."
+    model_recipe: Literal["demo", "characters", "tiny", "gpt2_small"] = Field(
+        "demo", description="How large a language model to train; gpt2_small needs a card."
     )
     fair_gate: Literal["warn", "block"] = Field("warn", description="Warn about a low FAIR score, or refuse it.")
     fair_threshold: float = Field(0.5, ge=0, le=1, description="FAIR score, 0 to 1, from which a dataset passes.")

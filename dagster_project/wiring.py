@@ -1,5 +1,6 @@
 """Turns settings into the objects that assets ask for; nothing connects before it is used."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from lakehouse.tables.expectations.book import Expectations, read_expectations
 from lakehouse.tables.maintenance import Upkeep
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse
-from models.config import CHARACTERS, DEMO, TINY
+from models.config import CHARACTERS, DEMO, GPT2_SMALL, TINY, Recipe
 from models.trials import SHIPPED
 
 
@@ -149,9 +150,12 @@ def shelf(settings: Settings) -> Shelf:
     )
 
 
+RECIPES: Mapping[str, Recipe] = {"demo": DEMO, "characters": CHARACTERS, "tiny": TINY, "gpt2_small": GPT2_SMALL}
+
+
 def workshop(settings: Settings) -> Workshop:
     """Return where models are made."""
-    recipe = {"demo": DEMO, "characters": CHARACTERS, "tiny": TINY}[settings.model_recipe]
+    recipe = RECIPES[settings.model_recipe]
     trials = Path(settings.model_trials).resolve() if settings.model_trials else SHIPPED
     known = (
         KnownTestsFolder(Path(settings.known_tests).resolve(), settings.known_tests_most)

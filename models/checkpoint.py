@@ -58,6 +58,8 @@ class Trained:
     curve: list[Progress]
     resumed_at: int = 0
     trials: list[TrialResult] = field(default_factory=list)
+    processes: int = 1
+    not_compiled: str = ""
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,9 @@ def _training(trained: Trained, origin: Origin, versions: Mapping[str, str]) -> 
         "device": trained.device.name,
         "dtype": str(trained.device.dtype).removeprefix("torch."),
         "threads": trained.device.threads,
+        "processes": trained.processes,
+        "compiled": not trained.not_compiled,
+        "not_compiled": trained.not_compiled,
         "parameter_count": trained.model.parameter_count(),
         "train_tokens": trained.train_tokens,
         "distinct_tokens": trained.distinct_tokens,

@@ -166,7 +166,7 @@ def _tail(log: Path) -> str:
     return "\n".join(lines[-_LOG_LINES_SHOWN:])
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End this process at once when the parent's end of stdin closes."""
 
     def watch() -> None:
@@ -182,10 +182,17 @@ def _print_progress(progress: Progress | Learned) -> None:
     sys.stdout.flush()
 
 
-def _perform(verb: str, request_path: Path) -> None:
-    # Threads that wait by spinning starve each other when other processes want the cores: on two busy cores a step
-    # took 3.7 s of wall time with libgomp's own setting and 0.24 s with this one. Read when torch loads.
+def spin_little() -> None:
+    """Have threads that wait for others give their core up soon; read when torch loads.
+
+    Threads that wait by spinning starve each other when other processes want the cores: on two busy cores a step took
+    3.7 s of wall time with libgomp's own setting and 0.24 s with this one.
+    """
     os.putenv("GOMP_SPINCOUNT", "1000")
+
+
+def _perform(verb: str, request_path: Path) -> None:
+    spin_little()
     # Imported here: the parent, which shares this module, must not load torch.
     with seeing_no_garbage():
         from models import classifier_verbs, form_verbs, verbs
@@ -208,7 +215,7 @@ def _perform(verb: str, request_path: Path) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run one verb in this process; the answer, or the error, goes to result.json beside the request."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    _end_with_parent()
+    end_with_parent()
     if len(arguments) != 2:
         sys.stderr.write(f"usage: python -m models.child {'|'.join(VERBS)} REQUEST.json\n")
         return RequestError.exit_code

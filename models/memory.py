@@ -28,25 +28,30 @@ _HEAD_ROWS = 256
 _IN_BYTES = sys.platform == "darwin"
 
 
-def needed_bytes(recipe: Recipe, device: Device, *, tokens: int) -> int:
+def needed_bytes(recipe: Recipe, device: Device, *, tokens: int, processes: int = 1) -> int:
     """Return about how many bytes training holds at its peak: an upper estimate, by what is kept for the backward pass.
 
-    `tokens` are the training tokens that stay in memory.
+    `tokens` are the training tokens that stay in memory; of several `processes` each has its own estimate.
     """
     width, wide = recipe.width, recipe.mlp_width
     matrices = recipe.layers * (4 * width * width + 3 * width * wide)
     tables = 2 * recipe.vocabulary_size * width
     on_cpu = device.torch_device.type == "cpu"
-    workers = min(device.threads, recipe.batch) if on_cpu else 1
+    workers = min(device.threads, recipe.batch) if on_cpu and processes == 1 else 1
+    sequences = -(-recipe.batch // processes)
+    passes = min(recipe.accumulate, -(-sequences // workers))
+    at_once = recipe.context * workers * -(-sequences // (workers * passes))
+    # A second one holds what earlier passes, or other processes, gave.
+    gradients = workers * (2 if passes > 1 or processes > 1 else 1)
     # Weights, one gradient a thread, and the optimizer: a momentum and five temporaries of Muon, two moments of Adam.
-    held = matrices * (1 + workers + 6) + tables * (1 + workers + 3)
+    held = matrices * (1 + gradients + 6) + tables * (1 + gradients + 3)
     # Per token and layer: 11 rows of the model's width and 4 of the MLP's are kept for the backward pass, and the
     # allocator holds about a quarter more: 282 MiB were measured where the rows alone make 200.
-    kept = recipe.tokens_per_step * recipe.layers * (17 * width + 5 * wide)
+    kept = at_once * recipe.layers * (17 * width + 5 * wide)
     if on_cpu:
-        head = workers * (_HEAD_ROWS * recipe.vocabulary_size + recipe.tokens_per_step * width)
+        head = workers * (_HEAD_ROWS * recipe.vocabulary_size + at_once * width)
         return PROCESS + FLOAT * (held + kept + head) + 2 * WIDE * tokens + _counting_bytes(recipe, tokens)
-    head = 3 * recipe.tokens_per_step * recipe.vocabulary_size
+    head = 3 * at_once * recipe.vocabulary_size
     return FLOAT * (held + head) + (FLOAT * kept) // (2 if device.dtype is torch.bfloat16 else 1)
 
 
@@ -75,15 +80,15 @@ def peak_bytes() -> int:
     return told[0] if told else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if _IN_BYTES else 1024)
 
 
-def require_fits(recipe: Recipe, device: Device, *, tokens: int, free: int | None = None) -> None:
+def require_fits(recipe: Recipe, device: Device, *, tokens: int, free: int | None = None, processes: int = 1) -> None:
     """Raise TooLargeError, with the nearest recipe that fits, when training would need more memory than there is."""
     there = int((free_bytes(device) if free is None else free) * MARGIN)
-    need = needed_bytes(recipe, device, tokens=tokens)
+    need = needed_bytes(recipe, device, tokens=tokens, processes=processes)
     if need <= there:
         return
     said = f"training needs about {_size(need)} and {_size(there)} may be used"
     for smaller, how in _smaller(recipe):
-        if needed_bytes(smaller, device, tokens=tokens) <= there:
+        if needed_bytes(smaller, device, tokens=tokens, processes=processes) <= there:
             raise TooLargeError(f"{said}; the nearest recipe that fits has {how} and all else the same")
     raise TooLargeError(f"{said}; no smaller batch, context or number of layers of this width fits, so halve the width")
 
@@ -138,7 +143,10 @@ def require_tuning_fits(
 
 
 def _smaller(recipe: Recipe) -> Iterator[tuple[Recipe, str]]:
-    """Smaller recipes, those first that change least what is learned."""
+    """Smaller recipes, those first that change least what is learned: the same batch in more passes changes nothing."""
+    for passes in range(recipe.accumulate + 1, recipe.batch + 1):
+        yield dataclasses.replace(recipe, accumulate=passes), f"accumulate={passes}"
+    recipe = dataclasses.replace(recipe, accumulate=1)
     for batch in range(recipe.batch - 1, 0, -1):
         yield dataclasses.replace(recipe, batch=batch), f"batch={batch}"
     context = recipe.context // 2

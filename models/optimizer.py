@@ -70,7 +70,9 @@ def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
             Muon(alike, lr=recipe.matrix_learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
             for alike in by_shape.values()
         ),
-        torch.optim.Adam(rest, lr=recipe.embedding_learning_rate, betas=(0.9, 0.95), eps=1e-10),
+        torch.optim.Adam(
+            rest, lr=recipe.embedding_learning_rate, betas=(0.9, 0.95), eps=1e-10, fused=rest[0].is_cuda or None
+        ),
     ]
     for group in (group for each in made for group in each.param_groups):
         group["initial_lr"] = group["lr"]

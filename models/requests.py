@@ -19,7 +19,10 @@ PREDICTIONS = "predictions.parquet"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRequest:
-    """Train a model on a documents file (Parquet) and keep it under a checkpoint root."""
+    """Train a model on a documents file (Parquet) and keep it under a checkpoint root.
+
+    `processes` train it together; None for one a card, and one where there is none.
+    """
 
     documents: Path
     recipe: Recipe
@@ -31,6 +34,7 @@ class TrainRequest:
     cause: str = "request"
     run_id: str = ""
     threads: int | None = None
+    processes: int | None = None
     trials: Path = SHIPPED
 
     def absolute(self) -> "TrainRequest":

@@ -75,9 +75,9 @@ class ResumeStore(Generic[Point]):
         for old in self._states()[:-KEPT]:
             shutil.rmtree(old)
 
-    def newest(self) -> State[Point] | None:
-        """Return the newest state whose files are whole, or None; states of other runs are deleted."""
-        for other in self.root.iterdir() if self.root.is_dir() else ():
+    def newest(self, *, tidy: bool = True) -> State[Point] | None:
+        """Return the newest state whose files are whole, or None; to be `tidy`, states of other runs are deleted."""
+        for other in self.root.iterdir() if tidy and self.root.is_dir() else ():
             if other.name != self._name:
                 shutil.rmtree(other)
         for folder in reversed(self._states()):

@@ -10,6 +10,7 @@ import torch
 
 from models.batches import Batch, Packed, Tokens, batches, fixed_windows, pack
 from models.checkpoint import Trained
+from models.compiled import why_not_compiled
 from models.config import Recipe
 from models.counted import Counted
 from models.device import Device, choose_device
@@ -21,6 +22,7 @@ from models.optimizer import schedule
 from models.progress import Progress
 from models.resume import ResumeStore
 from models.run import Before, Run, made_by
+from models.team import ALONE, Team
 from models.tokenizer import Tokenizer, train_tokenizer
 from models.trials import Trial, TrialResult
 from models.trials_before import before_training
@@ -39,11 +41,13 @@ def train(
     threads: int | None = None,
     resume: ResumeStore[Progress] | None = None,
     trials: Sequence[Trial] = (),
+    team: Team = ALONE,
 ) -> Trained:
     """Learn a tokenizer and a model from the documents of split 'train'; split 'test' is never read.
 
     With `resume`, the run's state is kept each time validation is measured, and a run that finds one goes on from
-    there: on the CPU to the same weights, bit for bit.
+    there: on the CPU to the same weights, bit for bit. Of a `team` each process gives the same weights, and the one
+    that leads keeps the states, takes the trials, measures validation and tells how it goes.
 
     Raises:
         NoDocumentsError: there is too little training text.
@@ -53,17 +57,17 @@ def train(
     """
     learned = of_split(documents, "train")
     held = [document for document in documents if document.split == "validation" and document.text]
-    state = resume.newest() if resume else None
+    state = resume.newest(tidy=team.leads) if resume else None
     device = choose_device(recipe.precision, threads=int(state.made_by["threads"]) if state else threads)
     started = time.monotonic()
     tokenizer = train_tokenizer((each.text for each in learned), vocabulary_size=recipe.vocabulary_size)
     packed = pack(learned, tokenizer)
-    require_fits(recipe, device, tokens=packed.token_count)
+    require_fits(recipe, device, tokens=packed.token_count, processes=team.size)
     taken = before_training(trials, recipe, device, packed, documents) if trials else []
-    run = _started(recipe, device, packed, tokenizer, resume)
+    run = _started(recipe, device, packed, tokenizer, resume if team.leads else None, team)
     before = run.take_up(state)
-    curve = _Loop(run, packed, pack(held, tokenizer), on_progress).run(before, started=started)
-    return _trained(run, tokenizer, packed, before, curve, taken, time.monotonic() - started)
+    curve = _Loop(run, packed, pack(held, tokenizer), on_progress, team).run(before, started=started)
+    return _trained(run, tokenizer, packed, before, curve, taken, time.monotonic() - started, team)
 
 
 def _trained(
@@ -74,6 +78,7 @@ def _trained(
     curve: list[Progress],
     taken: list[TrialResult],
     seconds: float,
+    team: Team,
 ) -> Trained:
     return Trained(
         model=run.model.eval(),
@@ -86,27 +91,47 @@ def _trained(
         bytes_per_token=packed.bytes_per_token,
         resumed_at=before.step,
         trials=taken,
+        processes=team.size,
+        not_compiled=why_not_compiled(run.recipe, run.device),
     )
 
 
 def _started(
-    recipe: Recipe, device: Device, packed: Packed, tokenizer: Tokenizer, store: ResumeStore[Progress] | None
+    recipe: Recipe,
+    device: Device,
+    packed: Packed,
+    tokenizer: Tokenizer,
+    store: ResumeStore[Progress] | None,
+    team: Team,
 ) -> Run:
     """A model as its seed draws it, with its optimizers and its loader."""
     model = LanguageModel(recipe).to(device.torch_device)
     log.info(
-        "training device=%s dtype=%s threads=%d seed=%d parameters=%d tokens=%d",
-        device.name, device.dtype, device.threads, recipe.seed, model.parameter_count(), packed.token_count,
+        "training device=%s dtype=%s threads=%d processes=%d seed=%d parameters=%d tokens=%d",
+        device.name, device.dtype, device.threads, team.size, recipe.seed, model.parameter_count(), packed.token_count,
     )  # fmt: skip
-    identity = made_by(device, tokenizer_sha256=tokenizer.sha256())
+    reason = why_not_compiled(recipe, device)
+    log.info("not compiled: %s", reason) if reason else log.info("compiled by torch.compile")
+    identity = made_by(device, tokenizer_sha256=tokenizer.sha256(), **_shared(team))
     return Run(model, recipe, device, batches(packed, recipe), identity, store)
+
+
+def _shared(team: Team) -> dict[str, str]:
+    return {"processes": str(team.size)} if team.size > 1 else {}
 
 
 class _Loop:
     """The steps of one run."""
 
-    def __init__(self, run: Run, packed: Packed, validation: Packed, on_progress: Callable[[Progress], None]) -> None:
-        self._work, self._on_progress = run, on_progress
+    def __init__(
+        self,
+        run: Run,
+        packed: Packed,
+        validation: Packed,
+        on_progress: Callable[[Progress], None],
+        team: Team,
+    ) -> None:
+        self._work, self._on_progress, self._team = run, on_progress, team
         self._model, self._recipe, self._device = run.model, run.recipe, run.device
         self._counted = _counted(packed, run.recipe)
         self._full_rates = [[group["initial_lr"] for group in each.param_groups] for each in run.optimizers]
@@ -116,7 +141,7 @@ class _Loop:
 
     def run(self, before: Before[Progress], *, started: float) -> list[Progress]:
         """The steps after `before`; the whole run's curve has the first, every recorded and the last step."""
-        with Workers(self._device, seed=self._recipe.seed, counted=self._counted) as workers:
+        with Workers(self._model, self._device, counted=self._counted, team=self._team) as workers:
             if before.noise:
                 workers.set_noise(before.noise)
             return self._run(before, workers, started)
@@ -152,7 +177,7 @@ class _Loop:
     def _step(self, step: int, batch: Batch, workers: Workers) -> float:
         inputs_BT = torch.from_numpy(np.ascontiguousarray(batch.inputs_BT)).to(self._device.torch_device)
         targets_BT = torch.from_numpy(np.ascontiguousarray(batch.targets_BT)).to(self._device.torch_device)
-        value = workers.learn(self._model, inputs_BT, targets_BT)
+        value = workers.learn(inputs_BT, targets_BT)
         # Asked before anything moves: weights spoilt by this batch would blame the next one.
         length = torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.clip_norm).item()
         if not (math.isfinite(value) and math.isfinite(length)):
@@ -175,7 +200,7 @@ class _Loop:
         )
 
     def _validate(self, clock: "_Clock") -> float | None:
-        if self._held is None:
+        if self._held is None or not self._team.leads:
             return None
         with clock.paused():
             self._model.eval()

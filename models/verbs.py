@@ -31,6 +31,7 @@ from models.requests import (
 )
 from models.resume import ResumeStore
 from models.scores import write_scores
+from models.team import Team, leading, team_size
 from models.trials import read_trials
 from models.trials_after import Subject, after_training
 
@@ -44,14 +45,16 @@ def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> No
     learned_from = snapshot_hash(documents, splits=("train", "validation"))
     key = training_key(request.recipe, learned_from)
     resume = ResumeStore(request.work / "resume", key, Progress)
-    trained = training.train(
-        documents,
-        request.recipe,
-        on_progress=on_progress,
-        threads=request.threads,
-        resume=resume,
-        trials=read_trials(request.trials),
-    )
+    with leading(request_path, request.processes or team_size(request.recipe.batch)) as team:
+        trained = training.train(
+            documents,
+            request.recipe,
+            on_progress=on_progress,
+            threads=request.threads,
+            resume=resume,
+            trials=read_trials(request.trials),
+            team=team,
+        )
     origin = Origin(
         training_key=key,
         documents_snapshot=request.documents_snapshot,
@@ -64,6 +67,15 @@ def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> No
     version = CheckpointStore(request.checkpoints).add(trained, origin)
     resume.clear()
     write_result(request.work / RESULT, {"model_version": version})
+
+
+def train_along(request_path: Path, team: Team) -> None:
+    """Train as one of several processes; the one that leads keeps the checkpoint."""
+    request = read_train_request(request_path)
+    documents = read_documents(request.documents)
+    key = training_key(request.recipe, snapshot_hash(documents, splits=("train", "validation")))
+    resume = ResumeStore(request.work / "resume", key, Progress)
+    training.train(documents, request.recipe, threads=request.threads, resume=resume, team=team)
 
 
 def run_evaluate(request_path: Path) -> None:

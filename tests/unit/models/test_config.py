@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from models.config import CHARACTERS, DEMO, TINY, recipe_from_json, training_key
+from models.config import CHARACTERS, DEMO, GPT2_SMALL, TINY, recipe_from_json, training_key
 from models.errors import RecipeError
 
 
-@pytest.mark.parametrize("recipe", [DEMO, CHARACTERS, TINY])
+@pytest.mark.parametrize("recipe", [DEMO, CHARACTERS, TINY, GPT2_SMALL])
 def test_a_recipe_comes_back_from_its_json(recipe):
     assert recipe_from_json(recipe.canonical_json()) == recipe
 
@@ -34,6 +34,7 @@ def test_unknown_and_missing_fields_are_refused():
         ({"precision": "float8"}, "float8"),
         ({"dropout": 1.0}, "below 1"),
         ({"backward_heads": 3}, "above heads=2"),
+        ({"accumulate": 9}, "above batch=8"),
         ({"counted_order": 1}, "from 2 to 7"),
         ({"counted_order": 8}, "from 2 to 7"),
         ({"steps": 0, "layers": 0}, "layers=0.*steps=0"),

@@ -21,6 +21,7 @@ from tests.unit.models.test_finetune import made
 
 ROOT = Path(__file__).parents[3]
 CPU = Device(torch.device("cpu"), torch.float32, "cpu", 2)
+CARD = Device(torch.device("cuda"), torch.bfloat16, "a card", 1)
 LARGE = dataclasses.replace(DEMO, width=1024, heads=8, mlp_width=3072, layers=24, context=1024, batch=64)
 
 
@@ -32,10 +33,15 @@ def test_one_that_does_not_is_refused_with_the_nearest_that_does():
     free = 40 * 2**30
     with pytest.raises(TooLargeError, match=r"needs about \d+\.\d+ GiB and 36\.00 GiB may be used") as refused:
         require_fits(LARGE, CPU, tokens=1000, free=free)
-    batch = int(re.search(r"fits has batch=(\d+) and all else the same", str(refused.value))[1])
-    require_fits(dataclasses.replace(LARGE, batch=batch), CPU, tokens=1000, free=free)
+    passes = int(re.search(r"fits has accumulate=(\d+) and all else the same", str(refused.value))[1])
+    require_fits(dataclasses.replace(LARGE, accumulate=passes), CPU, tokens=1000, free=free)
     with pytest.raises(TooLargeError):
-        require_fits(dataclasses.replace(LARGE, batch=batch + 1), CPU, tokens=1000, free=free)
+        require_fits(dataclasses.replace(LARGE, accumulate=passes - 1), CPU, tokens=1000, free=free)
+
+
+def test_processes_that_share_a_batch_need_less_each():
+    alone, shared = (needed_bytes(LARGE, CARD, tokens=1000, processes=count) for count in (1, 4))
+    assert shared < alone / 2
 
 
 @pytest.mark.parametrize(("gib", "said"), [(16, "has batch=1"), (6, "layers="), (0.3, "halve the width")])

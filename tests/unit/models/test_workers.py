@@ -20,18 +20,18 @@ def _one_thread_after():
     choose_device("auto", threads=1)
 
 
-def learn(threads):
-    model = LanguageModel(TINY)
+def learn(threads, accumulate=1):
+    model = LanguageModel(dataclasses.replace(TINY, accumulate=accumulate))
     torch.nn.init.normal_(model.lm_head.weight, std=0.1, generator=torch.Generator().manual_seed(1))
-    with Workers(choose_device("float32", threads=threads), seed=0) as workers:
-        loss = workers.learn(model, TOKENS[:, :-1], TOKENS[:, 1:])
+    with Workers(model, choose_device("float32", threads=threads)) as workers:
+        loss = workers.learn(TOKENS[:, :-1], TOKENS[:, 1:])
     return loss, [weight.grad for weight in model.parameters()]
 
 
-@pytest.mark.parametrize("threads", [2, 3, 8])
-def test_threads_change_the_loss_and_the_gradients_by_rounding_only(threads):
+@pytest.mark.parametrize(("threads", "accumulate"), [(2, 1), (3, 1), (8, 1), (1, 2), (1, 5), (2, 2)])
+def test_threads_and_passes_change_the_loss_and_the_gradients_by_rounding_only(threads, accumulate):
     loss, gradients = learn(1)
-    other_loss, other_gradients = learn(threads)
+    other_loss, other_gradients = learn(threads, accumulate)
     assert other_loss == pytest.approx(loss, rel=1e-6)
     for one, other in zip(gradients, other_gradients, strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
@@ -45,5 +45,6 @@ def test_the_same_seed_and_threads_give_the_same_weights(documents, dropout):
 
 
 def test_a_fault_in_one_thread_ends_the_step():
-    with Workers(choose_device("float32", threads=2), seed=0) as workers, pytest.raises(IndexError):
-        workers.learn(LanguageModel(TINY), TOKENS[:, :-1] + TINY.vocabulary_size, TOKENS[:, 1:])
+    model = LanguageModel(TINY)
+    with Workers(model, choose_device("float32", threads=2)) as workers, pytest.raises(IndexError):
+        workers.learn(TOKENS[:, :-1] + TINY.vocabulary_size, TOKENS[:, 1:])
