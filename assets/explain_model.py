@@ -111,7 +111,7 @@ def _made_by(training: Mapping[str, Any], version: str, published: list[dict[str
 
 def environment(training: Mapping[str, Any], version: str, record: str) -> Link:
     """Explain where a version was trained."""
-    names = ("device", "dtype", "threads", "platform", "processor", "cpu_capability")
+    names = ("device", "dtype", "threads", "processes", "compiled", "platform", "processor", "cpu_capability")
     facts = {**training["versions"], **{name: training.get(name) for name in names}}
     return Link("environment", f"of {version}", record, facts | {"packages recorded": len(training["packages"])})
 

@@ -113,6 +113,8 @@ def train_again(attempt: Attempt, on_progress: Callable[[Progress], None]) -> Pa
             "code_commit": training["code_commit"],
             "cause": "reproduce",
             "threads": training["threads"],
+            # Records before several processes could train together have no number of them.
+            **{name: training[name] for name in ("processes",) if name in training},
             "trials": str(attempt.place.code / "models" / "trials.yaml"),
         },
         work,
