@@ -6,9 +6,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -150,10 +151,17 @@ class Guesser:
     def __init__(self, port: int, address: str) -> None:
         self.port, self.address, self.cookie = port, address, ""
 
-    def ask(self, method: str, path: str, body: str = "", kind: str = "application/json") -> tuple[int, str]:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: str = "",
+        kind: str = "application/json",
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=(self.address, 0))
         try:
-            connection.request(method, path, body or None, {"Content-Type": kind, "Cookie": self.cookie})
+            connection.request(method, path, body or None, {"Content-Type": kind, "Cookie": self.cookie, **headers})
             answer = connection.getresponse()
             if given := answer.getheader("Set-Cookie"):
                 self.cookie = given.split(";")[0]

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 from conftest import PROJECT, Guesser
-from dashboard_proof import CHROMIUM, SLUG, differences, open_page, prove_dashboard, repository_charts
+from dashboard_proof import CHROMIUM, SLUG, differences, prove_dashboard, repository_charts
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -53,18 +53,19 @@ def test_missing_and_unexpected_charts_are_named():
     assert differences({"a", "b"}, {"a", "c"}) == ["not on any tab: c", "on the dashboard, not expected: b"]
 
 
-@needs_chromium
 def test_a_viewer_runs_no_sql_and_lists_no_users(dashboards):
-    with open_page(dashboards.url, "viewer", dashboards.viewer_password) as page:
-        page.goto(f"{dashboards.url}/superset/dashboard/{SLUG}/")
-        token = page.request.get(f"{dashboards.url}/api/v1/security/csrf_token/")
-        refused = page.request.post(
-            f"{dashboards.url}/api/v1/sqllab/execute/",
-            data={"database_id": 1, "sql": "select 1"},
-            headers={"Referer": dashboards.url, "X-CSRFToken": str(token.json().get("result", ""))},
-        )
-        assert refused.status in {401, 403}, refused.text()
-        assert page.request.get(f"{dashboards.url}/api/v1/security/users/").status in {401, 403}
+    viewer = Guesser(dashboards.port, "127.0.0.6")
+    _send_form(viewer, "viewer", dashboards.viewer_password)
+    assert viewer.ask("GET", f"/superset/dashboard/{SLUG}/")[0] == 200, "a viewer is logged in"
+    _, token = viewer.ask("GET", "/api/v1/security/csrf_token/")
+    status, refused = viewer.ask(
+        "POST",
+        "/api/v1/sqllab/execute/",
+        json.dumps({"database_id": 1, "sql": "select 1"}),
+        headers={"Referer": dashboards.url, "X-CSRFToken": str(json.loads(token).get("result", ""))},
+    )
+    assert status in {401, 403}, refused
+    assert viewer.ask("GET", "/api/v1/security/users/")[0] in {401, 403}
 
 
 def test_provisioning_again_changes_nothing(dashboards):
@@ -148,10 +149,14 @@ def test_the_eleventh_wrong_password_in_a_minute_is_refused(dashboards, address,
 
 
 def _guess_form(guesser: Guesser) -> int:
+    return _send_form(guesser, "admin", WRONG)
+
+
+def _send_form(guesser: Guesser, user: str, password: str) -> int:
     _, page = guesser.ask("GET", "/login/")
     token = re.search(r'csrf_token"[^>]*value="([^"]+)"', page)
     assert token, "the login page holds no token"
-    body = urllib.parse.urlencode({"username": "admin", "password": WRONG, "csrf_token": token[1]})
+    body = urllib.parse.urlencode({"username": user, "password": password, "csrf_token": token[1]})
     return guesser.ask("POST", "/login/", body, "application/x-www-form-urlencoded")[0]
 
 
