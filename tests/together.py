@@ -25,6 +25,7 @@ TOGETHER = frozenset(
         "tests/contract/test_postgres_tls.py",
         "tests/contract/test_spark.py",
         "tests/contract/test_upload_events.py",
+        "tests/faults/test_kill_while_withdrawing.py",
         "tests/flow/test_bad_input.py",
         "tests/flow/test_cluster.py",
         "tests/flow/test_ingest.py",

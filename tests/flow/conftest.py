@@ -103,21 +103,6 @@ class Bench:
         provenance = Provenance(run_id="test", code_commit="0" * 40)
         commit(lakehouse(self.settings), [TableWrite(RETRAIN_DECISIONS, rows)], key=key, provenance=provenance)
 
-    def run_apart(
-        self, job: str, key: str = "", *, point: int = -1, recipe: str = ""
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a job in a process of its own that kills itself before durable change `point`; below zero it does not."""
-        program = Path(__file__).with_name("killed_run.py")
-        return subprocess.run(
-            [sys.executable, str(program), str(self.settings.home), job, key, str(point), recipe],
-            cwd=PROJECT,
-            env=machine_environment() | {"PYTHONPATH": str(PROJECT)},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-
     def another(self, home: Path) -> "Bench":
         return open_bench(home)
 
@@ -207,6 +192,36 @@ def texts(bench: Bench) -> None:
 @pytest.fixture(scope="session")
 def lakes(tmp_path_factory):
     return Lakes(tmp_path_factory.mktemp("lakes"))
+
+
+@dataclass
+class Apart:
+    """Runs jobs of a bench in processes of their own that kill themselves before durable change `point`."""
+
+    parent: "subprocess.Popen[str]"
+    folder: Path
+    runs: int = 0
+
+    def run(
+        self, bench: Bench, job: str, key: str = "", *, point: int = -1, recipe: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a job, below zero to its end."""
+        self.runs += 1
+        said = [self.folder / f"{self.runs}.{stream}" for stream in ("out", "err")]
+        order = {"home": str(bench.settings.home), "job": job, "key": key, "point": point, "recipe": recipe}
+        self.parent.stdin.write(json.dumps(order | {"stdout": str(said[0]), "stderr": str(said[1])}) + "\n")
+        self.parent.stdin.flush()
+        code = int(self.parent.stdout.readline())
+        return subprocess.CompletedProcess(order, code, *(path.read_text(errors="replace") for path in said))
+
+
+@pytest.fixture(scope="session")
+def apart(tmp_path_factory):
+    command = [sys.executable, str(Path(__file__).with_name("killed_run.py"))]
+    environment = machine_environment() | {"PYTHONPATH": str(PROJECT)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=PROJECT, env=environment, **pipes) as parent:
+        yield Apart(parent, tmp_path_factory.mktemp("apart"))
 
 
 @pytest.fixture

@@ -72,10 +72,10 @@ def until(condition, seconds, home):
         time.sleep(1)
 
 
-def test_an_arrival_a_decision_and_the_clock_each_start_one_run(bench):
+def test_an_arrival_a_decision_and_the_clock_each_start_one_run(bench, apart):
     home = bench.settings.home
     killed = bench.wave(2013)
-    bench.run_apart("ingest", killed, point=3)
+    apart.run(bench, "ingest", killed, point=3)
     (dead,) = runs_in_progress(bench)
     shutil.rmtree(home / "inbox" / killed)
     key = bench.wave(2014)

@@ -30,9 +30,9 @@ def versions_of(rows):
     return Counter(row.get("dataset_version") or row.get("_dataset_version") for row in rows)
 
 
-def test_kills_during_store_leave_whole_versions_and_nothing_twice(bench):
+def test_kills_during_store_leave_whole_versions_and_nothing_twice(bench, apart):
     assert bench.loop.ingest(bench.wave(2007)).success
-    second = bench.run_apart("ingest", bench.wave(2009))
+    second = apart.run(bench, "ingest", bench.wave(2009))
     assert second.returncode == 0, second.stderr[-2000:]
     changes = json.loads(second.stdout)["changes"]
     expected = {table: versions_of(published(bench, table)) for table in TABLES}
@@ -41,7 +41,7 @@ def test_kills_during_store_leave_whole_versions_and_nothing_twice(bench):
         key = bench.wave(year)
         # After the register's writes at the start, up to the drift's at the end.
         point = round(changes * (0.3 + 0.4 * number / (len(WAVES) - 1)))
-        done = bench.run_apart("ingest", key, point=point)
+        done = apart.run(bench, "ingest", key, point=point)
         killed.append(done.returncode == -signal.SIGKILL)
         assert len(end_dead_runs(bench.loop.instance)) == 1, "a dead run does not hold the queue's place"
         for table in TABLES[:2]:
@@ -58,12 +58,12 @@ def test_kills_during_store_leave_whole_versions_and_nothing_twice(bench):
     assert all(killed), killed
 
 
-def test_kills_during_publish_leave_no_half_release(bench, tmp_path_factory):
+def test_kills_during_publish_leave_no_half_release(bench, apart, tmp_path_factory):
     key = bench.periodic_texts()
     bench.loop.ingest(key)
     bench.learns_with(COPYIST)
     recipe = COPYIST.canonical_json()
-    whole = bench.run_apart("learn", recipe=recipe)
+    whole = apart.run(bench, "learn", recipe=recipe)
     assert json.loads(whole.stdout)["success"], whole.stdout
     changes = json.loads(whole.stdout)["changes"]
     wanted = results(bench)
@@ -73,7 +73,7 @@ def test_kills_during_publish_leave_no_half_release(bench, tmp_path_factory):
         other.loop.ingest(other.periodic_texts())
         other.learns_with(COPYIST)
         shutil.copytree(trained, other.settings.home / "models", dirs_exist_ok=True)
-        done = other.run_apart("learn", point=point, recipe=recipe)
+        done = apart.run(other, "learn", point=point, recipe=recipe)
         assert done.returncode == -signal.SIGKILL, done.stdout
         assert results(other) in (wanted, NOTHING), "everything of a model is visible, or nothing"
         outcome = other.loop.learn("first")

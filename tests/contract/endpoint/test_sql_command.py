@@ -170,7 +170,7 @@ def test_a_shell_answers_over_lines_completes_cancels_and_remembers(terminal, en
     for _ in range(20):
         # Under load the key may come before the statement runs; then it drops the line, and is tried again.
         shell.type(f"{SLOW};\r")
-        time.sleep(3)
+        time.sleep(1)
         shell.type("\x03")
         if shell.shows("cancelled", 15):
             break
