@@ -18,35 +18,41 @@ PING_SECONDS = 5.0
 DREMIO_PORT = 32010
 STATEMENT_SECONDS = 300.0
 # What the embedded endpoint says of a result that it returns to nobody (executor.py there); asking again is of no use.
+# What the embedded endpoint says in its headers (transport.py there): a statement's text is a ticket for its rows, so
+# that one call is enough. A Dremio does not say it.
+TICKETS, STATEMENT = "x-lakehouse-tickets", "statement"
 TOO_LARGE = re.compile(r"\bthe result (has more than \d+ rows|is larger than \d+ bytes)")
 
 
-class _Cookies(flight.ClientMiddlewareFactory):
-    """Keeps the session cookie between calls."""
+class _Told(flight.ClientMiddlewareFactory):
+    """Keeps what the server says in headers: the session cookie, and whether a statement may be its own ticket."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.values: dict[str, str] = {}
+        self.cookies: dict[str, str] = {}
+        self.takes_statements = False
 
-    def start_call(self, _info: Any) -> "_CookieCall":  # noqa: ANN401 (pyarrow's type)
-        return _CookieCall(self.values)
+    def start_call(self, _info: Any) -> "_Call":  # noqa: ANN401 (pyarrow's type)
+        return _Call(self)
 
 
-class _CookieCall(flight.ClientMiddleware):
-    def __init__(self, values: dict[str, str]) -> None:
+class _Call(flight.ClientMiddleware):
+    def __init__(self, told: _Told) -> None:
         super().__init__()
-        self._values = values
+        self._told = told
 
     def sending_headers(self) -> dict[str, list[str] | list[bytes]]:
-        if not self._values:
+        if not self._told.cookies:
             return {}
-        return {"cookie": ["; ".join(f"{name}={value}" for name, value in self._values.items())]}
+        return {"cookie": ["; ".join(f"{name}={value}" for name, value in self._told.cookies.items())]}
 
     def received_headers(self, headers: dict[str, list[str] | list[bytes]]) -> None:
         for name, lines in headers.items():
             if name.lower() == "set-cookie":
                 for line in map(str, lines):
-                    self._values.update({key: morsel.value for key, morsel in SimpleCookie(line).items()})
+                    self._told.cookies.update({key: morsel.value for key, morsel in SimpleCookie(line).items()})
+            elif name.lower() == TICKETS:
+                self._told.takes_statements = STATEMENT in map(str, lines)
 
 
 class DremioQueries:
@@ -73,6 +79,7 @@ class DremioQueries:
         self._statement_seconds = statement_seconds
         self._purpose: Any = [(b"purpose", purpose.encode())] if purpose else []
         self._client: flight.FlightClient | None = None
+        self._told = _Told()
         self._token: Any = None
         self._lock = threading.Lock()
         self._reading: flight.FlightStreamReader | None = None
@@ -107,19 +114,28 @@ class DremioQueries:
 
     def _fetch(self, sql: str, seconds: float) -> pa.Table:
         with self._translated():
-            client, token = self._connection(seconds)
-            try:
-                return self._rows(client, token, sql, seconds)
-            except flight.FlightUnauthenticatedError:
-                # Tokens and sessions end by time or by a restart of the server: log in once more.
-                self.close()
+            # Tokens and sessions end by time or by a restart of the server: log in once more, at first without leaving
+            # the session, which knows what USE has set.
+            for forget in (self._forget_token, self.close):
                 client, token = self._connection(seconds)
-                return self._rows(client, token, sql, seconds)
+                try:
+                    return self._rows(client, token, sql, seconds)
+                except flight.FlightUnauthenticatedError:
+                    forget()
+            client, token = self._connection(seconds)
+            return self._rows(client, token, sql, seconds)
+
+    def _forget_token(self) -> None:
+        with self._lock:
+            self._token = None
 
     def _rows(self, client: flight.FlightClient, token: Any, sql: str, seconds: float) -> pa.Table:  # noqa: ANN401
         options = flight.FlightCallOptions(timeout=seconds, headers=[token])
-        info = client.get_flight_info(flight.FlightDescriptor.for_command(sql.encode()), options)
-        reader = client.do_get(info.endpoints[0].ticket, options)
+        ticket = flight.Ticket(sql.encode())
+        if not (self._told.takes_statements and self._told.cookies):  # a session begins with the answer of a plan
+            info = client.get_flight_info(flight.FlightDescriptor.for_command(sql.encode()), options)
+            ticket = info.endpoints[0].ticket
+        reader = client.do_get(ticket, options)
         self._reading = reader
         try:
             return reader.read_all()
@@ -130,7 +146,8 @@ class DremioQueries:
         with self._lock:
             if self._client is None:
                 certificates: Any = self._root_certificates
-                self._client = flight.FlightClient(self._uri, tls_root_certs=certificates, middleware=[_Cookies()])
+                self._told = _Told()
+                self._client = flight.FlightClient(self._uri, tls_root_certs=certificates, middleware=[self._told])
             if self._token is None:
                 self._token = self._login(self._client, seconds)
             return self._client, self._token
@@ -156,9 +173,9 @@ class DremioQueries:
                 f"{self._uri} refused user {self._user!r}: {_message(error)}; check the SQL user and password"
             ) from error
         except flight.FlightTimedOutError as error:
-            raise ServiceUnavailableError(
-                f"{self._uri} did not finish in time: {_message(error)}; ask for less, or try again later"
-            ) from error
+            told = _message(error)
+            advice = "" if "; " in told else "; ask for less, or try again later"  # the embedded endpoint gives its own
+            raise ServiceUnavailableError(f"{self._uri} did not finish in time: {told}{advice}") from error
         except flight.FlightUnavailableError as error:
             raise self._unavailable(_message(error)) from error
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, flight.FlightError, pa.ArrowException) as error:

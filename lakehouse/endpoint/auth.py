@@ -117,7 +117,10 @@ class Gate:
                 owner = self._access.get(_digest(token))
                 known = self._tokens.find(token, renew=False) if owner is None else (owner, "")
                 if known is None:
-                    raise UnauthenticatedError("Unable to authenticate: the bearer token is unknown or has expired")
+                    raise UnauthenticatedError(
+                        "Unable to authenticate: the bearer token is unknown or has expired; log in again, with a user "
+                        "name and password"
+                    )
                 return Login(known[0], token, purpose or known[1])
             case "basic":
                 user = self._check(value.strip())
@@ -136,7 +139,9 @@ class Gate:
             return session
         found = self._sessions.find(cookie, renew=True)
         if found is None or found.user != user:
-            raise UnauthenticatedError("UserSession is not available in the cache")
+            raise UnauthenticatedError(
+                "UserSession is not available in the cache; leave its cookie out to open a new one"
+            )
         if purpose not in ("", found.purpose):
             raise RefusedStatementError(
                 f"this session was opened for {found.purpose or 'the default purpose'}; open another for {purpose}"

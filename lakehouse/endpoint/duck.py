@@ -17,12 +17,14 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
+from lakehouse.endpoint import listing
 from lakehouse.endpoint.channel import BATCH, Frame
 from lakehouse.endpoint.config import EndpointConfig
 from lakehouse.endpoint.engine_settings import SCHEMA, setup
 from lakehouse.endpoint.faults import BusyError, DamagedTableError, DeadlineError
 from lakehouse.endpoint.instants import pinned_column
 from lakehouse.endpoint.kept import Kept
+from lakehouse.endpoint.listing import Contents
 from lakehouse.endpoint.messages import ENGINE_ERRORS
 from lakehouse.endpoint.plain_reads import PlainRead
 from lakehouse.endpoint.pool import PLANNING, Pool
@@ -188,8 +190,8 @@ class Duck:
             size = self._size(pointer)
             kind = "TABLE" if self._fits(size) else "VIEW"
             # A table held in memory is read once; of the others each statement reads the files.
-            self._soundness.require_files(pointer, remembered=0.0 if kind == "TABLE" else RECHECK_SECONDS)
-            relation = self._made(kind, name, self._pin_query(pointer))
+            contents = self._soundness.require_files(pointer, remembered=0.0 if kind == "TABLE" else RECHECK_SECONDS)
+            relation = self._made(kind, name, self._pin_query(pointer, None if kind == "TABLE" else contents))
         except DamagedTableError as error:
             log.error("damaged table=%s file=%s: %s", pointer.name, error.path, error.how)
             raise
@@ -276,16 +278,26 @@ class Duck:
                 return int(snapshot.get("summary", {}).get("total-files-size", self._config.cache_table_bytes + 1))
         return 0
 
-    def _pin_query(self, pointer: TablePointer) -> exp.Expr:
-        """Return a query over the snapshot, with its columns as they are shown."""
+    def _pin_query(self, pointer: TablePointer, contents: Contents | None) -> exp.Expr:
+        """Return a query over the snapshot, with its columns as they are shown; over its `contents` where it may be."""
         options: list[exp.Expr] = [exp.Literal.string(pointer.metadata_location)]
         if pointer.snapshot_id is not None:
             number = exp.Literal.number(pointer.snapshot_id)
             options.append(exp.EQ(this=exp.column("snapshot_from_id"), expression=number))
-        source = exp.Anonymous(this="iceberg_scan", expressions=options)
+        source: exp.Expr = exp.Anonymous(this="iceberg_scan", expressions=options)
         found = self.describe(exp.select("*").from_(source).sql("duckdb"))
+        if contents is not None:
+            source = self._listed(contents, found) or source
         columns = [pinned_column(name, kind) for name, kind in zip(found.names, found.kinds, strict=True)]
         return exp.select(*columns).from_(source)
+
+    def _listed(self, contents: Contents, found: Described) -> exp.Expr | None:
+        """Return a source that reads a snapshot's files as they are; None where that could show anything else."""
+        source = listing.listed(contents)
+        if source is None or not listing.agree(contents, self._values(listing.columns_of(contents))):
+            return None
+        columns = [exp.column(exp.to_identifier(name, quoted=True)) for name in found.names]
+        return source if self.describe(exp.select(*columns).from_(source).sql("duckdb")) == found else None
 
     def _described(self, sql: str, new: Relation | None = None) -> Frame:
         """Have an engine describe a query, where one becomes free in time."""

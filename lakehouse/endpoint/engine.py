@@ -35,7 +35,6 @@ MAX_TEXT = 4000
 SETTINGS = (
     "set global TimeZone = 'UTC'",
     "set global integer_division = true",
-    "set global enable_object_cache = true",
 )
 FAULTS = (duckdb.Error, OSError, MemoryError, pa.ArrowInvalid, pa.ArrowNotImplementedError, RefusedStatementError)
 START, NUMBER, PID = b"+", struct.Struct("<Q"), struct.Struct("<Q")

@@ -136,7 +136,7 @@ class _Clock:
         if self._gone():
             raise CancelledStatementError("the statement was cancelled by its client")
         if time.monotonic() > self._until:
-            raise DeadlineError(f"the statement took longer than {self._seconds:g} seconds")
+            raise DeadlineError(f"the statement took longer than {self._seconds:g} seconds; ask for less at a time")
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:

@@ -122,7 +122,9 @@ class Engine:
     def _died(self) -> BusyError | DeadlineError:
         self.kill()
         if self.late:
-            return DeadlineError("the statement took longer than it may, and its engine was stopped")
+            return DeadlineError(
+                "the statement took longer than it may, and its engine was stopped; ask for less at a time"
+            )
         return EngineDiedError("the statement needs more memory than this endpoint has; ask for fewer rows or columns")
 
     @property

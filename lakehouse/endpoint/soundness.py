@@ -15,6 +15,7 @@ from typing import Any
 from sqlglot import exp
 
 from lakehouse.endpoint.faults import BusyError, DamagedTableError
+from lakehouse.endpoint.listing import DATA, Contents, DataFile
 from lakehouse.ports import TablePointer
 
 LONG_SEAL = re.compile(r"-([0-9a-f]{64})\.(?:parquet|avro|metadata\.json)$")
@@ -38,24 +39,36 @@ class Soundness:
         """Hash a pin's metadata file; raise DamagedTableError when it is not what was written."""
         self._hash(pointer, [pointer.metadata_location])
 
-    def require_files(self, pointer: TablePointer, *, remembered: float) -> None:
+    def require_files(self, pointer: TablePointer, *, remembered: float) -> Contents | None:
         """Hash every file below a pin's metadata, unless it was found sound less than `remembered` seconds ago.
 
-        Raises DamagedTableError before DuckDB has read anything of a file that is not what was written.
+        Return what the snapshot consists of, None of an empty table. Raises DamagedTableError before DuckDB has read
+        anything of a file that is not what was written.
         """
-        listing = self._manifest_list(pointer)
-        if listing is None:
-            return
+        metadata = self._metadata(pointer)
+        snapshot = _snapshot(metadata, pointer)
+        if snapshot is None or (listing := snapshot.get("manifest-list")) is None:
+            return None
         self._hash(pointer, [listing])
         manifests = self._column(exp.column("manifest_path"), listing)
         self._hash(pointer, manifests)
-        live = exp.NEQ(this=exp.column("status"), expression=exp.Literal.number(2))
-        files = [
-            path for one in manifests for path in self._column(exp.column("file_path", table="data_file"), one, live)
-        ]
-        due = [one for one in files if time.monotonic() - self._sound.get(one, -math.inf) >= remembered]
+        version = int(metadata.get("format-version", 1))
+        files = tuple(file for one in manifests for file in self._files(one, version))
+        due = [one.path for one in files if time.monotonic() - self._sound.get(one.path, -math.inf) >= remembered]
         self._hash(pointer, due)
         self._sound.update(dict.fromkeys(due, time.monotonic()))
+        return Contents(version, _columns(metadata, snapshot), files)
+
+    def _files(self, manifest: str, version: int) -> list[DataFile]:
+        """Return the files that a manifest names and that are there; the first version of the format has data only."""
+        of_file = ["content", "file_format", "file_path"]
+        parts: list[exp.Expr] = [exp.column(name, table="data_file") for name in of_file]
+        if version == 1:
+            parts[0] = exp.Literal.string(DATA)
+        spaced = [parts[0], exp.Literal.string(" "), parts[1], exp.Literal.string(" "), parts[2]]
+        live = exp.NEQ(this=exp.column("status"), expression=exp.Literal.number(2))
+        texts = self._column(exp.Anonymous(this="concat", expressions=spaced), manifest, live)
+        return [DataFile(*text.split(" ", 2)) for text in texts]
 
     def _hash(self, pointer: TablePointer, paths: Sequence[str]) -> None:
         sealed = [path for path in paths if _seal(path) is not None]
@@ -82,15 +95,25 @@ class Soundness:
         query = exp.select(exp.alias_(column, "value")).from_(_function("read_avro", exp.Literal.string(path)))
         return self._values(query.where(condition) if condition is not None else query)
 
-    def _manifest_list(self, pointer: TablePointer) -> str | None:
+    def _metadata(self, pointer: TablePointer) -> dict[str, Any]:
         source = _function("read_text", exp.Literal.string(pointer.metadata_location))
         found = self._values(exp.select(exp.alias_(exp.column("content"), "value")).from_(source))
         if not found:
             raise BusyError(f"the files of table {pointer.name} cannot be read now; try again later")
         metadata: dict[str, Any] = json.loads(found[0])
-        wanted = pointer.snapshot_id or metadata.get("current-snapshot-id")
-        lists = {one["snapshot-id"]: one.get("manifest-list") for one in metadata.get("snapshots", [])}
-        return lists.get(wanted)
+        return metadata
+
+
+def _snapshot(metadata: dict[str, Any], pointer: TablePointer) -> dict[str, Any] | None:
+    wanted = pointer.snapshot_id or metadata.get("current-snapshot-id")
+    return {one["snapshot-id"]: one for one in metadata.get("snapshots", [])}.get(wanted)
+
+
+def _columns(metadata: dict[str, Any], snapshot: dict[str, Any]) -> frozenset[tuple[str, str]]:
+    """Return ids and names of the columns that a snapshot was written with; none where it does not say."""
+    schemas = {one["schema-id"]: one for one in metadata.get("schemas", [])}
+    fields = schemas.get(snapshot.get("schema-id"), {}).get("fields", [])
+    return frozenset((str(one["id"]), str(one["name"])) for one in fields)
 
 
 def _function(name: str, argument: exp.Expr) -> exp.Expr:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import secrets
 import threading
 from collections import OrderedDict
@@ -25,6 +26,7 @@ from lakehouse.errors import LakehouseError, ServiceUnavailableError
 log = logging.getLogger(__name__)
 MIDDLEWARE = "gate"
 LONGEST_PURPOSE = 64
+TICKETS = {"x-lakehouse-tickets": ["statement"]}
 
 
 class _Untraced(Exception):
@@ -88,8 +90,8 @@ class Caller(flight.ServerMiddleware):
         self._cookie = None
 
     def sending_headers(self) -> dict[str, list[str] | list[bytes]]:
-        """Return the token on every response, as clients require."""
-        headers: dict[str, list[str] | list[bytes]] = {"authorization": [f"Bearer {self._login.token}"]}
+        """Return the token on every response, as clients require, and that a statement's text is a ticket."""
+        headers: dict[str, list[str] | list[bytes]] = {"authorization": [f"Bearer {self._login.token}"], **TICKETS}
         if self._cookie is not None:
             headers["set-cookie"] = [f"SESSION_ID={self._cookie}"]
         return headers
@@ -138,12 +140,13 @@ class Ticket:
     def from_bytes(cls, body: bytes) -> "Ticket":
         """Read what `to_bytes` wrote; bare text is a statement."""
         key, newline, sql = body.decode(errors="replace").partition("\n")
-        return cls(key, sql) if newline and len(key) == KEY_LENGTH else cls("", body.decode(errors="replace"))
+        return cls(key, sql) if newline and KEY.fullmatch(key) else cls("", body.decode(errors="replace"))
 
 
-KEY_LENGTH = len(secrets.token_hex(16))
+KEY_BYTES = 16
+KEY = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}")
 MAX_PLANS = 256
-PREPARED = "0" * KEY_LENGTH
+PREPARED = "0" * 2 * KEY_BYTES
 
 
 class Plans:
@@ -155,7 +158,7 @@ class Plans:
 
     def keep(self, plan: Plan) -> str:
         """Remember a plan and return its key."""
-        key = secrets.token_hex(16)
+        key = secrets.token_hex(KEY_BYTES)
         with self._lock:
             self._plans[key] = plan
             while len(self._plans) > MAX_PLANS:

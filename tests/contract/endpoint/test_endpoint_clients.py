@@ -7,6 +7,7 @@ from pathlib import Path
 import adbc_driver_flightsql.dbapi
 import adbc_driver_manager
 import pyarrow as pa
+import pyarrow.flight as flight
 import pytest
 
 from lakehouse.adapters.dremio import DremioQueries
@@ -15,6 +16,11 @@ from lakehouse.errors import LoginError, PermanentError, QueryError, ServiceUnav
 USER, PASSWORD = "ada", "correct horse 1"
 PROJECT = Path(__file__).parents[3]
 SUPERSET_PYTHON = PROJECT / ".lakehouse" / "superset-venv" / "bin" / "python"
+MANY = "SELECT a.document_id FROM lakehouse.gold.documents a, lakehouse.gold.documents b"
+SLOW = (
+    f"SELECT COUNT(*) FROM {', '.join(f'lakehouse.gold.documents d{n}' for n in range(6))} "
+    "WHERE d0.byte_count + d1.byte_count + d2.byte_count <> d5.byte_count"
+)
 GRAINS = ("SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 SUBMISSIONS = '"lakehouse"."archive"."submissions"'
 # What Superset 6.1 sends, by the contract's section 6; each must give at least one row.
@@ -196,13 +202,20 @@ def test_the_adapter_names_a_refused_login_and_an_absent_server(server):
         DremioQueries("grpc://127.0.0.1:1", USER, PASSWORD).ping()
 
 
-def test_the_adapter_logs_in_again_when_the_server_forgot_it(own_lake):
-    server = own_lake.serve(token_seconds=0.4)
-    queries = DremioQueries(server.uri, USER, PASSWORD)
-    queries.ping()
+def test_the_adapter_logs_in_again_when_its_token_has_expired_and_stays_in_its_session(queries):
+    queries.fetch("USE lakehouse.gold")
     queries._token = (b"authorization", b"Bearer forgotten")
+    assert queries.fetch("SELECT COUNT(*) AS n FROM documents").to_pylist() == [{"n": 40}]
+    queries._told.cookies["SESSION_ID"] = "forgotten"
     queries.ping()
-    queries.close()
+
+
+def test_the_adapter_needs_one_call_where_a_statement_is_its_own_ticket(queries, server, monkeypatch):
+    queries.ping()
+    monkeypatch.delattr(type(server._flight), "get_flight_info")
+    assert queries.fetch("SELECT 1 AS n").to_pylist() == [{"n": 1}]
+    with pytest.raises(QueryError, match="not found"):
+        queries.fetch("SELECT * FROM nope")
 
 
 @pytest.mark.parametrize(
@@ -215,6 +228,35 @@ def test_the_adapter_calls_a_result_that_is_too_large_an_error_of_the_statement(
         queries.fetch("SELECT document_id FROM lakehouse.gold.documents")
     assert isinstance(told.value, PermanentError)
     queries.close()
+
+
+def test_every_client_is_told_which_limit_it_met_and_goes_on(own_server, new_client):
+    server = own_server(statement_seconds=0.5, result_rows=1000)
+    client, queries = new_client(uri=server.uri), DremioQueries(server.uri, USER, PASSWORD)
+    large, slow = "more than 1000 rows; add a LIMIT or aggregate", r"longer than 0\.5 seconds; ask for less at a time"
+    with pytest.raises(flight.FlightUnavailableError, match=large):
+        client.fetch(MANY)
+    with pytest.raises(flight.FlightTimedOutError, match=slow):
+        client.fetch(SLOW)
+    assert client.values("SELECT 1") == [(1,)]
+    with pytest.raises(QueryError, match=large):
+        queries.fetch(MANY)
+    with pytest.raises(ServiceUnavailableError, match=f"did not finish in time: .* {slow}$"):
+        queries.fetch(SLOW)
+    queries.ping()
+    queries.close()
+    options = {"username": USER, "password": PASSWORD}
+    with (
+        adbc_driver_flightsql.dbapi.connect(server.uri, db_kwargs=options, autocommit=True) as connection,
+        connection.cursor() as cursor,
+    ):
+        for sql, said, code in ((MANY, large, "IO"), (SLOW, slow, "TIMEOUT")):
+            cursor.execute(sql)
+            with pytest.raises(adbc_driver_manager.OperationalError, match=said) as told:
+                cursor.fetchall()
+            assert told.value.status_code == adbc_driver_manager.AdbcStatusCode[code]
+        cursor.execute("SELECT 1")
+        assert cursor.fetchall() == [(1,)]
 
 
 def test_the_adapter_tells_an_engine_that_cannot_from_one_that_is_away(own_server):
@@ -232,15 +274,4 @@ def test_the_adapter_tells_an_engine_that_cannot_from_one_that_is_away(own_serve
     server.stop()
     with pytest.raises(ServiceUnavailableError, match=r"no SQL engine answers at .* `lakehouse up`"):
         queries.fetch("SELECT 1")
-    queries.close()
-
-
-def test_the_adapter_calls_a_slow_statement_unavailable(own_server):
-    server = own_server(statement_seconds=0.3)
-    queries = DremioQueries(server.uri, USER, PASSWORD)
-    tables = ", ".join(f"lakehouse.gold.documents d{n}" for n in range(6))
-    with pytest.raises(ServiceUnavailableError, match="ask for less"):
-        queries.fetch(
-            f"SELECT COUNT(*) FROM {tables} WHERE d0.byte_count + d1.byte_count + d2.byte_count <> d5.byte_count"
-        )
     queries.close()

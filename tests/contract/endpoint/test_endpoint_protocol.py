@@ -68,8 +68,14 @@ def test_an_expired_token_is_refused(own_lake):
     server = own_lake.serve(token_seconds=0.0)
     with flight.FlightClient(server.uri) as client:
         token = client.authenticate_basic_token(USER, PASSWORD)
-        with pytest.raises(flight.FlightUnauthenticatedError):
+        with pytest.raises(flight.FlightUnauthenticatedError, match="has expired; log in again"):
             ask(client, "SELECT 1", token)
+
+
+def test_a_statement_is_its_own_ticket_wherever_its_lines_end(client):
+    for sql in ("SELECT 1 AS n", "SELECT 1 AS n, 'twenty letters.'\nAS m"):
+        assert client.flight.do_get(flight.Ticket(sql), client.options).read_all()["n"].to_pylist() == [1]
+    assert len(sql.partition("\n")[0]) == 32, "as long as the key of a plan"
 
 
 def test_every_response_carries_the_token_again(server):
