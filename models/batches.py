@@ -3,7 +3,7 @@
 Shapes: B sequences, T tokens.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +20,12 @@ Tokens = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Packed:
-    """Documents as tokens, each opened by the end-of-text token, with the bytes behind them."""
+    """Documents as tokens, each opened by the end-of-text token, with the bytes behind them.
 
-    documents: list[Tokens]
+    Tokens are int64 where they are in memory, narrower on disk (`models.token_file`); batches are int64.
+    """
+
+    documents: Sequence[npt.NDArray[Any]]
     names: list[str]
     byte_count: int
 
@@ -65,30 +68,54 @@ def pack(documents: list[Document], tokenizer: Tokenizer) -> Packed:
     )
 
 
+class _Stream:
+    """Documents one after the other in some order, of which only what is asked for is read."""
+
+    def __init__(self, packed: Packed, order: Tokens) -> None:
+        self._packed, self._order = packed, order
+        self.ends = np.cumsum([len(packed.documents[at]) for at in order], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self.ends[-1]) if len(self.ends) else 0
+
+    def between(self, first: int, last: int) -> Tokens:
+        """The tokens from one place to before another."""
+        parts, at = [], int(np.searchsorted(self.ends, first, side="right"))
+        while first < last:
+            tokens = self._packed.documents[self._order[at]]
+            start = int(self.ends[at]) - len(tokens)
+            parts.append(tokens[first - start : last - start])
+            first, at = int(self.ends[at]), at + 1
+        return np.concatenate(parts).astype(np.int64)
+
+    def names(self, first: int, last: int) -> list[str]:
+        """Documents with a token from one place to before another."""
+        start, end = np.searchsorted(self.ends, [first, last - 1], side="right")
+        return [self._packed.names[document] for document in self._order[start : end + 1]]
+
+
 class _Epoch:
     """One pass: documents shuffled, joined, cut into windows of context + 1 tokens, and the windows shuffled."""
 
     def __init__(self, packed: Packed, *, context: int, number: int, random: np.random.Generator) -> None:
-        self.number, self._context, self._names = number, context, packed.names
+        self.number, self._context = number, context
         self.opened_with = dict(random.bit_generator.state)
-        self._documents = random.permutation(len(packed.documents))
-        stream = np.concatenate([packed.documents[at] for at in self._documents])
+        self._stream = _Stream(packed, random.permutation(len(packed.documents)))
         # Cuts fall elsewhere in every epoch.
-        self._cut = int(random.integers((len(stream) - 1) % context + 1))
-        self._stream = stream[self._cut :]
-        self._lengths = [len(packed.documents[at]) for at in self._documents]
-        self.order = random.permutation((len(self._stream) - 1) // context)
+        self._cut = int(random.integers((len(self._stream) - 1) % context + 1))
+        self.order = random.permutation((len(self._stream) - self._cut - 1) // context)
 
     def window(self, at: int) -> Tokens:
         """The tokens of one window."""
-        part: Tokens = self._stream[at * self._context : (at + 1) * self._context + 1]
-        return part
+        return self._stream.between(*self._place(at))
 
     def names_in(self, at: int) -> list[str]:
         """Documents with a token in one window."""
-        ends = np.cumsum(self._lengths) - self._cut
-        first, last = np.searchsorted(ends, [at * self._context, (at + 1) * self._context], side="right")
-        return [self._names[document] for document in self._documents[first : last + 1]]
+        return self._stream.names(*self._place(at))
+
+    def _place(self, at: int) -> tuple[int, int]:
+        first = self._cut + at * self._context
+        return first, first + self._context + 1
 
 
 class Loader:
@@ -140,9 +167,9 @@ def batches(packed: Packed, recipe: Recipe) -> Loader:
 
 def fixed_windows(packed: Packed, *, context: int, count: int) -> Tokens | None:
     """At most `count` evenly spread windows for a running validation number; None when there is not one."""
-    stream = np.concatenate(packed.documents) if packed.documents else np.zeros(0, dtype=np.int64)
+    stream = _Stream(packed, np.arange(len(packed.documents)))
     available = (len(stream) - 1) // context
     if available < 1:
         return None
     chosen = np.unique(np.linspace(0, available - 1, num=min(count, available)).astype(np.int64))
-    return np.stack([stream[at * context : (at + 1) * context + 1] for at in chosen])
+    return np.stack([stream.between(int(at) * context, (int(at) + 1) * context + 1) for at in chosen])

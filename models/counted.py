@@ -64,7 +64,7 @@ class Counted:
     @classmethod
     def count(cls, packed: Packed, *, order: int, vocabulary_size: int) -> "Counted":
         """Count n-grams of at most `order` tokens within documents, each opened and closed by the end-of-text token."""
-        closed = [np.append(tokens, tokens[0]) for tokens in packed.documents]
+        closed = [np.append(tokens, tokens[0]).astype(np.int64) for tokens in packed.documents]
         stream, owner = np.concatenate(closed), np.repeat(np.arange(len(closed)), [len(each) for each in closed])
         seen, keys = [np.unique(stream, return_counts=True)], stream
         for length in range(2, order + 1):

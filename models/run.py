@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol
 import torch
 from torch import Tensor, nn
 
-from models.batches import Loader
+from models.ahead import Ahead
 from models.config import Recipe
 from models.device import Device
 from models.errors import NaNLossError
@@ -124,7 +124,7 @@ class Run(Kept[Progress]):
         model: LanguageModel,
         recipe: Recipe,
         device: Device,
-        loader: Loader,
+        loader: Ahead,
         identity: Mapping[str, str | int],
         store: ResumeStore[Progress] | None,
     ) -> None:

@@ -4,10 +4,11 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-import numpy as np
 import torch
 
+from models.ahead import Ahead, Ready
 from models.batches import Batch, Packed, Tokens, batches, fixed_windows, pack
 from models.checkpoint import Trained
 from models.compiled import why_not_compiled
@@ -23,6 +24,7 @@ from models.progress import Progress
 from models.resume import ResumeStore
 from models.run import Before, Run, made_by
 from models.team import ALONE, Team
+from models.token_file import pack_on_disk
 from models.tokenizer import Tokenizer, train_tokenizer
 from models.trials import Trial, TrialResult
 from models.trials_before import before_training
@@ -42,18 +44,21 @@ def train(
     resume: ResumeStore[Progress] | None = None,
     trials: Sequence[Trial] = (),
     team: Team = ALONE,
+    scratch: Path | None = None,
 ) -> Trained:
     """Learn a tokenizer and a model from the documents of split 'train'; split 'test' is never read.
 
     With `resume`, the run's state is kept each time validation is measured, and a run that finds one goes on from
     there: on the CPU to the same weights, bit for bit. Of a `team` each process gives the same weights, and the one
-    that leads keeps the states, takes the trials, measures validation and tells how it goes.
+    that leads keeps the states, takes the trials, measures validation and tells how it goes. Tokens lie in a file
+    under `scratch` while training lasts, or in memory without it.
 
     Raises:
         NoDocumentsError: there is too little training text.
         TooLargeError: the recipe does not fit into memory.
         TrialError: one of `trials` that stops training fails.
         NaNLossError: the loss or a gradient left the finite numbers.
+        NoRoomError: the disk is full.
     """
     learned = of_split(documents, "train")
     held = [document for document in documents if document.split == "validation" and document.text]
@@ -61,8 +66,9 @@ def train(
     device = choose_device(recipe.precision, threads=int(state.made_by["threads"]) if state else threads)
     started = time.monotonic()
     tokenizer = train_tokenizer((each.text for each in learned), vocabulary_size=recipe.vocabulary_size)
-    packed = pack(learned, tokenizer)
-    require_fits(recipe, device, tokens=packed.token_count, processes=team.size)
+    packed = pack_on_disk(learned, tokenizer, scratch) if scratch else pack(learned, tokenizer)
+    in_memory = packed.token_count if recipe.counted_order or not scratch else 0
+    require_fits(recipe, device, tokens=in_memory, processes=team.size)
     taken = before_training(trials, recipe, device, packed, documents) if trials else []
     run = _started(recipe, device, packed, tokenizer, resume if team.leads else None, team)
     before = run.take_up(state)
@@ -113,7 +119,8 @@ def _started(
     reason = why_not_compiled(recipe, device)
     log.info("not compiled: %s", reason) if reason else log.info("compiled by torch.compile")
     identity = made_by(device, tokenizer_sha256=tokenizer.sha256(), **_shared(team))
-    return Run(model, recipe, device, batches(packed, recipe), identity, store)
+    loader = Ahead(batches(packed, recipe), device.torch_device)
+    return Run(model, recipe, device, loader, identity, store)
 
 
 def _shared(team: Team) -> dict[str, str]:
@@ -141,7 +148,8 @@ class _Loop:
 
     def run(self, before: Before[Progress], *, started: float) -> list[Progress]:
         """The steps after `before`; the whole run's curve has the first, every recorded and the last step."""
-        with Workers(self._model, self._device, counted=self._counted, team=self._team) as workers:
+        workers = Workers(self._model, self._device, counted=self._counted, team=self._team)
+        with self._work.loader, workers:
             if before.noise:
                 workers.set_noise(before.noise)
             return self._run(before, workers, started)
@@ -174,14 +182,12 @@ class _Loop:
                     self._work.keep(step, curve=curve, noise=workers.noise(), seconds=seconds)
         return curve
 
-    def _step(self, step: int, batch: Batch, workers: Workers) -> float:
-        inputs_BT = torch.from_numpy(np.ascontiguousarray(batch.inputs_BT)).to(self._device.torch_device)
-        targets_BT = torch.from_numpy(np.ascontiguousarray(batch.targets_BT)).to(self._device.torch_device)
-        value = workers.learn(inputs_BT, targets_BT)
+    def _step(self, step: int, ready: Ready, workers: Workers) -> float:
+        value = workers.learn(ready.inputs_BT, ready.targets_BT)
         # Asked before anything moves: weights spoilt by this batch would blame the next one.
         length = torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.clip_norm).item()
         if not (math.isfinite(value) and math.isfinite(length)):
-            raise self._lost(step, batch, value, length)
+            raise self._lost(step, ready.batch, value, length)
         share = schedule(step - 1, self._recipe)
         for each, rates in zip(self._work.optimizers, self._full_rates, strict=True):
             for group, rate in zip(each.param_groups, rates, strict=True):

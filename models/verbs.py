@@ -54,6 +54,7 @@ def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> No
             resume=resume,
             trials=read_trials(request.trials),
             team=team,
+            scratch=request.work,
         )
     origin = Origin(
         training_key=key,
@@ -75,7 +76,7 @@ def train_along(request_path: Path, team: Team) -> None:
     documents = read_documents(request.documents)
     key = training_key(request.recipe, snapshot_hash(documents, splits=("train", "validation")))
     resume = ResumeStore(request.work / "resume", key, Progress)
-    training.train(documents, request.recipe, threads=request.threads, resume=resume, team=team)
+    training.train(documents, request.recipe, threads=request.threads, resume=resume, team=team, scratch=request.work)
 
 
 def run_evaluate(request_path: Path) -> None:

@@ -5,11 +5,15 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import torch
 
+from models.ahead import Ahead
 from models.batches import Loader, batches, fixed_windows, pack
 from models.config import TINY
+from models.counted import Counted
 from models.documents import of_split
 from models.errors import NoDocumentsError
+from models.token_file import pack_on_disk
 from models.tokenizer import train_tokenizer
 
 
@@ -27,6 +31,27 @@ def test_every_document_is_opened_by_the_mark_and_keeps_its_text(documents, pack
     for document, tokens in zip(of_split(documents, "train"), packed.documents, strict=True):
         assert tokens[0] == tokenizer.end_of_text
         assert tokenizer.decode(tokens.tolist()) == document.text
+
+
+def test_tokens_on_disk_are_those_in_memory_and_leave_no_file(documents, packed, tokenizer, tmp_path):
+    stored = pack_on_disk(of_split(documents, "train"), tokenizer, tmp_path / "work")
+    assert (stored.names, stored.bytes_per_token) == (packed.names, packed.bytes_per_token)
+    assert not list((tmp_path / "work").iterdir())
+    assert {each.dtype for each in stored.documents} == {np.dtype(np.uint16)}
+    for one, two in islice(zip(batches(packed, TINY), batches(stored, TINY), strict=True), 40):  # more than one pass
+        assert np.array_equal(one.inputs_BT, two.inputs_BT)
+        assert np.array_equal(one.targets_BT, two.targets_BT)
+        assert one.document_names() == two.document_names()
+    assert np.array_equal(*(fixed_windows(each, context=16, count=5) for each in (packed, stored)))
+    counted = (Counted.count(each, order=3, vocabulary_size=TINY.vocabulary_size) for each in (packed, stored))
+    assert np.array_equal(*(each.chances(packed.documents[0][None, :20]) for each in counted))
+    assert pack_on_disk([], tokenizer, tmp_path).documents == []
+
+
+def test_windows_are_cut_from_all_documents_joined(packed):
+    stream = np.concatenate(packed.documents)
+    windows = fixed_windows(packed, context=16, count=10**6)
+    assert np.array_equal(windows[:, :-1].ravel(), stream[: 16 * len(windows)])
 
 
 def test_bytes_per_token_counts_every_byte(documents, packed):
@@ -71,6 +96,20 @@ def test_a_loader_taken_up_again_goes_on_as_if_it_had_never_stopped(packed, done
     for one, two in islice(zip(whole, other, strict=True), 40):  # more than one pass
         assert np.array_equal(one.inputs_BT, two.inputs_BT)
         assert one.epoch == two.epoch
+
+
+@pytest.mark.parametrize("done", [0, 1, 7])
+def test_batches_made_ready_ahead_are_the_same_and_stand_where_the_last_one_given_was(packed, done):
+    plain = batches(packed, TINY)
+    with Ahead(batches(packed, TINY), torch.device("cpu")) as ahead:
+        for _ in range(done):
+            assert np.array_equal(next(ahead).inputs_BT, next(plain).inputs_BT)
+        assert ahead.state() == plain.state()
+        with Ahead(batches(packed, TINY), torch.device("cpu")) as again:
+            again.resume(json.loads(json.dumps(ahead.state())))
+            for one, two in islice(zip(iter(ahead.__next__, None), plain, strict=False), 40):  # more than one pass
+                assert np.array_equal(one.targets_BT, two.targets_BT)
+                assert np.array_equal(next(again).targets_BT, two.targets_BT)
 
 
 def test_a_batch_names_the_documents_it_shows(packed, tokenizer, documents):
