@@ -151,7 +151,7 @@ def _empty_base(folder: Path, own: Recipe | None, config: dict[str, Any]) -> tup
 
     try:
         made = AutoConfig.for_model(**config)
-        model = AutoModel.from_config(made, trust_remote_code=False)  # type: ignore[no-untyped-call]
+        model = AutoModel.from_config(made, trust_remote_code=False)
         return TransformersEncoder(model), _spelling(folder)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"transformers cannot build the base of {folder}: {error}; fine-tune again") from error

@@ -10,7 +10,15 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-# Files, and folders whose files share a fixture, torch or transformers.
+# Files, folders whose files share a fixture, torch or transformers, and files that start from the same made lakes.
+LEARNED, STORED = "a lake that texts are in", "a lake that a wave is in"
+SHARED = {
+    "tests/flow/test_accept.py": STORED,
+    "tests/flow/test_corpus.py": LEARNED,
+    "tests/flow/test_ingest.py": STORED,
+    "tests/flow/test_learn.py": LEARNED,
+    "tests/flow/test_registry.py": LEARNED,
+}
 TOGETHER = frozenset(
     {
         "tests/browser/test_catalogue.py",
@@ -28,13 +36,14 @@ TOGETHER = frozenset(
         "tests/faults/test_kill_while_withdrawing.py",
         "tests/flow/test_bad_input.py",
         "tests/flow/test_cluster.py",
-        "tests/flow/test_ingest.py",
         "tests/flow/test_kill.py",
         "tests/unit/archive/metadata",
         "tests/unit/catalogue",
         "tests/unit/models",
         "tests/withdrawal/test_forgetting.py",
         "tests/withdrawal/test_retract.py",
+        "tests/withdrawal/test_uploaded.py",
+        *SHARED,
     }
 )
 
@@ -47,7 +56,8 @@ class TogetherScheduling(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = PurePosixPath(nodeid.split("::", 1)[0])
-        return next((name for place in (file, *file.parents) if (name := str(place)) in TOGETHER), nodeid)
+        named = next((name for place in (file, *file.parents) if (name := str(place)) in TOGETHER), nodeid)
+        return SHARED.get(named, named)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,5 +1,6 @@
 """The whole graph on plain folders: real Iceberg tables, real DataLad, a real Dagster instance, no server."""
 
+import dataclasses
 import json
 import random
 import shutil
@@ -29,6 +30,9 @@ from lakehouse.samples import college_scorecard
 from lakehouse.tables.gold import RETRAIN_DECISIONS
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.config import TINY, Recipe
+
+# Learns to copy from five bytes back, which takes about a hundred steps.
+COPYIST = dataclasses.replace(TINY, vocabulary_size=257, context=48, batch=16, steps=120, validate_every=60)
 
 
 def pytest_addoption(parser):
@@ -189,6 +193,14 @@ def texts(bench: Bench) -> None:
     assert outcome.success, outcome.failure
 
 
+def first_model(bench: Bench) -> None:
+    """One dataset of text is stored, and the first model that learned from it is current."""
+    texts(bench)
+    bench.learns_with(COPYIST)
+    outcome = bench.loop.learn("first")
+    assert outcome.success, outcome.failure
+
+
 @pytest.fixture(scope="session")
 def lakes(tmp_path_factory):
     return Lakes(tmp_path_factory.mktemp("lakes"))
@@ -236,6 +248,15 @@ def stored(lakes):
 def taught(lakes):
     """A bench that holds one dataset of text."""
     made = lakes.open(texts)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def learned(lakes):
+    """A bench whose first model is current; it goes on with the same recipe."""
+    made = lakes.open(first_model)
+    made.learns_with(COPYIST)
     yield made
     made.close()
 

@@ -13,7 +13,6 @@ from dagster_project.wiring import lakehouse
 from models.config import TINY
 from models.errors import FormRefusedError
 
-# Learns to copy from five bytes back, which takes about a hundred steps.
 COPYIST = dataclasses.replace(TINY, vocabulary_size=257, context=48, batch=16, steps=120, validate_every=60)
 HASTY = dataclasses.replace(COPYIST, steps=2, warmup_steps=1)
 SHORTER = dataclasses.replace(COPYIST, steps=70)
@@ -23,21 +22,18 @@ def current(bench):
     return lakehouse(bench.settings).releases.current().model_version
 
 
-def test_a_model_is_trained_measured_and_published_once(taught):
-    taught.learns_with(COPYIST)
-    outcome = taught.loop.learn("first")
-    assert outcome.success, outcome.failure
-    assert current(taught) == "gpt-0001"
+def test_a_model_is_trained_measured_and_published_once(learned):
+    assert current(learned) == "gpt-0001"
     scores = {
-        row["evaluator"]: row["bits_per_byte"] for row in taught.rows("gold.evaluations") if row["slice"] == "all"
+        row["evaluator"]: row["bits_per_byte"] for row in learned.rows("gold.evaluations") if row["slice"] == "all"
     }
     assert scores["gpt"] < min(scores["unigram"], scores["trigram"])
-    (model,) = taught.rows("gold.model_versions")
+    (model,) = learned.rows("gold.model_versions")
     assert model["cause"] == "first"
-    assert taught.rows("gold.predictions")
-    before = taught.state()
-    assert taught.loop.learn("schedule").success
-    assert taught.state() == before, "unchanged documents make no new model, release or snapshot"
+    assert learned.rows("gold.predictions")
+    before = learned.state()
+    assert learned.loop.learn("schedule").success
+    assert learned.state() == before, "unchanged documents make no new model, release or snapshot"
 
 
 @pytest.mark.slow
@@ -109,16 +105,14 @@ def test_an_unfit_model_is_not_published_by_any_path(taught):
     assert after["snapshots"]["gold.evaluations"] == before["snapshots"]["gold.evaluations"]
 
 
-def test_a_worse_candidate_is_recorded_and_does_not_become_current(taught):
-    taught.learns_with(COPYIST)
-    assert taught.loop.learn("first").success
-    taught.learns_with(SHORTER)
-    outcome = taught.loop.learn("request")
+def test_a_worse_candidate_is_recorded_and_does_not_become_current(learned):
+    learned.learns_with(SHORTER)
+    outcome = learned.loop.learn("request")
     assert outcome.success, outcome.failure
-    assert current(taught) == "gpt-0001"
+    assert current(learned) == "gpt-0001"
     decisions = {
-        row["model_version"]: (row["compared_with"], row["promoted"]) for row in taught.rows("gold.promotions")
+        row["model_version"]: (row["compared_with"], row["promoted"]) for row in learned.rows("gold.promotions")
     }
     assert decisions == {"gpt-0001": (None, True), "gpt-0002": ("gpt-0001", False)}
-    snapshots = {row["evaluation_snapshot"] for row in taught.rows("gold.evaluations")}
+    snapshots = {row["evaluation_snapshot"] for row in learned.rows("gold.evaluations")}
     assert len(snapshots) == 1, "both were measured on the same documents"

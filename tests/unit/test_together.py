@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from together import TOGETHER
+from together import TOGETHER, TogetherScheduling
 
 from dagster_project.settings import machine_environment
 
@@ -24,6 +24,15 @@ def test_it(number):
 
 def test_the_named_files_are_there():
     assert [name for name in TOGETHER if not (TESTS.parent / name).exists()] == []
+
+
+def test_files_of_a_named_folder_and_files_that_share_a_lake_go_together_and_others_alone():
+    def scope(name):
+        return TogetherScheduling._split_scope(None, f"tests/{name}::test_it[a/b::c]")
+
+    assert scope("unit/models/test_lm.py") == scope("unit/models/test_train.py") == "tests/unit/models"
+    assert scope("flow/test_accept.py") == scope("flow/test_ingest.py") != scope("flow/test_learn.py")
+    assert scope("unit/test_links.py") == "tests/unit/test_links.py::test_it[a/b::c]"
 
 
 def test_a_named_file_goes_to_one_worker_as_a_whole(tmp_path):
