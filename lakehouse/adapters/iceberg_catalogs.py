@@ -7,6 +7,7 @@ from pyiceberg.catalog.rest import RestCatalog
 
 from lakehouse.adapters.iceberg_database import DatabaseCatalog, address
 from lakehouse.adapters.iceberg_seal import FILE_IO, SealedSqlCatalog
+from lakehouse.adapters.s3_client import CONNECT_SECONDS, READ_SECONDS, REGION
 
 CATALOG = "lakehouse"
 SQLITE = "sqlite://"
@@ -19,9 +20,9 @@ def s3_properties(endpoint: str, access_key: str, secret_key: str) -> dict[str, 
         "s3.endpoint": endpoint,
         "s3.access-key-id": access_key,
         "s3.secret-access-key": secret_key,
-        "s3.region": "us-east-1",
-        "s3.connect-timeout": "5.0",
-        "s3.request-timeout": "60.0",
+        "s3.region": REGION,
+        "s3.connect-timeout": str(CONNECT_SECONDS),
+        "s3.request-timeout": str(READ_SECONDS),
     }
 
 

@@ -11,9 +11,20 @@ from io import BytesIO
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import fs
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
-from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
+from pyiceberg.io import (
+    S3_ACCESS_KEY_ID,
+    S3_ENDPOINT,
+    S3_SECRET_ACCESS_KEY,
+    S3_SESSION_TOKEN,
+    FileIO,
+    InputFile,
+    InputStream,
+    OutputFile,
+    OutputStream,
+)
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 from pyiceberg.table import StagedTable, Table
 from pyiceberg.table.locations import load_location_provider
@@ -21,6 +32,7 @@ from pyiceberg.table.metadata import TableMetadata, TableMetadataUtil
 from pyiceberg.table.update import TableRequirement, TableUpdate
 from pyiceberg.typedef import Identifier
 
+from lakehouse.adapters.iceberg_bucket import WholeObjects
 from lakehouse.adapters.iceberg_folder import WholeFiles
 from lakehouse.adapters.iceberg_known import Known
 from lakehouse.adapters.iceberg_updates import updated
@@ -72,11 +84,17 @@ def require_sealed(location: str, body: pa.Buffer) -> None:
 class SealedFileIO(PyArrowFileIO):
     """PyIceberg's own file access, except that a sealed file is read whole and judged before any of it is given.
 
-    In a folder, too, a file is there whole or not at all.
+    In a folder, too, a file is there whole or not at all, and in a bucket it is never put together from parts.
     """
 
     def _initialize_local_fs(self) -> WholeFiles:
         return WholeFiles()
+
+    def _initialize_s3_fs(self, netloc: str | None) -> fs.FileSystem:
+        given = [self.properties.get(name) for name in (S3_ENDPOINT, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY)]
+        if not all(given) or self.properties.get(S3_SESSION_TOKEN):
+            return super()._initialize_s3_fs(netloc)  # a catalog elsewhere hands out keys for some time
+        return WholeObjects(*map(str, given))
 
     def new_input(self, location: str) -> PyArrowFile:
         """Return the file, to be judged when it is opened."""

@@ -6,18 +6,22 @@ from urllib.parse import urlsplit
 from minio import Minio
 from urllib3 import PoolManager, Retry, Timeout
 
+from lakehouse.adapters.s3_pace import PACED
+
 CONNECTIONS = 16
 CONNECT_SECONDS, READ_SECONDS = 5.0, 60.0
-"""The longest wait for a connection, and for the next bytes of an answer."""
+"""The longest wait for a connection, and for the next bytes of an answer; for the whole see `s3_pace`."""
 REGION = "us-east-1"
 
 
 def s3_pool(ca_file: Path | None, retries: Retry) -> PoolManager:
     """Return the connections to a server; `ca_file` holds certificates to trust where the system's do not suffice."""
     ca = str(ca_file) if ca_file else None
-    return PoolManager(
+    pool = PoolManager(
         timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS), maxsize=CONNECTIONS, retries=retries, ca_certs=ca
     )
+    pool.pool_classes_by_scheme = PACED
+    return pool
 
 
 def s3_client(endpoint: str, access_key: str, secret_key: str, *, secure: bool, pool: PoolManager) -> Minio:

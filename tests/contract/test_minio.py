@@ -84,6 +84,16 @@ def test_a_submitter_hands_in_and_sees_nothing(minio):
     assert client(minio, "writer").get_object(minio_server.INBOX, "grades_2026.zip").read() == b"x"
 
 
+def test_parts_of_an_upload_that_was_broken_off_are_seen_and_go_by_themselves_after_a_day(minio):
+    submitter, root = client(minio, "submitter"), minio.root.client()
+    upload = submitter._create_multipart_upload(minio_server.INBOX, "half.zip", {})
+    submitter._upload_part(minio_server.INBOX, "half.zip", b"x" * 100, None, upload, 1)
+    assert [one.object_name for one in root._list_multipart_uploads(minio_server.INBOX, prefix="half.zip").uploads]
+    assert "stale_uploads_expiry=24h" in minio.root.admin().config_get("api")
+    submitter._abort_multipart_upload(minio_server.INBOX, "half.zip", upload)
+    assert not root._list_multipart_uploads(minio_server.INBOX, prefix="half.zip").uploads
+
+
 def test_no_role_may_change_the_lock_or_see_the_users(minio):
     for role in minio_server.ROLES:
         s3 = client(minio, role)

@@ -2,14 +2,19 @@
 
 import random
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 import pytest
 
-from lakehouse.adapters import object_store, s3_client
+from lakehouse.adapters import iceberg_bucket, object_store, s3_client, s3_pace
+from lakehouse.adapters.iceberg_catalogs import s3_properties
+from lakehouse.adapters.iceberg_seal import SealedFileIO, data_name, store_surely
 from lakehouse.adapters.object_store import S3Objects
+from lakehouse.adapters.upload_bucket import S3Uploads
 from lakehouse.errors import NoObjectError, ObjectExistsError, ServiceUnavailableError
+from lakehouse.ports import UploadedObject
 
 SEED = 20261127
 SHARE = 0.3
@@ -39,7 +44,9 @@ class Bucket(BaseHTTPRequestHandler):
         self.send_header("ETag", '"0"')
         self.send_header("Content-Length", str(len(body) if claimed is None else claimed))
         self.end_headers()
-        self.wfile.write(body)
+        for at in range(0, len(body), 1 if self.server.trickle_s else max(1, len(body))):
+            time.sleep(self.server.trickle_s)
+            self.wfile.write(body[at : at + 1] if self.server.trickle_s else body)
 
     def do_PUT(self):
         length = int(self.headers["Content-Length"])
@@ -48,6 +55,9 @@ class Bucket(BaseHTTPRequestHandler):
             self.rfile.read(length // 2)
             self.close_connection = True
             return None
+        if self.server.trickle_s:
+            while length and not self.server.waiting.wait(self.server.trickle_s):
+                length -= len(self.rfile.read(1))
         body = self.rfile.read(length)
         if self.server.hanging:
             self.server.waiting.wait(60)
@@ -81,9 +91,10 @@ def server(monkeypatch):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
     server.daemon_threads = True
     server.draw, server.objects, server.requests, server.failing = random.Random(SEED), {}, 0, True
-    server.cut, server.hanging, server.waiting = 0, False, threading.Event()
+    server.cut, server.hanging, server.waiting, server.trickle_s = 0, False, threading.Event(), 0
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
+    iceberg_bucket._objects.cache_clear()  # connections have the time-outs of when they were made
     yield server
     server.waiting.set()
     server.shutdown()
@@ -142,3 +153,75 @@ def test_an_upload_that_is_cut_off_in_the_middle_is_sent_again_whole(server):
     server.cut = 0
     with pytest.raises(NoObjectError):
         objects.get("never")
+
+
+def test_a_server_that_sends_or_takes_a_trickle_is_given_up_in_a_bounded_time(server, monkeypatch):
+    monkeypatch.setattr(s3_pace, "GRACE_SECONDS", 0.3)
+    server.failing = False
+    objects = S3Objects(f"127.0.0.1:{server.server_port}", "key", "secret", "lake")
+    objects.put_new("slow", b"body " * 20)
+    server.trickle_s = 0.05  # far less than the longest wait for the next byte
+    start = time.monotonic()
+    with pytest.raises(ServiceUnavailableError, match="start the server and try again"):
+        objects.get("slow")
+    with pytest.raises(ServiceUnavailableError, match="start the server and try again"):
+        objects.put_new("large", bytes(20_000_000))
+    assert time.monotonic() - start < 60
+    server.trickle_s = 0
+    assert objects.get("slow") == b"body " * 20
+
+
+def test_a_reader_that_takes_its_time_is_no_slow_server(server, monkeypatch):
+    monkeypatch.setattr(s3_pace, "GRACE_SECONDS", 0.3)
+    server.failing = False
+    body = random.Random(SEED).randbytes(4_000_000)
+    server.objects["/lake/large"] = body
+    uploads = S3Uploads(f"127.0.0.1:{server.server_port}", "key", "secret", "lake")
+    with uploads.opened(UploadedObject("large", len(body), "0")) as stream:
+        read = stream.read(1000)
+        time.sleep(0.6)
+        assert read + stream.read() == body
+
+
+def test_a_large_object_is_one_request_so_a_killed_writer_leaves_no_parts(server):
+    server.failing = False
+    objects = S3Objects(f"127.0.0.1:{server.server_port}", "key", "secret", "lake")
+    objects.put("large", bytes(12_000_000))
+    assert server.requests == 1
+
+
+def files_of_a_table(server):
+    return SealedFileIO(s3_properties(f"http://127.0.0.1:{server.server_port}", "key", "secret"))
+
+
+def test_files_of_tables_are_tried_again_and_told_as_other_objects_are(server):
+    files, given_up = files_of_a_table(server), 0
+    for number in range(60):
+        body = random.Random(number).randbytes(500)
+        location = f"s3://lake/{data_name(body)}"
+        before = server.requests
+        try:
+            store_surely(files, location, body)
+        except ServiceUnavailableError:
+            given_up += 1
+        assert server.requests - before <= 2 * object_store.ATTEMPTS, f"seed {SEED}"
+    assert given_up < 6, "five attempts are enough but for bad luck"
+    with pytest.raises(FileNotFoundError):
+        files.new_input("s3://lake/nothing").open()
+
+
+def test_files_of_tables_wait_neither_for_silence_nor_for_a_trickle(server, monkeypatch):
+    monkeypatch.setattr(s3_pace, "GRACE_SECONDS", 0.3)
+    server.failing, files = False, files_of_a_table(server)
+    body = b"row " * 50
+    location = f"s3://lake/{data_name(body)}"
+    store_surely(files, location, body)
+    server.trickle_s = 0.05
+    with pytest.raises(ServiceUnavailableError, match="start the server and try again"):
+        files.new_input(location).open()
+    server.trickle_s, server.hanging = 0, True
+    with pytest.raises(ServiceUnavailableError, match="start the server and try again"):
+        store_surely(files, location, body)
+    server.hanging = False
+    server.cut = 2
+    store_surely(files, location, body)
