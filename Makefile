@@ -67,6 +67,9 @@ simulate: testsetup ## Play SEEDS seeded histories of faults (10,000)
 race: testsetup ## Race 32 writers of 100 appends each, beside maintenance
 	@$(RUN)/python -m tests.race
 
+restarts: testsetup ## Restart all services of the cluster RESTARTS times (50) by SEED while it works
+	@$(RUN)/python -m tests.restarts $(or $(RESTARTS),50) $(SEED)
+
 lock: ## Resolve the lock files again
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --extra spark -c requirements.lock -o requirements-spark.lock

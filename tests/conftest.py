@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -244,10 +244,27 @@ def running_postgres(
 
 @dataclass
 class MinioServer:
-    """A running MinIO with its buckets and one user a role."""
+    """A running MinIO with its buckets and one user a role, and how to kill it and start it again."""
 
     root: minio_server.Root
-    keys: dict[str, tuple[str, str]]
+    command: list[str]
+    environment: dict[str, str]
+    keys: dict[str, tuple[str, str]] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (Path(self.environment["HOME"]) / "minio.log").open("ab") as log:
+            process = self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment
+            )
+        ca_file = self.root.ca_file
+        minio_server.wait(self.root.endpoint, ca_file=ca_file, timeout_s=60, alive=lambda: process.poll() is None)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
 
     def objects(self, role: str = "writer", bucket: str = minio_server.RELEASES) -> S3Objects:
         return S3Objects(self.root.endpoint, *self.keys[role], bucket, self.root.secure, self.root.ca_file)
@@ -280,16 +297,14 @@ def running_minio(
         program = minio_server.binary(load_settings().home / "tools" / "bin")
     except ServiceUnavailableError as error:
         pytest.skip(str(error))
-    with tempfile.TemporaryDirectory(prefix="minio-") as folder, (Path(folder) / "minio.log").open("wb") as log:
+    with tempfile.TemporaryDirectory(prefix="minio-") as folder:
         data = Path(folder) / "data"
         data.mkdir()
         port = seaweedfs.free_ports(1)[0]
-        process = subprocess.Popen(
+        server = MinioServer(
+            minio_server.Root(f"127.0.0.1:{port}", "test-root", "test-root-secret", ca_file),
             minio_server.command(program, data=data, port=port, certificates=certificates),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={
+            {
                 "PATH": os.defpath,
                 "HOME": folder,
                 **minio_server.environment("test-root", "test-root-secret"),
@@ -297,14 +312,13 @@ def running_minio(
             },
         )
         try:
-            root = minio_server.Root(f"127.0.0.1:{port}", "test-root", "test-root-secret", ca_file)
-            minio_server.wait(root.endpoint, ca_file=ca_file, timeout_s=60, alive=lambda: process.poll() is None)
+            server.start()
             keys = {role: (f"test-{role}", f"test-{role}-secret") for role in minio_server.ROLES}
-            minio_server.provision(root, keys)
-            yield MinioServer(root, keys)
+            minio_server.provision(server.root, keys)
+            server.keys |= keys
+            yield server
         finally:
-            process.kill()
-            process.wait()
+            server.kill()
 
 
 @pytest.fixture(scope="session")

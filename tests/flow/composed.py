@@ -66,6 +66,8 @@ class Cluster:
     addresses: dict[str, str] = field(default_factory=dict)
     running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
+    programs: dict[str, Path] = field(default_factory=dict)
+    database: Any = None
 
     def __post_init__(self) -> None:
         self.services = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]
@@ -152,12 +154,19 @@ class Cluster:
         return [*found, *(own.get(word) or self.here(name, word) for word in rest)]
 
     def start(self, name: str, *, program: Path | None = None) -> None:
-        """Start a service's command on a port that is free now, and wait until its own health check passes."""
-        if name in PORTS:
+        """Start a service on a port that is free now, or was its own before; wait until its own health check passes."""
+        self.launch(name, program=program)
+        self.wait(name)
+
+    def launch(self, name: str, *, program: Path | None = None) -> None:
+        """Start a service's command, where it was before; `program` stands for its first word from then on."""
+        if name in PORTS and name not in self.addresses:
             self.addresses[name] = f"127.0.0.1:{seaweedfs.free_ports(1)[0]}"
-        words = self.words(name, self.services[name]["command"])
         if program is not None:
-            words[0] = str(program)
+            self.programs[name] = program
+        words = self.words(name, self.services[name]["command"])
+        if name in self.programs:
+            words[0] = str(self.programs[name])
         with self.log(name).open("ab") as log:
             self.running[name] = subprocess.Popen(
                 words,
@@ -169,7 +178,6 @@ class Cluster:
                 start_new_session=True,
                 preexec_fn=_reset_signals,
             )
-        self.wait(name)
 
     def wait(self, name: str) -> None:
         """Wait until a service is healthy; its check may be a whole Python program, so somebody has to listen first."""
@@ -226,9 +234,10 @@ class Cluster:
     def told(self, name: str) -> str:
         return self.log(name).read_text(errors="replace")[-2000:]
 
-    def stop(self, name: str) -> None:
+    def stop(self, name: str, *signals: signal.Signals) -> None:
+        """End a service and its children, politely first unless other signals are given."""
         process = self.running.pop(name)
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        for number in signals or (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(process.pid, number)
                 process.wait(30)
@@ -245,7 +254,7 @@ class Cluster:
         secret = Path(given["POSTGRES_PASSWORD_FILE"]).read_text()
         options = tuple(self.services["postgres"]["command"][1:])
         with run_postgres(initdb=initdb, options=options, secret=secret) as server:
-            self.addresses["postgres"] = f"127.0.0.1:{server.port}"
+            self.addresses["postgres"], self.database = f"127.0.0.1:{server.port}", server
             reach = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGPASSWORD": secret}
             made = subprocess.run(
                 [FOLDER / "postgres" / "databases.sh"],

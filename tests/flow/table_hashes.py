@@ -10,6 +10,15 @@ import pyarrow.compute as pc
 from lakehouse.tables.gold import MODEL_MEASURES
 from lakehouse.tables.write_audit_publish import Lakehouse
 
+OF_THE_RUN = {
+    "*": {"run_id", "recorded_at", "validated_at", "saved_at", "dataset_commit", "_dataset_commit"},
+    "archive.records": {"record_sha256"},  # of a record that names the commit
+    "gold.model_versions": {"train_seconds", "documents_snapshot"},
+    "gold.training_curve": {"tokens_per_second", "utilisation"},
+}
+"""Who wrote a row and when, and how fast: the columns that two runs of the same loop may differ in."""
+OF_THE_MACHINE = pc.field("measure").isin(["cpu_milliseconds_per_token", "peak_memory_bytes"])
+
 
 def published(
     house: Lakehouse, apart: Mapping[str, set[str]], rows_apart: pc.Expression | None = None

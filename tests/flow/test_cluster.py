@@ -12,7 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import psycopg
-import pyarrow.compute as pc
 import pytest
 from minio import Minio
 from minio.error import S3Error
@@ -27,22 +26,13 @@ from lakehouse.archive import inbox
 from lakehouse.samples import college_scorecard
 from models.config import TINY
 from tests.flow.composed import cluster, opened
-from tests.flow.table_hashes import published
+from tests.flow.table_hashes import OF_THE_MACHINE, OF_THE_RUN, published
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(2400)]
 
 # Learns to copy from five bytes back, which takes about a hundred steps.
 COPYIST = dataclasses.replace(TINY, vocabulary_size=257, context=48, batch=16, steps=120, validate_every=60)
 OUTCOMES = "silver.college_scorecard_outcomes"
-OF_THE_RUN = {
-    "*": {"run_id", "recorded_at", "validated_at", "saved_at", "dataset_commit", "_dataset_commit"},
-    "archive.records": {"record_sha256"},  # of a record that names the commit
-    "gold.model_versions": {"train_seconds", "documents_snapshot"},
-    "gold.training_curve": {"tokens_per_second", "utilisation"},
-}
-"""Who wrote a row and when, and how fast: the columns that two runs of the same loop may differ in."""
-OF_THE_MACHINE = pc.field("measure").isin(["cpu_milliseconds_per_token", "peak_memory_bytes"])
-
 RUNS = "{runsOrError {... on Runs {results {runId status tags {key value}}}}}"
 RUN_SECONDS = 600.0
 
