@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import random
 import shutil
 import time
 from dataclasses import replace
@@ -24,6 +25,7 @@ from lakehouse.samples import course_records
 pytestmark = pytest.mark.servers
 
 TOLD_SECONDS = 120.0
+SEED, TIMES, RESTARTS = 20261128, 1000, 2
 TOKEN = "test-uploads-token"
 
 
@@ -67,6 +69,18 @@ class Site:
             return 413  # the server need not read what it refuses
         finally:
             connection.close()
+
+    def send_all(self, bodies: list[bytes]) -> set[int]:
+        """Send events one after the other on one connection; return what was answered."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.settings.uploads_port, timeout=60)
+        answers = set()
+        for body in bodies:
+            connection.request("POST", "/uploads", body, {"Authorization": f"Bearer {TOKEN}"})
+            answer = connection.getresponse()
+            answer.read()
+            answers.add(answer.status)
+        connection.close()
+        return answers
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +136,24 @@ def test_an_upload_is_told_and_fetched_once_however_often_and_in_whatever_order_
         assert site.send(event("grades+%C3%BC.zip")) == 200
     assert source.named(source.queue.names()) == []
     assert [path.name for path in source.inbox.iterdir()] == [entry.name]
+
+
+def test_a_thousand_tellings_of_one_upload_in_any_order_and_over_restarts_are_one_submission(site):
+    site.upload("thousand.csv.zip", b"PK again")
+    others = [event(f"other-{number}%2Fx.csv") for number in range(TIMES // 50)]
+    told = [*others, *[event("thousand.csv.zip")] * TIMES]
+    random.Random(SEED).shuffle(told)
+    source, part, entries = uploads(site.settings), len(told) // (RESTARTS + 1), []
+    for restart in range(RESTARTS + 1):
+        assert site.send_all(told[restart * part :][: part if restart < RESTARTS else None]) == {200}, f"seed {SEED}"
+        assert site.queue.names().count("thousand.csv.zip") == 1
+        entries += [source.fetch(one.name) for one in source.named(source.queue.names())]
+        if restart < RESTARTS:
+            site.down()
+            site.up()
+            source = uploads(site.settings)
+    assert [entry.read_bytes() for entry in entries] == [b"PK again"], f"seed {SEED}"
+    assert [path.name for path in source.inbox.glob("thousand*")] == [entries[0].name]
 
 
 def test_an_upload_nobody_was_told_of_is_found_by_looking_and_what_was_told_outlives_the_receiver(site):

@@ -41,6 +41,16 @@ def test_an_arrival_is_ingested_once_it_has_settled(bench):
     assert looks.look() == []
 
 
+def test_two_daemons_that_look_at_once_ask_for_one_and_the_same_run(bench):
+    both = [Looks(bench, inbox_sensor(1), shelf=bench.shelf) for _ in range(2)]
+    key = bench.wave(2007)
+    for looks in both:
+        looks.look()
+    (asked,), (again,) = (looks.look() for looks in both)
+    assert asked == again, "by its key Dagster knows the run that was asked for before"
+    assert asked[1] == key
+
+
 def test_an_arrival_that_still_grows_is_left_alone(bench):
     looks = Looks(bench, inbox_sensor(1), shelf=bench.shelf)
     key = bench.wave(2007)
