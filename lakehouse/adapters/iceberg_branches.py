@@ -38,6 +38,11 @@ def commit(catalog: Catalog, stored: Table, ref: str, at: int | None, updates: l
         answer = catalog.commit_table(stored, (AssertRefSnapshotId(ref=ref, snapshot_id=at),), tuple(updates))
     except (vendor.CommitFailedException, vendor.CommitStateUnknownException):
         return None
+    except ValueError:
+        # A snapshot that these updates name may be gone: maintenance lets old ones go while `ref` stays where it is.
+        if catalog.load_table(stored.name()).metadata_location == stored.metadata_location:
+            raise
+        return None
     after = copy(stored)
     after.metadata, after.metadata_location = answer.metadata, answer.metadata_location
     return after

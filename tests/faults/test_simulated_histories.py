@@ -20,6 +20,7 @@ FOUND = {
     709: "the same, after faults",
     798: "the same, after faults",
     4812: "maintenance let go of a snapshot whose release came after it had looked at the releases",
+    2992: "a move of main named old snapshots that maintenance had just dropped, and ended in a traceback",
 }
 """Seeds that broke a promise once."""
 
