@@ -23,7 +23,8 @@ from lakehouse.adapters.iceberg_seal import data_name, store
 from lakehouse.errors import SchemaError
 
 FIELD_ID = b"PARQUET:field_id"
-ROW_GROUP_ROWS = 1_048_576
+# DuckDB's own size: readers leave out groups that cannot hold a row, so finding one decodes a part of the file.
+ROW_GROUP_ROWS = 122_880
 # About 30 MB on disk. A sealed file is read whole, so it must fit into memory some times over.
 FILE_BYTES = 128 * 2**20
 # Below this a second thread costs more than it saves.

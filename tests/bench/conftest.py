@@ -2,10 +2,14 @@
 
 import gc
 import importlib.util
+import json
 import os
 import platform
 import resource
+import shutil
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+from lakehouse.adapters import minio_server, seaweedfs
 
 ROUNDS = 7
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -48,6 +54,7 @@ class Bench:
     notes: list[str] = field(default_factory=list)
     walls: dict[tuple[str, str], float] = field(default_factory=dict)
     cpus: dict[tuple[str, str], float] = field(default_factory=dict)
+    peaks: dict[tuple[str, str], dict[int, list[float]]] = field(default_factory=dict)
     load: str = ""
 
     def race(self, measure: str, contenders: Mapping[str, Prepare], *, rounds: int = ROUNDS, pids=(), per: int = 1):
@@ -55,6 +62,12 @@ class Bench:
 
         One untimed turn comes first. `pids` are servers whose CPU time counts; `per` divides the times shown.
         """
+        results, spent = self.turns(contenders, rounds=rounds, pids=pids)
+        self.add(measure, spent, per=per)
+        return results
+
+    def turns(self, contenders: Mapping[str, Prepare], *, rounds: int = ROUNDS, pids=()):
+        """Run all contenders in turns; return each one's last result and all its seconds, to be added to the table."""
         results: dict[str, object] = {}
         spent: dict[str, list[Spent]] = {name: [] for name in contenders}
         names = list(contenders)
@@ -70,8 +83,7 @@ class Bench:
                     took, results[name] = results[name].spent, results[name].result
                 if turn >= 0:
                     spent[name].append(took)
-        self.add(measure, spent, per=per)
-        return {name: results[name] for name in names}
+        return {name: results[name] for name in names}, spent
 
     def add(self, measure: str, spent: Mapping[str, list[Spent]], *, per: int = 1) -> None:
         """Add one row a contender; ratios are to the first one, turn by turn, and their median is shown."""
@@ -96,6 +108,10 @@ class Bench:
         begun = _now(())
         run()
         return _since(begun, ())
+
+    def spent(self, wall: float, cpu: float) -> Spent:
+        """Return seconds that were measured elsewhere, to be added to the table."""
+        return Spent(wall, cpu)
 
     def clocked_elsewhere(self, result: object, *, wall: float, cpu: float) -> OwnClock:
         """Return a contender's result with the seconds measured where it ran."""
@@ -144,6 +160,11 @@ def _cpu_of(pid: int) -> float:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("bench")
     group.addoption("--bench-out", type=Path, default=None, metavar="FILE", help="also write the table to FILE")
+    group.addoption(
+        "--large",
+        action="store_true",
+        help="also take what needs long: 100 million rows, and the 1,000th append",
+    )
     group.addoption(
         "--presidio-python",
         type=Path,
@@ -216,10 +237,80 @@ def here() -> Path:
     return Path(__file__).parent
 
 
-@pytest.fixture(scope="session")
-def made_rows():
-    """The module of made-up rows: pytest's importlib mode leaves this folder off the path."""
-    spec = importlib.util.spec_from_file_location("bench_made_rows", Path(__file__).with_name("made_rows.py"))
+def _loaded(name: str):
+    """Return a module of this folder, which pytest's importlib mode leaves off the path."""
+    spec = importlib.util.spec_from_file_location(f"bench_{name}", Path(__file__).with_name(f"{name}.py"))
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def made_rows():
+    """The module of made-up rows."""
+    return _loaded("made_rows")
+
+
+@pytest.fixture(scope="session")
+def lakes():
+    """The module that opens a lake and its plain peers."""
+    return _loaded("lakes")
+
+
+@pytest.fixture
+def lake(request: pytest.FixtureRequest, tmp_path: Path, lakes):
+    """A new lake in a folder, unless the test asks for one on MinIO or SeaweedFS."""
+    place = getattr(request, "param", "local folder")
+    if place == "MinIO":
+        with request.getfixturevalue("run_minio")() as server:
+            at = (server.root.endpoint, *server.keys["writer"])
+            where = (minio_server.RELEASES, f"s3://{minio_server.TABLES}/warehouse", minio_server.TABLES, server.pid)
+            yield lakes.Lake(place, str(tmp_path), lakes.Server(*at, *where))
+    elif place == "SeaweedFS":
+        with request.getfixturevalue("run_seaweed")() as server:
+            bucket, catalog = seaweedfs.BUCKET, seaweedfs.catalog_uri(server.ports)
+            at = (f"127.0.0.1:{server.ports.s3}", server.access_key, server.secret_key)
+            where = (bucket, seaweedfs.WAREHOUSE, bucket, server.process.pid)
+            yield lakes.Lake(place, str(tmp_path), lakes.Server(*at, *where, catalog))
+    else:
+        yield lakes.Lake(place, str(tmp_path))
+    shutil.rmtree(tmp_path)  # pytest would keep these gigabytes for three runs
+
+
+@pytest.fixture
+def place(lake, lakes, made_rows):
+    """The lake, open in this process."""
+    opened = lakes.Place(lake, made_rows)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def start_job(here: Path):
+    """Start a job over a lake in a process of its own: what, by whom, in which lake, on which table, how many rows."""
+
+    def start(job, who, lake, name, *numbers):
+        words = [job, who, lake.tell(), name, *map(str, numbers)]
+        return subprocess.Popen(
+            [sys.executable, str(here / "lake_jobs.py"), *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture
+def run_job(start_job):
+    """Run such a job to its end; return what it says."""
+
+    def run(*words):
+        with start_job(*words) as process:
+            said, _ = process.communicate()
+        assert process.returncode == 0, f"the job {words} ended with {process.returncode}"
+        done = json.loads(said.splitlines()[-1])
+        return {**done, "clocks": [Spent(*clock) for clock in done["clocks"]]}
+
+    return run

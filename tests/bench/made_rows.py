@@ -1,11 +1,15 @@
 """Made-up enrolment rows of eight columns, and their table's definition; loaded by the tests and by the server."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.definition import Column, TableDefinition
 
 COURSES = 400
+BLOCK_ROWS = 1_000_000
 START = np.datetime64("2026-01-01T00:00:00", "us")
 
 
@@ -35,8 +39,8 @@ def rows(count: int, *, first: int = 0) -> pa.Table:
     students, courses = draw.integers(0, count // 5 + 1, count), draw.integers(0, COURSES, count)
     columns = {
         "enrolment": pa.array(np.arange(first, first + count)),
-        "student": pa.array(np.char.add("s", students.astype(str))),
-        "course": pa.array(np.char.add("c", courses.astype(str))),
+        "student": _named("s", students),
+        "course": _named("c", courses),
         "term": pa.array(draw.integers(1, 13, count).astype(np.int32)),
         "mark": pa.array(mark),
         "attendance": pa.array(draw.random(count)),
@@ -44,3 +48,13 @@ def rows(count: int, *, first: int = 0) -> pa.Table:
         "recorded_at": pa.array(START + draw.integers(0, 10**13, count).astype("timedelta64[us]")),
     }
     return pa.table(columns, schema=enrolments("gold.any").arrow_schema())
+
+
+def _named(letter: str, numbers: np.ndarray) -> pa.Array:
+    return pc.binary_join_element_wise(letter, pa.array(numbers).cast(pa.string()), "")
+
+
+def blocks(count: int) -> Iterator[pa.Table]:
+    """Yield `count` rows, at most a million in memory at a time."""
+    for first in range(0, count, BLOCK_ROWS):
+        yield rows(min(BLOCK_ROWS, count - first), first=first)

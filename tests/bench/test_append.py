@@ -1,80 +1,25 @@
-"""An audited, published append, beside plain PyIceberg and beside a bare Parquet file."""
+"""An audited, published append, beside bare PyIceberg and beside plain Parquet at the same place."""
 
-import itertools
 from functools import partial
 
-import pyarrow.parquet as pq
 import pytest
-
-from lakehouse.adapters.catalog import IcebergTables
-from lakehouse.adapters.iceberg_schema import iceberg_schema
-from lakehouse.adapters.object_store import LocalObjects
-from lakehouse.ports import Provenance, TableWrite
-from lakehouse.tables.release import ReleaseLog
-from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
 
 ROWS = 500_000
 ROUNDS = 7
-ORIGIN = Provenance(run_id="bench", code_commit="0" * 40)
 # Every eighth publish moves old snapshots out of the metadata, so each age is looked at for two times eight appends.
 AGE_ROUNDS = 15
-PLAIN_AGES, AGES = (10, 120, 300), (10, 120, 300, 1000)
+AGES, LARGE_AGE = (10, 120, 300), 1000
+PLAIN, BARE, OURS = "pyarrow writes plain Parquet (zstd)", "PyIceberg append", "`write_audit_publish`"
+WHO = {PLAIN: "plain", BARE: "iceberg", OURS: "ours"}
+PLACES = ["local folder", *(pytest.param(name, marks=pytest.mark.servers) for name in ("MinIO", "SeaweedFS"))]
 
 
-class Place:
-    """One catalog with its objects, and fresh names in it."""
-
-    def __init__(self, made, tables, objects):
-        self.made = made
-        self.tables = tables
-        self.house = Lakehouse(tables, objects, ReleaseLog(objects))
-        self.catalog = tables.connect()
-        self.catalog.create_namespace_if_not_exists("bench")
-        self._numbers = itertools.count()
-
-    def fresh(self, kind):
-        return self.made.enrolments(f"bench.{kind}_{next(self._numbers)}")
-
-    def plain(self):
-        """Return a new table as PyIceberg makes it, without a branch, an audit or a release."""
-        table = self.fresh("plain")
-        return self.catalog.create_table(table.name, iceberg_schema(table))
-
-    def publish(self, table, rows, key):
-        write = TableWrite(table, rows)
-        return write_audit_publish(self.house, [write], key=f"{table.name}:{key}", provenance=ORIGIN)
-
-    def ready(self):
-        """Return a new table of ours that is empty."""
-        table = self.fresh("ours")
-        self.tables.ensure(table)
-        return table
-
-    def close(self):
-        self.catalog.close()
-        self.tables.close()
-
-
-@pytest.fixture
-def local(tmp_path, made_rows):
-    place = Place(made_rows, IcebergTables.local(tmp_path / "tables"), LocalObjects(tmp_path / "objects"))
-    yield place
-    place.close()
-
-
-@pytest.fixture
-def on_seaweed(seaweed, made_rows):
-    place = Place(made_rows, seaweed.tables(), seaweed.objects())
-    yield place
-    place.close()
-
-
-def contenders(place, rows, folder):
+def contenders(place, rows):
     """Return the three ways to store the same rows, each into something new."""
     tables = []
 
     def parquet(turn):
-        return lambda: pq.write_table(rows, folder / f"{turn}.parquet", compression="zstd")
+        return lambda: place.lake.write_plain(f"turn{turn}", rows)
 
     def pyiceberg(_turn):
         table = place.plain()
@@ -84,39 +29,39 @@ def contenders(place, rows, folder):
         tables.append(place.ready())
         return lambda: (place.publish(tables[-1], rows, turn), tables[-1])[1]
 
-    return {
-        "pyarrow writes one Parquet file (zstd)": parquet,
-        "PyIceberg append": pyiceberg,
-        "`write_audit_publish`": ours,
-    }
+    return {PLAIN: parquet, BARE: pyiceberg, OURS: ours}
 
 
-def append(bench, place, rows, folder, where, pids=()):
-    results = bench.race(f"append of {ROWS:,} rows x 8 columns, {where}", contenders(place, rows, folder), pids=pids)
-    _, theirs, ours = results.values()
-    assert theirs.scan().to_arrow().sort_by("enrolment").equals(rows.cast(theirs.scan().to_arrow().schema))
-    assert place.tables.read(ours.name).num_rows == ROWS
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("lake", PLACES, indirect=True)
+def test_the_same_rows_are_stored(bench, lake, place, made_rows, run_job):
+    rows = made_rows.rows(ROWS)
+    measure = f"append of {ROWS:,} rows x 8 columns, {lake.place}"
+    _, theirs, ours = bench.race(measure, contenders(place, rows), pids=lake.pids).values()
+    stored = lake.duck("turn0").sql("select * from plain").to_arrow_table()
+    for found in (stored, theirs.scan().to_arrow(), place.tables.read(ours.name)):
+        assert found.cast(rows.schema).sort_by("enrolment").equals(rows)
     assert place.house.releases.current().tables[ours.name].snapshot_id is not None
+    peaks = {name: run_job("append", who, lake, f"peak_{who}", ROWS) for name, who in WHO.items()}
+    assert [done["result"] for done in peaks.values()] == [ROWS] * len(WHO)
+    bench.note(f"{measure}, {rows.nbytes / 1e6:.0f} MB in Arrow: {'; '.join(rates(bench, measure, rows, peaks))}")
 
 
-@pytest.mark.timeout(300)
-def test_the_same_rows_are_stored_in_a_folder(bench, local, made_rows, tmp_path):
-    append(bench, local, made_rows.rows(ROWS), tmp_path, "local folder")
+def rates(bench, measure, rows, peaks):
+    for name, done in peaks.items():
+        seconds = bench.walls[measure, name] / 1000
+        yield (
+            f"{rows.num_rows / seconds / 1e6:.2f} million rows/s, {rows.nbytes / seconds / 1e6:.0f} MB/s, "
+            f"peak {done['peak_mb']:.0f} MB by {name}"
+        )
 
 
-@pytest.mark.servers
-@pytest.mark.timeout(300)
-def test_the_same_rows_are_stored_on_seaweedfs(bench, on_seaweed, seaweed, made_rows, tmp_path):
-    place = on_seaweed
-    append(bench, place, made_rows.rows(ROWS), tmp_path, "SeaweedFS", pids=[seaweed.process.pid])
-
-
-@pytest.mark.timeout(300)
-def test_one_row_joins_a_table_that_is_already_large(bench, local, made_rows):
-    large, small = local.ready(), local.ready()
-    plain = local.plain()
+@pytest.mark.timeout(1800)
+def test_one_row_joins_a_table_that_is_already_large(bench, place, made_rows):
+    large, small = place.ready(), place.ready()
+    plain = place.plain()
     many = made_rows.rows(ROWS)
-    local.publish(large, many, "many")
+    place.publish(large, many, "many")
     plain.append(many)
 
     def row(turn):
@@ -126,18 +71,14 @@ def test_one_row_joins_a_table_that_is_already_large(bench, local, made_rows):
         return partial(plain.append, row(turn))
 
     def ours(table):
-        return lambda turn: partial(local.publish, table, row(turn), turn)
+        return lambda turn: partial(place.publish, table, row(turn), turn)
 
     bench.race(
         f"append of 1 row to a table of {ROWS:,} rows, local folder",
-        {
-            "PyIceberg append": theirs,
-            "`write_audit_publish`, empty table": ours(small),
-            "`write_audit_publish`": ours(large),
-        },
+        {BARE: theirs, f"{OURS}, empty table": ours(small), OURS: ours(large)},
         rounds=ROUNDS,
     )
-    assert local.tables.read(large.name).num_rows == plain.scan().to_arrow().num_rows == ROWS + 1 + ROUNDS
+    assert place.tables.read(large.name).num_rows == plain.scan().to_arrow().num_rows == ROWS + 1 + ROUNDS
 
 
 class Ageing:
@@ -155,7 +96,7 @@ class Ageing:
         return self._count()
 
 
-def plain_table(place):
+def bare_table(place):
     table = place.plain()
     return Ageing(place.made, lambda row, _: table.append(row), lambda: table.scan().to_arrow().num_rows)
 
@@ -167,20 +108,20 @@ def our_table(place):
 
 
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize(
-    ("name", "make", "ages"),
-    [("PyIceberg append", plain_table, PLAIN_AGES), ("`write_audit_publish`", our_table, AGES)],
-    ids=["plain", "ours"],
-)
-def test_late_commits_lose_no_row(bench, local, name, make, ages):
+def test_late_commits_lose_no_row(bench, place, request):
     """Tables of several ages get a row each in turns; the middle one of the turns is the age that is told."""
-    tables = {age: make(local) for age in ages}
-    for age, table in tables.items():
+    ages = (*AGES, *([LARGE_AGE] if request.config.getoption("large") else []))
+    makers = {BARE: bare_table, OURS: our_table}
+    tables = {(who, age): make(place) for age in ages for who, make in makers.items()}
+    for (_, age), table in tables.items():
         while table.appends < age - 2 - AGE_ROUNDS // 2:
             table.grow()
-    bench.race(
-        f"append of 1 row as the table grows older, local folder, {name}",
-        {f"at append {age}": lambda _, table=table: table.grow for age, table in tables.items()},
-        rounds=AGE_ROUNDS,
-    )
-    assert {age: table.rows() for age, table in tables.items()} == {age: age + AGE_ROUNDS // 2 for age in tables}
+    _, spent = bench.turns({key: lambda _, table=table: table.grow for key, table in tables.items()}, rounds=AGE_ROUNDS)
+    for who in (BARE, OURS):
+        own = {f"at append {age:,}": spent[name, age] for name, age in tables if name == who}
+        bench.add(f"append of 1 row as the table grows older, local folder, {who}", own)
+    for age in ages:
+        bench.add(f"append of 1 row at append {age:,}, local folder", {who: spent[who, age] for who in (BARE, OURS)})
+    assert {key: table.rows() for key, table in tables.items()} == {
+        (who, age): age + AGE_ROUNDS // 2 for who, age in tables
+    }

@@ -290,6 +290,15 @@ def test_data_files_are_compressed_with_zstd(tmp_path, new_table, marks_of):
     assert pq.read_metadata(file).row_group(0).column(0).compression == "ZSTD"
 
 
+def test_readers_can_leave_out_the_parts_of_a_file_that_hold_no_wanted_row(tmp_path, new_table, marks_of):
+    tables = IcebergTables.local(tmp_path)
+    put(tables, new_table(), marks_of(*(f"{number:06}" for number in range(122_881))))
+    tables.close()
+    (file,) = tmp_path.rglob("*.parquet")
+    groups = [pq.read_metadata(file).row_group(number).column(0).statistics for number in range(2)]
+    assert groups[0].max < groups[1].min == "122880"
+
+
 @pytest.mark.servers
 def test_a_wrong_secret_is_a_login_error(seaweed):
     tables = IcebergTables.rest(
