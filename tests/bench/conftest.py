@@ -265,7 +265,8 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path, lakes):
     if place == "MinIO":
         with request.getfixturevalue("run_minio")() as server:
             at = (server.root.endpoint, *server.keys["writer"])
-            where = (minio_server.RELEASES, f"s3://{minio_server.TABLES}/warehouse", minio_server.TABLES, server.pid)
+            warehouse = f"s3://{minio_server.TABLES}/warehouse"
+            where = (minio_server.RELEASES, warehouse, minio_server.TABLES, server.process.pid)
             yield lakes.Lake(place, str(tmp_path), lakes.Server(*at, *where))
     elif place == "SeaweedFS":
         with request.getfixturevalue("run_seaweed")() as server:
