@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 ATTEMPTS = 5
-FIRST_WAIT_S = 0.1
+FIRST_WAIT_S = 0.2
 MISSING = {"NoSuchKey", "NoSuchObject"}
 TOO_SKEWED = "RequestTimeTooSkewed"
 REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}

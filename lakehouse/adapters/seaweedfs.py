@@ -1,6 +1,7 @@
 """SeaweedFS as one process on loopback: its command line, its ports, and how to tell that it is ready."""
 
 import http.client
+import json
 import random
 import socket
 import sysconfig
@@ -158,8 +159,8 @@ def catalog_uri(ports: SeaweedPorts) -> str:
 
 
 def healthy(ports: SeaweedPorts, *, access_key: str, secret_key: str) -> bool:
-    """Say whether S3 answers with the bucket made and the catalog answers; never waits longer than four seconds."""
-    return _has_bucket(ports, access_key, secret_key) and _catalog_answers(ports)
+    """Say whether S3 answers with the bucket made, the disk is there and the catalog answers; in six seconds at most."""
+    return _has_bucket(ports, access_key, secret_key) and _has_disk(ports) and _catalog_answers(ports)
 
 
 def wait(
@@ -241,6 +242,18 @@ def _has_bucket(ports: SeaweedPorts, access_key: str, secret_key: str) -> bool:
         return False
     finally:
         pool.clear()
+
+
+def _has_disk(ports: SeaweedPorts) -> bool:
+    """Say whether the server of volumes has told the master of itself: until then S3 answers 500 to every reader."""
+    connection = http.client.HTTPConnection(HOST, ports.master, timeout=2.0)
+    try:
+        connection.request("GET", "/dir/status")
+        return bool(json.loads(connection.getresponse().read())["Topology"]["DataCenters"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
+        return False
+    finally:
+        connection.close()
 
 
 def _catalog_answers(ports: SeaweedPorts) -> bool:

@@ -82,5 +82,9 @@ def test_too_long_a_time_is_a_finding_in_time(dataset):
 
 
 def test_too_much_processor_time_is_a_finding(dataset):
+    with (dataset / ROOMS).open("wb") as file:
+        file.write(b"room,size\n")
+        for _ in range(200):  # some ten times what a fast processor judges in that second
+            file.write(b"10,1\n" * 300_000)
     finding = only_error(judged(dataset, cpu_seconds=1))
     assert "1 s of processor time" in finding.message
