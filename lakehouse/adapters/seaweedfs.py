@@ -159,7 +159,7 @@ def catalog_uri(ports: SeaweedPorts) -> str:
 
 
 def healthy(ports: SeaweedPorts, *, access_key: str, secret_key: str) -> bool:
-    """Say whether S3 answers with the bucket made, the disk is there and the catalog answers; in six seconds at most."""
+    """Say whether S3 answers with the bucket made, the disk is there and the catalog answers; within six seconds."""
     return _has_bucket(ports, access_key, secret_key) and _has_disk(ports) and _catalog_answers(ports)
 
 
