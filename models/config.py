@@ -68,8 +68,9 @@ class Recipe:
         return self.batch * self.context
 
     def canonical_json(self) -> str:
-        """One text for one recipe: sorted keys, no spaces."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        """One text for one recipe: sorted keys, no spaces; a field that came later is not named at its old meaning."""
+        values = {name: value for name, value in vars(self).items() if _LATER.get(name) != value}
+        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     def with_seed(self, seed: int) -> "Recipe":
         """The same recipe with another random seed."""
@@ -118,6 +119,7 @@ def _faults_of_learning(recipe: Recipe) -> list[str]:
     return faults
 
 
+_LATER = {"accumulate": 1}
 _MAY_BE_ZERO = frozenset({"seed", "warmup_steps", "counted_order", "backward_heads"})
 
 

@@ -60,7 +60,8 @@ def choose_device(precision: Precision, *, threads: int | None = None) -> Device
     """Pick the device; on the CPU, fix the threads and use only repeatable algorithms."""
     if torch.cuda.is_available():
         dtype = torch.float32 if precision == "float32" else torch.bfloat16
-        return Device(torch.device("cuda"), dtype, torch.cuda.get_device_name(), 1)
+        here = torch.device("cuda", torch.cuda.current_device())  # other threads have another current card
+        return Device(here, dtype, torch.cuda.get_device_name(), 1)
     count = threads or min(cores(), 8)
     torch.set_num_threads(count)
     use_repeatable_algorithms()

@@ -71,7 +71,7 @@ class Workers:
             for _ in range(_PRODUCTS):
                 torch.mm(one, one)
             if not on_cpu:
-                torch.cuda.synchronize()
+                torch.cuda.synchronize(self._device.torch_device)
 
         self.all([multiply] * self._count)  # the first products also load the kernels
         began = time.perf_counter()

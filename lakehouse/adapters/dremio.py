@@ -17,10 +17,10 @@ from lakehouse.errors import LakehouseError, LoginError, PurposeError, QueryErro
 PING_SECONDS = 5.0
 DREMIO_PORT = 32010
 STATEMENT_SECONDS = 300.0
-# What the embedded endpoint says of a result that it returns to nobody (executor.py there); asking again is of no use.
 # What the embedded endpoint says in its headers (transport.py there): a statement's text is a ticket for its rows, so
 # that one call is enough. A Dremio does not say it.
 TICKETS, STATEMENT = "x-lakehouse-tickets", "statement"
+# What the embedded endpoint says of a result that it returns to nobody (executor.py there); asking again is of no use.
 TOO_LARGE = re.compile(r"\bthe result (has more than \d+ rows|is larger than \d+ bytes)")
 
 

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import hashlib
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ Answer = TypeVar("Answer")
 ATTEMPTS = 5
 FIRST_WAIT_S = 0.2
 MISSING = {"NoSuchKey", "NoSuchObject"}
+TRANSIENT = {"SlowDown", "RequestTimeout", "BadDigest", "IncompleteBody", "OperationAborted"}
+AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
 TOO_SKEWED = "RequestTimeTooSkewed"
 REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
 TAKEN = {HTTPStatus.PRECONDITION_FAILED, HTTPStatus.CONFLICT}
@@ -179,16 +182,18 @@ class S3Objects:
         headers = {"Content-MD5": base64.b64encode(digest).decode(), **condition}
         sent: Any = body  # urllib3 takes whatever a memoryview can be made of, and does not say so
         answer = self._pool.request("PUT", url, body=sent, headers=headers)
-        if answer.status in TAKEN:
+        if condition and answer.status in TAKEN:
             raise ObjectExistsError(f"object {self._place(key)} already exists; read it before writing again")
         if TOO_SKEWED.encode() in answer.data:
             raise _too_skewed(self._place(key))
         if answer.status == HTTPStatus.FORBIDDEN:
             raise LoginError(f"{self._place(key)} refused the access key; check the S3 key and secret settings")
-        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise ServerError(f"HTTP {answer.status} {answer.reason}", answer.status)
+        code = _code_of(answer.data)
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in AGAIN or code in TRANSIENT:
+            raise ServerError(f"HTTP {answer.status} {code or answer.reason}", answer.status)
         if answer.status != HTTPStatus.OK:
-            raise PermanentError(f"{self._place(key)} answered HTTP {answer.status}; check the bucket name")
+            said = f"HTTP {answer.status} {code or answer.reason}"
+            raise PermanentError(f"{self._place(key)} answered {said}; check the bucket name and the server's log")
 
     def _place(self, key: str) -> str:
         return f"s3://{self.bucket}/{key} on {self.endpoint}"
@@ -241,6 +246,12 @@ def _too_skewed(place: str) -> ClockError:
     )
 
 
+def _code_of(body: bytes) -> str:
+    """Return the code that an error of S3 names, empty where it names none."""
+    found = re.search(rb"<Code>(\w+)</Code>", body)
+    return found[1].decode() if found else ""
+
+
 def _is_transient(error: S3Error) -> bool:
     status = getattr(error.response, "status", HTTPStatus.INTERNAL_SERVER_ERROR)
-    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.code in {"SlowDown", "RequestTimeout"}
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.code in TRANSIENT

@@ -286,7 +286,7 @@ class Duck:
             options.append(exp.EQ(this=exp.column("snapshot_from_id"), expression=number))
         source: exp.Expr = exp.Anonymous(this="iceberg_scan", expressions=options)
         found = self.describe(exp.select("*").from_(source).sql("duckdb"))
-        if contents is not None:
+        if contents is not None and pointer.snapshot_id is not None:
             source = self._listed(contents, found) or source
         columns = [pinned_column(name, kind) for name, kind in zip(found.names, found.kinds, strict=True)]
         return exp.select(*columns).from_(source)

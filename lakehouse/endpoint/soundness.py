@@ -4,6 +4,7 @@ DuckDB does not look at Parquet's page checksums, and nothing in a plain Iceberg
 this project's files are hashes of their content (docs/flow/store.md), so the tree below a release can be checked.
 """
 
+import contextlib
 import json
 import math
 import re
@@ -12,6 +13,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import duckdb
 from sqlglot import exp
 
 from lakehouse.endpoint.faults import BusyError, DamagedTableError
@@ -60,11 +62,17 @@ class Soundness:
         return Contents(version, _columns(metadata, snapshot), files)
 
     def _files(self, manifest: str, version: int) -> list[DataFile]:
-        """Return the files that a manifest names and that are there; the first version of the format has data only."""
-        of_file = ["content", "file_format", "file_path"]
-        parts: list[exp.Expr] = [exp.column(name, table="data_file") for name in of_file]
-        if version == 1:
-            parts[0] = exp.Literal.string(DATA)
+        """Return the files that a manifest names and that are there; the first version of the format has data only.
+
+        A table of the second version may have manifests from before it was upgraded.
+        """
+        if version > 1:
+            with contextlib.suppress(duckdb.BinderException):
+                return self._named(manifest, exp.column("content", table="data_file"))
+        return self._named(manifest, exp.Literal.string(DATA))
+
+    def _named(self, manifest: str, content: exp.Expr) -> list[DataFile]:
+        parts = [content, *(exp.column(name, table="data_file") for name in ("file_format", "file_path"))]
         spaced = [parts[0], exp.Literal.string(" "), parts[1], exp.Literal.string(" "), parts[2]]
         live = exp.NEQ(this=exp.column("status"), expression=exp.Literal.number(2))
         texts = self._column(exp.Anonymous(this="concat", expressions=spaced), manifest, live)

@@ -59,6 +59,17 @@ def test_files_of_one_schema_are_listed_and_show_each_snapshots_own_rows(lake, d
     assert shown(duck, second) == (True, sorted(once * 2, key=str))
 
 
+def test_a_table_that_was_upgraded_shows_what_was_written_before(lake, duck):
+    lake.catalog.create_namespace_if_not_exists("gold")
+    table = lake.catalog.create_table("gold.upgraded", ROWS.schema, properties={"format-version": "1"})
+    table.append(ROWS)
+    with table.transaction() as change:
+        change.upgrade_table_version(2)
+    pointer = lake.write("gold.upgraded", ROWS)
+    _, rows = shown(duck, pointer)
+    assert rows == sorted([(1, "a"), (2, "b"), (None, "c")] * 2, key=str)
+
+
 def test_rows_come_in_the_order_that_the_metadata_give_the_files(lake, duck):
     for first in (20, 10, 30):
         pointer = lake.write("gold.ordered", pa.table({"n": [first, first + 1]}))
