@@ -68,9 +68,8 @@ class Recipe:
         return self.batch * self.context
 
     def canonical_json(self) -> str:
-        """One text for one recipe: sorted keys, no spaces; a field that came later is not named at its old meaning."""
-        values = {name: value for name, value in vars(self).items() if _LATER.get(name) != value}
-        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        """One text for one recipe: sorted keys, no spaces."""
+        return _canonical(dataclasses.asdict(self))
 
     def with_seed(self, seed: int) -> "Recipe":
         """The same recipe with another random seed."""
@@ -123,6 +122,10 @@ _LATER = {"accumulate": 1}
 _MAY_BE_ZERO = frozenset({"seed", "warmup_steps", "counted_order", "backward_heads"})
 
 
+def _canonical(values: dict[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def recipe_from_json(text: str) -> Recipe:
     """Read a recipe back; a missing or unknown field is an error."""
     try:
@@ -134,7 +137,9 @@ def recipe_from_json(text: str) -> Recipe:
 
 def training_key(recipe: Recipe, documents_sha256: str, library_version: str = LIBRARY_VERSION) -> str:
     """Name of what a training run gives: equal keys mean the run need not be repeated."""
-    parts = json.dumps([recipe.canonical_json(), documents_sha256, library_version])
+    # A field that came later is not named at its old meaning, so that models of before keep their keys.
+    values = {name: value for name, value in dataclasses.asdict(recipe).items() if _LATER.get(name) != value}
+    parts = json.dumps([_canonical(values), documents_sha256, library_version])
     return hashlib.sha256(parts.encode()).hexdigest()
 
 

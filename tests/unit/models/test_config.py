@@ -1,11 +1,12 @@
 """Promises of recipes and training keys."""
 
 import dataclasses
+import hashlib
 import json
 
 import pytest
 
-from models.config import CHARACTERS, DEMO, GPT2_SMALL, TINY, recipe_from_json, training_key
+from models.config import CHARACTERS, DEMO, GPT2_SMALL, LIBRARY_VERSION, TINY, recipe_from_json, training_key
 from models.errors import RecipeError
 
 
@@ -54,3 +55,10 @@ def test_the_training_key_changes_with_each_of_its_parts():
     }
     assert key == training_key(dataclasses.replace(TINY), "a" * 64)
     assert len(others | {key}) == 4
+
+
+def test_a_recipe_in_one_pass_has_the_key_it_had_before_there_were_passes():
+    old = {name: value for name, value in dataclasses.asdict(TINY).items() if name != "accumulate"}
+    parts = json.dumps([json.dumps(old, sort_keys=True, separators=(",", ":")), "a" * 64, LIBRARY_VERSION])
+    assert training_key(TINY, "a" * 64) == hashlib.sha256(parts.encode()).hexdigest()
+    assert training_key(dataclasses.replace(TINY, accumulate=2), "a" * 64) != training_key(TINY, "a" * 64)
