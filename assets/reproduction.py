@@ -114,7 +114,7 @@ def train_again(attempt: Attempt, on_progress: Callable[[Progress], None]) -> Pa
             "cause": "reproduce",
             "threads": training["threads"],
             # Records before several processes could train together have no number of them.
-            **{name: training[name] for name in ("processes",) if name in training},
+            **({"processes": training["processes"]} if "processes" in training else {}),
             "trials": str(attempt.place.code / "models" / "trials.yaml"),
         },
         work,

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,7 +12,7 @@ from models import train as training
 from models.checkpoint import CheckpointStore, Origin, load
 from models.config import training_key
 from models.device import choose_device
-from models.documents import read_documents, snapshot_hash
+from models.documents import Document, read_documents, snapshot_hash
 from models.evaluate import evaluate
 from models.interchange import require_same_logits
 from models.known_measures import known_measures
@@ -24,6 +25,7 @@ from models.requests import (
     RESULT,
     SCORES,
     EvaluateResult,
+    TrainRequest,
     evaluate_values,
     read_evaluate_request,
     read_train_request,
@@ -38,16 +40,32 @@ from models.trials_after import Subject, after_training
 log = logging.getLogger(__name__)
 
 
-def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> None:
-    """Train, keep the checkpoint, and answer with its version."""
+@dataclass(frozen=True)
+class _Asked:
+    """A request to train, as each process that takes part reads it."""
+
+    request: TrainRequest
+    documents: list[Document]
+    learned_from: str
+    key: str
+    resume: ResumeStore[Progress]
+
+
+def _asked(request_path: Path) -> _Asked:
     request = read_train_request(request_path)
     documents = read_documents(request.documents)
     learned_from = snapshot_hash(documents, splits=("train", "validation"))
     key = training_key(request.recipe, learned_from)
-    resume = ResumeStore(request.work / "resume", key, Progress)
+    return _Asked(request, documents, learned_from, key, ResumeStore(request.work / "resume", key, Progress))
+
+
+def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> None:
+    """Train, keep the checkpoint, and answer with its version."""
+    asked = _asked(request_path)
+    request, resume = asked.request, asked.resume
     with leading(request_path, request.processes or team_size(request.recipe.batch)) as team:
         trained = training.train(
-            documents,
+            asked.documents,
             request.recipe,
             on_progress=on_progress,
             threads=request.threads,
@@ -57,9 +75,9 @@ def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> No
             scratch=request.work,
         )
     origin = Origin(
-        training_key=key,
+        training_key=asked.key,
         documents_snapshot=request.documents_snapshot,
-        documents_sha256=learned_from,
+        documents_sha256=asked.learned_from,
         dataset_commits=request.dataset_commits,
         code_commit=request.code_commit,
         cause=request.cause,
@@ -72,11 +90,16 @@ def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> No
 
 def train_along(request_path: Path, team: Team) -> None:
     """Train as one of several processes; the one that leads keeps the checkpoint."""
-    request = read_train_request(request_path)
-    documents = read_documents(request.documents)
-    key = training_key(request.recipe, snapshot_hash(documents, splits=("train", "validation")))
-    resume = ResumeStore(request.work / "resume", key, Progress)
-    training.train(documents, request.recipe, threads=request.threads, resume=resume, team=team, scratch=request.work)
+    asked = _asked(request_path)
+    request = asked.request
+    training.train(
+        asked.documents,
+        request.recipe,
+        threads=request.threads,
+        resume=asked.resume,
+        team=team,
+        scratch=request.work,
+    )
 
 
 def run_evaluate(request_path: Path) -> None:
