@@ -1,6 +1,6 @@
 """Commits that move branches: what was asked must still hold, and the answer says where the table stands then."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import cast
 from weakref import WeakSet
@@ -17,6 +17,7 @@ from pyiceberg.table.update import (
     AddSnapshotUpdate,
     AssertRefSnapshotId,
     RemoveSnapshotRefUpdate,
+    RemoveSnapshotsUpdate,
     SetSnapshotRefUpdate,
     TableUpdate,
 )
@@ -39,13 +40,21 @@ def commit(catalog: Catalog, stored: Table, ref: str, at: int | None, updates: l
     except (vendor.CommitFailedException, vendor.CommitStateUnknownException):
         return None
     except ValueError:
-        # A snapshot that these updates name may be gone: maintenance lets old ones go while `ref` stays where it is.
-        if catalog.load_table(stored.name()).metadata_location == stored.metadata_location:
+        # Maintenance lets old snapshots go while `ref` stays where it is.
+        if not _lost(catalog.load_table(stored.name()), updates):
             raise
         return None
     after = copy(stored)
     after.metadata, after.metadata_location = answer.metadata, answer.metadata_location
     return after
+
+
+def _lost(stored: Table, updates: Sequence[TableUpdate]) -> bool:
+    """Say whether a snapshot that the updates name, and do not bring, is not there any more."""
+    named = {one.snapshot_id for one in updates if isinstance(one, SetSnapshotRefUpdate)}
+    named.update(gone for one in updates if isinstance(one, RemoveSnapshotsUpdate) for gone in one.snapshot_ids)
+    brought = {one.snapshot.snapshot_id for one in updates if isinstance(one, AddSnapshotUpdate)}
+    return any(stored.snapshot_by_id(one) is None for one in named - brought)
 
 
 def begin(catalog: Catalog, stored: Table) -> None:

@@ -15,8 +15,14 @@ from pyarrow import fs
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.io import (
+    AWS_ROLE_ARN,
+    AWS_SESSION_TOKEN,
     S3_ACCESS_KEY_ID,
+    S3_ANONYMOUS,
     S3_ENDPOINT,
+    S3_PROXY_URI,
+    S3_REGION,
+    S3_ROLE_ARN,
     S3_SECRET_ACCESS_KEY,
     S3_SESSION_TOKEN,
     FileIO,
@@ -36,8 +42,10 @@ from lakehouse.adapters.iceberg_bucket import WholeObjects
 from lakehouse.adapters.iceberg_folder import WholeFiles
 from lakehouse.adapters.iceberg_known import Known
 from lakehouse.adapters.iceberg_updates import updated
+from lakehouse.adapters.s3_client import REGION
 from lakehouse.errors import ChecksumError
 
+_ONLY_ARROW = (AWS_ROLE_ARN, AWS_SESSION_TOKEN, S3_ANONYMOUS, S3_PROXY_URI, S3_ROLE_ARN, S3_SESSION_TOKEN)
 FILE_IO = "lakehouse.adapters.iceberg_seal.SealedFileIO"
 LONG_SEAL = re.compile(r"-([0-9a-f]{64})\.(?:parquet|avro|metadata\.json)$")
 # Catalogs count metadata files by the number before the dash and want a UUID after it: version 8 is for own contents
@@ -92,8 +100,13 @@ class SealedFileIO(PyArrowFileIO):
 
     def _initialize_s3_fs(self, netloc: str | None) -> fs.FileSystem:
         given = [self.properties.get(name) for name in (S3_ENDPOINT, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY)]
-        if not all(given) or self.properties.get(S3_SESSION_TOKEN):
-            return super()._initialize_s3_fs(netloc)  # a catalog elsewhere hands out keys for some time
+        # A catalog elsewhere may ask for more than our client knows: keys for some time, a proxy, a role, a region.
+        if (
+            not all(given)
+            or any(self.properties.get(name) for name in _ONLY_ARROW)
+            or self.properties.get(S3_REGION, REGION) != REGION
+        ):
+            return super()._initialize_s3_fs(netloc)
         return WholeObjects(*map(str, given))
 
     def new_input(self, location: str) -> PyArrowFile:

@@ -225,3 +225,18 @@ def test_files_of_tables_wait_neither_for_silence_nor_for_a_trickle(server, monk
     server.hanging = False
     server.cut = 2
     store_surely(files, location, body)
+
+
+@pytest.mark.parametrize(
+    ("more", "ours"),
+    [
+        ({}, True),
+        ({"s3.path-style-access": "true", "client.region": "eu-west-1"}, True),
+        ({"s3.region": "eu-west-1"}, False),
+        ({"s3.proxy-uri": "http://127.0.0.1:9"}, False),
+        ({"client.session-token": "token"}, False),
+    ],
+)
+def test_a_bucket_that_a_catalog_asks_more_for_is_left_to_arrow(more, ours):
+    files = SealedFileIO({**s3_properties("http://127.0.0.1:9", "key", "secret"), **more})
+    assert isinstance(files.fs_by_scheme("s3", "lake"), iceberg_bucket.WholeObjects) is ours

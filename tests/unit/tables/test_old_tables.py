@@ -14,7 +14,7 @@ from pyiceberg.table.update import (
 
 from lakehouse.adapters import iceberg_commit, iceberg_past
 from lakehouse.adapters.catalog import IcebergTables
-from lakehouse.adapters.iceberg_branches import set_branch
+from lakehouse.adapters.iceberg_branches import commit, set_branch
 from lakehouse.adapters.iceberg_updates import updated
 from lakehouse.adapters.object_store import LocalObjects
 from lakehouse.definition import Column, TableDefinition
@@ -117,3 +117,22 @@ def test_damaged_metadata_are_refused_though_they_are_known(grown):
     finally:
         file.write_bytes(good)
     assert house.tables.read(TABLE.name).num_rows == APPENDS
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_bad_value_is_asked_again_only_where_a_snapshot_that_was_named_is_gone(grown, monkeypatch, gone):
+    house, _ = grown
+    catalog = house.tables.catalog
+    stored = catalog.load_table(TABLE.name)
+    head = stored.current_snapshot().snapshot_id
+
+    def refuse(*_):
+        raise ValueError("as PyIceberg says it")
+
+    monkeypatch.setattr(catalog, "commit_table", refuse)
+    removal = RemoveSnapshotsUpdate(snapshot_ids=[1 if gone else head])
+    if gone:
+        assert commit(catalog, stored, "main", head, [removal]) is None
+    else:
+        with pytest.raises(ValueError, match="as PyIceberg says it"):
+            commit(catalog, stored, "main", head, [removal])
