@@ -1,22 +1,24 @@
-"""A bucket as Iceberg's storage, whose files are read and written whole, with the patience of all objects.
+"""A bucket as Iceberg's storage, whose files are listed, and read and written whole, with the patience of all objects.
 
 Arrow's own S3 client uploads each file in parts, which a process that is killed leaves behind for ever, and has no end
 for a server that sends a trickle.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from types import TracebackType
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import fs
 
-from lakehouse.adapters.object_store import S3Objects
+from lakehouse.adapters.object_store import S3Objects, StoredObject
 from lakehouse.adapters.s3_client import CONNECT_SECONDS, READ_SECONDS, REGION
 from lakehouse.errors import NoObjectError
 
 
 class WholeObjects(fs.S3FileSystem):
-    """Arrow's S3 storage, which still lists files, except that one is got, put and deleted by one request each."""
+    """Arrow's S3 storage, except that a file is got, put and deleted by one request each, and listed by our client."""
 
     def __init__(self, endpoint: str, access_key: str, secret_key: str) -> None:
         super().__init__(
@@ -32,6 +34,28 @@ class WholeObjects(fs.S3FileSystem):
     def _bucket(self, path: str) -> tuple[S3Objects, str]:
         bucket, _, key = path.partition("/")
         return _objects(*self._place, bucket), key
+
+    def get_file_info(self, paths_or_selector: str | Sequence[str] | fs.FileSelector) -> Any:  # noqa: ANN401 - as asked
+        """Return what is at a path or at each of several, or every file below a selector's folder, with no folders."""
+        if isinstance(paths_or_selector, fs.FileSelector):
+            return self._below(paths_or_selector)
+        if isinstance(paths_or_selector, str):
+            return self._info(paths_or_selector)
+        return [self._info(path) for path in paths_or_selector]
+
+    def _below(self, selector: fs.FileSelector) -> list[fs.FileInfo]:
+        """Return the files below a folder; a bucket has no folders, so none below one is not known from no folder."""
+        folder = selector.base_dir.rstrip("/") + "/"
+        objects, prefix = self._bucket(folder)
+        found = [_file(objects.bucket, one) for one in objects.stored(prefix)]
+        return [one for one in found if selector.recursive or "/" not in one.path.removeprefix(folder)]
+
+    def _info(self, path: str) -> fs.FileInfo:
+        objects, key = self._bucket(path)
+        try:
+            return _file(objects.bucket, objects.stored_object(key))
+        except NoObjectError:
+            return fs.FileInfo(path, fs.FileType.NotFound)
 
     def open_input_file(self, path: str) -> pa.BufferReader:
         """Return a file's bytes, all of them; raise FileNotFoundError when there is none."""
@@ -53,6 +77,12 @@ class WholeObjects(fs.S3FileSystem):
         """Delete a file; an absent one is no error."""
         objects, key = self._bucket(path)
         objects.delete(key)
+
+
+def _file(bucket: str, one: StoredObject) -> fs.FileInfo:
+    return fs.FileInfo(
+        f"{bucket}/{one.key}", fs.FileType.File, size=one.size, mtime_ns=round(one.stored_at.timestamp() * 1e9)
+    )
 
 
 class _WholeObject:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from minio import Minio
+from minio.datatypes import Object
 from minio.error import MinioException, S3Error, ServerError
 from urllib3 import PoolManager, Retry
 from urllib3.exceptions import HTTPError
@@ -112,6 +113,22 @@ class LocalObjects:
             yield temporary
 
 
+@dataclass(frozen=True, order=True)
+class StoredObject:
+    """What a server says of an object: its key, its bytes, and when it was last written (UTC)."""
+
+    key: str
+    size: int
+    stored_at: datetime
+
+    @classmethod
+    def of(cls, said: Object) -> "StoredObject":
+        """Read what the SDK found."""
+        assert said.object_name is not None, "an object has a key"
+        assert said.last_modified is not None, "an S3 server says Last-Modified for each object"
+        return cls(said.object_name, said.size or 0, said.last_modified)
+
+
 @dataclass(frozen=True)
 class S3Objects:
     """Objects in one bucket of an S3 server, e.g. SeaweedFS or MinIO. `endpoint` is host:port or a URL.
@@ -161,13 +178,19 @@ class S3Objects:
 
     def keys(self, prefix: str) -> list[str]:
         """Return all keys that start with `prefix`, sorted."""
-        return self._call(prefix, lambda: self._list(prefix))
+        return [one.key for one in self.stored(prefix)]
 
     def stored_at(self, key: str) -> datetime:
         """Return when an object was last written (UTC, whole seconds), as the server says; NoObjectError for none."""
-        modified = self._call(key, lambda: self._client.stat_object(self.bucket, key)).last_modified
-        assert modified is not None, "an S3 server says Last-Modified for each object"
-        return modified
+        return self.stored_object(key).stored_at
+
+    def stored_object(self, key: str) -> "StoredObject":
+        """Return what the server says of an object; raise NoObjectError when there is none."""
+        return StoredObject.of(self._call(key, lambda: self._client.stat_object(self.bucket, key)))
+
+    def stored(self, prefix: str) -> "list[StoredObject]":
+        """Return what the server says of all objects whose keys start with `prefix`, sorted by key."""
+        return self._call(prefix, lambda: self._list(prefix))
 
     def delete(self, key: str) -> None:
         """Remove an object; removing an absent one is no error."""
@@ -206,9 +229,9 @@ class S3Objects:
             response.close()
             response.release_conn()
 
-    def _list(self, prefix: str) -> list[str]:
+    def _list(self, prefix: str) -> "list[StoredObject]":
         found = self._client.list_objects(self.bucket, prefix=prefix or None, recursive=True)
-        return sorted(item.object_name for item in found if item.object_name and not item.is_dir)
+        return sorted(StoredObject.of(item) for item in found if item.object_name and not item.is_dir)
 
     def _call(self, key: str, request: Callable[[], Answer]) -> Answer:
         wait_s = FIRST_WAIT_S

@@ -4,9 +4,10 @@ import random
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from pyarrow import fs
 
 from lakehouse.adapters import iceberg_bucket, object_store, s3_client, s3_pace
 from lakehouse.adapters.iceberg_catalogs import s3_properties
@@ -74,7 +75,9 @@ class Bucket(BaseHTTPRequestHandler):
         return self.answer(500, BUSY) if fault else self.answer(200)
 
     def do_GET(self):
-        fault, body = self.fails(), self.server.objects.get(urlsplit(self.path).path)
+        fault, place = self.fails(), urlsplit(self.path)
+        listed = "list-type" in parse_qs(place.query)
+        body = listing(self.server.objects) if listed else self.server.objects.get(place.path)
         if fault == "before":
             return self.answer(503, BUSY)
         if body is None:
@@ -83,6 +86,18 @@ class Bucket(BaseHTTPRequestHandler):
             self.close_connection = True
             return self.answer(200, body[: len(body) // 2], claimed=len(body))
         return self.answer(200, body)
+
+
+def listing(objects):
+    """Return all objects of the bucket, as ListObjectsV2 answers."""
+    found = "".join(
+        f"<Contents><Key>{key.removeprefix('/lake/')}</Key><Size>{len(body)}</Size>"
+        "<LastModified>2026-11-28T00:00:00.500Z</LastModified></Contents>"
+        for key, body in objects.items()
+    )
+    name = "http://s3.amazonaws.com/doc/2006-03-01/"
+    said = f"<Name>lake</Name><Prefix>a/</Prefix><IsTruncated>false</IsTruncated>{found}"
+    return f"<?xml version='1.0'?><ListBucketResult xmlns='{name}'>{said}</ListBucketResult>".encode()
 
 
 @pytest.fixture
@@ -225,6 +240,22 @@ def test_files_of_tables_wait_neither_for_silence_nor_for_a_trickle(server, monk
     server.hanging = False
     server.cut = 2
     store_surely(files, location, body)
+
+
+def test_files_of_tables_are_listed_with_the_same_patience(server, monkeypatch):
+    files = files_of_a_table(server).fs_by_scheme("s3", "lake")
+    server.objects |= {"/lake/a/one": b"1", "/lake/a/b/two": b"22"}
+    below = [files.get_file_info(fs.FileSelector("lake/a", recursive=True)) for _ in range(20)]
+    assert server.requests > 20, "some were asked for again"
+    assert {(one.path, one.size, one.mtime_ns) for found in below for one in found} == {
+        ("lake/a/b/two", 2, 1_795_824_000_500_000_000),
+        ("lake/a/one", 1, 1_795_824_000_500_000_000),
+    }
+    assert [one.path for one in files.get_file_info(fs.FileSelector("lake/a"))] == ["lake/a/one"]
+    monkeypatch.setattr(s3_pace, "GRACE_SECONDS", 0.3)
+    server.failing, server.trickle_s = False, 0.05
+    with pytest.raises(ServiceUnavailableError, match="start the server and try again"):
+        files.get_file_info(fs.FileSelector("lake/a", recursive=True))
 
 
 @pytest.mark.parametrize(
