@@ -13,6 +13,7 @@ from lakehouse.errors import NoObjectError, ObjectExistsError
 from lakehouse.ports import ObjectStore, Provenance
 from lakehouse.tables.release import View
 from lakehouse.tables.sealed_json import seal, unseal
+from lakehouse.tables.sealed_objects import create
 
 PREFIX = "intents/"
 OPEN = ".json"
@@ -76,7 +77,7 @@ class IntentLog:
     def open(self, number: int, intent: Intent) -> bool:
         """Create intent `number`, the one after a done newest; False when other writers were faster."""
         try:
-            self.objects.put_new(self._key(number, OPEN), intent.to_json())
+            create(self.objects, self._key(number, OPEN), intent.to_json())
         except ObjectExistsError:
             return False
         # A writer that slept through several intents finds its number free again, for they were swept away. The newest

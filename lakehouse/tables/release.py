@@ -21,6 +21,7 @@ from lakehouse.errors import (
 )
 from lakehouse.ports import ObjectStore, Provenance, TablePointer, TableStore
 from lakehouse.tables.sealed_json import seal, unseal
+from lakehouse.tables.sealed_objects import create
 
 PREFIX = "releases/"
 STORED_AT = "stored_at"
@@ -215,7 +216,7 @@ class ReleaseLog:
                 provenance=provenance.summary(),
             )
             try:
-                self._store(new)
+                create(self.objects, self._key(new.number), new.to_json())
             except ObjectExistsError:
                 continue
             # All releases are found by listing them, which takes the longer the more there are. It is but a hint:
@@ -223,17 +224,6 @@ class ReleaseLog:
             self.objects.put(HINT, str(new.number).encode())
             return new
         raise CommitConflictError(f"another writer published {MAX_ATTEMPTS} releases meanwhile; run the step again")
-
-    def _store(self, new: Release) -> None:
-        """Write a release and read it back, for whoever is told that it is there must find it."""
-        key = self._key(new.number)
-        self.objects.put_new(key, new.to_json())
-        try:
-            found = self._read(key)
-        except NoObjectError as error:
-            raise ChecksumError(f"{key} is not there, though the storage took it; run the step again") from error
-        if found != new:
-            raise ChecksumError(f"{key} holds another release than was written; restore it from a backup or a replica")
 
     def _views(self, tables: Mapping[str, TablePointer], otherwise: Mapping[str, View]) -> dict[str, View]:
         return dict(otherwise if self.views_for is None else self.views_for(tables.keys()))

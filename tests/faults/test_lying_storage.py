@@ -84,29 +84,45 @@ def test_no_file_of_a_publish_is_believed_to_be_stored(tmp_path, new_table, mark
     assert len(told) == at > 4, "each file that was not there was told of"
 
 
+@pytest.mark.parametrize("kept", [0.0, 0.5], ids=["nothing", "half"])
 @pytest.mark.parametrize("prefix", ["releases/", "intents/"])
-def test_no_release_or_intent_is_believed_to_be_stored(tmp_path, new_table, marks_of, provenance, monkeypatch, prefix):
-    table, plain, lost = new_table(), LocalObjects.put_new, []
+def test_a_release_or_intent_that_was_not_kept_is_written_again(
+    tmp_path, new_table, marks_of, provenance, monkeypatch, prefix, kept
+):
+    """Storage lies once, twice, and then always: that is told, and nobody is pointed at what is not there."""
+    table, plain = new_table(), {"put": LocalObjects.put, "put_new": LocalObjects.put_new}
+    left, at = [0], {}
 
     def submit(student):
         write = TableWrite(table, marks_of(student))
         return write_audit_publish(house_in(tmp_path), [write], key=student, provenance=provenance)
 
-    def put_new(objects, key, body):
-        if lost or not key.startswith(prefix):
-            return plain(objects, key, body)
-        return lost.append(key)
+    def lying(name):
+        def call(objects, key, body):
+            if not key.startswith(prefix) or not body or not left[0]:
+                return plain[name](objects, key, body)
+            left[0] -= 1
+            at[key] = at.get(key, 0) + 1
+            return plain[name](objects, key, body[: int(len(body) * kept)]) if kept else None
+
+        return call
 
     submit("s0")
-    with monkeypatch.context() as patch:
-        patch.setattr(LocalObjects, "put_new", put_new)
-        if prefix == "releases/":
-            with pytest.raises(ChecksumError, match="is not there"):
-                submit("s1")
-            assert shown(house_in(tmp_path), table) == ["s0"]
-        else:
-            submit("s1")  # who opens an intent looks for it, and tries again
-            assert shown(house_in(tmp_path), table) == ["s0", "s1"]
-    assert lost
-    submit("s1")
-    assert shown(house_in(tmp_path), table) == ["s0", "s1"]
+    for name in plain:
+        monkeypatch.setattr(LocalObjects, name, lying(name))
+    for times in (1, 2):
+        left[0] = times
+        submit(f"s{times}")
+        assert not left[0]
+        assert shown(house_in(tmp_path), table) == [f"s{one}" for one in range(times + 1)]
+    left[0] = 10**6
+    with pytest.raises(ChecksumError, match="Look after the storage"):
+        submit("s3")
+    left[0] = 0
+    if kept:
+        with pytest.raises(ChecksumError, match="is damaged"):
+            submit("s3")
+        (tmp_path / "objects" / max(at)).unlink()  # as the first error says
+    assert shown(house_in(tmp_path), table) == ["s0", "s1", "s2"]
+    submit("s3")
+    assert shown(house_in(tmp_path), table) == ["s0", "s1", "s2", "s3"]
