@@ -64,8 +64,8 @@ bench: testsetup ## Measure, side by side with the named peers
 simulate: testsetup ## Play SEEDS seeded histories of faults (10,000)
 	@$(RUN)/python -m tests.simulation $(or $(SEEDS),10000)
 
-race: testsetup ## Race 32 writers of 100 appends each, beside maintenance
-	@$(RUN)/python -m tests.race
+race: testsetup ## Race 32 writers of 100 appends each, beside maintenance, on CATALOG (sqlite or postgresql)
+	@$(RUN)/python -m tests.race 4 8 100 $(or $(CATALOG),sqlite)
 
 restarts: testsetup ## Restart all services of the cluster RESTARTS times (50) by SEED while it works
 	@$(RUN)/python -m tests.restarts $(or $(RESTARTS),50) $(SEED)

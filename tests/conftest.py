@@ -186,6 +186,12 @@ class PostgresServer:
         self.process.send_signal(signal.SIGQUIT)
         self.process.wait(timeout=60)
 
+    def end(self) -> None:
+        """Shut it down in order."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=60)
+
     def tables(self, folder: Path, *, password: str = POSTGRES_PASSWORD, patience_s: float = 60.0) -> IcebergTables:
         return IcebergTables.database(
             self.uri,
@@ -264,6 +270,13 @@ class MinioServer:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+            self.process = None
+
+    def end(self) -> None:
+        """Shut it down in order."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(timeout=60)
             self.process = None
 
     def objects(self, role: str = "writer", bucket: str = minio_server.RELEASES) -> S3Objects:

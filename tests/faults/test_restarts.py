@@ -109,8 +109,8 @@ def test_restarts_in_random_order_end_in_the_tables_of_an_undisturbed_run(run_mi
                 return [(row["submission"], row["line"]) for row in queries.fetch(sql).to_pylist()]
 
             services = [
-                Service("minio", minio.kill, minio.kill, minio.start),
-                Service("postgres", postgres.break_off, postgres.break_off, postgres.start),
+                Service("minio", minio.kill, minio.end, minio.start),
+                Service("postgres", postgres.break_off, postgres.end, postgres.start),
                 Service("sql", endpoint.stop, endpoint.stop, endpoint.start),
             ]
             with traffic.going(lambda: house_of(minio, postgres), {"sql": look}):

@@ -218,13 +218,26 @@ class Apart:
         self, bench: Bench, job: str, key: str = "", *, point: int = -1, recipe: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run a job, below zero to its end."""
-        self.runs += 1
-        said = [self.folder / f"{self.runs}.{stream}" for stream in ("out", "err")]
         order = {"home": str(bench.settings.home), "job": job, "key": key, "point": point, "recipe": recipe}
-        self.parent.stdin.write(json.dumps(order | {"stdout": str(said[0]), "stderr": str(said[1])}) + "\n")
+        (done,) = self._run([order])
+        return done
+
+    def ingest_twice(self, bench: Bench, key: str) -> list[subprocess.CompletedProcess[str]]:
+        """Ingest one arrival in two processes at once."""
+        order = {"home": str(bench.settings.home), "job": "ingest", "key": key, "point": -1, "recipe": ""}
+        return self._run([order, order])
+
+    def _run(self, orders: list[dict[str, str | int]]) -> list[subprocess.CompletedProcess[str]]:
+        said = []
+        for _ in orders:
+            self.runs += 1
+            said.append([self.folder / f"{self.runs}.{stream}" for stream in ("out", "err")])
+        told = [one | {"stdout": str(out), "stderr": str(err)} for one, (out, err) in zip(orders, said, strict=True)]
+        self.parent.stdin.write(json.dumps(told) + "\n")
         self.parent.stdin.flush()
-        code = int(self.parent.stdout.readline())
-        return subprocess.CompletedProcess(order, code, *(path.read_text(errors="replace") for path in said))
+        ends = json.loads(self.parent.stdout.readline())
+        texts = [[path.read_text(errors="replace") for path in paths] for paths in said]
+        return [subprocess.CompletedProcess(*one[:2], *one[2]) for one in zip(orders, ends, texts, strict=True)]
 
 
 @pytest.fixture(scope="session")

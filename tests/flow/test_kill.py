@@ -58,6 +58,22 @@ def test_kills_during_store_leave_whole_versions_and_nothing_twice(bench, apart)
     assert all(killed), killed
 
 
+def test_two_processes_that_ingest_one_arrival_at_once_store_it_once(bench, apart):
+    key = bench.wave(2007)
+    both = apart.ingest_twice(bench, key)
+    assert [done.returncode for done in both] == [0, 0], [done.stderr[-2000:] for done in both]
+    outcomes = [json.loads(done.stdout) for done in both]
+    assert any(one["success"] for one in outcomes), outcomes
+    # Whoever came late may be told to run again; it is, and changes nothing.
+    again = bench.loop.ingest(key)
+    assert again.success, again.failure
+    rows = len(bench.shelf_rows(2007))
+    for table in TABLES[:2]:
+        assert versions_of(published(bench, table)) == Counter({"2007": rows})
+    assert versions_of(published(bench, "gold.loads")) == Counter({"2007": 2})
+    assert len(bench.state()["versions"]) == 1
+
+
 def test_kills_during_publish_leave_no_half_release(bench, apart, tmp_path_factory):
     key = bench.periodic_texts()
     bench.loop.ingest(key)

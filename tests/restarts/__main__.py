@@ -50,7 +50,7 @@ SETTINGS = {
     "LAKEHOUSE_DRIFT_SECONDS": "3600",
     **{f"LAKEHOUSE_{job}_CRON": NEVER for job in ("RETRAIN", "HEALTH", "MAINTAIN")},
 }
-OURS = ("uploads", "code", "dagster", "daemon", "sql", "catalog")
+OURS = ("uploads", "code", "dagster", "daemon", "sql", "catalog", "catalogue", "metrics")
 
 
 class Arrivals:
@@ -114,15 +114,11 @@ def started(made: Cluster) -> list[Service]:
             assert made.running[name].poll() is None, f"{name} ended: {made.told(name)}"
             time.sleep(0.2)
 
-    def end_database() -> None:
-        made.database.process.send_signal(signal.SIGINT)
-        made.database.process.wait(60)
-
     ours = [
         Service(name, partial(made.stop, name, signal.SIGKILL), partial(made.stop, name), partial(start, name))
         for name in ("minio", *OURS)
     ]
-    return [*ours, Service("postgres", made.database.break_off, end_database, made.database.start)]
+    return [*ours, Service("postgres", made.database.break_off, made.database.end, made.database.start)]
 
 
 def compared(house: Lakehouse, traffic: Traffic) -> int:
@@ -188,6 +184,8 @@ def shaken(made: Cluster, services: list[Service], traffic: Traffic, draw: rando
                 f"only {arrivals.stored(house)} arrived; the daemon said {made.told('daemon')}"
             )
             time.sleep(2)
+    for name in OURS:
+        made.wait(name)
     assert (
         sorted(by_sql()) == sorted(by_rest()) == [(one, line) for one in traffic.submissions for line in range(LINES)]
     )

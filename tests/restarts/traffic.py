@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from lakehouse.definition import Column, TableDefinition
-from lakehouse.errors import LakehouseError, TransientError
+from lakehouse.errors import TransientError
 from lakehouse.ports import Provenance, TableWrite
 from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
 
@@ -30,7 +30,7 @@ TABLE = TableDefinition(
     ),
 )
 Look = Callable[[], Iterable[tuple[str, int]]]
-"""Returns the rows of the table as somebody sees them; raises LakehouseError when it may not be seen now."""
+"""Returns the rows of the table as somebody sees them; raises TransientError when it may not be seen now."""
 
 
 @dataclass
@@ -112,7 +112,7 @@ class Traffic:
         def run(work: Callable[[], None]) -> None:
             try:
                 work()
-            except (AssertionError, LakehouseError) as error:
+            except BaseException as error:  # whatever it is, it is raised where `going` ends
                 broken.append(error)
                 raise
 
