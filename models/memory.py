@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -31,7 +32,8 @@ _IN_BYTES = sys.platform == "darwin"
 def needed_bytes(recipe: Recipe, device: Device, *, tokens: int, processes: int = 1) -> int:
     """Return about how many bytes training holds at its peak: an upper estimate, by what is kept for the backward pass.
 
-    `tokens` are the training tokens that stay in memory; of several `processes` each has its own estimate.
+    `tokens` are the training tokens that stay in memory. Several `processes` share the machine's memory, so there it is
+    what all of them hold; each has a card of its own, so on cards it is what one holds.
     """
     width, wide = recipe.width, recipe.mlp_width
     matrices = recipe.layers * (4 * width * width + 3 * width * wide)
@@ -50,7 +52,8 @@ def needed_bytes(recipe: Recipe, device: Device, *, tokens: int, processes: int 
     kept = at_once * recipe.layers * (17 * width + 5 * wide)
     if on_cpu:
         head = workers * (_HEAD_ROWS * recipe.vocabulary_size + at_once * width)
-        return PROCESS + FLOAT * (held + kept + head) + 2 * WIDE * tokens + _counting_bytes(recipe, tokens)
+        each = PROCESS + FLOAT * (held + kept + head) + 2 * WIDE * tokens + _counting_bytes(recipe, tokens)
+        return processes * each
     head = 3 * at_once * recipe.vocabulary_size
     return FLOAT * (held + head) + (FLOAT * kept) // (2 if device.dtype is torch.bfloat16 else 1)
 
@@ -145,18 +148,24 @@ def require_tuning_fits(
 def _smaller(recipe: Recipe) -> Iterator[tuple[Recipe, str]]:
     """Smaller recipes, those first that change least what is learned: the same batch in more passes changes nothing."""
     for passes in range(recipe.accumulate + 1, recipe.batch + 1):
-        yield dataclasses.replace(recipe, accumulate=passes), f"accumulate={passes}"
-    recipe = dataclasses.replace(recipe, accumulate=1)
+        same = f"batch={recipe.batch}, accumulate={passes} (the same batch in more passes: what is learned stays)"
+        yield dataclasses.replace(recipe, accumulate=passes), same
     for batch in range(recipe.batch - 1, 0, -1):
-        yield dataclasses.replace(recipe, batch=batch), f"batch={batch}"
+        # One pass holds fewer gradients, as many passes as sequences the least of a batch.
+        for passes in sorted({1, batch}):
+            yield _of(recipe, batch=batch, accumulate=passes)
     context = recipe.context // 2
     while context >= 16:
-        yield dataclasses.replace(recipe, batch=1, context=context), f"batch=1, context={context}"
+        yield _of(recipe, batch=1, accumulate=1, context=context)
         context //= 2
     short = min(recipe.context, 16)
     for layers in range(recipe.layers - 1, 0, -1):
-        small = dataclasses.replace(recipe, batch=1, context=short, layers=layers)
-        yield small, f"batch=1, context={short}, layers={layers}"
+        yield _of(recipe, batch=1, accumulate=1, context=short, layers=layers)
+
+
+def _of(recipe: Recipe, **sizes: int) -> tuple[Recipe, str]:
+    values: dict[str, Any] = dict(sizes)
+    return dataclasses.replace(recipe, **values), ", ".join(f"{name}={size}" for name, size in sizes.items())
 
 
 def _group_limits() -> list[int]:

@@ -10,9 +10,8 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,8 +26,12 @@ from models.errors import ChildCrashedError
 log = logging.getLogger(__name__)
 
 PATIENCE = timedelta(minutes=30)
-"""How long one process waits for the others: longer than measuring validation takes."""
+"""How long one process waits for the others: longer than measuring validation takes.
+
+They meet after everything that comes before the first step, so trials and the making of tokens do not count.
+"""
 _GRACE_S = 10.0
+_MEETING = "meeting-"
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -54,7 +57,7 @@ class Team:
         """Wrap a module so that a backward pass ends with the mean gradient over all processes."""
         if self.size == 1:
             return module
-        return nn.parallel.DistributedDataParallel(module, broadcast_buffers=False, gradient_as_bucket_view=True)
+        return nn.parallel.DistributedDataParallel(module, forward_sync_buffers=False, gradient_as_bucket_view=True)
 
     def not_yet(self, module: nn.Module) -> AbstractContextManager[None]:
         """Context in which backward passes add to this process's own gradients only."""
@@ -94,32 +97,36 @@ def team_size(batch: int) -> int:
     return min(torch.cuda.device_count(), batch) if torch.cuda.is_available() else 1
 
 
-@contextmanager
-def leading(request: Path, size: int) -> Iterator[Team]:
-    """Start the other processes of a request to train and meet them; when this ends, so do they.
+@dataclass(frozen=True)
+class Seat:
+    """A process's place among those that will train together, before they meet; what can be refused is refused here."""
 
-    Raises ChildCrashedError when one of them ended before.
+    rank: int = 0
+    size: int = 1
+    meet: Callable[[], AbstractContextManager[Team]] = lambda: nullcontext(ALONE)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that answers."""
+        return self.rank == 0
+
+
+BY_ONESELF = Seat()
+
+
+def leading(request: Path, size: int) -> Seat:
+    """Return the place of the process that starts the others of a request to train, once it wants to meet them.
+
+    While they are met, ChildCrashedError says that one of them ended before.
     """
-    if size == 1:
-        yield ALONE
-        return
-    meeting = request.parent / f"meeting-{uuid.uuid4().hex}"
-    others = [_start(request, meeting, rank, size) for rank in range(1, size)]
-    over = threading.Event()
-    threading.Thread(target=_watch, args=(others, over), daemon=True, name="team-watch").start()
-    try:
-        with joined(meeting, 0, size) as team:
-            yield team
-    except RuntimeError as error:  # as torch tells that nobody answers
-        if fallen := _fallen(others):
-            raise ChildCrashedError(f"{fallen}; what it said is in the log, and the run's last state stays") from error
-        raise
-    finally:
-        over.set()
-        for other in others:
-            other.kill()
-            other.wait()
-        meeting.unlink(missing_ok=True)
+    return BY_ONESELF if size == 1 else Seat(0, size, lambda: _led(request, size))
+
+
+def following(meeting: Path, rank: int, size: int) -> Seat:
+    """Return the place of a process that another one has started, at its card if there are cards."""
+    if torch.cuda.is_available():
+        torch.cuda.set_device(rank)
+    return Seat(rank, size, lambda: joined(meeting, rank, size))
 
 
 @contextmanager
@@ -127,11 +134,8 @@ def joined(meeting: Path, rank: int, size: int) -> Iterator[Team]:
     """Meet the others at a file that only this run knows; nothing listens beyond this machine."""
     for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
         os.putenv(name, "lo" if sys.platform == "linux" else "lo0")  # read by libraries in C
-    on_cards = torch.cuda.is_available()
-    if on_cards:
-        torch.cuda.set_device(rank)
     torch.distributed.init_process_group(
-        "nccl" if on_cards else "gloo",
+        "nccl" if torch.cuda.is_available() else "gloo",
         init_method=meeting.absolute().as_uri(),
         rank=rank,
         world_size=size,
@@ -143,26 +147,74 @@ def joined(meeting: Path, rank: int, size: int) -> Iterator[Team]:
         torch.distributed.destroy_process_group()
 
 
+@contextmanager
+def _led(request: Path, size: int) -> Iterator[Team]:
+    others = _Others(request, size)
+    try:
+        others.start()
+        with joined(others.meeting, 0, size) as team:
+            yield team
+    except RuntimeError as error:  # as torch tells that nobody answers
+        if fallen := others.fallen():
+            raise ChildCrashedError(f"{fallen}; what it said is in the log, and the run's last state stays") from error
+        raise
+    finally:
+        others.end()
+
+
+class _Others:
+    """The other processes of a team and the file where all meet; `end` leaves none of them."""
+
+    def __init__(self, request: Path, size: int) -> None:
+        self._request, self._size = request, size
+        self.meeting = request.parent / f"{_MEETING}{uuid.uuid4().hex}"
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._over = threading.Event()
+        self._watch = threading.Thread(target=self._watch_them, daemon=True, name="team-watch")
+
+    def start(self) -> None:
+        """Start one after the other, and watch them; `end` must follow, also where one could not be started."""
+        for left in self.meeting.parent.glob(f"{_MEETING}*"):  # by a run that was killed: a folder has one at a time
+            left.unlink(missing_ok=True)
+        for rank in range(1, self._size):
+            self._processes.append(_start(self._request, self.meeting, rank, self._size))
+        self._watch.start()
+
+    def fallen(self) -> str:
+        """Name the first that ended by a fault."""
+        ended = [(rank, each.poll()) for rank, each in enumerate(self._processes, start=1)]
+        return next((f"process {rank} of {self._size} ended with {code}" for rank, code in ended if code), "")
+
+    def end(self) -> None:
+        """End all of them and remove the file."""
+        self._over.set()
+        self._remove()
+        if self._watch.ident is not None:
+            self._watch.join()
+
+    def _remove(self) -> None:
+        for each in self._processes:
+            each.kill()
+        for each in self._processes:
+            each.wait()
+            if each.stdin is not None:
+                each.stdin.close()
+        self.meeting.unlink(missing_ok=True)
+
+    def _watch_them(self) -> None:
+        """End this process when another one fails: it would wait for that one's gradients in vain.
+
+        One that met the same fault as this process is given time, for this one names the fault itself.
+        """
+        while not self._over.wait(0.2):
+            fallen = self.fallen()
+            if fallen and not self._over.wait(_GRACE_S):
+                log.error("%s, and this one could not go on", fallen)
+                self._remove()  # nothing else is left of a process that aborts
+                os.abort()
+
+
 def _start(request: Path, meeting: Path, rank: int, size: int) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "models.teammate", str(request), str(meeting), str(rank), str(size)]
     # It watches its stdin, as this process does: when this one dies, the pipe closes and the other ends.
     return subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)  # noqa: S603  our own
-
-
-def _watch(others: Sequence["subprocess.Popen[bytes]"], over: threading.Event) -> None:
-    """End this process when another one fails: it would wait for that one's gradients in vain.
-
-    One that met the same fault as this process is given time, for this one names the fault itself.
-    """
-    while not over.wait(0.2):
-        if fallen := _fallen(others):
-            time.sleep(_GRACE_S)
-            if not over.is_set():
-                log.error("%s, and this one could not go on", fallen)
-                os.abort()
-
-
-def _fallen(others: Sequence["subprocess.Popen[bytes]"]) -> str:
-    """Name the first of the others that ended by a fault."""
-    ended = [(rank, other.poll()) for rank, other in enumerate(others, start=1)]
-    return next((f"process {rank} of {len(others) + 1} ended with {code}" for rank, code in ended if code), "")

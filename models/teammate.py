@@ -13,12 +13,11 @@ def main(arguments: Sequence[str]) -> None:
     logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {arguments[2]}: %(levelname)s %(name)s %(message)s")
     end_with_parent()
     spin_little()
-    from models.team import joined
+    from models.team import following
     from models.verbs import train_along
 
     request, meeting, rank, size = Path(arguments[0]), Path(arguments[1]), int(arguments[2]), int(arguments[3])
-    with joined(meeting, rank, size) as team:
-        train_along(request, team)
+    train_along(request, following(meeting, rank, size))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from models.optimizer import schedule
 from models.progress import Progress
 from models.resume import ResumeStore
 from models.run import Before, Run, made_by
-from models.team import ALONE, Team
+from models.team import BY_ONESELF, Seat, Team
 from models.token_file import pack_on_disk
 from models.tokenizer import Tokenizer, train_tokenizer
 from models.trials import Trial, TrialResult
@@ -43,15 +43,16 @@ def train(
     threads: int | None = None,
     resume: ResumeStore[Progress] | None = None,
     trials: Sequence[Trial] = (),
-    team: Team = ALONE,
+    seat: Seat = BY_ONESELF,
     scratch: Path | None = None,
 ) -> Trained:
     """Learn a tokenizer and a model from the documents of split 'train'; split 'test' is never read.
 
     With `resume`, the run's state is kept each time validation is measured, and a run that finds one goes on from
-    there: on the CPU to the same weights, bit for bit. Of a `team` each process gives the same weights, and the one
-    that leads keeps the states, takes the trials, measures validation and tells how it goes. Tokens lie in a file
-    under `scratch` while training lasts, or in memory without it.
+    there: on the CPU to the same weights, bit for bit. Processes that train together meet once all is ready for the
+    first step; each gives the same weights, and the one at the `seat` that leads asks for memory, takes the trials,
+    keeps the states, measures validation and tells how it goes. Tokens lie in a file under `scratch` while training
+    lasts, or in memory without it.
 
     Raises:
         NoDocumentsError: there is too little training text.
@@ -62,17 +63,19 @@ def train(
     """
     learned = of_split(documents, "train")
     held = [document for document in documents if document.split == "validation" and document.text]
-    state = resume.newest(tidy=team.leads) if resume else None
+    state = resume.newest(tidy=seat.leads) if resume else None
     device = choose_device(recipe.precision, threads=int(state.made_by["threads"]) if state else threads)
     started = time.monotonic()
     tokenizer = train_tokenizer((each.text for each in learned), vocabulary_size=recipe.vocabulary_size)
     packed = pack_on_disk(learned, tokenizer, scratch) if scratch else pack(learned, tokenizer)
     in_memory = packed.token_count if recipe.counted_order or not scratch else 0
-    require_fits(recipe, device, tokens=in_memory, processes=team.size)
+    if seat.leads or device.torch_device.type == "cuda":  # a card is each one's own, the machine's memory is shared
+        require_fits(recipe, device, tokens=in_memory, processes=seat.size)
     taken = before_training(trials, recipe, device, packed, documents) if trials else []
-    run = _started(recipe, device, packed, tokenizer, resume if team.leads else None, team)
-    before = run.take_up(state)
-    curve = _Loop(run, packed, pack(held, tokenizer), on_progress, team).run(before, started=started)
+    with seat.meet() as team:
+        run = _started(recipe, device, packed, tokenizer, resume if team.leads else None, team)
+        before = run.take_up(state)
+        curve = _Loop(run, packed, pack(held, tokenizer), on_progress, team).run(before, started=started)
     return _trained(run, tokenizer, packed, before, curve, taken, time.monotonic() - started, team)
 
 

@@ -33,7 +33,7 @@ from models.requests import (
 )
 from models.resume import ResumeStore
 from models.scores import write_scores
-from models.team import Team, leading, team_size
+from models.team import Seat, leading, team_size
 from models.trials import read_trials
 from models.trials_after import Subject, after_training
 
@@ -63,17 +63,16 @@ def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> No
     """Train, keep the checkpoint, and answer with its version."""
     asked = _asked(request_path)
     request, resume = asked.request, asked.resume
-    with leading(request_path, request.processes or team_size(request.recipe.batch)) as team:
-        trained = training.train(
-            asked.documents,
-            request.recipe,
-            on_progress=on_progress,
-            threads=request.threads,
-            resume=resume,
-            trials=read_trials(request.trials),
-            team=team,
-            scratch=request.work,
-        )
+    trained = training.train(
+        asked.documents,
+        request.recipe,
+        on_progress=on_progress,
+        threads=request.threads,
+        resume=resume,
+        trials=read_trials(request.trials),
+        seat=leading(request_path, request.processes or team_size(request.recipe.batch)),
+        scratch=request.work,
+    )
     origin = Origin(
         training_key=asked.key,
         documents_snapshot=request.documents_snapshot,
@@ -88,7 +87,7 @@ def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> No
     write_result(request.work / RESULT, {"model_version": version})
 
 
-def train_along(request_path: Path, team: Team) -> None:
+def train_along(request_path: Path, seat: Seat) -> None:
     """Train as one of several processes; the one that leads keeps the checkpoint."""
     asked = _asked(request_path)
     request = asked.request
@@ -97,7 +96,7 @@ def train_along(request_path: Path, team: Team) -> None:
         request.recipe,
         threads=request.threads,
         resume=asked.resume,
-        team=team,
+        seat=seat,
         scratch=request.work,
     )
 

@@ -33,7 +33,7 @@ def test_one_that_does_not_is_refused_with_the_nearest_that_does():
     free = 40 * 2**30
     with pytest.raises(TooLargeError, match=r"needs about \d+\.\d+ GiB and 36\.00 GiB may be used") as refused:
         require_fits(LARGE, CPU, tokens=1000, free=free)
-    passes = int(re.search(r"fits has accumulate=(\d+) and all else the same", str(refused.value))[1])
+    passes = int(re.search(r"fits has batch=64, accumulate=(\d+) \(the same batch", str(refused.value))[1])
     require_fits(dataclasses.replace(LARGE, accumulate=passes), CPU, tokens=1000, free=free)
     with pytest.raises(TooLargeError):
         require_fits(dataclasses.replace(LARGE, accumulate=passes - 1), CPU, tokens=1000, free=free)
@@ -42,6 +42,20 @@ def test_one_that_does_not_is_refused_with_the_nearest_that_does():
 def test_processes_that_share_a_batch_need_less_each():
     alone, shared = (needed_bytes(LARGE, CARD, tokens=1000, processes=count) for count in (1, 4))
     assert shared < alone / 2
+
+
+def test_processes_without_cards_share_the_memory_of_the_machine():
+    one, four = (needed_bytes(TINY, CPU, tokens=1000, processes=count) for count in (1, 4))
+    assert four > 3 * one
+
+
+def test_a_smaller_batch_is_named_with_the_passes_it_fits_with():
+    free = 16 * 2**30
+    many = dataclasses.replace(LARGE, accumulate=16)
+    with pytest.raises(TooLargeError) as refused:
+        require_fits(many, CPU, tokens=1000, free=free)
+    batch, passes = map(int, re.search(r"batch=(\d+), accumulate=(\d+) and all", str(refused.value)).groups())
+    require_fits(dataclasses.replace(many, batch=batch, accumulate=passes), CPU, tokens=1000, free=free)
 
 
 @pytest.mark.parametrize(("gib", "said"), [(16, "has batch=1"), (6, "layers="), (0.3, "halve the width")])
