@@ -100,4 +100,5 @@ def written(learnable: Learnable) -> Iterator[Path]:
 def write_texts(texts: Sequence[LabelledText], file: Path) -> None:
     """Write texts where a child process reads them."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table({role: [getattr(each, role) for each in texts] for role in ROLES}), file)
+    rows = pa.table({role: [getattr(each, role) for each in texts] for role in ROLES})
+    pq.write_table(rows, file, write_page_checksum=True)

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 from assets.gate import Verdict
 from assets.house import with_run
 from lakehouse.definition import TableDefinition
+from lakehouse.errors import ChecksumError
 from lakehouse.ports import Provenance, TableWrite
 from lakehouse.tables.gold import (
     EVALUATIONS,
@@ -68,8 +70,16 @@ def evaluation_writes(version: str, result: EvaluateResult, provenance: Provenan
     """Return the rows of one evaluation: bits per byte by evaluator and slice, and predictions on passages."""
     known = {"model_version": version, "evaluation_snapshot": result.evaluation_snapshot}
     rows = [{**known, **asdict(row)} for row in result.rows]
-    predictions = [{**known, **row} for row in pq.read_table(result.predictions).to_pylist()]
+    predictions = [{**known, **row} for row in _rows_of(result.predictions).to_pylist()]
     return [write_of(EVALUATIONS, rows, provenance), write_of(PREDICTIONS, predictions, provenance)]
+
+
+def _rows_of(file: str | Path) -> pa.Table:
+    """Read what a model's process wrote; raise ChecksumError when it is not as it was written."""
+    try:
+        return pq.read_table(file, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise ChecksumError(f"{file} is damaged ({error}); run the step again, nothing of it was published") from error
 
 
 def trial_writes(version: str, snapshot: str, taken: Sequence[TrialResult], provenance: Provenance) -> list[TableWrite]:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakehouse.errors import NoReleaseError
@@ -38,6 +39,14 @@ class Corpus:
     file: Path
     snapshot_id: int
     dataset_commits: Mapping[str, str]
+
+
+def _holds(file: Path, content: str) -> bool:
+    """Say whether a file is there with these documents; one that was damaged since it was written is written again."""
+    try:
+        return documents_sha256(pq.read_table(file, page_checksum_verification=True)) == content
+    except (OSError, LookupError, ValueError, pa.ArrowException):
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +116,9 @@ class Workshop:
         if pin is None or pin.snapshot_id is None:
             raise NoReleaseError("no documents are published; materialise `documents` first")
         rows = house.tables.read(DOCUMENTS.name, snapshot_id=pin.snapshot_id)
-        file = self.root / "work" / f"documents-{documents_sha256(rows)[:16]}.parquet"
-        if not file.is_file():
+        content = documents_sha256(rows)
+        file = self.root / "work" / f"documents-{content[:16]}.parquet"
+        if not _holds(file, content):
             file.parent.mkdir(parents=True, exist_ok=True)
             partial = file.with_suffix(f".{os.getpid()}.part")
             pq.write_table(rows, partial, write_page_checksum=True)

@@ -166,7 +166,7 @@ def _tell(learned: Learned) -> None:
 
 def _told(figures: list[ClassifierFigure], results: list[TrialResult], rows: Path | None) -> Iterator[str]:
     if rows is not None:
-        pq.write_table(_rows(figures, results), rows)
+        pq.write_table(_rows(figures, results), rows, write_page_checksum=True)
     for each in figures:
         interval = "" if each.low is None else f" [{each.low:.4f}, {each.high:.4f}]"
         yield f"{each.name} on {each.slice}: {each.value:.4f}{interval} ({each.text_count} texts of {each.group_count})"

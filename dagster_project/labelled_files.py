@@ -189,7 +189,7 @@ def _fault(row: dict[str, Any], where: Wanted) -> str:
 _READERS: dict[str, Callable[[IO[bytes], Wanted], pa.Table]] = {
     "csv": _csv,
     "jsonl": _json_lines,
-    "parquet": lambda file, _: pq.read_table(file),
+    "parquet": lambda file, _: pq.read_table(file, page_checksum_verification=True),
 }
 
 

@@ -113,7 +113,7 @@ def as_bytes(rows: pa.Table, form: Form, *, spreadsheet: bool = False) -> bytes:
         return as_text(rows, form, width=WIDEST_CELL * 4, spreadsheet=spreadsheet).encode()
     sink = pa.BufferOutputStream()
     if form == "parquet":
-        pq.write_table(rows, sink)
+        pq.write_table(rows, sink, write_page_checksum=True)
     else:
         with pa.ipc.new_stream(sink, rows.schema) as writer:
             writer.write_table(rows)

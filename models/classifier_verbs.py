@@ -55,7 +55,7 @@ def run_classify(request_path: Path, on_epoch: Callable[[Learned], None]) -> Non
 
 def _read_texts(path: Path) -> list[LabelledText]:
     try:
-        rows = pq.read_table(path)
+        rows = pq.read_table(path, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
         raise LabelsError(f"cannot read labelled texts from {path}: {error}; write a Parquet file there") from error
     return labelled_from(rows, text="text", label="label", group="group", split="split")

@@ -41,7 +41,7 @@ def read_documents(path: Path) -> list[Document]:
         DocumentsError: the file is unreadable, lacks a column, repeats an id or leaks a text across splits.
     """
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
         raise DocumentsError(f"cannot read documents from {path}: {error}; write a Parquet file there") from error
     return documents_from(table)

@@ -143,7 +143,9 @@ def _per_byte(bits: Sequence[float], sizes: Sequence[int]) -> tuple[float, float
 
 def write_scores(path: Path, scores: Sequence[DocumentScore]) -> None:
     """Keep per-document scores as Parquet."""
-    pq.write_table(pa.Table.from_pylist([asdict(score) for score in scores], schema=SCORES), path)
+    pq.write_table(
+        pa.Table.from_pylist([asdict(score) for score in scores], schema=SCORES), path, write_page_checksum=True
+    )
 
 
 def read_scores(path: Path) -> list[DocumentScore]:
@@ -153,7 +155,7 @@ def read_scores(path: Path) -> list[DocumentScore]:
         ComparisonError: the file is missing or is no scores file.
     """
     try:
-        rows = pq.read_table(path, schema=SCORES).to_pylist()
+        rows = pq.read_table(path, schema=SCORES, page_checksum_verification=True).to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise ComparisonError(f"cannot read scores from {path}: {error}; evaluate the model again") from error
     return [DocumentScore(**row) for row in rows]

@@ -36,7 +36,7 @@ def token_shares(checkpoint: Path, documents: Path) -> list[TokenShare]:
     """
     tokenizer = load_tokenizer(checkpoint)
     try:
-        table = pq.read_table(documents, columns=list(COLUMNS))
+        table = pq.read_table(documents, columns=list(COLUMNS), page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
         raise DocumentsError(f"{documents} holds no documents with {list(COLUMNS)}: {error}") from error
     learned = table.filter((pc.field("split") == "train") & (pc.field("text") != ""))

@@ -128,7 +128,7 @@ def run_evaluate(request_path: Path) -> None:
     trials = after_training(read_trials(request.trials), subject)
     measures += known_measures(loaded, known, device)
     write_scores(request.work / SCORES, evaluation.scores)
-    pq.write_table(predictions, request.work / PREDICTIONS)
+    pq.write_table(predictions, request.work / PREDICTIONS, write_page_checksum=True)
     result = EvaluateResult(
         evaluation_snapshot=evaluation.evaluation_snapshot,
         rows=evaluation.rows,

@@ -51,7 +51,9 @@ def file_rows(stored: Table) -> Iterator[pa.Table]:
             with files.open_input_file(path) as file:
                 body = file.read_buffer()
             require_sealed(path, body)
-            for batch in pq.ParquetFile(pa.BufferReader(body)).iter_batches(BATCH_ROWS, use_threads=False):
+            for batch in pq.ParquetFile(pa.BufferReader(body), page_checksum_verification=True).iter_batches(
+                BATCH_ROWS, use_threads=False
+            ):
                 yield pa.Table.from_batches([batch])
 
 
@@ -63,7 +65,7 @@ def main_rows(stored: Table) -> Iterator[pa.Table]:
         with file_system(stored).open_input_file(path) as stream:
             body = stream.read_buffer()
         require_sealed(path, body)
-        file = pq.ParquetFile(pa.BufferReader(body))
+        file = pq.ParquetFile(pa.BufferReader(body), page_checksum_verification=True)
         if task.delete_files or not set(file.schema_arrow.names) <= set(schema.names):
             whole = ArrowScan(stored.metadata, stored.io, stored.schema(), ALWAYS_TRUE).to_table([task])
             yield whole.cast(schema)

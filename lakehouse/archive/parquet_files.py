@@ -62,6 +62,7 @@ def _footer(stream: IO[bytes]) -> pq.ParquetFile:
         pre_buffer=False,
         thrift_string_size_limit=FOOTER_STRING_BYTES,
         thrift_container_size_limit=FOOTER_ENTRIES,
+        page_checksum_verification=True,
     )
 
 

@@ -255,7 +255,7 @@ def _batches(job: Protection, table: str, place: Path) -> Iterator[pa.RecordBatc
         raise ProtectionError(f"{place} cannot be protected, only .csv, .tsv, .parquet and .jsonl tables can")
     try:
         if suffix == ".parquet":
-            yield from pq.ParquetFile(job.source / place).iter_batches()
+            yield from pq.ParquetFile(job.source / place, page_checksum_verification=True).iter_batches()
             return
         names = _header(job, table, place)
         options = pacsv.ConvertOptions(
@@ -268,7 +268,7 @@ def _batches(job: Protection, table: str, place: Path) -> Iterator[pa.RecordBatc
             closing(_csv(stream, read, parse, options)) as reader,
         ):
             yield from reader
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, OSError):
         # Not `from error`: Arrow quotes the row at fault, which may hold personal values.
         raise ProtectionError(
             f"{place} is no sound table; `lakehouse validate` names what is wrong, mend it first"
@@ -300,7 +300,7 @@ def _writer(
     job: Protection, table: str, place: Path, stream: pa.NativeFile, schema: pa.Schema
 ) -> pacsv.CSVWriter | pq.ParquetWriter:
     if _plain_name(place).suffix == ".parquet":
-        return pq.ParquetWriter(stream, schema)
+        return pq.ParquetWriter(stream, schema, write_page_checksum=True)
     return pacsv.CSVWriter(
         stream,  # type: ignore[arg-type]  # as above
         schema,

@@ -80,7 +80,10 @@ def _change_table_file(path: Path, rule: Rule, mask: Mask) -> None:
 def _change_parquet(path: Path, rule: Rule, mask: Mask) -> None:
     """Write a Parquet file again, some rows at a time, and keep the old one where nothing changed."""
     partial, changed = path.with_name(f"{path.name}.part"), False
-    with pq.ParquetFile(path) as old, pq.ParquetWriter(partial, old.schema_arrow, compression="zstd") as new:
+    with (
+        pq.ParquetFile(path, page_checksum_verification=True) as old,
+        pq.ParquetWriter(partial, old.schema_arrow, compression="zstd", write_page_checksum=True) as new,
+    ):
         for batch in old.iter_batches(batch_size=PARQUET_ROWS, use_threads=False):
             rows = pa.Table.from_batches([batch])
             kept, count = rule.emptied_rows(rows.filter(pc.invert(rule.rows_that_go(rows))), blank=None)

@@ -1,11 +1,16 @@
 """Promises about documents, their checks and their hashes."""
 
+import random
+
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from models.documents import documents_from, evaluation_snapshot, of_split, read_documents, snapshot_hash
 from models.errors import DocumentsError, NoDocumentsError
 from tests.unit.models.conftest import rows, table
+
+SEED, FLIPS = 20261128, 400
 
 
 def changed(at, **values):
@@ -81,3 +86,17 @@ def test_the_evaluation_snapshot_follows_the_held_out_texts():
     assert evaluation_snapshot(held) == evaluation_snapshot(held[::-1])
     other = of_split(documents_from(changed(-1, text="other")), "test")
     assert evaluation_snapshot(held) != evaluation_snapshot(other)
+
+
+def test_no_flipped_bit_gives_other_documents(tmp_path):
+    draw, file = random.Random(SEED), tmp_path / "documents.parquet"
+    pq.write_table(table(rows()), file, write_page_checksum=True)
+    good, whole, told = read_documents(file), file.read_bytes(), 0
+    for _ in range(FLIPS):
+        at = draw.randrange(len(whole))
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << draw.randrange(8)]) + whole[at + 1 :])
+        try:
+            assert read_documents(file) == good, f"seed {SEED}, byte {at}"
+        except DocumentsError:
+            told += 1
+    assert told > FLIPS / 2
