@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.house import Origin, commit, failures, preview
-from lakehouse.ports import TableUpkeep, TableWrite
+from lakehouse.ports import Provenance, TableUpkeep, TableWrite
 from lakehouse.tables.gold import MAINTENANCE
 from lakehouse.tables.maintenance import Maintained, Upkeep, maintain, maintenance_rows
 from lakehouse.tables.withdrawals import require_none_open
@@ -22,13 +22,18 @@ def maintenance(
     with failures():
         require_none_open(house.objects)
         provenance = origin.provenance(context)
-        done = maintain(house, care, upkeep, provenance)
-        rows = maintenance_rows(done, provenance)
-        if rows.num_rows:
-            commit(
-                house, [TableWrite(MAINTENANCE, rows)], key=f"maintenance:{context.run.run_id}", provenance=provenance
-            )
-    return dg.MaterializeResult(metadata={**_totals(done), "tables": len(done), "changed": preview(rows, limit=50)})
+        done = maintain(
+            house, care, upkeep, provenance, record=lambda done: record_maintenance(house, done, provenance)
+        )
+    changed = preview(maintenance_rows(done, provenance), limit=50)
+    return dg.MaterializeResult(metadata={**_totals(done), "tables": len(done), "changed": changed})
+
+
+def record_maintenance(house: Lakehouse, done: list[Maintained], provenance: Provenance) -> None:
+    """Publish the numbers before and after, once a run; nothing where nothing was done."""
+    rows = maintenance_rows(done, provenance)
+    if rows.num_rows:
+        commit(house, [TableWrite(MAINTENANCE, rows)], key=f"maintenance:{provenance.run_id}", provenance=provenance)
 
 
 def _totals(done: list[Maintained]) -> dict[str, int]:

@@ -3,12 +3,11 @@
 import sys
 from uuid import uuid4
 
-from assets.house import commit
+from assets.maintain import record_maintenance
 from dagster_project.settings import Settings, code_commit
 from dagster_project.wiring import care, lakehouse, require_engine, upkeep
-from lakehouse.ports import Provenance, TableWrite
-from lakehouse.tables.gold import MAINTENANCE
-from lakehouse.tables.maintenance import maintain, maintenance_rows, survey
+from lakehouse.ports import Provenance
+from lakehouse.tables.maintenance import Maintained, maintain, survey
 from lakehouse.tables.withdrawals import require_none_open
 
 
@@ -26,15 +25,24 @@ def show_surplus(settings: Settings) -> int:
 
 
 def maintain_now(settings: Settings) -> int:
-    """Take care of every published table, print the numbers before and after, and return the exit code."""
+    """Take care of every published table, print the numbers before and after, and return the exit code.
+
+    Raises the error of a table that could not be looked after, once the numbers of the others are told and published.
+    """
     require_engine(settings)
     house = lakehouse(settings)
     require_none_open(house.objects)
     provenance = Provenance(run_id=f"maintain {uuid4()}", code_commit=code_commit())
-    done = maintain(house, care(settings), upkeep(settings), provenance)
-    rows = maintenance_rows(done, provenance)
-    if rows.num_rows:
-        commit(house, [TableWrite(MAINTENANCE, rows)], key=f"maintenance:{provenance.run_id}", provenance=provenance)
+
+    def record(done: list[Maintained]) -> None:
+        _tell(done)
+        record_maintenance(house, done, provenance)
+
+    maintain(house, care(settings), upkeep(settings), provenance, record=record)
+    return 0
+
+
+def _tell(done: list[Maintained]) -> None:
     for one in done:
         sys.stdout.write(
             f"{one.table}: data files {one.before.data_files} -> {one.after.data_files}, "
@@ -42,4 +50,3 @@ def maintain_now(settings: Settings) -> int:
             f"{one.after.stored_files} of {one.after.stored_bytes:,}; {one.expired} snapshots expired, "
             f"{one.branches} branches dropped\n"
         )
-    return 0

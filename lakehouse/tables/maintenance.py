@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from lakehouse.definition import HOUSE, LAYERS, TableDefinition
-from lakehouse.errors import BusyError, CommitConflictError, LakehouseError, NoReleaseError
+from lakehouse.errors import BusyError, CommitConflictError, LakehouseError, NoReleaseError, PermanentError
 from lakehouse.ports import Provenance, Retention, StagedWrite, Surplus, TableState, TableUpkeep
 from lakehouse.tables.classifiers import CLASSIFIER_VERSIONS
 from lakehouse.tables.clocks import agreed_time
@@ -54,15 +54,23 @@ class Maintained:
 
 
 def maintain(
-    house: Lakehouse, care: TableUpkeep, upkeep: Upkeep, provenance: Provenance, *, now: datetime | None = None
+    house: Lakehouse,
+    care: TableUpkeep,
+    upkeep: Upkeep,
+    provenance: Provenance,
+    *,
+    now: datetime | None = None,
+    record: Callable[[list[Maintained]], None] | None = None,
 ) -> list[Maintained]:
     """Take care of every table of the current release; other writers may go on meanwhile.
 
     Compaction is published like any write: on a branch, proved to hold the same rows, by an intent, in a release.
     Tables that only refused submissions filled, so that nothing was ever published in them, lose what they left there.
     What time it is the storage and this machine must agree on, where the caller does not say it (`now`).
+    A table that is damaged, or that others write to all the time, stops no care of the rest: its error is raised last,
+    after `record` was told what was done to the others.
 
-    Raises ClockError when they do not; nothing was changed then.
+    Raises ClockError when the clocks do not agree; nothing was changed then.
     """
     at = now or agreed_time(house.objects)
     recover(house)
@@ -70,22 +78,31 @@ def maintain(
         log.info("removed what killed writes left files=%d", left)
     kept = _kept(house, upkeep, at)
     learned = _learned_from(house, kept)
-    done, busy = [], []
+    done: list[Maintained] = []
+    failed: list[LakehouseError] = []
     for table in _tables(house, kept):
         released = bool(kept) and table in kept[0].tables
         retention = _retention(table, kept, upkeep, at, learned.get(table, frozenset()))
-        before = care.state(table)
-        branches = care.drop_dead_branches(table, retention)
         try:
-            compactions = _compact(house, care, table, provenance) if released else 0
-        except CommitConflictError as error:
-            compactions = 0
-            busy.append(error)
-        expired = care.expire(table, retention)
-        files, size = care.remove_orphans(table, _with_newest(house, table, retention))
-        done.append(Maintained(table, before, care.state(table), branches, compactions, expired, files, size))
-    if busy:  # said last, so that one table that others write to all the time stops no care of the rest
-        raise busy[0]
+            before = care.state(table)
+            branches = care.drop_dead_branches(table, retention)
+            try:
+                compactions = _compact(house, care, table, provenance) if released else 0
+            except CommitConflictError as error:
+                compactions = 0
+                failed.append(error)
+            expired = care.expire(table, retention)
+            files, size = care.remove_orphans(table, _with_newest(house, table, retention))
+            done.append(Maintained(table, before, care.state(table), branches, compactions, expired, files, size))
+        except (PermanentError, CommitConflictError) as error:
+            log.warning("table=%s was not looked after: %s", table, error)
+            failed.append(error)
+    if record is not None:
+        record(done)
+    if failed:
+        for other in failed[1:]:
+            failed[0].add_note(f"and: {other}")
+        raise failed[0]
     return done
 
 

@@ -1,7 +1,9 @@
 """What maintenance must keep that no release pins, and what it cares for that no release names."""
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -11,7 +13,7 @@ from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
 from lakehouse.adapters.object_store import LocalObjects
 from lakehouse.definition import Column, TableDefinition
-from lakehouse.errors import NoTableError
+from lakehouse.errors import ChecksumError, NoTableError
 from lakehouse.ports import Provenance, TableWrite
 from lakehouse.tables.classifiers import CLASSIFIER_VERSIONS
 from lakehouse.tables.gold import DOCUMENTS, MODEL_STAGES, MODEL_VERSIONS
@@ -100,3 +102,20 @@ def test_tables_in_which_nothing_was_published_lose_what_was_left_there_and_othe
     assert (done["silver.refused"].branches, done["silver.refused"].compactions) == (1, 0)
     assert done["silver.refused"].after.stored_files < done["silver.refused"].before.stored_files
     assert house.tables.read("silver.others")["n"].to_pylist() == [1]
+
+
+def test_a_damaged_table_stops_no_care_of_the_others_and_what_was_done_is_told(house):
+    told = []
+    for name in ("gold.a", "gold.b"):
+        table = TableDefinition(name, grain="g", key=("n",), columns=(Column("n", pa.int64(), "N.", nullable=False),))
+        for number in range(9):
+            publish(house, table, {"n": number})
+    damaged = next(
+        Path(task.file.file_path.removeprefix("file://"))
+        for task in house.tables.catalog.load_table("gold.a").scan().plan_files()
+    )
+    damaged.write_bytes(damaged.read_bytes()[::-1])
+    with pytest.raises(ChecksumError, match=re.escape(str(damaged))):
+        maintain(house, IcebergUpkeep(house.tables), AT_ONCE, PROVENANCE, record=told.extend)
+    (sound,) = told
+    assert (sound.table, sound.before.data_files, sound.after.data_files) == ("gold.b", 9, 1)
