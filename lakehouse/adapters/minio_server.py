@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minio import Minio, MinioAdmin
-from minio.commonconfig import ENABLED, GOVERNANCE
+from minio.commonconfig import ENABLED, GOVERNANCE, Filter
 from minio.credentials.providers import StaticProvider
 from minio.error import MinioException, S3Error
+from minio.lifecycleconfig import Expiration, LifecycleConfig, NoncurrentVersionExpiration, Rule
 from minio.notificationconfig import NotificationConfig, QueueConfig
 from minio.objectlockconfig import DAYS, ObjectLockConfig
 from minio.versioningconfig import VersioningConfig
@@ -169,7 +170,8 @@ def wait(
 def provision(root: Root, keys: Mapping[str, tuple[str, str]], *, locked_days: int = LOCKED_DAYS) -> None:
     """Make buckets, policies and one user a role, given as access and secret key by role; repeating changes nothing.
 
-    What is published is versioned and locked for `locked_days` days (1 or more), the inbox is versioned only.
+    What is published is versioned and locked for `locked_days` days (1 or more), the inbox is versioned only. In all of
+    them what somebody hid or wrote over is destroyed a day later than a lock from then would end.
 
     Raises:
         LoginError: the server refused the root user.
@@ -238,6 +240,21 @@ def _bucket(client: Minio, bucket: str, locked_days: int) -> None:
         client.set_object_lock_config(bucket, ObjectLockConfig(GOVERNANCE, locked_days, DAYS))
     else:
         client.set_bucket_versioning(bucket, VersioningConfig(ENABLED))
+    client.set_bucket_lifecycle(bucket, LifecycleConfig([_forgets_hidden(locked_days + 1)]))
+
+
+def _forgets_hidden(days: int) -> Rule:
+    """Return the rule that destroys versions so many days after they were hidden, for whoever hides frees nothing.
+
+    A lock that still holds is stronger.
+    """
+    return Rule(
+        ENABLED,
+        rule_filter=Filter(prefix=""),
+        rule_id="lakehouse-hidden",
+        expiration=Expiration(expired_object_delete_marker=True),
+        noncurrent_version_expiration=NoncurrentVersionExpiration(noncurrent_days=days),
+    )
 
 
 def _policies(admin: MinioAdmin, access_key: str) -> list[str]:

@@ -101,6 +101,15 @@ def test_no_role_may_change_the_lock_or_see_the_users(minio):
         assert denied(lambda s3=s3: s3.remove_bucket(minio_server.INBOX))
 
 
+@pytest.mark.parametrize("bucket", [*minio_server.PUBLISHED, minio_server.INBOX])
+def test_what_was_hidden_is_destroyed_once_no_lock_can_hold_it(minio, bucket):
+    (rule,) = minio.root.client().get_bucket_lifecycle(bucket).rules
+    assert rule.status == "Enabled"
+    assert rule.rule_filter is None or not rule.rule_filter.prefix, "it holds for all objects"
+    assert rule.noncurrent_version_expiration.noncurrent_days == minio_server.LOCKED_DAYS + 1
+    assert rule.expiration.expired_object_delete_marker
+
+
 def test_setting_up_again_changes_nothing(minio):
     version = put(client(minio, "writer"), minio_server.RELEASES, "releases/10.json")
     minio_server.provision(minio.root, minio.keys)
