@@ -114,7 +114,13 @@ class Lake:
         )
         return files, f"{self.server.plain}/plain"
 
+    def write_bare(self, name: str, rows: pa.Table) -> None:
+        """Write rows as pyarrow does where nothing is said: Snappy, one row group for a million rows."""
+        files, folder = self.plain()
+        pq.write_table(rows, f"{folder}/{name}.parquet", filesystem=files)
+
     def write_plain(self, name: str, rows: pa.Table) -> None:
+        """Write rows with the compression and the row groups that ours have."""
         files, folder = self.plain()
         pq.write_table(
             rows, f"{folder}/{name}.parquet", filesystem=files, compression="zstd", row_group_size=PLAIN_GROUP_ROWS
