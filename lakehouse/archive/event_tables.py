@@ -10,6 +10,7 @@ import pyarrow as pa
 from lakehouse.archive.eds import EVENTS_FOLDER, Description, LogDescription
 from lakehouse.archive.event_fields import actor_of, flag_at, moment_at, number_at, text_at
 from lakehouse.archive.event_files import Event, event_files, read_events
+from lakehouse.archive.sifting import Sift, all_stay
 from lakehouse.definition import Column, TableDefinition
 from lakehouse.errors import SchemaError
 from lakehouse.ports import DatasetVersion, TableWrite
@@ -64,17 +65,22 @@ READERS: dict[str, Callable[[Event], object]] = {
 }
 
 
-def event_writes(folder: Path, description: Description, version: DatasetVersion, layer: Layer) -> Iterator[TableWrite]:
-    """Yield each event log of an accepted version as rows of a layer.
+def event_writes(
+    folder: Path, description: Description, version: DatasetVersion, layer: Layer, sift: Sift = all_stay
+) -> Iterator[TableWrite]:
+    """Yield each event log of an accepted version as rows of a layer; `sift` may keep rows out of it.
 
     Raises:
         SchemaError: a line is no statement.
     """
     for name, log in description.events.items():
         definition = event_definition(description.name, log, layer)
-        schema = definition.arrow_schema()
+        names = definition.arrow_schema().names
+        schema = _placed(definition)
         pieces = [_rows(folder, path, log, version, schema) for path in event_files(folder / EVENTS_FOLDER / name)]
-        yield TableWrite(definition, pa.concat_tables([schema.empty_table(), *pieces]))
+        rows = pa.concat_tables([schema.empty_table(), *pieces])
+        places = rows.select([column.name for column in SOURCE])
+        yield TableWrite(definition, sift(definition, rows.select(names), places))
 
 
 def event_definition(dataset: str, log: LogDescription, layer: Layer) -> TableDefinition:
@@ -93,6 +99,13 @@ def event_definition(dataset: str, log: LogDescription, layer: Layer) -> TableDe
         key=("_dataset_version", "_source_file", "_row_number") if bronze else ("statement_id", "dataset_version"),
         dataset=dataset,
     )
+
+
+def _placed(definition: TableDefinition) -> pa.Schema:
+    """Return the table's columns, and file and line of each statement where they are not among them."""
+    schema = definition.arrow_schema()
+    missing = [pa.field(one.name, one.type) for one in SOURCE if one.name not in schema.names]
+    return pa.schema([*schema, *missing])
 
 
 def _rows(folder: Path, path: Path, log: LogDescription, version: DatasetVersion, schema: pa.Schema) -> pa.Table:

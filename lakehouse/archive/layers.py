@@ -18,12 +18,11 @@ from lakehouse.archive.reading import (
     text_definition,
     typed,
 )
+from lakehouse.archive.sifting import Sift, all_stay
 from lakehouse.definition import TableDefinition
 from lakehouse.ports import AnyWrite, Change, DatasetVersion, FarRows, FarWrite, TableWrite
 
-Sift = Callable[[TableDefinition, pa.Table, pa.Table], pa.Table]
-"""Given a silver table, its rows, and the file and number of each in bronze, returns the rows that stay in it."""
-
+PLACE = ["_source_file", "_row_number"]
 
 Far = Callable[[TableDefinition, TableDefinition, Mapping[str, str], Change], FarRows | None]
 """Given a table in bronze and in silver, which rows of bronze are meant, and what makes silver rows of them, returns
@@ -44,12 +43,12 @@ def silver_writes(
     folder: Path,
     description: Description,
     version: DatasetVersion,
-    sift: Sift = lambda _table, rows, _places: rows,
+    sift: Sift = all_stay,
     far: Far = lambda _bronze, _silver, _where, _change: None,
 ) -> list[AnyWrite]:
     """Return every table in the types of its data dictionary, every text collection and every event log.
 
-    `sift` may keep rows of tables out. Tables that `far` makes are neither read nor sifted here.
+    `sift` may keep rows out of each of them. Tables that `far` makes are neither read nor sifted here.
     """
     tables: list[AnyWrite] = []
     here = {}
@@ -62,9 +61,9 @@ def silver_writes(
         table = description.tables[name]
         definition = table_definition(description.name, table, "silver")
         write = _stamped(definition, typed(raw, table), version, prefix="")
-        tables.append(replace(write, rows=sift(definition, write.rows, raw.select(["_source_file", "_row_number"]))))
-    texts = _text_writes(folder, description, version, "silver", prefix="")
-    return [*tables, *texts, *event_writes(folder, description, version, "silver")]
+        tables.append(replace(write, rows=sift(definition, write.rows, raw.select(PLACE))))
+    texts = _text_writes(folder, description, version, "silver", prefix="", sift=sift)
+    return [*tables, *texts, *event_writes(folder, description, version, "silver", sift)]
 
 
 def _far_write(description: Description, table: TableDescription, version: DatasetVersion, far: Far) -> FarWrite | None:
@@ -98,14 +97,21 @@ def load_rows(writes: Sequence[AnyWrite], version: DatasetVersion) -> pa.Table:
 
 
 def _text_writes(
-    folder: Path, description: Description, version: DatasetVersion, layer: Layer, *, prefix: str
+    folder: Path,
+    description: Description,
+    version: DatasetVersion,
+    layer: Layer,
+    *,
+    prefix: str,
+    sift: Sift = all_stay,
 ) -> list[TableWrite]:
     writes = []
     for name, raw in raw_texts(folder, description):
         collection = description.texts[name]
         licence = collection.licence or description.licence
         definition = text_definition(description.name, collection, layer)
-        writes.append(_stamped(definition, raw, version, prefix=prefix, licence=licence))
+        write = _stamped(definition, raw, version, prefix=prefix, licence=licence)
+        writes.append(replace(write, rows=sift(definition, write.rows, raw.select(PLACE))))
     return writes
 
 

@@ -12,11 +12,11 @@ NEVER = {"check": "present", "column": "earnings_med", "severity": "error"}
 REASON = "Because the test says so."
 
 
-def promising(bench, **expect):
+def promising(bench, table=OUTCOMES, **expect):
     folder = bench.settings.home / "promises"
     folder.mkdir(exist_ok=True)
     entries = {code: {"reason": REASON, **one} for code, one in expect.items()}
-    promised = {OUTCOMES: {"about": "Outcomes.", "owner": "team:test", "expect": entries}}
+    promised = {table: {"about": "Outcomes.", "owner": "team:test", "expect": entries}}
     (folder / "mine.yaml").write_text(yaml.safe_dump(promised))
     settings = bench.settings.model_copy(update={"expectations": str(folder)})
     return Loop(build(settings), bench.loop.instance)
@@ -53,6 +53,21 @@ def test_a_broken_promise_publishes_nothing_and_a_changed_one_lets_the_same_vers
     outcome = promising(bench, NEVER={**NEVER, "severity": "warning"}).ingest(key)
     assert outcome.success, outcome.failure
     assert len(bench.rows(OUTCOMES)) == len(bench.rows("bronze.college_scorecard_outcomes"))
+
+
+def test_texts_are_held_to_their_promises_and_a_table_that_never_came_is_told_daily(bench):
+    odd = {"check": "matches", "column": "text", "pattern": "^nothing starts like this$", "severity": "error"}
+    outcome = promising(bench, "silver.echoes_echoes", ODD=odd).ingest(bench.periodic_texts())
+    assert (outcome.success, outcome.exit_code) == (False, BrokenPromiseError.exit_code)
+    assert "silver.echoes_echoes: ODD" in outcome.failure
+    assert "silver.echoes_echoes" not in bench.state()["snapshots"]
+    (recorded,) = [row for row in bench.rows("gold.expectation_results") if row["code"] == "ODD"]
+    assert (recorded["blocked"], recorded["unexpected_count"]) == (True, 160)
+    loop = promising(bench, "silver.echos_echoes", ODD=odd)
+    result = loop.defs.resolve_job_def("look_after").execute_in_process(instance=loop.instance)
+    (check,) = result.get_asset_check_evaluations()
+    assert not check.passed
+    assert "silver.echos_echoes: no such table is published" in check.metadata["which"].value
 
 
 def test_the_tables_of_the_project_are_looked_after_once_a_day_and_state(bench):

@@ -118,8 +118,8 @@ def _breaks(one: RowPromise) -> pl.Expr:
         case Present(column=column):
             return pl.col(column).is_null()
         case Between(column=column, minimum=minimum, maximum=maximum):
-            below = pl.col(column) < pl.lit(_bound(minimum)) if minimum is not None else pl.lit(value=False)
-            above = pl.col(column) > pl.lit(_bound(maximum)) if maximum is not None else pl.lit(value=False)
+            below = pl.col(column) < pl.lit(bound(minimum)) if minimum is not None else pl.lit(value=False)
+            above = pl.col(column) > pl.lit(bound(maximum)) if maximum is not None else pl.lit(value=False)
             return below | above
         case OneOf(column=column, values=values):
             return ~pl.col(column).is_in(list(values))
@@ -131,7 +131,12 @@ def _breaks(one: RowPromise) -> pl.Expr:
             raise AssertionError(f"{type(one).__name__} is judged by row but has no expression")
 
 
-def _bound(value: float | str) -> float | date | datetime:
+def bound(value: float | str) -> float | date | datetime:
+    """Return a bound as what it is compared as.
+
+    Raises:
+        ExpectationFileError: it is neither a number nor an ISO date or time.
+    """
     if not isinstance(value, str):
         return value
     try:
@@ -190,20 +195,23 @@ def _measure(frame: pl.DataFrame, one: Measured | Steady) -> float | None:
         return values.null_count() / frame.height if frame.height else None
     if one.measure == "distinct":
         return float(values.drop_nulls().n_unique())
+    if isinstance(values.dtype, pl.String):
+        raise ExpectationFileError(f"{one.column} holds texts, which have no {one.measure}")
     found = values.cast(pl.Float64).mean() if one.measure == "mean" else values.cast(pl.Float64).median()
     return None if found is None else float(found)  # type: ignore[arg-type]
 
 
 def _age_days(frame: pl.DataFrame, column: str, now: datetime) -> float | None:
+    if not isinstance(frame.schema[column], pl.Date | pl.Datetime):
+        raise ExpectationFileError(f"{column} holds no dates or times, so nothing can be said of its freshness")
     newest = frame[column].max()
     if newest is None:
         return None
     if isinstance(newest, datetime):
         moment = newest if newest.tzinfo else newest.replace(tzinfo=UTC)
         return (now - moment).total_seconds() / 86_400
-    if isinstance(newest, date):
-        return float((now.date() - newest).days)
-    raise ExpectationFileError(f"{column} holds no dates or times, so nothing can be said of its freshness")
+    assert isinstance(newest, date)
+    return float((now.date() - newest).days)
 
 
 def _aside(wrong: pl.DataFrame, by_row: Mapping[str, RowPromise], height: int) -> Codes:

@@ -179,6 +179,22 @@ def test_a_log_becomes_rows_of_bronze_and_silver(dataset, log, version):
     assert silver.rows.schema.field("happened_at").type == pa.timestamp("us", tz="UTC")
 
 
+def test_documents_and_statements_are_sifted_by_their_place_in_bronze(dataset, log, version):
+    (log / "a.jsonl").write_bytes(lines([statement(0), statement(1)]))
+    seen = {}
+
+    def second_rows(table, rows, places):
+        seen[table.name] = places.to_pylist()
+        return rows.slice(1)
+
+    silver = _tables(silver_writes(dataset, load_description(dataset), version, second_rows))
+    assert silver["silver.lessons_sheets"].rows["document_id"].to_pylist() == ["b"]
+    assert silver["silver.lessons_answers"].rows["actor"].to_pylist() == ["p1"]
+    assert "_row_number" not in silver["silver.lessons_answers"].rows.column_names
+    for name, file in {"sheets": "texts/sheets/documents.jsonl", "answers": "events/answers/a.jsonl"}.items():
+        assert seen[f"silver.lessons_{name}"] == [{"_source_file": file, "_row_number": row} for row in (1, 2)]
+
+
 def test_the_rows_of_a_bad_log_are_refused(dataset, log, version):
     (log / "a.jsonl").write_bytes(b"{}\n")
     with pytest.raises(SchemaError, match="line 1 is no statement; validate"):
