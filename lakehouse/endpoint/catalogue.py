@@ -203,9 +203,9 @@ class Catalogues:
 
 
 def _large_tables(catalogue: Catalogue) -> list[str]:
-    """Return the relations of tables that are read from their files at each statement."""
+    """Return the relations of tables that are large."""
     relations = (entry.relation for entry in catalogue.entries.values() if entry.pointer is not None)
-    return [relation.name for relation in relations if relation is not None and relation.kind == "VIEW"]
+    return [relation.name for relation in relations if relation is not None and relation.large]
 
 
 def build(duck: Duck, release: Release) -> Catalogue:

@@ -94,7 +94,7 @@ class EndpointConfig:
     token_seconds: float = 24 * 3600.0
     session_seconds: float = 7200.0
     poll_seconds: float = 1.0
-    cache_table_bytes: int = 16 * 1024 * 1024
+    cache_table_bytes: int = 32 * 1024 * 1024
     cache_bytes: int = 128 * 1024 * 1024
     kept_bytes: int = 512 * 1024 * 1024
     kept_seconds: float = 600.0

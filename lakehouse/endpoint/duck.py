@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -36,6 +36,9 @@ from lakehouse.ports import TablePointer
 
 log = logging.getLogger(__name__)
 BARRIER = 2**62  # more rows than there can be
+# Of larger tables (compressed bytes) rows that were read whole are worth keeping, also where engines hold the table:
+# DuckDB takes four times as long to make Arrow's rows of it as to hand out rows that are kept.
+LARGE_BYTES = 16 * 1024 * 1024
 LOCAL_EXTENSIONS = ("avro", "iceberg")  # iceberg needs avro first
 MAX_DESCRIPTIONS = 1024
 UNFILLED_SECONDS = 30.0
@@ -70,6 +73,10 @@ class Relation:
         self.rows = rows
         self.needs = needs
         self.schema = pa.schema([])
+        self.files: tuple[str, ...] = ()
+        """Where the files on this machine lie that the whole relation is, one after the other, if it is so simple."""
+        self.large = False
+        """Whether it is a table so large that rows that were read whole are worth keeping."""
 
     @property
     def qualified(self) -> str:
@@ -153,7 +160,8 @@ class Duck:
         """Have an engine run a query, and keep its rows where they are to be kept."""
         filling = None if read is None else self.kept.filling(read, schema)
         with contextlib.nullcontext() if filling is None else contextlib.closing(filling):
-            for frame in self._told_to(engine, "run", translated, schema, idle):
+            files = self._files(read)
+            for frame in self._told_to(engine, "run", translated, schema, idle, files=files):
                 if frame.kind == BATCH:
                     batch = pa.ipc.read_record_batch(frame.body, schema)
                     if filling is not None:
@@ -161,6 +169,11 @@ class Duck:
                     yield batch
             if filling is not None:
                 filling.finish()
+
+    def _files(self, read: PlainRead | None) -> tuple[str, ...]:
+        """Return the files that a statement hands on as a whole; none where it does anything else."""
+        relation = self._relations.get(read.relation) if read is not None and read.whole else None
+        return () if relation is None else relation.files
 
     def read(self, query: exp.Query) -> pa.Table:
         """Return the rows of a query of this program's own. Raises duckdb.Error, BusyError."""
@@ -191,7 +204,9 @@ class Duck:
             kind = "TABLE" if self._fits(size) else "VIEW"
             # A table held in memory is read once; of the others each statement reads the files.
             contents = self._soundness.require_files(pointer, remembered=0.0 if kind == "TABLE" else RECHECK_SECONDS)
-            relation = self._made(kind, name, self._pin_query(pointer, None if kind == "TABLE" else contents))
+            query, files = self._pin_query(pointer, None if kind == "TABLE" else contents)
+            relation = self._made(kind, name, query)
+            relation.files, relation.large = files, kind == "VIEW" or size > LARGE_BYTES
         except DamagedTableError as error:
             log.error("damaged table=%s file=%s: %s", pointer.name, error.path, error.how)
             raise
@@ -278,18 +293,24 @@ class Duck:
                 return int(snapshot.get("summary", {}).get("total-files-size", self._config.cache_table_bytes + 1))
         return 0
 
-    def _pin_query(self, pointer: TablePointer, contents: Contents | None) -> exp.Expr:
-        """Return a query over the snapshot, with its columns as they are shown; over its `contents` where it may be."""
+    def _pin_query(self, pointer: TablePointer, contents: Contents | None) -> tuple[exp.Expr, tuple[str, ...]]:
+        """Return a query over the snapshot, with its columns as they are shown; over its `contents` where it may be.
+
+        Also the files that it then reads, where they lie on this machine.
+        """
         options: list[exp.Expr] = [exp.Literal.string(pointer.metadata_location)]
         if pointer.snapshot_id is not None:
             number = exp.Literal.number(pointer.snapshot_id)
             options.append(exp.EQ(this=exp.column("snapshot_from_id"), expression=number))
         source: exp.Expr = exp.Anonymous(this="iceberg_scan", expressions=options)
         found = self.describe(exp.select("*").from_(source).sql("duckdb"))
+        files: tuple[str, ...] = ()
         if contents is not None and pointer.snapshot_id is not None:
-            source = self._listed(contents, found) or source
+            list_of_files = self._listed(contents, found)
+            if list_of_files is not None:
+                source, files = list_of_files, contents.local_paths
         columns = [pinned_column(name, kind) for name, kind in zip(found.names, found.kinds, strict=True)]
-        return exp.select(*columns).from_(source)
+        return exp.select(*columns).from_(source), files
 
     def _listed(self, contents: Contents, found: Described) -> exp.Expr | None:
         """Return a source that reads a snapshot's files as they are; None where that could show anything else."""
@@ -319,11 +340,13 @@ class Duck:
         schema: pa.Schema | None,
         idle: Callable[[], None],
         new: Relation | None = None,
+        files: tuple[str, ...] = (),
     ) -> Iterator[Frame]:
         """Have an engine do something, with the relations that it needs for it."""
         needed = self._needed(NAME.findall(sql), () if new is None else (new,))
         text = schema.serialize().to_pybytes().hex() if schema is not None else ""
-        yield from self._asked(engine, {"what": what, "sql": sql, "schema": text}, needed, idle)
+        request = {"what": what, "sql": sql, "schema": text, "files": files}
+        yield from self._asked(engine, request, needed, idle)
 
     @contextlib.contextmanager
     def _lent(self, user: str, idle: Callable[[], None], began: Callable[[], None]) -> Iterator[Engine]:
@@ -333,7 +356,7 @@ class Duck:
             yield engine
 
     def _asked(
-        self, engine: Engine, request: dict[str, str], needed: list[Relation], idle: Callable[[], None]
+        self, engine: Engine, request: Mapping[str, object], needed: list[Relation], idle: Callable[[], None]
     ) -> Iterator[Frame]:
         """Send a request together with the recipes that the engine lacks, and with what it may forget."""
         missing = [relation for relation in needed if relation.name not in engine.has]

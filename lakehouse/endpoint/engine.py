@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,14 @@ import pyarrow as pa
 import pyarrow.compute  # casts load it, and in the cage nothing can be loaded any more
 
 from lakehouse.endpoint.cage import Cage
-from lakehouse.endpoint.channel import BATCH, DONE, FAILED, Frame, receive, send
+from lakehouse.endpoint.channel import BATCH, DONE, FAILED, Frame, Message, framed, receive, send_parts
 from lakehouse.endpoint.faults import RefusedStatementError
 from lakehouse.endpoint.macros import MACROS
+from lakehouse.endpoint.whole_files import BATCH_ROWS, batches, read_alike
 from lakehouse.endpoint.wire import to_wire, wire_type
 
-BATCH_ROWS = 65_536
 PIECE_BYTES = 4 * 1024 * 1024  # some clients take no message above 16 MB
+COPIED_BYTES = 256 * 1024  # of less, the pieces that a message consists of cost more than a copy
 INTERRUPT_SECONDS = 0.05
 MAX_TEXT = 4000
 SETTINGS = (
@@ -52,6 +53,8 @@ class Engine:
         self._data = data
         self._control = control
         self._running: tuple[int, duckdb.DuckDBPyConnection] | None = None
+        self._stopped = 0
+        self._last: list[memoryview] = []
 
     def serve(self) -> None:
         """Enter the cage, set up, then answer until the endpoint goes."""
@@ -73,6 +76,7 @@ class Engine:
             if len(message) < NUMBER.size:
                 os._exit(1)
             (number,) = NUMBER.unpack(message)
+            self._stopped = number
             while (running := self._running) is not None and running[0] == number:
                 with contextlib.suppress(duckdb.Error):  # it has ended meanwhile
                     running[1].interrupt()
@@ -89,7 +93,7 @@ class Engine:
                 answer, body = self._do(cursor, header)
             except FAULTS as fault:
                 name = type(fault).__name__
-                self._running = None
+                self._running, self._last = None, []
                 self._say(FAILED, {"fault": name, "text": str(fault)[:MAX_TEXT], "making": making})
             else:
                 self._running = None
@@ -119,22 +123,51 @@ class Engine:
                 return {"kinds": kinds}, pa.schema(fields).serialize().to_pybytes()
             case "run":
                 schema = pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(header["schema"])))
-                return self._run(cursor, header["sql"], schema)
+                self._run(self._rows(cursor, header, schema), schema)
         return {}, b""
 
-    def _run(self, cursor: duckdb.DuckDBPyConnection, sql: str, schema: pa.Schema) -> tuple[dict[str, Any], bytes]:
+    def _rows(
+        self, cursor: duckdb.DuckDBPyConnection, header: Mapping[str, Any], schema: pa.Schema
+    ) -> Iterable[pa.RecordBatch]:
+        """Return the rows of a statement, by Arrow where it reads whole files and that is the same."""
+        files = header["files"]
+        if files and read_alike(files, schema):
+
+            def look() -> None:
+                if self._stopped == header["number"]:
+                    raise duckdb.InterruptException("INTERRUPT Error: Interrupted!")
+
+            return batches(files, schema, look)
+        return cursor.execute(header["sql"]).to_arrow_reader(BATCH_ROWS)
+
+    def _run(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
         """Send the rows as they come: the endpoint's reading is what lets the next ones be made."""
-        for batch in cursor.execute(sql).to_arrow_reader(BATCH_ROWS):
+        message: Message | None = None
+        for batch in batches:
             wired = to_wire(batch, schema)
             pieces = max(1, -(-wired.nbytes // PIECE_BYTES))
             rows = max(1, -(-wired.num_rows // pieces))
             for first in range(0, max(1, wired.num_rows), rows):
-                self._say(BATCH, {}, wired.slice(first, rows).serialize())
-        return {}, b""
+                piece = wired.slice(first, rows)
+                if piece.nbytes < COPIED_BYTES:
+                    parts = [memoryview(piece.serialize())]
+                else:
+                    message = message or Message(schema)
+                    parts = message.of(piece)
+                # What is probably the last one goes together with the answer: the endpoint is woken once.
+                self._send(framed(BATCH, {}, parts), wait=wired.num_rows < BATCH_ROWS)
 
     def _say(self, kind: bytes, header: Mapping[str, Any], body: pa.Buffer | bytes = b"") -> None:
+        self._send(framed(kind, header, [memoryview(body)]))
+
+    def _send(self, parts: list[memoryview], *, wait: bool = False) -> None:
+        """Send a frame, behind the one that waits for it; or let it wait for the next."""
+        parts, self._last = [*self._last, *parts], []
+        if wait:
+            self._last = parts
+            return
         try:
-            send(self._data, kind, header, body)
+            send_parts(self._data, parts)
         except OSError as error:
             raise Gone from error
 

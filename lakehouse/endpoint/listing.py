@@ -34,6 +34,12 @@ class Contents:
         """Where its files lie."""
         return [one.path for one in self.files]
 
+    @property
+    def local_paths(self) -> tuple[str, ...]:
+        """Where its files lie on this machine; none where one does not."""
+        paths = tuple(path.removeprefix("file://") for path in self.paths)
+        return () if any("://" in path for path in paths) else paths
+
 
 def listed(contents: Contents) -> exp.Expr | None:
     """Return a source that reads the files; None where they alone are not the table, or are too many."""

@@ -259,6 +259,29 @@ def test_every_client_is_told_which_limit_it_met_and_goes_on(own_server, new_cli
         assert cursor.fetchall() == [(1,)]
 
 
+def test_an_adbc_connection_is_refused_once_its_token_has_expired_and_a_new_one_is_not(server, client):
+    tokens, options = server.gate._tokens, {"username": USER, "password": PASSWORD}
+    others = set(tokens._values)
+    with adbc_driver_flightsql.dbapi.connect(server.uri, db_kwargs=options, autocommit=True) as connection:
+        for token in set(tokens._values) - others:
+            tokens.drop(token)
+        for _ in range(2):
+            with (
+                connection.cursor() as cursor,
+                pytest.raises(adbc_driver_manager.Error, match="has expired; log in again") as told,
+            ):
+                cursor.execute("SELECT 1")
+            assert told.value.status_code == adbc_driver_manager.AdbcStatusCode.UNAUTHENTICATED
+    _, bearer = client.flight.authenticate_basic_token(USER, PASSWORD)
+    for again in (options, {"adbc.flight.sql.authorization_header": bearer.decode()}):
+        with (
+            adbc_driver_flightsql.dbapi.connect(server.uri, db_kwargs=again, autocommit=True) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("SELECT 1")
+            assert cursor.fetchall() == [(1,)]
+
+
 def test_the_adapter_tells_an_engine_that_cannot_from_one_that_is_away(own_server):
     server = own_server(memory_limit="16MB")
     queries = DremioQueries(server.uri, USER, PASSWORD)

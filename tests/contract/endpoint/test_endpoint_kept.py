@@ -96,6 +96,17 @@ def test_nothing_is_kept_of_small_tables_views_parts_other_snapshots_and_half_re
     assert refused.kept_bytes == 0
 
 
+def test_rows_of_a_large_table_that_engines_hold_are_kept_too(own_lake, new_client, monkeypatch):
+    monkeypatch.setattr("lakehouse.endpoint.duck.LARGE_BYTES", 0)
+    own_lake.publish([own_lake.write("gold.kinds", KINDS)])
+    server = own_lake.serve()
+    client = new_client(uri=server.uri)
+    first = client.fetch(WHOLE)
+    assert server.kept_bytes > 0
+    again = client.fetch(WHOLE)
+    assert (again.schema, again.to_pylist()) == (first.schema, first.to_pylist())
+
+
 def kept_lake(own_lake, new_client, **options):
     """Serve a table whose rows are kept; return its server, two clients and a statement that reads it."""
     own_lake.publish([own_lake.write("gold.kinds", KINDS)])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +21,7 @@ from pyiceberg.types import LongType, StringType
 
 from lakehouse.endpoint.config import EndpointConfig
 from lakehouse.endpoint.duck import Duck
+from lakehouse.endpoint.plain_reads import PlainRead
 
 N = pa.schema([("n", pa.int64())])
 ROWS = pa.table({"n": pa.array([1, 2, None], pa.int32()), "word": ["a", "b", "c"]})
@@ -76,6 +78,26 @@ def test_rows_come_in_the_order_that_the_metadata_give_the_files(lake, duck):
     text = f"select n from {duck.pin(pointer).qualified}"
     batches = duck.stream("ada", text, N, lambda: None, lambda: None)
     assert pa.Table.from_batches(list(batches), N)["n"].to_pylist() == [30, 31, 10, 11, 20, 21]
+
+
+def test_a_whole_table_is_handed_on_from_its_files_and_only_a_whole_one(lake, duck):
+    lake.write("gold.handed_on", pa.table({"n": [3, None]}))
+    relation = duck.pin(lake.write("gold.handed_on", pa.table({"n": [1, 2]})))
+
+    def asked(text, read):
+        batches = duck.stream("ada", text, N, lambda: None, lambda: None, read)
+        return pa.Table.from_batches(list(batches), N)["n"].to_pylist()
+
+    whole, part = PlainRead(relation.name, ("*",)), PlainRead(relation.name, ("n",))
+    in_order = asked(f"select n from {relation.qualified}", None)
+    assert asked("what DuckDB is never asked", whole) == in_order == [1, 2, 3, None]
+    with pytest.raises(duckdb.ParserException):
+        asked("what DuckDB is asked", part)
+    moments = lake.write("gold.of_old", pa.table({"n": pa.array([-1], pa.timestamp("us"))}))
+    relation = duck.pin(moments)
+    read = PlainRead(relation.name, ("*",))
+    (batch,) = duck.stream("ada", f"select n from {relation.qualified}", relation.schema, print, print, read)
+    assert batch["n"].cast(pa.int64()).to_pylist() == [-1], "cut to the earlier millisecond, by DuckDB"
 
 
 def test_files_of_an_older_schema_are_read_by_the_ids_of_their_columns(lake, duck):

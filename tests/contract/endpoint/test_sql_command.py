@@ -186,6 +186,40 @@ def test_a_shell_answers_over_lines_completes_cancels_and_remembers(terminal, en
     assert "+as answer;" in history.read_text()
 
 
+MANY = "select a.document_id from lakehouse.gold.documents a, lakehouse.gold.documents b"
+TOO_MANY, TOO_SLOW = "more than 1000 rows; add a LIMIT or aggregate", "longer than 0.5 seconds; ask for less at a time"
+
+
+@pytest.fixture
+def limited(own_server, environment):
+    """The environment of someone who asks an endpoint with tight limits."""
+    environment["LAKEHOUSE_SQL_URI"] = own_server(statement_seconds=0.5, result_rows=1000).uri
+    return environment
+
+
+def test_a_limit_ends_a_batch_with_the_code_of_its_kind_and_says_what_to_do(limited):
+    for sql, code, told in ((MANY, 30, TOO_MANY), (SLOW, 50, TOO_SLOW)):
+        done = run(limited, "--format", "jsonl", f"select 1 as a; {sql}; select 2 as a")
+        assert done.returncode == code
+        assert [json.loads(line) for line in done.stdout.splitlines()] == [{"a": 1}], "none of a result in pieces"
+        assert told in done.stderr.decode()
+        assert "Traceback" not in done.stderr.decode()
+
+
+def test_a_shell_goes_on_in_its_session_after_a_limit(limited, terminal):
+    shell = terminal(columns=200)
+    shell.read_until("lakehouse>")
+    shell.type("use lakehouse.gold;\r")
+    for sql, told in ((MANY, TOO_MANY), (SLOW, TOO_SLOW)):
+        shell.type(f"{sql};\r")
+        shell.read_until("error: ")
+        shell.read_until(told)
+    shell.type("select count(*) * 2 as twice from documents;\r")
+    shell.read_until("│    80 │")
+    shell.type("\\q\r")
+    assert shell.process.wait(PATIENCE_SECONDS) == 0
+
+
 def test_names_are_completed_from_what_is_published(terminal):
     shell = terminal()
     shell.read_until("lakehouse>")
