@@ -65,17 +65,21 @@ def require_owner(stored: Table, table: TableDefinition) -> None:
 
 def is_current(stored: Table, table: TableDefinition) -> bool:
     """Say whether a stored table needs nothing before rows of this definition can be staged."""
-    outdated = _changed(stored, table) or _new_properties(stored, table)
+    outdated = _changed(stored, table) or _left_required(stored, table) or _new_properties(stored, table)
     return stored.current_snapshot() is not None and not outdated
 
 
 def evolve(stored: Table, table: TableDefinition) -> None:
     """Bring a stored table up to its definition: new columns, new names, wider numbers, looser nullability, properties.
 
-    Columns the definition no longer names stay. Raises SchemaError for a difference that would break old rows.
+    Columns the definition no longer names stay, and may be null from then on. Raises SchemaError for a difference that
+    would break old rows.
     """
-    if changed := _changed(stored, table):
+    changed, left = _changed(stored, table), _left_required(stored, table)
+    if changed or left:
         with stored.update_schema() as update:
+            for name in left:
+                update.make_column_optional(name)
             for old, field in changed:
                 if old is None:
                     update.add_column(field.name, field.field_type, doc=field.doc)
@@ -106,10 +110,26 @@ def _changed(stored: Table, table: TableDefinition) -> list[Change]:
 def _paired(stored: Table, table: TableDefinition) -> list[Change]:
     """Return the wanted columns, each with the stored one that has its name, or a name that it had."""
     known = {field.name: field for field in stored.schema().fields}
-    return [
-        (next((known[name] for name in (column.name, *column.formerly) if name in known), None), field)
-        for column, field in zip(table.columns, iceberg_schema(table).fields, strict=True)
+    found = [
+        next((known[name] for name in (column.name, *column.formerly) if name in known), None)
+        for column in table.columns
     ]
+    wanted = iceberg_schema(table).fields
+    return [(old, _loosened(old, new) if table.dataset else new) for old, new in zip(found, wanted, strict=True)]
+
+
+def _loosened(old: NestedField | None, new: NestedField) -> NestedField:
+    """Return a column of a dataset as its table can hold it: rows of older versions may have no value there.
+
+    New rows are held to the definition by the audit, whatever the table allows.
+    """
+    return new if old is not None and old.required else new.model_copy(update={"required": False})
+
+
+def _left_required(stored: Table, table: TableDefinition) -> list[str]:
+    """Return the required columns that the definition does not name any more, so that new rows have no value there."""
+    named = {name for column in table.columns for name in (column.name, *column.formerly)}
+    return [field.name for field in stored.schema().fields if field.required and field.name not in named]
 
 
 def _new_properties(stored: Table, table: TableDefinition) -> dict[str, str]:

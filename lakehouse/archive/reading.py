@@ -141,7 +141,8 @@ def table_definition(dataset: str, table: TableDescription, layer: Layer) -> Tab
     """Return the definition of ``<layer>.<dataset>_<table>``, documented from the data dictionary.
 
     Bronze keeps every cell as text and is keyed by file and row. Silver is typed and keyed by the dictionary's primary
-    key within a dataset version; without a primary key its key is empty.
+    key within a dataset version; without a primary key its key is empty. Of the dictionary's columns only those of the
+    key must have values there.
     """
     if layer == "bronze":
         columns = [Column(name, pa.string(), c.description, c.unit) for name, c in table.columns.items()]
@@ -189,8 +190,9 @@ def _provenance(prefix: str) -> tuple[Column, Column]:
 
 
 def _silver_column(name: str, column: ColumnDescription, table: TableDescription) -> Column:
-    must_be_there = column.required or name in table.primary_key
-    return Column(name, ARROW_TYPES[column.type], column.description, column.unit, nullable=not must_be_there)
+    # Whether a value must be there is the gate's to judge: the next version may require another column.
+    key = name in table.primary_key
+    return Column(name, ARROW_TYPES[column.type], column.description, column.unit, nullable=not key)
 
 
 def stamped(rows: pa.Table, definition: TableDefinition, values: dict[str, str | None]) -> pa.Table:

@@ -242,6 +242,28 @@ def test_an_incompatible_definition_is_refused_with_the_difference(tmp_path, new
     tables.close()
 
 
+def test_versions_of_a_dataset_need_not_require_the_same_columns(tmp_path, new_table, marks_of):
+    tables, first = IcebergTables.local(tmp_path), replace(new_table(), dataset="school")
+    put(tables, first, marks_of("ann"))
+    student, course, mark = first.columns
+    # `course` is gone, `mark` must have a value from now on, and so must the new column.
+    year = Column("year", pa.int64(), "Year.", nullable=False)
+    second = replace(first, columns=(student, replace(mark, nullable=False), year), key=("student", "year"))
+    rows = pa.table({"student": ["bo"], "mark": [2.0], "year": [2020]})
+    put(tables, second, rows, key="k2")
+    back = IcebergTables.local(tmp_path).read(first.name).sort_by("student")
+    assert back.select(["student", "course", "year"]).to_pylist() == [
+        {"student": "ann", "course": marks_of("ann")["course"][0].as_py(), "year": None},
+        {"student": "bo", "course": None, "year": 2020},
+    ]
+    holes = pa.table({"student": ["cy"], "mark": pa.array([None], pa.float64()), "year": [2020]})
+    with pytest.raises(SchemaError, match="required column mark has 1 nulls"):
+        put(tables, second, holes, key="k3")
+    put(tables, first, marks_of("di"), key="k4")
+    assert students(tables.read(first.name)) == ["ann", "bo", "di"]
+    tables.close()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -159,6 +159,9 @@ def test_definitions_carry_docs_units_and_holes(dataset):
     room, size, *_ = table_definition("lessons", table, "silver").columns
     assert (size.doc, size.unit, size.nullable) == ("Floor", "m2", True)
     assert (room.nullable, room.type) == (False, pa.int64())
+    required = table.columns["size"].model_copy(update={"required": True})
+    table = table.model_copy(update={"columns": {**table.columns, "size": required}})
+    assert table_definition("lessons", table, "silver").columns[1].nullable
     assert all(c.type == pa.string() for c in table_definition("lessons", table, "bronze").columns[:2])
 
 
