@@ -1,12 +1,13 @@
 """How a table definition becomes an Iceberg schema, how a schema grows, and how rows are made to fit it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 from pyiceberg.io.pyarrow import pyarrow_to_schema
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
+from pyiceberg.table.update.schema import UpdateSchema
 from pyiceberg.types import DoubleType, FloatType, IcebergType, IntegerType, LongType, NestedField
 
 from lakehouse.definition import TableDefinition
@@ -65,18 +66,18 @@ def require_owner(stored: Table, table: TableDefinition) -> None:
 
 def is_current(stored: Table, table: TableDefinition) -> bool:
     """Say whether a stored table needs nothing before rows of this definition can be staged."""
-    outdated = _changed(stored, table) or _left_required(stored, table) or _new_properties(stored, table)
-    return stored.current_snapshot() is not None and not outdated
+    outdated = (_changed, _left_required, _turned, _new_properties)
+    return stored.current_snapshot() is not None and not any(found(stored, table) for found in outdated)
 
 
 def evolve(stored: Table, table: TableDefinition) -> None:
-    """Bring a stored table up to its definition: new columns, new names, wider numbers, looser nullability, properties.
+    """Bring a stored table up to its definition: columns, names, wider numbers, looser nullability, order, properties.
 
     Columns the definition no longer names stay, and may be null from then on. Raises SchemaError for a difference that
     would break old rows.
     """
-    changed, left = _changed(stored, table), _left_required(stored, table)
-    if changed or left:
+    changed, left, turned = _changed(stored, table), _left_required(stored, table), _turned(stored, table)
+    if changed or left or turned:
         with stored.update_schema() as update:
             for name in left:
                 update.make_column_optional(name)
@@ -88,6 +89,7 @@ def evolve(stored: Table, table: TableDefinition) -> None:
                     update.update_column(old.name, field_type=field.field_type, required=field.required)
                 if old.name != field.name:
                     update.rename_column(old.name, field.name)
+            _put_in_order(update, turned)
     if properties := _new_properties(stored, table):
         with stored.transaction() as transaction:
             transaction.set_properties(properties)
@@ -130,6 +132,28 @@ def _left_required(stored: Table, table: TableDefinition) -> list[str]:
     """Return the required columns that the definition does not name any more, so that new rows have no value there."""
     named = {name for column in table.columns for name in (column.name, *column.formerly)}
     return [field.name for field in stored.schema().fields if field.required and field.name not in named]
+
+
+def _turned(stored: Table, table: TableDefinition) -> list[str]:
+    """Return the definition's columns in its order, by the names they have now, if the table has them in another.
+
+    A definition that lags behind leaves columns out and moves none.
+    """
+    pairs = _paired(stored, table)
+    known = [field.name for field in stored.schema().fields]
+    wanted = [new.name if old is None else old.name for old, new in pairs]
+    places = [known.index(name) if name in known else None for name in wanted]
+    found = [place for place in places if place is not None]
+    in_order = found == sorted(found) and None not in places[: len(found)]
+    return [] if in_order else wanted
+
+
+def _put_in_order(update: UpdateSchema, names: Sequence[str]) -> None:
+    for before, name in zip([None, *names], names, strict=False):
+        if before is None:
+            update.move_first(name)
+        else:
+            update.move_after(name, before)
 
 
 def _new_properties(stored: Table, table: TableDefinition) -> dict[str, str]:

@@ -209,12 +209,31 @@ def test_a_renamed_column_keeps_its_rows_and_the_old_name_is_refused(backend, ne
         backend.tables().ensure(marks)
 
 
-def test_the_order_of_columns_does_not_matter(backend, new_table, marks_of):
+def test_columns_take_the_order_of_the_definition_and_keep_their_rows(backend, new_table, marks_of):
     tables, marks = backend.tables(), new_table()
     put(tables, marks, marks_of("ann"))
+    before = tables.pointer(marks.name)
     turned = replace(marks, columns=tuple(reversed(marks.columns)))
     put(tables, turned, marks_of("bo").select(["mark", "student", "course"]), key="k2")
-    assert tables.read(marks.name).sort_by("student").to_pylist() == marks_of("ann", "bo").to_pylist()
+    back = backend.tables().read(marks.name).sort_by("student")
+    assert back.column_names == ["mark", "course", "student"]
+    assert back.to_pylist() == marks_of("ann", "bo").to_pylist()
+    assert tables.read(marks.name, snapshot_id=before.snapshot_id).to_pylist() == marks_of("ann").to_pylist()
+
+
+def test_a_new_column_stands_where_the_definition_has_it(tmp_path, new_table, marks_of):
+    tables, marks = IcebergTables.local(tmp_path), new_table()
+    put(tables, marks, marks_of("ann"))
+    student, _, mark = marks.columns
+    points = replace(mark, name="points", formerly=("mark",))
+    grown = replace(marks, columns=(Column("year", pa.int64(), "Year."), points, student), key=("student",))
+    tables.ensure(replace(grown, dataset="school"))
+    assert tables.read(marks.name).column_names == ["year", "points", "student", "course"]
+    lagging = replace(marks, columns=(points, student), key=("student",), dataset="school")
+    place = tables.pointer(marks.name)
+    tables.ensure(lagging)
+    assert tables.pointer(marks.name) == place
+    tables.close()
 
 
 def test_a_table_takes_rows_of_one_dataset_only(backend, new_table, marks_of):
@@ -245,7 +264,7 @@ def test_an_incompatible_definition_is_refused_with_the_difference(tmp_path, new
 def test_versions_of_a_dataset_need_not_require_the_same_columns(tmp_path, new_table, marks_of):
     tables, first = IcebergTables.local(tmp_path), replace(new_table(), dataset="school")
     put(tables, first, marks_of("ann"))
-    student, course, mark = first.columns
+    student, _, mark = first.columns
     # `course` is gone, `mark` must have a value from now on, and so must the new column.
     year = Column("year", pa.int64(), "Year.", nullable=False)
     second = replace(first, columns=(student, replace(mark, nullable=False), year), key=("student", "year"))
