@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.house import Origin, commit, failures, submissions
 from assets.ingest import submission
+from lakehouse.archive.fitting import fitted
 from lakehouse.archive.register import register_rows
 from lakehouse.archive.reports.groups import where
 from lakehouse.archive.reports.markdown import verdict_line
@@ -38,7 +39,7 @@ def validation_report(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """All findings and the FAIR score of a submission, kept in the register whatever the verdict."""
     with failures():
-        report = shelf.judge(context.partition_key)
+        report = verdict_on(context.partition_key, shelf, house)
         writes = [TableWrite(table, rows) for table, rows in register_rows(report).items()]
         key = f"register:{report.submission}:{report.content_sha256}:{report.rules_version}"
         commit(house, writes, key=key, provenance=origin.provenance(context))
@@ -61,6 +62,11 @@ def validation_report(
         description=f"FAIR score {report.fair_score:.0%}, threshold {shelf.gate.threshold:.0%}",
         metadata={"fair_score": report.fair_score, "threshold": shelf.gate.threshold, "gate": shelf.gate.mode},
     )
+
+
+def verdict_on(key: str, shelf: Shelf, house: Lakehouse) -> Report:
+    """Return the report on what landed under a key, held to the tables that its rows would go to."""
+    return fitted(shelf.judge(key), house.tables.misfits)
 
 
 def _shown(report: Report) -> dict[str, dg.MetadataValue | str | int | float]:

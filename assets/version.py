@@ -6,7 +6,9 @@ import dagster as dg
 import pyarrow as pa
 
 from assets.house import Origin, commit, failures, read_released, submissions, with_run
-from assets.validate import validation_report
+from assets.validate import validation_report, verdict_on
+from lakehouse.archive.eds import Description
+from lakehouse.archive.findings import Report
 from lakehouse.archive.identifiers import Naming, mint
 from lakehouse.archive.records import Names, Sources, VersionRecord, make_record, store_record
 from lakehouse.archive.shelf import Shelf
@@ -34,6 +36,7 @@ def dataset_version(
     with failures():
         require_none_open(house.objects)
         require_not_retracted(house.objects, shelf.landed(context.partition_key).content_sha256)
+        _require_accepted(verdict_on(context.partition_key, shelf, house), context.partition_key)
         version = saved_version(shelf, versions, context.partition_key)
     return dg.MaterializeResult(
         metadata={
@@ -139,8 +142,12 @@ def _sources(shelf: Shelf, versions: DatasetVersions, version: DatasetVersion) -
 
 def saved_version(shelf: Shelf, versions: DatasetVersions, key: str) -> DatasetVersion:
     """Save what landed under `key`; raise RefusedError when it was not accepted, so that no path leads around it."""
-    report = shelf.judge(key)
+    description = _require_accepted(shelf.judge(key), key)
+    landed = shelf.landed(key)
+    return versions.save(landed.folder, description.name, description.version, landed.content_sha256)
+
+
+def _require_accepted(report: Report, key: str) -> Description:
     if not report.accepted or report.description is None:
         raise RefusedError(f"{key} was refused with {len(report.findings)} findings; mend them and submit again")
-    landed = shelf.landed(key)
-    return versions.save(landed.folder, report.description.name, report.description.version, landed.content_sha256)
+    return report.description

@@ -10,7 +10,7 @@ from lakehouse.archive import inbox
 from lakehouse.archive.findings import Report
 from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.limited import judge_in_child
-from lakehouse.errors import DuplicateSubmissionError
+from lakehouse.errors import DuplicateSubmissionError, RefusedError
 
 
 def submit_path(settings: Settings, path: Path) -> int:
@@ -18,9 +18,10 @@ def submit_path(settings: Settings, path: Path) -> int:
 
     Raises DuplicateSubmissionError when the archive already holds exactly this content.
     """
+    from assets.validate import verdict_on
     from dagster_project.dagster_home import prepare_dagster_home
     from dagster_project.loop import open_loop
-    from dagster_project.wiring import shelf, versions
+    from dagster_project.wiring import lakehouse, shelf, versions
 
     with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
         landed = land_in_child(path, Path(folder))
@@ -42,6 +43,8 @@ def submit_path(settings: Settings, path: Path) -> int:
         return _told(report)
     if outcome.success:
         return _told(shelf(settings).judge(arrival.key))
+    if outcome.exit_code == RefusedError.exit_code:
+        return _told(verdict_on(arrival.key, shelf(settings), lakehouse(settings)))
     sys.stderr.write(f"error: {outcome.failure}\n")
     return outcome.exit_code
 

@@ -20,6 +20,16 @@ class Column:
     formerly: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A column that a stored table cannot take as a definition has it; types by the store's names, `said` in words."""
+
+    column: str
+    stored: str
+    wanted: str
+    said: str
+
+
 LAYERS, HOUSE = ("bronze", "silver"), ("archive", "gold")
 """The namespaces of datasets' tables, and those of the project's own."""
 

@@ -9,7 +9,7 @@ from typing import IO, Literal, Protocol
 
 import pyarrow as pa
 
-from lakehouse.definition import TableDefinition
+from lakehouse.definition import Misfit, TableDefinition
 from lakehouse.masking import Mask
 
 
@@ -221,6 +221,12 @@ class TableStore(Protocol):
 
     def ensure(self, table: TableDefinition) -> None:
         """Create namespace and table when absent, with an empty first snapshot so that branches can start."""
+
+    def misfits(self, table: TableDefinition) -> Sequence[Misfit]:
+        """Return what `ensure` would refuse of the definition, changing nothing; none where there is no such table.
+
+        Raises TableOwnerError when the table belongs to another dataset.
+        """
 
     def stage(self, write: AnyWrite, branch: str, summary: Mapping[str, str]) -> StagedWrite:
         """Write rows to a fresh `branch` cut from main; a left-over branch of that name is dropped first."""

@@ -37,10 +37,11 @@ from lakehouse.adapters.iceberg_schema import (
     evolve,
     iceberg_schema,
     is_current,
+    misfits,
     require_owner,
     table_properties,
 )
-from lakehouse.definition import TableDefinition
+from lakehouse.definition import Misfit, TableDefinition
 from lakehouse.errors import (
     AncestryError,
     CommitConflictError,
@@ -155,6 +156,15 @@ class IcebergTables:
                     evolve(stored, table)
                 iceberg_branches.begin(self._catalog, stored)
                 self._seen.pop(table.name, None)
+
+    def misfits(self, table: TableDefinition) -> list[Misfit]:
+        """Return what `ensure` would refuse of the definition, changing nothing; none where there is no such table."""
+        try:
+            stored = self._load(table.name)
+        except NoTableError:
+            return []
+        require_owner(stored, table)
+        return misfits(stored, table)
 
     @property
     def _lock_file(self) -> Path:

@@ -10,7 +10,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.update.schema import UpdateSchema
 from pyiceberg.types import DoubleType, FloatType, IcebergType, IntegerType, LongType, NestedField
 
-from lakehouse.definition import TableDefinition
+from lakehouse.definition import Misfit, TableDefinition
 from lakehouse.errors import SchemaError, TableOwnerError
 
 FIELD_ID = "PARQUET:field_id"
@@ -100,13 +100,14 @@ Change = tuple[NestedField | None, NestedField]
 
 
 def _changed(stored: Table, table: TableDefinition) -> list[Change]:
-    pairs = _paired(stored, table)
-    if problems := _incompatible(stored, pairs):
+    if problems := misfits(stored, table):
         raise SchemaError(
-            f"table {table.name} cannot take its new definition: {'; '.join(problems)}. "
+            f"table {table.name} cannot take its new definition: {'; '.join(one.said for one in problems)}. "
             "Rename the changed column, or keep its type"
         )
-    return [(old, new) for old, new in pairs if old is None or old.name != new.name or _differs(old, new)]
+    return [
+        (old, new) for old, new in _paired(stored, table) if old is None or old.name != new.name or _differs(old, new)
+    ]
 
 
 def _paired(stored: Table, table: TableDefinition) -> list[Change]:
@@ -160,7 +161,8 @@ def _new_properties(stored: Table, table: TableDefinition) -> dict[str, str]:
     return {name: value for name, value in table_properties(table).items() if stored.properties.get(name) != value}
 
 
-def _incompatible(stored: Table, pairs: list[Change]) -> list[str]:
+def misfits(stored: Table, table: TableDefinition) -> list[Misfit]:
+    """Return each column that the stored table cannot take as the definition has it."""
     rows = stored.current_snapshot() is not None
     renamed = {
         old: name.removeprefix(FORMERLY)
@@ -168,7 +170,11 @@ def _incompatible(stored: Table, pairs: list[Change]) -> list[str]:
         if name.startswith(FORMERLY)
         for old in olds.split(",")
     }
-    return [problem for old, new in pairs if (problem := _problem(old, new, renamed, rows=rows))]
+    return [
+        Misfit(new.name, str(old.field_type if old else "absent"), str(new.field_type), said)
+        for old, new in _paired(stored, table)
+        if (said := _problem(old, new, renamed, rows=rows))
+    ]
 
 
 def _problem(old: NestedField | None, new: NestedField, renamed: Mapping[str, str], *, rows: bool) -> str | None:

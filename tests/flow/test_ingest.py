@@ -80,3 +80,29 @@ def test_a_new_wave_is_compared_with_the_one_before(bench):
         assert bench.loop.ingest(bench.wave(year)).success
     drifted = {(row["dataset_version"], row["column_name"]) for row in bench.rows("gold.drift") if row["drifted"]}
     assert ("2015", "earnings_med") in drifted
+
+
+def test_a_version_that_the_tables_cannot_take_leaves_no_trace_and_its_label_free(stored, tmp_path):
+    from lakehouse.samples import college_scorecard
+
+    def wave(old, new):
+        folder = college_scorecard.write(2009, tmp_path)
+        path = folder / "tables" / "outcomes" / "columns.yaml"
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+        return stored.arrive(folder)
+
+    before = stored.state()
+    counted = 'type: integer\n    description: "Former students who work."'
+    outcome = stored.loop.ingest(wave(counted, counted.replace("integer", "number")))
+    assert not outcome.success
+    after = stored.state()
+    changed = {name for name, count in after["snapshots"].items() if count != before["snapshots"][name]}
+    assert changed == {"archive.submissions", "archive.findings", "archive.fair_indicators"}
+    assert after["versions"] == before["versions"]
+    (finding,) = [row for row in stored.rows("archive.findings") if row["code"] == "COLUMN_RETYPED"]
+    assert "as integer, this one describes it as number" in finding["message"]
+    outcome = stored.loop.ingest(wave(counted, f"{counted}\n    required: false"))
+    assert outcome.success, outcome.failure
+    assert {row["dataset_version"] for row in stored.rows("silver.college_scorecard_outcomes")} == {"2007", "2009"}

@@ -1,0 +1,85 @@
+"""Whether the tables that hold earlier versions of a dataset can take a new one, asked before any of it is kept."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from lakehouse.archive.eds import Description
+from lakehouse.archive.event_tables import event_definition
+from lakehouse.archive.findings import Finding, Report
+from lakehouse.archive.levels import LEVELS
+from lakehouse.archive.reading import Layer, table_definition, text_definition
+from lakehouse.definition import Misfit, TableDefinition
+from lakehouse.errors import SchemaError, TableOwnerError
+
+RETYPED_CODE, TAKEN_CODE = "COLUMN_RETYPED", "TABLE_NAME_TAKEN"
+LAYERS: tuple[Layer, ...] = ("bronze", "silver")
+# What the tables' types are called in a data dictionary.
+WORDS = {"long": "integer", "double": "number", "timestamptz": "datetime"}
+
+Misfits = Callable[[TableDefinition], Sequence[Misfit]]
+"""Returns what a stored table cannot take of a definition; raises TableOwnerError for another dataset's table."""
+
+
+def fitted(report: Report, misfits: Misfits) -> Report:
+    """Return the report with one finding more for each column that the stored tables cannot take as it is described.
+
+    What is stored is part of the verdict then, so the report carries another version of the rules.
+    """
+    if report.description is None:
+        return report
+    found = [one for place, table in _tables(report.description) for one in _findings(place, table, misfits)]
+    if not found:
+        return report
+    said = "\n".join([report.rules_version, *(f"{one.place} {one.message}" for one in found)])
+    return replace(
+        report,
+        findings=tuple(sorted((*report.findings, *found), key=lambda finding: LEVELS.index(finding.level))),
+        rules_version=hashlib.sha256(said.encode()).hexdigest(),
+    )
+
+
+def _tables(description: Description) -> Iterator[tuple[str, TableDefinition]]:
+    """Yield the place of each part of a dataset, and the tables that it goes to."""
+    name = description.name
+    for layer in LAYERS:
+        for table in description.tables.values():
+            yield f"tables/{table.name}/columns.yaml", table_definition(name, table, layer)
+        for collection in description.texts.values():
+            yield f"texts/{collection.name}", text_definition(name, collection, layer)
+        for log in description.events.values():
+            yield f"events/{log.name}", event_definition(name, log, layer)
+
+
+def _findings(place: str, table: TableDefinition, misfits: Misfits) -> list[Finding]:
+    try:
+        return [_retyped(place, table, one) for one in misfits(table)]
+    except TableOwnerError as error:
+        what, _, remedy = str(error).rpartition("; ")
+        return [_error(TAKEN_CODE, place, f"{what}.", f"{remedy[:1].upper()}{remedy[1:]}.", error.exit_code)]
+
+
+def _retyped(place: str, table: TableDefinition, one: Misfit) -> Finding:
+    stored, wanted = WORDS.get(one.stored, one.stored), WORDS.get(one.wanted, one.wanted)
+    return _error(
+        RETYPED_CODE,
+        f"{place}: {one.column}",
+        f"Earlier versions hold '{one.column}' as {stored}, this one describes it as {wanted}; "
+        f"the table {table.name} cannot hold both.",
+        f"Keep it {stored}, or give the changed column a name of its own, such as {one.column}_{wanted}: both "
+        "stay then. Nothing of this version was kept, so its label is still free.",
+        SchemaError.exit_code,
+    )
+
+
+def _error(code: str, place: str, message: str, how_to_fix: str, exit_code: int) -> Finding:
+    return Finding(
+        code=code,
+        level="error",
+        place=place,
+        occurrences=1,
+        first_row=None,
+        message=message,
+        how_to_fix=how_to_fix,
+        exit_code=exit_code,
+    )

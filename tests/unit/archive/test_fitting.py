@@ -1,0 +1,61 @@
+"""A version whose columns the stored tables cannot take is refused by name, before anything of it is kept."""
+
+from dataclasses import replace
+
+import pytest
+
+from lakehouse.adapters.catalog import IcebergTables
+from lakehouse.archive.fitting import fitted
+from lakehouse.archive.reading import table_definition
+
+
+def with_rooms(report, *, name="rooms", **columns):
+    """Return the report on the same dataset with columns of its rooms described otherwise."""
+    rooms = report.description.tables["rooms"]
+    known = rooms.columns
+    told = {column: known.get(column, known["size"]).model_copy(update=new) for column, new in columns.items()}
+    rooms = rooms.model_copy(update={"name": name, "columns": {**known, **told}})
+    return replace(report, description=report.description.model_copy(update={"tables": {name: rooms}}))
+
+
+@pytest.fixture
+def report(dataset, judged):
+    made = judged(dataset)
+    assert made.accepted, made.as_text()
+    return made
+
+
+@pytest.fixture
+def tables(report, tmp_path):
+    """Tables that hold an earlier version of the rooms."""
+    made = IcebergTables.local(tmp_path / "tables")
+    made.ensure(table_definition("lessons", report.description.tables["rooms"], "silver"))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("column", "stored", "wanted"),
+    [("size", "number", "string"), ("room", "integer", "number"), ("size", "number", "datetime")],
+)
+def test_another_type_is_a_finding_with_both_types_and_what_to_do(report, tables, column, stored, wanted):
+    held = fitted(with_rooms(report, **{column: {"type": wanted}}), tables.misfits)
+    (finding,) = [one for one in held.findings if one.level == "error"]
+    assert (finding.code, held.exit_code, held.accepted) == ("COLUMN_RETYPED", 22, False)
+    assert finding.place == f"tables/rooms/columns.yaml: {column}"
+    assert f"hold '{column}' as {stored}, this one describes it as {wanted}" in finding.message
+    assert f"{column}_{wanted}" in finding.how_to_fix
+    assert held.rules_version != report.rules_version
+
+
+def test_what_the_tables_can_take_is_no_finding(report, tables):
+    changed = with_rooms(report, size={"required": True}, floor={"type": "integer", "required": True})
+    assert fitted(changed, tables.misfits) == changed
+
+
+def test_a_table_of_another_dataset_is_a_finding(report, tables):
+    tables.ensure(table_definition("lessons_s", report.description.tables["rooms"], "bronze"))
+    held = fitted(with_rooms(report, name="s_rooms"), tables.misfits)
+    (finding,) = [one for one in held.findings if one.level == "error"]
+    assert (finding.code, finding.place, held.exit_code) == ("TABLE_NAME_TAKEN", "tables/s_rooms/columns.yaml", 28)
+    assert "bronze.lessons_s_rooms belongs to dataset 'lessons_s'" in finding.message
