@@ -4,8 +4,10 @@ import base64
 import binascii
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+
+import pyarrow as pa
 
 from lakehouse.archive.arrays import Cells
 from lakehouse.archive.privacy.engine import Patterns, Rows
@@ -60,15 +62,20 @@ def decoded(text: str) -> Iterator[str]:
             yield raw.decode("ascii")
 
 
-def uncovered(cells: Cells, found: Mapping[str, Rows]) -> Iterator[tuple[int, str, str]]:
+def uncovered(
+    cells: Cells, found: Mapping[str, Rows], look: Callable[[Cells], Mapping[str, Rows]]
+) -> Iterator[tuple[int, str, str]]:
     """Yield position, kind and shape of values that only show in the cells' plain or decoded letters.
 
-    `found` says by the names of the disguises in which cells they may be.
+    `found` says by the names of the disguises in which cells they may be; `look` says by kind where something may
+    stand in other cells, so that most of them need no closer look.
     """
-    for position in _first(found, VEILED):
-        text = cells[position].as_py()
-        known = {one.kind for one in find(text)}
-        yield from ((position, k, s) for k, s in _direct(unveiled(text)) if k not in known)
+    veiled = _first(found, VEILED)
+    clear_texts = [unveiled(cells[position].as_py()) for position in veiled]
+    hits = look(pa.array(clear_texts, pa.string())) if veiled else {}
+    for place in sorted({place for kind in _direct_kinds() if kind in hits for place in hits[kind].tolist()}):
+        known = {one.kind for one in find(cells[veiled[place]].as_py())}
+        yield from ((veiled[place], k, s) for k, s in _direct(clear_texts[place]) if k not in known)
     for position in _first(found, ENCODED):
         for clear in decoded(cells[position].as_py()):
             yield from ((position, k, s) for k, s in _direct(clear) if k in HIDDEN_IN_CODE)

@@ -94,7 +94,7 @@ def with_re2(patterns: Patterns, cells: Cells, sieved: Patterns = ()) -> Mapping
     for kind, pattern in (*patterns, *sieved):
         hit = np.flatnonzero(sure(pc.match_substring_regex(cells, pattern)).to_numpy(zero_copy_only=False))
         if len(hit):
-            found[kind] = np.union1d(found.get(kind, hit), hit)
+            found[kind] = either(found.get(kind, NOWHERE), hit)
     return found
 
 
@@ -117,7 +117,7 @@ def _in_two_passes(patterns: Patterns, cells: Cells, sieved: Patterns) -> Mappin
     if passed is None:
         return found
     for kind, rows in _scanned((sieved,), cells.take(pa.array(passed, pa.int64()))).items():
-        found[kind] = np.union1d(found[kind], passed[rows]) if kind in found else passed[rows]
+        found[kind] = either(found.get(kind, NOWHERE), passed[rows])
     return found
 
 
@@ -140,7 +140,7 @@ def _scanned(passes: Sequence[Patterns], cells: Cells) -> Mapping[str, Rows]:
     found: dict[str, Rows] = {}
     for patterns in passes:
         for kind, rows in _by_kind(patterns, *_matches(patterns, buffer), starts).items():
-            found[kind] = np.union1d(found[kind], rows) if kind in found else rows
+            found[kind] = either(found.get(kind, NOWHERE), rows)
     return found
 
 
@@ -175,7 +175,19 @@ def _by_kind(patterns: Patterns, ids: Rows, ends: Rows, starts: Rows) -> Mapping
     owners = np.array([kinds.index(kind) for kind, _ in patterns])[ids]
     # A match that ends with the line's end belongs to the line.
     rows = np.searchsorted(starts, ends - 1, side="right") - 1
-    return {kinds[owner]: np.unique(rows[owners == owner]) for owner in np.unique(owners).tolist()}
+    by_owner = ((kind, rows[owners == owner]) for owner, kind in enumerate(kinds))
+    return {kind: once(mine) for kind, mine in by_owner if len(mine)}
+
+
+def either(some: Rows, others: Rows) -> Rows:
+    """Return the positions that are in one of two, in order."""
+    return once(np.concatenate([some, others]))
+
+
+def once(rows: Rows) -> Rows:
+    """Return each position once, in order; they come nearly in order, so sorting costs less than NumPy's hashing."""
+    ordered = np.sort(rows, kind="stable")
+    return ordered[np.diff(ordered, prepend=-1) > 0]
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from lakehouse.archive.arrays import Cells, bounds_of, sure
 from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.disguise import CODES, VEILS, plain, uncovered
-from lakehouse.archive.privacy.engine import Patterns, Rows, candidates, in_columns, is_ascii
+from lakehouse.archive.privacy.engine import NOWHERE, Patterns, Rows, candidates, either, in_columns, is_ascii
 from lakehouse.archive.privacy.finder import NAME, find, fits_context, matches
 from lakehouse.archive.privacy.kinds import Identifier, has_context, identifiers
 from lakehouse.archive.privacy.names import find_names, is_name_cell
@@ -120,10 +120,13 @@ def _plainly(cells: Cells) -> Cells:
     return (cells.fill_null("") if cells.null_count else cells).cast(pa.string())
 
 
+def _anything_in(where: str, cells: Cells, longest: int = LONGEST_OF_SHORTEST) -> dict[str, Rows]:
+    return dict(candidates(anywhere(where, longest), cells, behind_sieve(where, longest)))
+
+
 def _looked_for(where: str, cells: Cells, longest: int) -> dict[str, Rows]:
     """Return where something may stand, by kind or disguise."""
-    longest = min(longest, LONGEST_OF_SHORTEST)
-    found = dict(candidates(anywhere(where, longest), cells, behind_sieve(where, longest)))
+    found = _anything_in(where, cells, min(longest, LONGEST_OF_SHORTEST))
     if not is_ascii(cells):
         found.update(candidates(VEILS, cells))
     return found
@@ -160,7 +163,7 @@ class ColumnScan:
         judged = {kind: rows for kind, rows in found.items() if kind in identifiers()}
         for kind, rows in {**judged, **dict(self._in_context(cells, judged))}.items():
             self._judge(kind, cells, rows, first_row)
-        for row, kind, example in uncovered(cells, found):
+        for row, kind, example in uncovered(cells, found, partial(_anything_in, "columns")):
             self._tally(kind).note(first_row + row, example)
         if len(rest) and int(lengths.max()) >= SHORTEST_NAME:
             self._judge_names(cells, first_row)
@@ -170,7 +173,7 @@ class ColumnScan:
             pattern = identifiers()[kind].context_pattern
             if pattern is not None:
                 hit = in_columns(pattern, cells)
-                yield kind, np.union1d(hit, found[kind]) if kind in found else hit
+                yield kind, either(hit, found.get(kind, NOWHERE))
 
     def _tally(self, kind: str) -> _Tally:
         return self._tallies.setdefault(kind, _Tally())
@@ -282,7 +285,7 @@ class TextScan:
                 kinds.setdefault(row, []).append(kind)
         for row, looked_for in kinds.items():
             self._judge(cells, row, looked_for, first_row)
-        for row, kind, _example in uncovered(cells, found):
+        for row, kind, _example in uncovered(cells, found, partial(_anything_in, "texts")):
             self._tallies.setdefault(kind, _Tally()).note(first_row + row, "")
         self._judge_names(cells, first_row)
 
