@@ -24,6 +24,8 @@ ALIKE = str.maketrans(
     "abekmhopctyxijsdqwhABEKMHOPCTYXIJSABEZHIKMNOPTYXoovip",
 )
 DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\uff0d"), "-")
+PLAIN: dict[int, str | int | None] = {**INVISIBLE, **DASHES}
+UNVEILED = {**ALIKE, **PLAIN}
 # A letter of another script, a full-width sign, an odd dash or an invisible one beside what is written in ASCII.
 VEIL = (
     "[0-9A-Za-z@][\u00ad\u200b-\u200d\u2060\ufeff\u0370-\u052f\uff00-\uff5e]|[0-9][\u2010-\u2014\u2212][0-9]"
@@ -43,12 +45,12 @@ def plain(text: str) -> str:
     """Return a text in the letters that it looks written in; a text in ASCII as it is."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFKC", text).translate(INVISIBLE).translate(DASHES)
+    return unicodedata.normalize("NFKC", text).translate(PLAIN)
 
 
 def unveiled(text: str) -> str:
     """Return a text with letters of other scripts replaced by the Latin ones they look like."""
-    return plain(text).translate(ALIKE)
+    return unicodedata.normalize("NFKC", text).translate(UNVEILED)
 
 
 def decoded(text: str) -> Iterator[str]:

@@ -76,6 +76,11 @@ def candidates(patterns: Patterns, cells: Cells, sieved: Patterns = ()) -> Mappi
     return {kind: np.flatnonzero(np.isin(codes, hit)) for kind, hit in found.items()}
 
 
+def fitting(patterns: Iterable[str], cells: Cells) -> Rows:
+    """Return the positions of cells that an exact pattern of a kind fits, at a fifth of the cost of Python's engine."""
+    return with_re2(tuple(("", pattern) for pattern in patterns), cells).get("", NOWHERE)
+
+
 def in_columns(pattern: str, cells: Cells) -> Rows:
     """Return the positions of cells of which a pattern for whole cells may hold, in a column that speaks of its kind.
 

@@ -64,6 +64,11 @@ class Identifier(_Data):
         return tuple(p for p in (self.probe or self.pattern, self.cue_probe or self.cue_pattern) if p is not None)
 
     @property
+    def exact(self) -> tuple[str, ...]:
+        """The patterns one of which fits wherever a value of this kind stands in a text."""
+        return tuple(p for p in (self.pattern, self.cue_pattern) if p is not None)
+
+    @property
     def shape_is_enough(self) -> bool:
         """Whether nothing but the pattern, which is then the value itself, decides."""
         return self.confirm == "none" and self.pattern is not None and not compiled(self.pattern).groups

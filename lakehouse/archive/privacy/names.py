@@ -24,9 +24,7 @@ SHORTEST_SURNAME = 6
 # A word is a name when the evidence for it is that much stronger; chosen on the sentences for tuning.
 MARGIN = 0.0
 # O'Brien is one word, Brian's and I'll are two.
-TOKEN = re.compile(
-    r"[^\W\d_]+(?:['\u2019](?!(?:s|ll|ve|re|d|m|t)\b)[^\W\d_]+|-[^\W\d_]+)*|\d+|\n|[^\w\s]", re.IGNORECASE
-)
+TOKEN = re.compile(r"[^\W\d_]+(?:['\u2019](?!(?i:s|ll|ve|re|d|m|t)\b)[^\W\d_]+|-[^\W\d_]+)*|\d+|\n|[^\w\s]")
 SENTENCE_ENDS = frozenset('.!?\n:"\u201c\u201d;\u2022')
 WORD_IN_NAME = r"[^\W\d_][^\W\d_'\u2019.-]*(?:['\u2019.-][^\W\d_]*)*"
 # J. R. Smith, or Smith, J. R.

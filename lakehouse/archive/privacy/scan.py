@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from lakehouse.archive.arrays import Cells, bounds_of, sure
 from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.disguise import CODES, VEILS, plain, uncovered
-from lakehouse.archive.privacy.engine import NOWHERE, Patterns, Rows, candidates, either, in_columns, is_ascii
+from lakehouse.archive.privacy.engine import NOWHERE, Patterns, Rows, candidates, either, fitting, in_columns, is_ascii
 from lakehouse.archive.privacy.finder import NAME, find, fits_context, matches
 from lakehouse.archive.privacy.kinds import Identifier, has_context, identifiers
 from lakehouse.archive.privacy.names import find_names, is_name_cell
@@ -184,6 +184,8 @@ class ColumnScan:
         tally.unjudged += len(rows) - len(sample)
         chosen, fits = rows[sample], kind in self._context
         tally.judged += len(chosen)
+        if not fits:
+            chosen = _fitted(identifier, cells, chosen)
         for position, value in _held(identifier, cells.take(pa.array(chosen, pa.int64())), fits=fits):
             tally.note(first_row + int(chosen[position]), value)
 
@@ -234,6 +236,11 @@ def _by_value(cells: Cells) -> Iterator[tuple[str, list[int]]]:
     yield from positions.items()
 
 
+def _fitted(identifier: Identifier, cells: Cells, rows: Rows) -> Rows:
+    """Return the positions, of those given, that an exact pattern of the kind fits."""
+    return rows[fitting(identifier.exact, cells.take(pa.array(rows, pa.int64())))]
+
+
 def _held(identifier: Identifier, cells: Cells, *, fits: bool) -> list[tuple[int, str]]:
     """Return which cells hold a value of the kind, and the value."""
     found: list[tuple[int, str]] = []
@@ -281,29 +288,26 @@ class TextScan:
         found = _looked_for("texts", cells, LONGEST_OF_SHORTEST)
         kinds: dict[int, list[str]] = {}
         for kind in (kind for kind in identifiers() if kind in found):
-            for row in found[kind].tolist():
+            for row in self._judged(kind, cells, found[kind]).tolist():
                 kinds.setdefault(row, []).append(kind)
-        for row, looked_for in kinds.items():
-            self._judge(cells, row, looked_for, first_row)
+        for row in sorted(kinds):
+            self._judge(cells, row, kinds[row], first_row)
         for row, kind, _example in uncovered(cells, found, partial(_anything_in, "texts")):
             self._tallies.setdefault(kind, _Tally()).note(first_row + row, "")
         self._judge_names(cells, first_row)
 
     def _judge(self, cells: Cells, row: int, kinds: list[str], first_row: int) -> None:
-        open_kinds = [kind for kind in kinds if self._still_judged(kind)]
-        if not open_kinds:
-            return
-        spans = find(cells[row].as_py(), open_kinds)
+        spans = find(cells[row].as_py(), kinds)
         for kind in {span.kind for span in spans}:
             self._tallies[kind].note(first_row + row, "", sum(span.kind == kind for span in spans))
 
-    def _still_judged(self, kind: str) -> bool:
+    def _judged(self, kind: str, cells: Cells, rows: Rows) -> Rows:
+        """Return the documents to judge of those that may hold the kind, without those that no exact pattern fits."""
         tally = self._tallies.setdefault(kind, _Tally())
-        seen = tally.judged + tally.unjudged
-        judge = seen < JUDGED_TEXTS or (seen - JUDGED_TEXTS) % JUDGED_AFTER == 0
-        tally.judged += judge
-        tally.unjudged += not judge
-        return judge
+        sample = _spread(len(rows), tally.judged + tally.unjudged, JUDGED_TEXTS, JUDGED_AFTER)
+        tally.judged += len(sample)
+        tally.unjudged += len(rows) - len(sample)
+        return _fitted(identifiers()[kind], cells, rows[sample])
 
     def _judge_names(self, cells: Cells, first_row: int) -> None:
         """Judge the first documents, then each one in which a new stretch of so many letters begins."""

@@ -3,6 +3,7 @@
 import random
 import re
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -44,6 +45,7 @@ def test_both_engines_name_every_cell_that_the_finder_confirms(seed):
             continue
         assert sure <= set(fast.get(kind, [])), kind
         assert sure <= set(plain.get(kind, [])), kind
+        assert sure <= set(engine.fitting(identifiers()[kind].exact, array)), kind
 
 
 SIEVED_KINDS = [kind for kind, one in identifiers().items() if one.sieved]
@@ -71,6 +73,20 @@ def test_cells_behind_the_sieve_are_found_as_in_one_pass(seed):
     once, twice = engine.with_hyperscan(direct + sieved, array), engine.with_hyperscan(direct, array, sieved)
     assert {k: v.tolist() for k, v in once.items()} == {k: v.tolist() for k, v in twice.items()}
     assert {"email", "phone", "social_security", "postcode"} <= set(once)
+
+
+def test_positions_come_once_and_in_order():
+    rows = np.array([3, 1, 1, 7, 3], np.int64)
+    assert engine.once(rows).tolist() == [1, 3, 7]
+    assert engine.either(rows, np.array([0, 7], np.int64)).tolist() == [0, 1, 3, 7]
+    assert engine.either(engine.NOWHERE, engine.NOWHERE).tolist() == []
+
+
+def test_the_first_document_of_a_kind_is_the_first_in_which_it_stands():
+    texts = TextScan()
+    texts.add(pa.array(["(212) 555-0123", "ann@west-school.org", "bo@west-school.org or (212) 555-0123"]), 4)
+    found = {s.kind: s.rows for s in texts.suspicions()}
+    assert (found["email"], found["phone"]) == ((5, 6), (4, 6))
 
 
 @pytest.mark.parametrize("seed", [4, 5])
