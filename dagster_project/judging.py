@@ -12,6 +12,7 @@ from typing import Literal
 from dagster_project.settings import PROJECT, Settings
 from lakehouse.archive.findings import Report
 from lakehouse.archive.gate import FairGate
+from lakehouse.archive.landing import check_there
 from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.levels import Level, printable_json
 from lakehouse.archive.limited import judge_in_child
@@ -50,6 +51,7 @@ def judge_path(path: Path, gate: FairGate, packs: Packs | None = None) -> Report
     Raises:
         UnreadableSubmissionError: it is not there, or cannot be read.
     """
+    check_there(path)
     with heartbeat(f"judging {path.resolve().name}"), tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
         try:
             landed = land_in_child(path, Path(folder))

@@ -80,9 +80,14 @@ def copy_into(source: Path, work: Path, limits: Limits) -> None:
         raise UnreadableSubmissionError(f"{source} cannot be read: {error}; check that it is there") from error
 
 
-def _not_taken(source: Path) -> UnreadableSubmissionError:
+def check_there(source: Path) -> None:
+    """Raise UnreadableSubmissionError when there is nothing at a path."""
     if not source.exists():
-        return UnreadableSubmissionError(f"{source} is not there; check the path")
+        raise UnreadableSubmissionError(f"{source} is not there; check the path")
+
+
+def _not_taken(source: Path) -> UnreadableSubmissionError:
+    check_there(source)
     if is_table_file(source.name.lower()):
         return UnreadableSubmissionError(
             f"{source} is a table without a dataset around it; `lakehouse describe {source.name}` makes one of it"

@@ -26,7 +26,7 @@ TITLED = re.compile(
 )
 ANNOUNCED = re.compile(
     rf"(?:(?i:\b(?:my|his|her|their|whose|\w+'s) name(?: is|'s| was)|\bname:|\bsigned(?: by|,)|\bDear"
-    rf"|\b(?:directed|written|composed|edited) by|\bstarring) +){WORDS}"
+    rf"|\b(?:directed|written|composed|edited) by|\bstarring) +|\bex-{CAPITALISED} ){WORDS}"
 )
 # Firms and countries speak too, and labels end in a colon, so there the word must stand in a list of names.
 LABELLED = re.compile(rf"^({CAPITALISED}): (?=[A-Z])", re.M)
@@ -34,16 +34,26 @@ SPEAKERS = (
     re.compile(rf"\b({CAPITALISED}) (?:{SPEAKS})\b"),
     re.compile(rf"\b(?:{SPEAKS})(?: at| to)? ({CAPITALISED})"),
 )
+# Firms and countries do none of these.
+OF_PERSONS = frozenset(("asked", "shouted", "whispered", "cried", "laughed", "smiled"))
+BY_PERSONS = re.compile(rf"\b({CAPITALISED}) (?:{'|'.join(sorted(OF_PERSONS))})\b")
+# Remember me, Mary?
+CALLED = re.compile(rf", ({CAPITALISED})[?!]")
 # One of these words stands in all that the pattern fits; to ask for words costs a tenth of what the pattern does.
 TITLED_WORDS = frozenset(f"{TITLE}|{RELATION}|assistant".lower().split("|"))
-ANNOUNCED_WORDS = frozenset(("name", "signed", "dear", "directed", "written", "composed", "edited", "starring"))
+ANNOUNCED_WORDS = frozenset(
+    ("name", "signed", "dear", "directed", "written", "composed", "edited", "starring", "ex")
+)
 SPEAKERS_WORDS = frozenset(SPEAKS.split("|"))
 # What an announcement says of somebody in small letters, where nothing follows it.
 SPOKEN = re.compile(
-    r"(?i:\bmy name is|\bcall me|\bi am called) ([^\W\d_]{3,30}(?: [^\W\d_]{3,30})?)(?=[.,!?]| ?$)", re.M
+    r"(?i:\bmy name is|\bcall me|\bi am called) ([^\W\d_]{3,30}(?: [^\W\d_]{3,30})?)(?=[.,!?]| ?$| but | and )", re.M
 )
+# A field of a form.
+FILLED_IN = re.compile(r"^[ >?*]*(?i:(?:full |last |first )?name): *([^\W\d_]{2,30}(?: [^\W\d_]{1,30}\.?){0,3}) *$", re.M)
 # What must stand in a text for that, so that most texts need no closer look.
 SPOKEN_HINTS = ("name is", "call me", "am called")
+FIELD_HINT = "ame:"
 # adam, kristina and caleb
 LISTING = re.compile(r"\b[^\W\d_]+(?:, [^\W\d_]+){1,40},? and [^\W\d_]+")
 # The next capitalised word, maybe behind an ampersand; Thomas and Sons.
@@ -56,7 +66,11 @@ PARTNERS = re.compile(
     rf"\b(?:([Tt]he|at|from|for) )?({CAPITALISED}(?:, {CAPITALISED}){{1,4}},? (?:and|&) {CAPITALISED})"
     rf"(?: ({CAPITALISED}))?"
 )
-CORNER = re.compile(r"\bcorner of (?:[^.\n]{1,40} and )?$")
+# Behind the number of a house, which is no year, or of a flat, maybe in the next line, stand streets and towns.
+PLACED = re.compile(
+    rf"(?:\bcorner of (?:[^.\n]{{1,40}} and )?|\b(?!(?:1[5-9]|20)[0-9]{{2}} )[0-9]{{2,5}} (?:{CAPITALISED} )?"
+    rf"|\b(?:Suite|Apt\.?|Apartment|Flat|Unit) [0-9]{{1,4}},?(?: |[ >?*]*\n[ >?*]*)(?:{CAPITALISED} )?)$"
+)
 CONTRACTED = re.compile(r"['\u2019][tT]\b")
 
 
@@ -103,6 +117,9 @@ def announced(text: str) -> Iterator[Span]:
     if any(hint in text for hint in SPOKEN_HINTS):
         for match in SPOKEN.finditer(text):
             yield from _leading(text, match.span(1), _odd_or_plain())
+    if FIELD_HINT in text:
+        for match in FILLED_IN.finditer(text):
+            yield from _leading(text, match.span(1), _odd_or_plain())
     if ", " in text and " and " in text:
         yield from _listed(text)
 
@@ -117,12 +134,26 @@ def _written_large(text: str) -> Iterator[Span]:
             yield from _leading(text, match.span(1), _odd_or_plain())
     for pattern in _speakers(text, words):
         yield from (match.span(1) for match in pattern.finditer(text) if match[1].lower() in _rare())
+    if not words.isdisjoint(OF_PERSONS):
+        for match in BY_PERSONS.finditer(text):
+            yield from _leading(text, match.span(1), _odd_or_plain())
+    yield from _in_turns(text)
+
+
+def _in_turns(text: str) -> Iterator[Span]:
+    """Yield who speaks in a dialogue: single words before a colon that begin lines, one of them hardly but a name."""
+    labels = list(LABELLED.finditer(text)) if text.count(": ") > 1 else []
+    if len(labels) > 1 and any(label[1].lower() in _rare() for label in labels):
+        for label in labels:
+            yield from _leading(text, label.span(1), _odd_or_plain())
 
 
 def _speakers(text: str, words: Set[str]) -> Iterator[re.Pattern[str]]:
     """Yield the patterns that may fit."""
     if ": " in text:
         yield LABELLED
+    if "?" in text or "!" in text:
+        yield CALLED
     if not words.isdisjoint(SPEAKERS_WORDS):
         yield from SPEAKERS
 
@@ -143,9 +174,10 @@ def _listed(text: str) -> Iterator[Span]:
 
 
 def again(text: str, found: Iterable[Span]) -> Iterator[Span]:
-    """Yield where a surname of a whole name found in a text stands alone in it."""
-    surnames = {words[-1] for start, end in found if len(words := LETTERS.findall(text[start:end])) > 1}
-    alone = {name for name in surnames if len(name) > 2 and name[0].isupper() and name.lower() not in _odd_or_plain()}
+    """Yield where the given name or the surname of a whole name found in a text stands alone in it."""
+    whole = [words for start, end in found if len(words := LETTERS.findall(text[start:end])) > 1]
+    parts = {part for words in whole for part in (words[0], words[-1])}
+    alone = {name for name in parts if len(name) > 2 and name[0].isupper() and name.lower() not in _odd_or_plain()}
     if alone:
         yield from (word.span() for word in LETTERS.finditer(text) if word[0] in alone)
 
@@ -161,7 +193,7 @@ def is_nobody(text: str, start: int, end: int) -> bool:
 def is_thing(text: str, start: int, end: int) -> bool:
     """Say whether the name is part of a firm's, an institution's or a street's: Baker & McKenzie, Yale University."""
     words = [word.lower() for word in LETTERS.findall(text[start:end])]
-    if _things().intersection(words[1:]) or CORNER.search(text, max(0, start - 60), start):
+    if _things().intersection(words[1:]) or PLACED.search(text, max(0, start - 60), start):
         return True
     after, before = AFTER.match(text, end), BEFORE.search(text, max(0, start - 40), start)
     if after is not None and after[1] != "&" and after[2].lower() in _things():
@@ -182,5 +214,6 @@ def _is_partner(text: str, start: int, end: int) -> bool:
     for match in PARTNERS.finditer(around):
         if match.start(2) + first <= start and end <= match.end(2) + first:
             last = match[3] or ""
-            return last.lower() in _things() or (match[1] is not None and not last)
+            alone = around[match.start() - 1 : match.start()] in ("", "\n") and around[match.end() : match.end() + 2] == "\n\n"
+            return last.lower() in _things() or ((match[1] is not None or alone) and not last)
     return False

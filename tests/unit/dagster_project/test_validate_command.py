@@ -65,7 +65,9 @@ def test_the_data_are_read_in_a_process_apart_with_limits(validate, fit, monkeyp
     assert validate(fit)[0] == 0
 
 
-def test_a_path_that_is_not_there_ends_with_2(validate, tmp_path):
+def test_a_path_that_is_not_there_ends_with_2_before_anything_is_begun(validate, tmp_path, monkeypatch):
+    monkeypatch.setattr(judging, "SILENT_SECONDS", 0)
+    monkeypatch.setattr(judging, "land_in_child", lambda *_: time.sleep(1))
     code, out, err = validate(tmp_path / "nowhere")
     assert (code, out) == (2, "")
     assert err == f"error: {tmp_path / 'nowhere'} is not there; check the path\n"
