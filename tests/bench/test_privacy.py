@@ -1,5 +1,6 @@
 """The search for identifiers beside Python's `re` with the same patterns, and beside Presidio where it is installed."""
 
+import gzip
 import json
 import random
 import re
@@ -32,6 +33,7 @@ WORDS = (
 )
 LEAST_TIMES_RE = 90
 CHUNK = 1 << 18
+BOOK_TIMES = 5
 
 
 def rows(count):
@@ -119,6 +121,31 @@ def test_bytes_of_notes_per_cpu_second(bench, pytestconfig):
     )
     # Megabytes a second tell of the machine and what else runs there; the ratio does not.
     assert column_mb / re_mb >= LEAST_TIMES_RE
+
+
+def paragraphs(pytestconfig):
+    """Return paragraphs of open textbooks, five times over: sentences with capitals, years and Greek letters."""
+    path = pytestconfig.rootpath.parent / "shared" / "data" / "openstax_paragraphs" / "paragraphs.jsonl.gz"
+    if not path.is_file():
+        pytest.skip("the folder of shared data sets is not on this machine")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line)["text"] for line in lines] * BOOK_TIMES
+
+
+@pytest.mark.timeout(600)
+def test_bytes_of_textbooks_per_cpu_second(bench, pytestconfig):
+    cells = pa.array(paragraphs(pytestconfig))
+    size, bare = int(cells.buffers()[2].size), bare_scan(cells)
+    contenders = {
+        "bare Hyperscan, the same patterns": lambda _turn: bare,
+        "`ColumnScan`": lambda _turn: lambda: column_scan(cells),
+        "`TextScan`": lambda _turn: lambda: text_scan(cells),
+    }
+    measure = f"identifiers in {size / 1e6:.0f} MB of textbooks"
+    _, by_column, by_text = bench.race(measure, contenders, rounds=5).values()
+    assert by_column["url"] == by_text["url"]
+    rates = {name: size / 1e6 / bench.cpus[measure, name] for name in contenders}
+    bench.note("MB per CPU second: " + ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items()))
 
 
 def presidio(bench, python: Path, values):

@@ -41,19 +41,19 @@ BY_PERSONS = re.compile(rf"\b({CAPITALISED}) (?:{'|'.join(sorted(OF_PERSONS))})\
 CALLED = re.compile(rf", ({CAPITALISED})[?!]")
 # One of these words stands in all that the pattern fits; to ask for words costs a tenth of what the pattern does.
 TITLED_WORDS = frozenset(f"{TITLE}|{RELATION}|assistant".lower().split("|"))
-ANNOUNCED_WORDS = frozenset(
-    ("name", "signed", "dear", "directed", "written", "composed", "edited", "starring", "ex")
-)
+ANNOUNCED_WORDS = frozenset(("name", "signed", "dear", "directed", "written", "composed", "edited", "starring", "ex"))
 SPEAKERS_WORDS = frozenset(SPEAKS.split("|"))
 # What an announcement says of somebody in small letters, where nothing follows it.
 SPOKEN = re.compile(
     r"(?i:\bmy name is|\bcall me|\bi am called) ([^\W\d_]{3,30}(?: [^\W\d_]{3,30})?)(?=[.,!?]| ?$| but | and )", re.M
 )
 # A field of a form.
-FILLED_IN = re.compile(r"^[ >?*]*(?i:(?:full |last |first )?name): *([^\W\d_]{2,30}(?: [^\W\d_]{1,30}\.?){0,3}) *$", re.M)
+FILLED_IN = re.compile(
+    r"^[ >?*]*(?i:(?:full |last |first )?name): *([^\W\d_]{2,30}(?: [^\W\d_]{1,30}\.?){0,3}) *$", re.M
+)
 # What must stand in a text for that, so that most texts need no closer look.
 SPOKEN_HINTS = ("name is", "call me", "am called")
-FIELD_HINT = "ame:"
+FIELD_HINTS = ("ame:", "AME:")
 # adam, kristina and caleb
 LISTING = re.compile(r"\b[^\W\d_]+(?:, [^\W\d_]+){1,40},? and [^\W\d_]+")
 # The next capitalised word, maybe behind an ampersand; Thomas and Sons.
@@ -117,7 +117,7 @@ def announced(text: str) -> Iterator[Span]:
     if any(hint in text for hint in SPOKEN_HINTS):
         for match in SPOKEN.finditer(text):
             yield from _leading(text, match.span(1), _odd_or_plain())
-    if FIELD_HINT in text:
+    if any(hint in text for hint in FIELD_HINTS):
         for match in FILLED_IN.finditer(text):
             yield from _leading(text, match.span(1), _odd_or_plain())
     if ", " in text and " and " in text:
@@ -214,6 +214,11 @@ def _is_partner(text: str, start: int, end: int) -> bool:
     for match in PARTNERS.finditer(around):
         if match.start(2) + first <= start and end <= match.end(2) + first:
             last = match[3] or ""
-            alone = around[match.start() - 1 : match.start()] in ("", "\n") and around[match.end() : match.end() + 2] == "\n\n"
-            return last.lower() in _things() or ((match[1] is not None or alone) and not last)
+            headed = match[1] is not None or _is_heading(text, match.start() + first, match.end() + first)
+            return last.lower() in _things() or (headed and not last)
     return False
+
+
+def _is_heading(text: str, start: int, end: int) -> bool:
+    """Say whether a span is a line of its own before an empty one."""
+    return text[max(0, start - 1) : start] in ("", "\n") and text[end : end + 2] == "\n\n"
