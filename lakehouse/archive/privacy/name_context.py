@@ -34,9 +34,6 @@ SPEAKERS = (
     re.compile(rf"\b({CAPITALISED}) (?:{SPEAKS})\b"),
     re.compile(rf"\b(?:{SPEAKS})(?: at| to)? ({CAPITALISED})"),
 )
-# Firms and countries do none of these.
-OF_PERSONS = frozenset(("asked", "shouted", "whispered", "cried", "laughed", "smiled"))
-BY_PERSONS = re.compile(rf"\b({CAPITALISED}) (?:{'|'.join(sorted(OF_PERSONS))})\b")
 # Remember me, Mary?
 CALLED = re.compile(rf", ({CAPITALISED})[?!]")
 # One of these words stands in all that the pattern fits; to ask for words costs a tenth of what the pattern does.
@@ -134,9 +131,6 @@ def _written_large(text: str) -> Iterator[Span]:
             yield from _leading(text, match.span(1), _odd_or_plain())
     for pattern in _speakers(text, words):
         yield from (match.span(1) for match in pattern.finditer(text) if match[1].lower() in _rare())
-    if not words.isdisjoint(OF_PERSONS):
-        for match in BY_PERSONS.finditer(text):
-            yield from _leading(text, match.span(1), _odd_or_plain())
     yield from _in_turns(text)
 
 

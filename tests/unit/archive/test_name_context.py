@@ -24,7 +24,6 @@ def names(text: str) -> list[str]:
         ("Directed by Joakim Westgard and shown with Westgard alone.", ["Joakim Westgard", "Westgard"]),
         ("Yelvira Brandström was there, and Yelvira sang.", ["Yelvira Brandström", "Yelvira"]),
         ("Qvelnor: What a day.\nAnna: Indeed.", ["Qvelnor", "Anna"]),
-        ("Zandrik whispered a word.", ["Zandrik"]),
         ("The ex-Beatle Qvelnor came.", ["Qvelnor"]),
         ("Remember me, Mary?", ["Mary"]),
         ("NAME: qvelnor t. zandrik\nROOM: 7", ["qvelnor t. zandrik"]),
