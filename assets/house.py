@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -12,10 +13,13 @@ import pyarrow as pa
 from lakehouse.archive.eds import Description
 from lakehouse.archive.shelf import Shelf
 from lakehouse.definition import TableDefinition
-from lakehouse.errors import LakehouseError, TransientError
+from lakehouse.errors import BrokenPromiseError, LakehouseError, TransientError
 from lakehouse.markdown import plain, table
 from lakehouse.ports import AnyWrite, DatasetVersion, DatasetVersions, FarMaker, Provenance, TableWrite
+from lakehouse.tables.expectations.inspection import recorded, told
+from lakehouse.tables.expectations.own_writes import broken_by_writes
 from lakehouse.tables.gold import GOLD, LOADS
+from lakehouse.tables.health import EXPECTATION_RESULTS
 from lakehouse.tables.register import REGISTER
 from lakehouse.tables.release import Release
 from lakehouse.tables.withdrawals import quarantined, require_none_open
@@ -75,10 +79,14 @@ def commit(
 ) -> Published:
     """Write, audit and publish rows, together with a model when one is named.
 
-    Raises BusyError while a withdrawal is not finished.
+    Raises:
+        BusyError: a withdrawal is not finished.
+        BrokenPromiseError: a table of the project itself would break a promise of severity error; that is on record,
+            and nothing else was written.
     """
     require_none_open(house.objects)
     _found(house, provenance)
+    _require_kept(house, writes, key, provenance)
     return write_audit_publish(
         house,
         writes,
@@ -100,6 +108,26 @@ def _found(house: Lakehouse, provenance: Provenance) -> None:
         write_audit_publish(house, empty, key="founding", provenance=provenance)
 
 
+def _require_kept(house: Lakehouse, writes: Sequence[AnyWrite], key: str, provenance: Provenance) -> None:
+    if house.promised is None:
+        return
+    expectations = house.promised()
+    found = broken_by_writes(expectations, writes, partial(read_released, house), datetime.now(UTC))
+    # What is published under this key already is not taken back, nor counted twice.
+    broken = [(name, verdict) for name, verdict in found if house.tables.committed(name, key) is None]
+    if not broken:
+        return
+    records = [recorded(name, verdict, expectations.version) for name, verdict in broken]
+    results = TableWrite(EXPECTATION_RESULTS, rows_of(EXPECTATION_RESULTS, records, provenance))
+    refusal = f"refused:{expectations.version}:{provenance.run_id}:{key}"
+    write_audit_publish(house, [results], key=refusal, provenance=provenance)
+    said = "; ".join(f"{name}: {verdict.code}, {told(verdict)}" for name, verdict in broken)
+    raise BrokenPromiseError(
+        f"nothing of {key!r} was published: {said}. Mend what made the rows, or change the promise "
+        "(docs/expectations.md), and run again"
+    )
+
+
 def with_run(rows: pa.Table, provenance: Provenance, table: TableDefinition) -> pa.Table:
     """Add the run columns and return the rows in the table's column order and types."""
     now = datetime.now(UTC)
@@ -109,6 +137,14 @@ def with_run(rows: pa.Table, provenance: Provenance, table: TableDefinition) -> 
         if name in schema.names and name not in rows.column_names:
             rows = rows.append_column(name, pa.array([value] * rows.num_rows, schema.field(name).type))
     return rows.select(schema.names).cast(schema)
+
+
+def rows_of(table: TableDefinition, records: list[dict[str, object]], provenance: Provenance) -> pa.Table:
+    """Return records as rows of a table, with the run columns; a column that no record has is null."""
+    schema = pa.schema(
+        [field for field in table.arrow_schema() if field.name not in ("run_id", "code_commit", "recorded_at")]
+    )
+    return with_run(pa.Table.from_pylist(records, schema), provenance, table)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import dagster as dg
 import pyarrow as pa
 
-from assets.house import Origin, commit, failures, preview, read_released, stored_datasets
-from assets.promises import health, rows_of
+from assets.house import Origin, commit, failures, preview, read_released, rows_of, stored_datasets
+from assets.promises import health
 from assets.store import silver_tables
 from lakehouse.archive.reading import table_definition
 from lakehouse.archive.shelf import Shelf

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
-import pyarrow as pa
 
-from assets.house import Origin, commit, current_release, read_released, with_run
-from lakehouse.definition import TableDefinition
+from assets.house import Origin, commit, current_release, read_released, rows_of, with_run
 from lakehouse.errors import BrokenPromiseError
 from lakehouse.ports import DatasetVersion, Provenance, TableWrite
 from lakehouse.tables.expectations.book import Expectations
@@ -83,14 +81,6 @@ def verdict(found: Inspection) -> dg.AssetCheckResult:
 
 def _results(found: Inspection, provenance: Provenance) -> TableWrite:
     return TableWrite(EXPECTATION_RESULTS, rows_of(EXPECTATION_RESULTS, found.results(), provenance))
-
-
-def rows_of(table: TableDefinition, records: list[dict[str, object]], provenance: Provenance) -> pa.Table:
-    """Return records as rows of a table, with the run columns; a column that no record has is null."""
-    schema = pa.schema(
-        [field for field in table.arrow_schema() if field.name not in ("run_id", "code_commit", "recorded_at")]
-    )
-    return with_run(pa.Table.from_pylist(records, schema), provenance, table)
 
 
 @dataclass(frozen=True)

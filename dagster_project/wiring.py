@@ -1,7 +1,7 @@
 """Turns settings into the objects that assets ask for; nothing connects before it is used."""
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from assets.gate import Gate
@@ -41,13 +41,15 @@ from models.trials import SHIPPED
 
 def lakehouse(settings: Settings) -> Lakehouse:
     """Return tables, objects and releases: in plain folders, or at the addresses in the settings."""
+    promised = cache(partial(expectations, settings))  # read when something is written, and then once
     if settings.storage == "folder":
         local = LocalObjects(settings.home / "objects")
-        return Lakehouse(IcebergTables.local(settings.home / "tables"), local, ReleaseLog(local, publishable_views))
+        tables = IcebergTables.local(settings.home / "tables")
+        return Lakehouse(tables, local, ReleaseLog(local, publishable_views), promised)
     access_key = settings.s3_access_key.get_secret_value()
     secret_key = settings.s3_secret_key.get_secret_value()
     objects = S3Objects(settings.s3_endpoint, access_key, secret_key, settings.s3_bucket, secure=settings.s3_secure)
-    return Lakehouse(tables=_tables(settings), objects=objects, releases=ReleaseLog(objects, publishable_views))
+    return Lakehouse(_tables(settings), objects, ReleaseLog(objects, publishable_views), promised)
 
 
 def catalog_place(settings: Settings) -> CatalogPlace:

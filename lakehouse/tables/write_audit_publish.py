@@ -9,8 +9,9 @@ import hashlib
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import (
@@ -25,17 +26,22 @@ from lakehouse.tables.audits import Audit, broken_promises, broken_promises_of_f
 from lakehouse.tables.intents import Intent, IntentLog, Move
 from lakehouse.tables.release import Pins, Release, ReleaseLog, View
 
+if TYPE_CHECKING:
+    # Readers of tables need not load what judges them.
+    from lakehouse.tables.expectations.book import Expectations
+
 KEY = "lakehouse.key"
 ATTEMPTS = 50
 
 
 @dataclass(frozen=True)
 class Lakehouse:
-    """Where tables, objects and releases are."""
+    """Where tables, objects and releases are, and what the tables promise; None holds them to nothing."""
 
     tables: TableStore
     objects: ObjectStore
     releases: ReleaseLog
+    promised: "Callable[[], Expectations] | None" = None
 
 
 @dataclass(frozen=True, slots=True)

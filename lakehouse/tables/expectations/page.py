@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lakehouse.tables.expectations.book import Expectations
-from lakehouse.tables.expectations.kinds import Expectation, TableExpectations
+from lakehouse.tables.expectations.kinds import Expectation, Fresh, TableExpectations
 from lakehouse.tables.expectations.wording import promised
 
 MARK = "<!-- promises -->"
@@ -33,11 +33,13 @@ def _table(name: str, table: TableExpectations) -> Iterator[str]:
     yield "| code | promise | when broken | why |"
     yield "| --- | --- | --- | --- |"
     for code, one in table.expect.items():
-        yield f"| `{code}` | {_cell(promised(one))} | {_consequence(one)} | {_cell(one.reason)} |"
+        yield f"| `{code}` | {_cell(promised(one))} | {_consequence(name, one)} | {_cell(one.reason)} |"
     yield ""
 
 
-def _consequence(one: Expectation) -> str:
+def _consequence(name: str, one: Expectation) -> str:
+    if isinstance(one, Fresh) and one.severity == "error" and not name.startswith("silver."):
+        return "told daily as an error"
     return {
         "error": "nothing is published",
         "quarantine": "the row is set aside; too many, and nothing is published",
