@@ -23,7 +23,7 @@ from lakehouse.tables.write_audit_publish import Lakehouse
 HEALTHY = dg.AssetCheckSpec(
     "tables_keep_their_promises",
     asset="table_health",
-    description="The project's own tables keep what docs/expectations.md says of them.",
+    description="The project's own tables keep their promises (docs/expectations.md), and those of datasets are fresh.",
 )
 
 
@@ -75,7 +75,7 @@ def table_health(
     origin: dg.ResourceParam[Origin],
     expectations: dg.ResourceParam[Expectations],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """How the project's own tables keep their promises today: ranges, completeness, freshness."""
+    """How the project's own tables keep their promises today, and how fresh the tables of datasets are."""
     with failures():
         found = health(house, expectations, datetime.now(UTC))
         rows = rows_of(EXPECTATION_RESULTS, found.results, origin.provenance(context))

@@ -1,21 +1,27 @@
 """Holds rows to what their tables promise, and records how each promise was kept."""
 
 import hashlib
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 
 from assets.house import Origin, commit, current_release, read_released, rows_of, with_run
-from lakehouse.errors import BrokenPromiseError
+from lakehouse.errors import BrokenPromiseError, ExpectationFileError
 from lakehouse.ports import DatasetVersion, Provenance, TableWrite
 from lakehouse.tables.expectations.book import Expectations
-from lakehouse.tables.expectations.inspection import Inspection, recorded, told
-from lakehouse.tables.expectations.judge import Verdict, judge
+from lakehouse.tables.expectations.inspection import Inspection, Record, recorded, told
+from lakehouse.tables.expectations.judge import History, Verdict, judge
+from lakehouse.tables.expectations.kinds import TableExpectations
+from lakehouse.tables.expectations.own_writes import history_of
+from lakehouse.tables.gold import LOADS
 from lakehouse.tables.health import EXPECTATION_RESULTS, ROWS_ASIDE
 from lakehouse.tables.write_audit_publish import Lakehouse
 
+VERSION = ("dataset", "dataset_version", "dataset_commit")
 KEPT = dg.AssetCheckSpec(
     "keeps_its_promises",
     asset="silver_tables",
@@ -85,40 +91,90 @@ def _results(found: Inspection, provenance: Provenance) -> TableWrite:
 
 @dataclass(frozen=True)
 class Health:
-    """How the project's own tables keep their promises: rows for the record, sentences on what is broken."""
+    """How tables keep their promises today: rows for the record, sentences on what is broken or cannot be judged."""
 
     key: str
-    results: list[dict[str, object]]
+    results: list[Record]
     broken: list[str]
     serious: bool
 
 
+@dataclass
+class _Look:
+    """One look at what is published, and what was found so far."""
+
+    house: Lakehouse
+    expectations: Expectations
+    now: datetime
+    state: list[str] = field(default_factory=list)
+    found: list[tuple[Record, Verdict]] = field(default_factory=list)
+    amiss: list[str] = field(default_factory=list)
+
+    def own_tables(self) -> None:
+        """Judge every table of the project itself that promises something, against the days before."""
+        pins, known = current_release(self.house).tables, read_released(self.house, EXPECTATION_RESULTS)
+        for table, promised_of in self.expectations.of_own_tables():
+            if table.name in pins:
+                history = history_of(known, table.name, self.now.date())
+                named = sorted(promised_of.named_columns) or [table.columns[0].name]
+                self._judge(table.name, read_released(self.house, table, columns=named), promised_of, history, {})
+
+    def ages(self) -> None:
+        """Judge how fresh the published tables of datasets are: one that no version reaches is judged nowhere else."""
+        newest = {row["table_name"]: row for row in sorted(read_released(self.house, LOADS).to_pylist(), key=_moment)}
+        for name, pin in sorted(current_release(self.house).tables.items()):
+            ages = self.expectations.of_ages(name) if name.startswith("silver.") else None
+            if ages is not None:
+                rows = _columns(self.house, name, pin.snapshot_id, ages.named_columns)
+                of = {column: newest[name][column] for column in VERSION} if name in newest else {}
+                self._judge(name, rows, ages, {}, of)
+
+    def absent(self) -> None:
+        """Tell the tables of datasets that an added file names and that are not there: a slip, or not handed in yet."""
+        pins = current_release(self.house).tables
+        for name in sorted(self.expectations.added):
+            if name.startswith("silver.") and not name.endswith(".*") and name not in pins:
+                self.amiss.append(f"{name}: no such table is published, so its promises are not judged")
+
+    def _judge(self, name: str, rows: pa.Table, promised_of: TableExpectations, history: History, of: Record) -> None:
+        pin = current_release(self.house).tables[name]
+        self.state.append(f"{name}={pin.snapshot_id}")
+        try:
+            verdicts = judge(rows, promised_of, history=history, now=self.now).verdicts
+        except ExpectationFileError as error:
+            self.amiss.append(f"{name}: {error}")
+            return
+        for verdict in verdicts:
+            # What is published stays, however it is judged now.
+            record = recorded(name, verdict, self.expectations.version) | {"blocked": False}
+            self.found.append((of | record, verdict))
+            if not verdict.kept:
+                self.amiss.append(f"{name}: {verdict.code}, {told(verdict)}")
+
+
 def health(house: Lakehouse, expectations: Expectations, now: datetime) -> Health:
-    """Judge every table of the project itself that promises something and is published."""
-    pins = current_release(house).tables
-    digest = hashlib.sha256(f"{expectations.version}:{now.date()}".encode())
-    judged: list[tuple[str, Verdict]] = []
-    for table, promised_of in expectations.of_own_tables():
-        if table.name not in pins:
-            continue
-        digest.update(f"{table.name}={pins[table.name].snapshot_id};".encode())
-        found = judge(read_released(house, table), promised_of, history={}, now=now)
-        judged += [(table.name, verdict) for verdict in found.verdicts]
+    """Judge the project's own tables, and the age of the tables of datasets, as they are published."""
+    look = _Look(house, expectations, now)
+    look.own_tables()
+    look.ages()
+    look.absent()
+    state = ";".join([f"{expectations.version}:{now.date()}", *look.state])
     return Health(
-        key=f"health:{digest.hexdigest()}",
-        results=[recorded(table, verdict, expectations.version) for table, verdict in judged],
-        broken=[
-            *(f"{table}: {verdict.code}, {told(verdict)}" for table, verdict in judged if not verdict.kept),
-            *(
-                f"{name}: no such table is published, so its promises are not judged"
-                for name in _absent(expectations, pins)
-            ),
-        ],
-        serious=any(verdict.blocks for _, verdict in judged),
+        key=f"health:{hashlib.sha256(state.encode()).hexdigest()}",
+        results=[record for record, _ in look.found],
+        broken=look.amiss,
+        serious=any(verdict.blocks for _, verdict in look.found),
     )
 
 
-def _absent(expectations: Expectations, pins: Collection[str]) -> list[str]:
-    """Return the tables of datasets that an added file names and that are not there: a slip, or not handed in yet."""
-    named = (name for name in expectations.added if name.startswith("silver.") and not name.endswith(".*"))
-    return sorted(name for name in named if name not in pins)
+def _moment(row: Mapping[str, Any]) -> datetime:
+    moment: datetime = row["recorded_at"]
+    return moment
+
+
+def _columns(house: Lakehouse, table: str, snapshot_id: int | None, names: Collection[str]) -> pa.Table:
+    """Return these columns of a table; when one is missing, a row with all columns that are there."""
+    head = house.tables.head(table, 1, where={}, snapshot_id=snapshot_id)
+    if not set(names) <= set(head.column_names):
+        return head
+    return house.tables.read(table, columns=sorted(names), snapshot_id=snapshot_id)

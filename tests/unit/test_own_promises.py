@@ -7,8 +7,10 @@ import pyarrow as pa
 import pytest
 
 from assets.house import commit, read_released
+from assets.promises import health
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.object_store import LocalObjects
+from lakehouse.definition import Column, TableDefinition
 from lakehouse.errors import BrokenPromiseError
 from lakehouse.ports import Provenance, TableWrite
 from lakehouse.tables.expectations.book import Expectations, read_expectations
@@ -136,3 +138,39 @@ def test_a_table_is_steady_against_the_days_before():
     steady = book(STEADY={"check": "steady", "measure": "rows", "within": 0.5})
     assert broken(steady, loads(7, start=1), loads(7).rows, looks) == []
     assert broken(steady, loads(7, 7, 7, start=1), loads(7).rows, looks) == ["STEADY"]
+
+
+AGED = TableDefinition("silver.d_t", "a row", (Column("at", pa.timestamp("us", tz="UTC"), "When"),), ())
+
+
+def test_every_day_tells_what_went_stale_and_what_left_its_usual_size(house):
+    fresh = {"check": "fresh", "column": "at", "days": 3}
+    promised = {
+        **book(AGED.name, FRESH=fresh).tables,
+        **book("silver.d_other", FRESH={**fresh, "column": "made"}).tables,
+        **book(STEADY={"check": "steady", "measure": "rows", "within": 0.5, "severity": "warning"}).tables,
+    }
+    expectations = Expectations(promised, "v1", frozenset({"silver.d_tt", "silver.*", AGED.name}))
+    other = TableDefinition("silver.d_other", AGED.grain, AGED.columns, ())
+    rows = pa.table({"at": [NOW - timedelta(days=2)]}, AGED.arrow_schema())
+    usual = TableWrite(EXPECTATION_RESULTS, known(looked_at(1, 10.0)))
+    commit(
+        house, [TableWrite(AGED, rows), TableWrite(other, rows), usual, load_of(AGED.name)], key="all", provenance=HERE
+    )
+    today, later = (health(house, expectations, NOW + timedelta(days=days)) for days in (0, 2))
+    assert today.broken == [
+        "gold.loads: STEADY, the number of rows is within 50% of what earlier versions had; found 1",
+        "silver.d_other: FRESH speaks of made, but the columns are at",
+        "silver.d_tt: no such table is published, so its promises are not judged",
+    ]
+    assert not today.serious
+    assert "silver.d_t: FRESH, the newest at is at most 3 days old; found 4" in later.broken
+    assert later.serious
+    (aged,) = [row for row in later.results if row["table_name"] == AGED.name]
+    assert (aged["dataset_version"], aged["kept"], aged["blocked"], aged["observed"]) == ("1", False, False, 4.0)
+    assert health(house, expectations, NOW).key == today.key != later.key
+
+
+def load_of(table):
+    write = loads(1)
+    return TableWrite(LOADS, write.rows.set_column(0, LOADS.arrow_schema().field("table_name"), [[table]]))

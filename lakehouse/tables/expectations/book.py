@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import ExpectationFileError
-from lakehouse.tables.expectations.kinds import TableExpectations
+from lakehouse.tables.expectations.kinds import Fresh, TableExpectations
 from lakehouse.tables.expectations.reach import OWN, require_fit, require_judged
 
 SHIPPED = Path(__file__).parent / "data"
@@ -34,6 +34,14 @@ class Expectations:
             code: one.model_copy(update={"owner": one.owner or shared.owner}) for code, one in shared.expect.items()
         }
         return own.model_copy(update={"expect": {**inherited, **own.expect}})
+
+    def of_ages(self, table: str) -> TableExpectations | None:
+        """Return what a table promises about its freshness alone; None where it promises nothing of that."""
+        promised_of = self.of(table)
+        if promised_of is None:
+            return None
+        ages = {code: one for code, one in promised_of.expect.items() if isinstance(one, Fresh)}
+        return promised_of.model_copy(update={"expect": ages}) if ages else None
 
     def of_own_tables(self) -> Iterator[tuple[TableDefinition, TableExpectations]]:
         """Yield each of the project's own tables that promises something."""

@@ -25,6 +25,7 @@ from lakehouse.tables.expectations.kinds import (
     Steady,
     TableExpectations,
     Unique,
+    columns_of,
 )
 from lakehouse.tables.expectations.wording import promised
 
@@ -105,8 +106,7 @@ def judge_count(count: int, promised_of: TableExpectations, *, history: History,
 
 def _require_columns(rows: pa.Table, promised_of: TableExpectations) -> None:
     for code, one in promised_of.expect.items():
-        named = [getattr(one, "column", ""), getattr(one, "other", ""), *getattr(one, "columns", ())]
-        absent = [name for name in named if name and name not in rows.column_names]
+        absent = [name for name in columns_of(one) if name not in rows.column_names]
         if absent:
             raise ExpectationFileError(
                 f"{code} speaks of {', '.join(absent)}, but the columns are {', '.join(rows.column_names)}"

@@ -171,3 +171,14 @@ class TableExpectations(_Data):
     def of_count_alone(self) -> bool:
         """Whether every promise is about how many rows there are, so that none of them has to be seen."""
         return all(isinstance(one, Measured | Steady) and one.measure == "rows" for one in self.expect.values())
+
+    @property
+    def named_columns(self) -> set[str]:
+        """The columns that promises speak of."""
+        return {name for one in self.expect.values() for name in columns_of(one)}
+
+
+def columns_of(one: Expectation) -> list[str]:
+    """Return the columns that a promise speaks of."""
+    named = [getattr(one, "column", ""), getattr(one, "other", ""), *getattr(one, "columns", ())]
+    return [name for name in named if name]
