@@ -21,6 +21,11 @@ def render(page: str, expectations: Expectations) -> str:
     return f"{head}{MARK}\n{_tables(expectations)}\n{END}{tail}"
 
 
+def render_alone(expectations: Expectations) -> str:
+    """Return a page of its own that says what is promised, and by which state of the files."""
+    return f"# What each table promises\n\nExpectations {expectations.version}.\n\n{_tables(expectations)}"
+
+
 def _tables(expectations: Expectations) -> str:
     return "\n".join(line for name, table in sorted(expectations.tables.items()) for line in _table(name, table))
 

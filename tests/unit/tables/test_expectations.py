@@ -1,11 +1,14 @@
 """Promises of tables: each kind is kept and broken where it should be, outliers are named, bad files are refused."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from dagster_project.commands.docs import docs
 from lakehouse.definition import Column, TableDefinition
 from lakehouse.errors import ExpectationFileError
 from lakehouse.ports import DatasetVersion
@@ -13,6 +16,7 @@ from lakehouse.tables.expectations.book import Expectations, read_expectations
 from lakehouse.tables.expectations.inspection import Inspection
 from lakehouse.tables.expectations.judge import judge, judge_count
 from lakehouse.tables.expectations.kinds import TableExpectations
+from lakehouse.tables.expectations.page import render
 from lakehouse.tables.health import EXPECTATION_RESULTS
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -252,6 +256,32 @@ def test_ones_own_file_replaces_a_table_and_inherits_what_all_tables_promise(tmp
     assert set(own.of("silver.anything").expect) == {"ROWS_STEADY"}
     assert own.of("bronze.anything") is None
     assert own.version != shipped.version
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "expectations.md"
+
+
+def test_the_page_of_promises_is_current():
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == render(page, read_expectations()), "run `lakehouse docs`"
+
+
+def test_a_page_of_ones_own_says_what_is_in_force_and_leaves_the_shipped_one_alone(tmp_path, monkeypatch):
+    promised = promises(
+        OLD={"check": "fresh", "column": "recorded_at", "days": 3, "severity": "error"},
+        MINE={"check": "one_of", "column": "layer", "values": ["a|b"], "severity": "error"},
+    )
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"gold.loads": promised.model_dump(mode="json")}))
+    monkeypatch.setenv("LAKEHOUSE_EXPECTATIONS", str(tmp_path))
+    before = PAGE.read_bytes()
+    answer = CliRunner().invoke(docs, ["--promises", str(tmp_path / "said.md")], catch_exceptions=False)
+    assert answer.exit_code == 0, answer.output
+    said = (tmp_path / "said.md").read_text(encoding="utf-8")
+    assert "| `MINE` | every row: layer is one of a\\|b | nothing is published | Because the test says so. |" in said
+    assert "| `OLD` | the newest recorded_at is at most 3 days old | told daily as an error |" in said
+    assert "### silver.*" in said
+    assert "ROWS_COUNTED" not in said
+    assert PAGE.read_bytes() == before
 
 
 def test_an_inspection_sets_rows_aside_by_their_place_and_remembers_earlier_versions():
