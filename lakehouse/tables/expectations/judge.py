@@ -197,8 +197,21 @@ def _measure(frame: pl.DataFrame, one: Measured | Steady) -> float | None:
         return float(values.drop_nulls().n_unique())
     if isinstance(values.dtype, pl.String):
         raise ExpectationFileError(f"{one.column} holds texts, which have no {one.measure}")
-    found = values.cast(pl.Float64).mean() if one.measure == "mean" else values.cast(pl.Float64).median()
+    found = _figure(values.cast(pl.Float64), one)
     return None if found is None else float(found)  # type: ignore[arg-type]
+
+
+def _figure(values: pl.Series, one: Measured | Steady) -> object:
+    match one.measure:
+        case "mean":
+            return values.mean()
+        case "deviation":
+            return values.std(ddof=1)  # of a sample: versions are draws, and one value alone has none
+        case "quantile":
+            assert one.at is not None
+            return values.quantile(one.at, "linear")
+        case _:
+            return values.median()
 
 
 def _age_days(frame: pl.DataFrame, column: str, now: datetime) -> float | None:

@@ -105,7 +105,7 @@ class Unique(TablePromise):
     columns: tuple[str, ...] = Field(min_length=1)
 
 
-Measure = Literal["rows", "missing_share", "distinct", "mean", "median"]
+Measure = Literal["rows", "missing_share", "distinct", "mean", "median", "deviation", "quantile"]
 
 
 class Measured(TablePromise):
@@ -114,12 +114,13 @@ class Measured(TablePromise):
     check: Literal["measured"]
     measure: Measure
     column: str = ""
+    at: Share | None = None
     minimum: float | None = None
     maximum: float | None = None
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
-        _needs_column(self.measure, self.column)
+        _require_named(self.measure, self.column, self.at)
         if self.minimum is None and self.maximum is None:
             raise ValueError("name `minimum`, `maximum` or both")
         return self
@@ -134,11 +135,12 @@ class Steady(TablePromise):
     check: Literal["steady"]
     measure: Measure
     column: str = ""
+    at: Share | None = None
     within: float = Field(gt=0)
 
     @model_validator(mode="after")
     def _named(self) -> Self:
-        _needs_column(self.measure, self.column)
+        _require_named(self.measure, self.column, self.at)
         return self
 
 
@@ -150,9 +152,11 @@ class Fresh(TablePromise):
     days: float = Field(gt=0)
 
 
-def _needs_column(measure: str, column: str) -> None:
+def _require_named(measure: str, column: str, at: float | None) -> None:
     if (measure == "rows") == bool(column):
         raise ValueError("`rows` takes no `column`, every other measure needs one")
+    if (measure == "quantile") != (at is not None):
+        raise ValueError("`quantile` needs `at`, the share of values below it from 0 to 1; no other measure takes it")
 
 
 Expectation = Annotated[

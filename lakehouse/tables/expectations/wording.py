@@ -20,6 +20,8 @@ MEASURES = {
     "distinct": "the number of different values of {column}",
     "mean": "the mean of {column}",
     "median": "the median of {column}",
+    "deviation": "the standard deviation of {column}",
+    "quantile": "the {at:g} quantile of {column}",
 }
 
 
@@ -56,7 +58,7 @@ def _of_rows(one: RowPromise) -> str:
 
 
 def _measure(one: Measured | Steady) -> str:
-    return MEASURES[one.measure].format(column=one.column)
+    return MEASURES[one.measure].format(column=one.column, at=one.at)
 
 
 def _range(minimum: float | str | None, maximum: float | str | None) -> str:

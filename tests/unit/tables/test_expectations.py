@@ -78,6 +78,10 @@ def test_mostly_leaves_room_for_some_rows():
         ({"check": "measured", "measure": "distinct", "column": "word", "minimum": 3}, 3, True),
         ({"check": "measured", "measure": "mean", "column": "n", "maximum": 1.9}, 2, False),
         ({"check": "measured", "measure": "median", "column": "top", "minimum": 3}, 3, True),
+        ({"check": "measured", "measure": "deviation", "column": "n", "maximum": 1}, 1, True),
+        ({"check": "measured", "measure": "deviation", "column": "top", "maximum": 1.8}, (10 / 3) ** 0.5, False),
+        ({"check": "measured", "measure": "quantile", "at": 0.25, "column": "top", "minimum": 1.8}, 1.75, False),
+        ({"check": "measured", "measure": "quantile", "at": 1, "column": "n", "maximum": 3}, 3, True),
         ({"check": "fresh", "column": "at", "days": 3}, 3, True),
         ({"check": "fresh", "column": "at", "days": 2.9}, 3, False),
         ({"check": "fresh", "column": "day", "days": 7}, 7, True),
@@ -85,7 +89,19 @@ def test_mostly_leaves_room_for_some_rows():
 )
 def test_a_measure_is_held_to_its_bounds(one, observed, kept):
     verdict = only(one)
-    assert (verdict.observed, verdict.kept) == (observed, kept)
+    assert (verdict.observed, verdict.kept) == (pytest.approx(observed), kept)
+
+
+def test_a_spread_that_collapses_and_a_tail_that_grows_are_not_steady():
+    tail = pa.table({"n": pa.array([*range(1, 10), 90], pa.int64())})
+    high = {"check": "steady", "measure": "quantile", "at": 0.9, "column": "n", "within": 0.5}
+    assert only({**high, "measure": "median", "at": None}, tail, history=[5.5]).kept
+    assert not only(high, tail, history=[9.1]).kept
+    same = pa.table({"n": pa.array([5] * 10, pa.int64())})
+    spread = {"check": "steady", "measure": "deviation", "column": "n", "within": 0.5}
+    assert not only(spread, same, history=[3.0]).kept
+    assert only(spread, same.slice(9), history=[3.0]).kept, "one value has no spread"
+    assert only(high, same).promise == "the 0.9 quantile of n is within 50% of what earlier versions had"
 
 
 def test_columns_that_repeat_together_are_counted():
@@ -230,6 +246,9 @@ def test_every_name_that_is_judged_may_promise(tmp_path, table):
         {"check": "unique", "columns": ["n"], "severity": "quarantine"},
         {"check": "steady", "measure": "mean", "within": 0.1},
         {"check": "steady", "measure": "rows", "column": "n", "within": 0.1},
+        {"check": "measured", "measure": "quantile", "column": "n", "minimum": 1},
+        {"check": "measured", "measure": "median", "at": 0.5, "column": "n", "minimum": 1},
+        {"check": "steady", "measure": "quantile", "at": 1.5, "column": "n", "within": 0.1},
         {"check": "present", "column": "n", "mostly": 1.5},
         {"check": "present", "column": "n", "reason": ""},
     ],
