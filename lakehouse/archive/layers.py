@@ -10,8 +10,9 @@ import pyarrow as pa
 from lakehouse.archive.eds import Description, TableDescription
 from lakehouse.archive.event_tables import event_writes
 from lakehouse.archive.reading import (
+    SOURCE_COLUMNS,
     Layer,
-    raw_tables,
+    raw_batches,
     raw_texts,
     stamped,
     table_definition,
@@ -23,6 +24,7 @@ from lakehouse.definition import TableDefinition
 from lakehouse.ports import AnyWrite, Change, DatasetVersion, FarRows, FarWrite, TableWrite
 
 PLACE = ["_source_file", "_row_number"]
+NOWHERE = pa.schema([pa.field(column.name, column.type) for column in SOURCE_COLUMNS])
 
 Far = Callable[[TableDefinition, TableDefinition, Mapping[str, str], Change], FarRows | None]
 """Given a table in bronze and in silver, which rows of bronze are meant, and what makes silver rows of them, returns
@@ -31,10 +33,12 @@ those made on other machines; None leaves them to be made here."""
 
 def bronze_writes(folder: Path, description: Description, version: DatasetVersion) -> list[TableWrite]:
     """Return every table, text collection and event log as submitted, cells as text."""
-    tables = [
-        _stamped(table_definition(description.name, description.tables[name], "bronze"), raw, version, prefix="_")
-        for name, raw in raw_tables(folder, description)
-    ]
+    tables = []
+    for table in description.tables.values():
+        definition = table_definition(description.name, table, "bronze")
+        values = _values(version, "_")
+        rows = [stamped(raw, definition, values) for raw in raw_batches(folder, table)]
+        tables.append(TableWrite(definition, _joined(rows, definition)))
     texts = _text_writes(folder, description, version, "bronze", prefix="_")
     return [*tables, *texts, *event_writes(folder, description, version, "bronze")]
 
@@ -50,27 +54,39 @@ def silver_writes(
 
     `sift` may keep rows out of each of them. Tables that `far` makes are neither read nor sifted here.
     """
-    tables: list[AnyWrite] = []
-    here = {}
-    for name, table in description.tables.items():
-        if (made := _far_write(description, table, version, far)) is None:
-            here[name] = table
-        else:
-            tables.append(made)
-    for name, raw in raw_tables(folder, description.model_copy(update={"tables": here})):
-        table = description.tables[name]
-        definition = table_definition(description.name, table, "silver")
-        write = _stamped(definition, typed(raw, table), version, prefix="")
-        tables.append(replace(write, rows=sift(definition, write.rows, raw.select(PLACE))))
+    tables = [
+        _far_write(description, table, version, far) or _silver_write(folder, description, table, version, sift)
+        for table in description.tables.values()
+    ]
     texts = _text_writes(folder, description, version, "silver", prefix="", sift=sift)
     return [*tables, *texts, *event_writes(folder, description, version, "silver", sift)]
+
+
+def _silver_write(
+    folder: Path, description: Description, table: TableDescription, version: DatasetVersion, sift: Sift
+) -> TableWrite:
+    definition = table_definition(description.name, table, "silver")
+    rows, places = [], []
+    for raw in raw_batches(folder, table):
+        # Only the place of each cell's row is kept of the text: two forms of all cells would be twice the memory.
+        rows.append(_silver_rows(raw, table=table, definition=definition, values=_values(version, "")))
+        places.append(raw.select(PLACE))
+    joined = pa.concat_tables(places) if places else NOWHERE.empty_table()
+    return TableWrite(definition, sift(definition, _joined(rows, definition), joined))
+
+
+def _joined(batches: list[pa.Table], definition: TableDefinition) -> pa.Table:
+    return pa.concat_tables(batches) if batches else definition.arrow_schema().empty_table()
+
+
+def _values(version: DatasetVersion, prefix: str) -> dict[str, str | None]:
+    return {f"{prefix}dataset_version": version.version, f"{prefix}dataset_commit": version.commit}
 
 
 def _far_write(description: Description, table: TableDescription, version: DatasetVersion, far: Far) -> FarWrite | None:
     bronze = table_definition(description.name, table, "bronze")
     silver = table_definition(description.name, table, "silver")
-    values: dict[str, str | None] = {"dataset_version": version.version, "dataset_commit": version.commit}
-    change = partial(_silver_rows, table=table, definition=silver, values=values)
+    change = partial(_silver_rows, table=table, definition=silver, values=_values(version, ""))
     rows = far(bronze, silver, {"_dataset_commit": version.commit}, change)
     return None if rows is None else FarWrite(silver, rows)
 
@@ -118,5 +134,4 @@ def _text_writes(
 def _stamped(
     definition: TableDefinition, rows: pa.Table, version: DatasetVersion, *, prefix: str, **more: str | None
 ) -> TableWrite:
-    values = {f"{prefix}dataset_version": version.version, f"{prefix}dataset_commit": version.commit, **more}
-    return TableWrite(definition, stamped(rows, definition, values))
+    return TableWrite(definition, stamped(rows, definition, _values(version, prefix) | more))

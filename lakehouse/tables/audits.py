@@ -1,7 +1,7 @@
 """Promises that staged rows are held to before anyone can see them."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -100,16 +100,24 @@ def _key(table: TableDefinition, rows: pa.Table) -> list[str]:
 
 
 def _plainly_unique(keys: pa.Table) -> bool:
-    """Say whether one look shows that no key repeats: they ascend, or there are as many values as rows."""
-    if keys.num_columns != 1:
+    """Say whether one look shows that no key repeats: they ascend, or there are as many values as rows.
+
+    Columns that hold one value throughout, such as the version of a dataset, tell no two rows apart.
+    """
+    telling = [column for column in keys.columns if not _constant(column)]
+    if len(telling) != 1:
         return False
-    column = keys.column(0)
+    column = telling[0]
     if (
         column.null_count == 0
         and pc.all(pc.less(column.slice(0, len(column) - 1), column.slice(1))).as_py() is not False
     ):
         return True
     return bool(pc.count_distinct(column, mode="all").as_py() == len(column))
+
+
+def _constant(column: "pa.ChunkedArray[Any]") -> bool:
+    return column.null_count == 0 and bool(pc.all(pc.equal(column, column[0])).as_py())
 
 
 def _shown(row: dict[str, object]) -> str:

@@ -34,6 +34,23 @@ def test_a_repeated_key_is_shown_with_its_values_and_no_more_than_five():
     assert line.endswith("and 2 more")
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "repeated"),
+    [
+        ([1, 1, 1], ["x", "y", "z"], None),
+        ([1, 1, 1], ["z", "y", "x"], None),
+        ([1, 1, 1], ["z", "y", "z"], "a=1, b='z'"),
+        ([3, 2, 3], ["x", "x", "x"], "a=3, b='x'"),
+        ([1, 1], ["x", "x"], "a=1, b='x'"),
+        ([1, 2, 1, 2], ["x", "x", "y", "y"], None),
+        ([1], ["x"], None),
+    ],
+)
+def test_a_column_that_holds_one_value_neither_hides_nor_makes_a_repeated_key(a, b, repeated):
+    found = broken_promises(TABLE, rows(a, b), expected_count=len(a))
+    assert found == ([f"key (a, b) is not unique: 2 rows with {repeated}"] if repeated else [])
+
+
 def test_a_key_that_repeats_a_null_is_not_unique():
     (line,) = broken_promises(TABLE, rows([1, 1], [None, None]), expected_count=2)
     assert "b=None" in line
