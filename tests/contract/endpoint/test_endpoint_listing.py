@@ -100,6 +100,16 @@ def test_a_whole_table_is_handed_on_from_its_files_and_only_a_whole_one(lake, du
     assert batch["n"].cast(pa.int64()).to_pylist() == [-1], "cut to the earlier millisecond, by DuckDB"
 
 
+def test_columns_come_in_the_order_they_were_moved_to(lake, duck):
+    lake.write("gold.moved", ROWS)
+    with lake.catalog.load_table("gold.moved").update_schema() as change:
+        change.move_first("word")
+    relation = duck.pin(lake.write("gold.moved", ROWS.select(["word", "n"])))
+    assert relation.schema.names == ["word", "n"]
+    _, rows = shown(duck, lake.pointer("gold.moved"))
+    assert rows == sorted([("a", 1), ("b", 2), ("c", None)] * 2)
+
+
 def test_files_of_an_older_schema_are_read_by_the_ids_of_their_columns(lake, duck):
     old = lake.write("gold.evolved", ROWS)
     table = lake.catalog.load_table("gold.evolved")
