@@ -41,7 +41,9 @@ PORTS = {
     "sql": "32010",
     "catalogue": "8600",
     "metrics": "8620",
+    "superset": "8088",
 }
+SUPERSET = "/opt/environment/superset-venv/bin/python"
 OWN_PORT = {
     "code": "LAKEHOUSE_CODE_PORT",
     "dagster": "LAKEHOUSE_DAGSTER_PORT",
@@ -122,6 +124,8 @@ class Cluster:
             HOME: str(self.home(service)),
             "/opt/lakehouse": str(PROJECT),
             "/data": str(self.objects),
+            "/var/lib/superset": str(self.root / "volumes" / "superset"),
+            SUPERSET: str(load_settings().home / "superset-venv" / "bin" / "python"),
             "/http_ok.sh": str(FOLDER / "http_ok.sh"),
             "/opt/catalog/serve.sh": str(FOLDER / "catalog" / "serve.sh"),
         }
@@ -135,7 +139,8 @@ class Cluster:
         if name in OWN_PORT and name in self.addresses:
             given[OWN_PORT[name]] = self.port(name)
         programs = f"{Path(sys.executable).parent}{os.pathsep}{machine_environment()['PATH']}"
-        return {"PATH": programs, "PYTHONPATH": str(PROJECT), **given, "HOME": str(self.root)}
+        ours = {} if name.startswith("superset") else {"PYTHONPATH": str(PROJECT)}
+        return {"PATH": programs, **ours, **given, "HOME": str(self.root)}
 
     def settings(self, name: str) -> Settings:
         """Return what one of our services reads from its variables."""
@@ -149,8 +154,11 @@ class Cluster:
             "bash": [shutil.which("bash") or "bash"],
             "dagster": [str(Path(sys.executable).with_name("dagster"))],
             "dagster-daemon": [str(Path(sys.executable).with_name("dagster-daemon"))],
+            SUPERSET: [self.here(name, SUPERSET)],
         }.get(first, [first])
-        own = {PORTS[name]: self.port(name)} if name in self.addresses else {}
+        own = {}
+        if name in self.addresses:
+            own = {PORTS[name]: self.port(name), f"0.0.0.0:{PORTS[name]}": self.addresses[name]}
         return [*found, *(own.get(word) or self.here(name, word) for word in rest)]
 
     def start(self, name: str, *, program: Path | None = None) -> None:

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -25,7 +26,7 @@ from lakehouse.adapters import seaweedfs
 from lakehouse.archive import inbox
 from lakehouse.samples import college_scorecard
 from models.config import TINY
-from tests.flow.composed import cluster, opened
+from tests.flow.composed import SUPERSET, cluster, opened
 from tests.flow.table_hashes import OF_THE_MACHINE, OF_THE_RUN, published
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(2400)]
@@ -191,6 +192,45 @@ def test_dagsters_parts_take_an_arrival_to_its_tables(composed, whole):
     told = page(f"{composed.url('metrics')}/metrics")
     assert 'lakehouse_runs{job="ingest",status="success"} 3.0' in told  # two were played here, one by the daemon
     assert 'lakehouse_source_answers{source="release"} 1.0' in told
+
+
+def asked(url: str, token: str | None = None, **body: object) -> dict[str, Any]:
+    """Return what Superset's API answers; a body is posted."""
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    request = urllib.request.Request(url, json.dumps(body).encode() if body else None, headers)
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        return dict(json.load(answer))
+
+
+def test_the_dashboards_show_what_the_loop_stored(composed, whole):
+    if not whole:
+        pytest.skip("Superset takes a minute of processor time to be set up and started: --whole-loop does it")
+    if not Path(composed.words("superset-setup", [SUPERSET])[0]).exists():
+        pytest.skip("the dashboards' environment .lakehouse/superset-venv is not installed")
+    if "sql" not in composed.running:
+        composed.start("sql")
+    for _ in range(2):
+        composed.once("superset-setup")  # again changes nothing
+    composed.start("superset")
+    api = f"{composed.url('superset')}/api/v1"
+    secret = composed.secret("superset_viewer_password")
+    token = asked(f"{api}/security/login", username="viewer", password=secret, provider="db")["access_token"]
+    assert [one["dashboard_title"] for one in asked(f"{api}/dashboard/", token)["result"]] == ["Education lakehouse"]
+    datasets = {one["table_name"]: one["id"] for one in asked(f"{api}/dataset/?q=(page_size:100)", token)["result"]}
+    counted = {"expressionType": "SQL", "sqlExpression": "COUNT(*)", "label": "n"}
+    rows = {
+        name: asked(
+            f"{api}/chart/data",
+            token,
+            datasource={"id": number, "type": "table"},
+            queries=[{"metrics": [counted]}],
+            result_format="json",
+            result_type="full",
+        )["result"][0]["data"][0]["n"]
+        for name, number in datasets.items()
+    }
+    assert len(rows) > 10
+    assert rows["submissions"] == 2, "a wave of data and a text"
 
 
 def ended_run(made, key: str) -> dict[str, object]:
