@@ -14,7 +14,7 @@ MINIO    := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test suite check lint types bench simulate race lock docs minio restcatalog spark onnx clean
+.PHONY: help setup demo up down status test suite check lint types bench simulate race cluster restarts lock docs minio restcatalog spark onnx clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ simulate: testsetup ## Play SEEDS seeded histories of faults (10,000)
 
 race: testsetup ## Race 32 writers of 100 appends each, beside maintenance, on CATALOG (sqlite or postgresql)
 	@$(RUN)/python -m tests.race 4 8 100 $(or $(CATALOG),sqlite)
+
+cluster: testsetup ## Play the whole loop on compose.yaml's services, run as processes of this machine
+	@$(RUN)/python -m pytest tests/flow/test_cluster.py --whole-loop -q -p no:xdist
 
 restarts: testsetup ## Restart all services of the cluster RESTARTS times (50) by SEED while it works
 	@$(RUN)/python -m tests.restarts $(or $(RESTARTS),50) $(SEED)

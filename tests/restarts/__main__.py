@@ -50,7 +50,7 @@ SETTINGS = {
     "LAKEHOUSE_DRIFT_SECONDS": "3600",
     **{f"LAKEHOUSE_{job}_CRON": NEVER for job in ("RETRAIN", "HEALTH", "MAINTAIN")},
 }
-OURS = ("uploads", "code", "dagster", "daemon", "sql", "catalog", "catalogue", "metrics")
+OURS = ("uploads", "code", "dagster", "daemon", "sql", "catalog", "catalogue", "metrics", "superset")
 
 
 class Arrivals:
@@ -106,6 +106,8 @@ def started(made: Cluster) -> list[Service]:
     java = {"CATALOG_JARS": jars, "CATALOG_SERVER": server, "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1"}
     made.services["catalog"]["environment"] |= {name: str(value) for name, value in java.items()}
     for name in OURS[1:]:
+        if name == "superset":
+            made.once("superset-setup")
         made.start(name)
 
     def start(name: str) -> None:
