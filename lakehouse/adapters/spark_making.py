@@ -6,6 +6,7 @@ import pyarrow as pa
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from lakehouse.adapters import iceberg_past, iceberg_scan
 from lakehouse.adapters.catalog import IcebergTables
@@ -58,7 +59,7 @@ class SparkMaker:
                 for name, value in where.items():
                     rows = rows.where(rows[name] == value)
                 shape = self._spark.session.table(written.name).schema
-                rows.mapInArrow(_changing(change, into), shape).writeTo(written.name).append()
+                rows.mapInArrow(_changing(change, into, to_arrow_schema(shape)), shape).writeTo(written.name).append()
                 return self._taken(written, into)
 
     def _require_sound(self, stored: Table, snapshot: Snapshot, where: Mapping[str, str]) -> None:
@@ -78,10 +79,17 @@ class SparkMaker:
         return FarRows(sum(one.tally.rows for one in sealed), tuple(broken), tuple(files))
 
 
-def _changing(change: Change, into: TableDefinition) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _changing(
+    change: Change, into: TableDefinition, shape: pa.Schema
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def changed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            yield from conform(change(pa.Table.from_batches([batch])), into).to_batches()
+            rows = conform(change(pa.Table.from_batches([batch])), into)
+            # Spark takes columns by their place, and the table may have some that the definition left out since.
+            for place, field in enumerate(shape):
+                if field.name not in rows.column_names:
+                    rows = rows.add_column(place, field.name, pa.nulls(rows.num_rows, field.type))
+            yield from rows.select(shape.names).to_batches()
 
     return changed
 

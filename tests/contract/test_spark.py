@@ -380,6 +380,18 @@ def test_silver_tables_made_by_spark_are_those_made_here(house, on_postgres, spa
         write_audit_publish(house, [again], key="silver 1 again", provenance=provenance)
     assert content_sha256(house.tables.read(there.table.name)) == content_sha256(here.rows)
 
+    folder, *_ = lessons(tmp_path / "3", LESSONS, "3")
+    held = folder / "tables" / "held"
+    (held / "columns.yaml").write_text(
+        HELD.replace("  quiet: {type: boolean, description: Whether it was quiet}\n", "")
+    )
+    (held / "held.csv").write_text("lesson,size,held_on,began,subject\n5,1.5,2024-01-31,2024-01-31T08:00:00Z,art\n")
+    third = folder, load_description(folder), replace(first[2], version="3", commit="3" * 40)
+    write_audit_publish(house, bronze_writes(*third), key="bronze 3", provenance=provenance)
+    write_audit_publish(house, silver_writes(*third, far=far), key="silver 3", provenance=provenance)
+    left_out = [row for row in house.tables.read(there.table.name).to_pylist() if row["dataset_version"] == "3"]
+    assert [(row["lesson"], row["quiet"], row["subject"]) for row in left_out] == [(5, None, "art")]
+
     def refusing(raw):
         raise SchemaError(f"{raw.num_rows} cells of held.size are no number; validate the submission first")
 
