@@ -10,6 +10,7 @@ from assets.house import Origin, failures, read_released
 from assets.learning import Permission, require_learnable
 from assets.model_card import write_card
 from assets.store import documents
+from assets.tokenize import tokenizer, tokens
 from assets.withdrawn import require_not_withdrawn
 from assets.workshop import Workshop
 from lakehouse.tables.gold import DOCUMENTS
@@ -27,7 +28,7 @@ class Cause(dg.Config):
 
 
 @dg.asset(
-    deps=[documents],
+    deps=[documents, tokenizer, tokens],
     group_name="train",
     owners=["team:models"],
     kinds={"pytorch"},
@@ -40,7 +41,7 @@ def language_model(
     origin: dg.ResourceParam[Origin],
     permission: dg.ResourceParam[Permission],
 ) -> dg.MaterializeResult[None]:
-    """A small GPT with its byte-level tokenizer; unchanged documents and recipe give the version there already is."""
+    """A small GPT, learned from the tokens; unchanged documents and recipe give the version there already is."""
     with failures():
         require_none_open(house.objects)
         policy = permission.policy(house)

@@ -18,13 +18,15 @@ from lakehouse.tables.gold import DOCUMENTS
 from lakehouse.tables.lock import archive_lock
 from lakehouse.tables.write_audit_publish import Lakehouse, recover
 from models.checkpoint import CheckpointStore
-from models.child import run_evaluate, run_train
+from models.child import HERE, perform, run_evaluate, run_train
 from models.classifier_versions import ClassifierVersions, is_classifier
 from models.config import Recipe
 from models.documents import evaluation_snapshot, of_split, read_documents
 from models.form_store import FormStore
 from models.forms import SHIPPED as SHIPPED_FORMS
 from models.known_tests import absent, content_name
+from models.prepare_verbs import PrepareRequest, as_json, kept_from
+from models.prepared import Kept, Kind, PreparedStore
 from models.progress import Progress
 from models.requests import RESULT, EvaluateRequest, EvaluateResult, TrainRequest, TrainResult, evaluate_result
 from models.trials import SHIPPED, TrialResult, file_hash, from_values
@@ -39,6 +41,7 @@ class Corpus:
     file: Path
     snapshot_id: int
     dataset_commits: Mapping[str, str]
+    documents_sha256: str
 
 
 def _holds(file: Path, content: str) -> bool:
@@ -89,6 +92,11 @@ class Workshop:
         return CheckpointStore(self.root / "versions")
 
     @property
+    def prepared(self) -> PreparedStore:
+        """Return tokenizers and tokens to learn from; among the work files, so a withdrawal forgets them."""
+        return PreparedStore(self.root / "work" / "prepared")
+
+    @property
     def forms(self) -> FormStore:
         """Return all smaller forms of versions."""
         return FormStore(self.root / "forms")
@@ -116,16 +124,16 @@ class Workshop:
         if pin is None or pin.snapshot_id is None:
             raise NoReleaseError("no documents are published; materialise `documents` first")
         rows = house.tables.read(DOCUMENTS.name, snapshot_id=pin.snapshot_id)
-        content = documents_sha256(rows)
-        file = self.root / "work" / f"documents-{content[:16]}.parquet"
-        if not _holds(file, content):
+        digest = documents_sha256(rows)
+        file = self.root / "work" / f"documents-{digest[:16]}.parquet"
+        if not _holds(file, digest):
             file.parent.mkdir(parents=True, exist_ok=True)
             partial = file.with_suffix(f".{os.getpid()}.part")
             pq.write_table(rows, partial, write_page_checksum=True)
             partial.replace(file)
         sources = rows.group_by(["dataset", "dataset_version", "dataset_commit"]).aggregate([]).to_pylist()
         commits = {f"{row['dataset']}@{row['dataset_version']}": row["dataset_commit"] for row in sources}
-        return Corpus(file, pin.snapshot_id, dict(sorted(commits.items())))
+        return Corpus(file, pin.snapshot_id, dict(sorted(commits.items())), digest)
 
     def train(
         self, corpus: Corpus, *, code_commit: str, cause: str, run_id: str, log: Callable[[Progress], None]
@@ -142,6 +150,7 @@ class Workshop:
             cause=cause,
             run_id=run_id,
             trials=self.trials,
+            prepared=self.prepared.root,
         )
 
         def tell(progress: Progress) -> None:
@@ -150,6 +159,23 @@ class Workshop:
 
         with self.alone():
             return run_train(request, on_progress=tell)
+
+    def tokenizer(self, corpus: Corpus) -> Kept:
+        """Return the tokenizer of a corpus; made in a child process unless it is there."""
+        return self._prepared("tokenizer", corpus)
+
+    def tokens(self, corpus: Corpus) -> Kept:
+        """Return a corpus as tokens; made in a child process unless they are there."""
+        return self._prepared("tokens", corpus)
+
+    def _prepared(self, kind: Kind, corpus: Corpus) -> Kept:
+        size = self.recipe.vocabulary_size
+        with self.alone():
+            found = self.prepared.find(kind, read_documents(corpus.file), size)
+            if found is not None:
+                return found
+            request = PrepareRequest(documents=corpus.file, prepared=self.prepared.root, vocabulary_size=size)
+            return kept_from(perform(kind, as_json(request), self.root / "work" / kind, HERE))
 
     def evaluate(self, version: str, corpus: Corpus) -> EvaluateResult:
         """Measure a version on a corpus's held-out documents, once per version and documents."""

@@ -16,6 +16,7 @@ from assets.publish import release
 from assets.retrain import retrain_decisions
 from assets.shrink import SMALLER, ShrinkWhich
 from assets.store import bronze_tables, documents, silver_tables
+from assets.tokenize import tokenizer, tokens
 from assets.train import Cause, language_model
 from assets.validate import validation_report
 from assets.version import dataset_record, dataset_version
@@ -28,6 +29,8 @@ ASSETS = (
     bronze_tables,
     silver_tables,
     documents,
+    tokenizer,
+    tokens,
     language_model,
     evaluation,
     release,
@@ -50,7 +53,7 @@ ingest = dg.define_asset_job(
 
 learn = dg.define_asset_job(
     "learn",
-    selection=[documents, language_model, evaluation, release, drift, retrain_decisions],
+    selection=[documents, tokenizer, tokens, language_model, evaluation, release, drift, retrain_decisions],
     description="From the published documents to an evaluated model, published when it is better; and what shifted.",
 )
 

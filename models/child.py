@@ -33,7 +33,7 @@ from models.requests import (
 )
 
 LOG, REQUEST = "child.log", "request.json"
-VERBS = ("train", "evaluate", "shrink", "measure", "classify")
+VERBS = ("tokenizer", "tokens", "train", "evaluate", "shrink", "measure", "classify")
 _LOG_LINES_SHOWN = 12
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -192,6 +192,11 @@ def spin_little() -> None:
 
 
 def _perform(verb: str, request_path: Path) -> None:
+    if verb in ("tokenizer", "tokens"):  # these two need no torch, which takes most of a child's start
+        from models import prepare_verbs
+
+        prepare_verbs.run_prepare("tokenizer" if verb == "tokenizer" else "tokens", request_path)
+        return
     spin_little()
     # Imported here: the parent, which shares this module, must not load torch.
     with seeing_no_garbage():

@@ -21,7 +21,8 @@ PREDICTIONS = "predictions.parquet"
 class TrainRequest:
     """Train a model on a documents file (Parquet) and keep it under a checkpoint root.
 
-    `processes` train it together; None for one a card, and one where there is none.
+    `processes` train it together; None for one a card, and one where there is none. Tokenizer and tokens are taken from
+    the folder `prepared` and kept there (`models.prepared`); without it they are made for this training and go with it.
     """
 
     documents: Path
@@ -36,6 +37,7 @@ class TrainRequest:
     threads: int | None = None
     processes: int | None = None
     trials: Path = SHIPPED
+    prepared: Path | None = None
 
     def absolute(self) -> "TrainRequest":
         """Paths that mean the same in the child, whose working folder differs."""
@@ -45,6 +47,7 @@ class TrainRequest:
             checkpoints=self.checkpoints.resolve(),
             work=self.work.resolve(),
             trials=self.trials.resolve(),
+            prepared=None if self.prepared is None else self.prepared.resolve(),
         )
 
 
@@ -115,6 +118,8 @@ def read_train_request(path: Path) -> TrainRequest:
     try:
         values |= {name: Path(values[name]) for name in ("documents", "checkpoints", "work", "trials")}
         values["recipe"] = recipe_from_json(values["recipe"])
+        prepared = values.get("prepared")
+        values["prepared"] = None if prepared is None else Path(prepared)
         return TrainRequest(**values)
     except (KeyError, TypeError) as error:
         raise RequestError(f"{path} is no request to train: {error}") from error

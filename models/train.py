@@ -4,28 +4,27 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import torch
 
 from models.ahead import Ahead, Ready
-from models.batches import Batch, Packed, Tokens, batches, fixed_windows, pack
+from models.batches import Batch, Packed, Tokens, batches, fixed_windows
 from models.checkpoint import Trained
 from models.compiled import why_not_compiled
 from models.config import Recipe
 from models.counted import Counted
 from models.device import Device, choose_device
-from models.documents import Document, of_split
+from models.documents import Document
 from models.errors import NaNLossError
 from models.lm import LanguageModel
 from models.memory import require_fits
 from models.optimizer import schedule
+from models.prepared import Prepared, prepare
 from models.progress import Progress
 from models.resume import ResumeStore
 from models.run import Before, Run, made_by
 from models.team import BY_ONESELF, Seat, Team
-from models.token_file import pack_on_disk
-from models.tokenizer import Tokenizer, train_tokenizer
+from models.tokenizer import Tokenizer
 from models.trials import Trial, TrialResult
 from models.trials_before import before_training
 from models.workers import Workers
@@ -44,15 +43,15 @@ def train(
     resume: ResumeStore[Progress] | None = None,
     trials: Sequence[Trial] = (),
     seat: Seat = BY_ONESELF,
-    scratch: Path | None = None,
+    prepared: Prepared | None = None,
 ) -> Trained:
     """Learn a tokenizer and a model from the documents of split 'train'; split 'test' is never read.
 
     With `resume`, the run's state is kept each time validation is measured, and a run that finds one goes on from
     there: on the CPU to the same weights, bit for bit. Processes that train together meet once all is ready for the
     first step; each gives the same weights, and the one at the `seat` that leads asks for memory, takes the trials,
-    keeps the states, measures validation and tells how it goes. Tokens lie in a file under `scratch` while training
-    lasts, or in memory without it.
+    keeps the states, measures validation and tells how it goes. Without `prepared` tokenizer and tokens are made here,
+    in memory.
 
     Raises:
         NoDocumentsError: there is too little training text.
@@ -61,21 +60,19 @@ def train(
         NaNLossError: the loss or a gradient left the finite numbers.
         NoRoomError: the disk is full.
     """
-    learned = of_split(documents, "train")
-    held = [document for document in documents if document.split == "validation" and document.text]
     state = resume.newest(tidy=seat.leads) if resume else None
     device = choose_device(recipe.precision, threads=int(state.made_by["threads"]) if state else threads)
     started = time.monotonic()
-    tokenizer = train_tokenizer((each.text for each in learned), vocabulary_size=recipe.vocabulary_size)
-    packed = pack_on_disk(learned, tokenizer, scratch) if scratch else pack(learned, tokenizer)
-    in_memory = packed.token_count if recipe.counted_order or not scratch else 0
+    prepared = prepared or prepare(documents, recipe.vocabulary_size)
+    packed, tokenizer = prepared.train, prepared.tokenizer
+    in_memory = packed.token_count if recipe.counted_order or not prepared.mapped else 0
     if seat.leads or device.torch_device.type == "cuda":  # a card is each one's own, the machine's memory is shared
         require_fits(recipe, device, tokens=in_memory, processes=seat.size)
     taken = before_training(trials, recipe, device, packed, documents) if trials else []
     with seat.meet() as team:
         run = _started(recipe, device, packed, tokenizer, resume if team.leads else None, team)
         before = run.take_up(state)
-        curve = _Loop(run, packed, pack(held, tokenizer), on_progress, team).run(before, started=started)
+        curve = _Loop(run, packed, prepared.validation, on_progress, team).run(before, started=started)
     return _trained(run, tokenizer, packed, before, curve, taken, time.monotonic() - started, team)
 
 

@@ -1,6 +1,7 @@
 """What runs inside the child process: one function per verb, from a request file to a result file."""
 
 import logging
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from models.known_measures import known_measures
 from models.known_tests import KnownTests, read_known_tests
 from models.measures import own_measures
 from models.predict import predict
+from models.prepared import Prepared, PreparedStore
 from models.progress import Progress
 from models.requests import (
     PREDICTIONS,
@@ -50,6 +52,16 @@ class _Asked:
     key: str
     resume: ResumeStore[Progress]
 
+    @property
+    def own_tokens(self) -> Path:
+        """Where tokens lie that are made for this training alone."""
+        return self.request.work / "prepared"
+
+    def prepared(self) -> Prepared:
+        """The tokenizer and the tokens, made by whoever asks first: the process that leads."""
+        store = PreparedStore(self.request.prepared or self.own_tokens)
+        return store.open(self.documents, self.request.recipe.vocabulary_size)
+
 
 def _asked(request_path: Path) -> _Asked:
     request = read_train_request(request_path)
@@ -71,7 +83,7 @@ def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> No
         resume=resume,
         trials=read_trials(request.trials),
         seat=leading(request_path, request.processes or team_size(request.recipe.batch)),
-        scratch=request.work,
+        prepared=asked.prepared(),
     )
     origin = Origin(
         training_key=asked.key,
@@ -84,6 +96,7 @@ def run_train(request_path: Path, on_progress: Callable[[Progress], None]) -> No
     )
     version = CheckpointStore(request.checkpoints).add(trained, origin)
     resume.clear()
+    shutil.rmtree(asked.own_tokens, ignore_errors=True)
     write_result(request.work / RESULT, {"model_version": version})
 
 
@@ -97,7 +110,7 @@ def train_along(request_path: Path, seat: Seat) -> None:
         threads=request.threads,
         resume=asked.resume,
         seat=seat,
-        scratch=request.work,
+        prepared=asked.prepared(),
     )
 
 

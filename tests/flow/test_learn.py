@@ -34,6 +34,19 @@ def test_a_model_is_trained_measured_and_published_once(learned):
     before = learned.state()
     assert learned.loop.learn("schedule").success
     assert learned.state() == before, "unchanged documents make no new model, release or snapshot"
+    tokenizer, tokens = told(learned, "tokenizer"), told(learned, "tokens")
+    assert tokens["snapshot_id"] == tokenizer["snapshot_id"] == model["documents_snapshot"]
+    assert tokens["vocabulary_size"] == tokenizer["vocabulary_size"] == COPYIST.vocabulary_size
+    assert tokens["train_tokens"] == learned.workshop.checkpoints.training("gpt-0001")["distinct_tokens"]
+    assert isinstance(tokens["near_duplicates_removed"], int)
+    assert not tokens["new"]
+    assert not tokenizer["new"]
+
+
+def told(bench, asset):
+    """Return what the newest materialisation of an asset tells."""
+    event = bench.loop.instance.get_latest_materialization_event(dg.AssetKey(asset))
+    return {name: each.value for name, each in event.asset_materialization.metadata.items()}
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from models.config import TINY
 from models.counted import Counted
 from models.documents import of_split
 from models.errors import NoDocumentsError
-from models.token_file import pack_on_disk
+from models.token_file import read_tokens, write_tokens
 from models.tokenizer import train_tokenizer
 
 
@@ -33,10 +33,11 @@ def test_every_document_is_opened_by_the_mark_and_keeps_its_text(documents, pack
         assert tokenizer.decode(tokens.tolist()) == document.text
 
 
-def test_tokens_on_disk_are_those_in_memory_and_leave_no_file(documents, packed, tokenizer, tmp_path):
-    stored = pack_on_disk(of_split(documents, "train"), tokenizer, tmp_path / "work")
+def test_tokens_in_a_file_are_those_in_memory(documents, packed, tokenizer, tmp_path):
+    path = tmp_path / "tokens"
+    stored = read_tokens(path, write_tokens(of_split(documents, "train"), tokenizer, path))
     assert (stored.names, stored.bytes_per_token) == (packed.names, packed.bytes_per_token)
-    assert not list((tmp_path / "work").iterdir())
+    assert isinstance(stored.documents[0].base, np.memmap)
     assert {each.dtype for each in stored.documents} == {np.dtype(np.uint16)}
     for one, two in islice(zip(batches(packed, TINY), batches(stored, TINY), strict=True), 40):  # more than one pass
         assert np.array_equal(one.inputs_BT, two.inputs_BT)
@@ -45,7 +46,8 @@ def test_tokens_on_disk_are_those_in_memory_and_leave_no_file(documents, packed,
     assert np.array_equal(*(fixed_windows(each, context=16, count=5) for each in (packed, stored)))
     counted = (Counted.count(each, order=3, vocabulary_size=TINY.vocabulary_size) for each in (packed, stored))
     assert np.array_equal(*(each.chances(packed.documents[0][None, :20]) for each in counted))
-    assert pack_on_disk([], tokenizer, tmp_path).documents == []
+    none = tmp_path / "none"
+    assert read_tokens(none, write_tokens([], tokenizer, none)).documents == []
 
 
 def test_windows_are_cut_from_all_documents_joined(packed):

@@ -1,0 +1,128 @@
+"""Promises of tokenizers and tokens that are kept."""
+
+import dataclasses
+import json
+import logging
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from models.child import HERE, perform, run_train
+from models.config import TINY
+from models.documents import documents_from
+from models.errors import NoDocumentsError
+from models.prepare_verbs import PrepareRequest, as_json, kept_from
+from models.prepared import KEPT, PreparedStore, prepare
+from models.train import train
+from tests.unit.models.conftest import rows, table
+from tests.unit.models.test_child import request
+
+SIZE = TINY.vocabulary_size
+
+
+@pytest.fixture
+def store(tmp_path):
+    return PreparedStore(tmp_path / "prepared")
+
+
+def same(one, other):
+    assert one.tokenizer.sha256() == other.tokenizer.sha256()
+    for left, right in ((one.train, other.train), (one.validation, other.validation)):
+        assert left.names == right.names
+        assert left.byte_count == right.byte_count
+        assert all(np.array_equal(*pair) for pair in zip(left.documents, right.documents, strict=True))
+
+
+def test_what_is_kept_is_what_would_be_made_and_is_made_once(documents, store):
+    made = prepare(documents, SIZE)
+    same(store.open(documents, SIZE), made)
+    names = sorted(each.name for each in store.root.iterdir())
+    before = {each: each.stat().st_ino for each in store.root.rglob("*")}
+    same(store.open(documents, SIZE), made)
+    assert {each: each.stat().st_ino for each in store.root.rglob("*")} == before
+    assert [name.partition("-")[0] for name in names] == ["tokenizer", "tokens"]
+    kept = store.find("tokens", documents, SIZE)
+    assert kept.about["splits"]["train"] == {
+        "documents": len(made.train.names),
+        "tokens": made.train.token_count,
+        "bytes": made.train.byte_count,
+    }
+    assert kept.about["splits"]["validation"]["tokens"] == made.validation.token_count
+
+
+def test_other_documents_and_other_vocabularies_have_their_own(documents, store):
+    store.open(documents, SIZE)
+    changed = [dataclasses.replace(each, text="new") if each.split != "train" else each for each in documents]
+    assert store.find("tokens", documents, SIZE + 1) is None
+    assert store.find("tokens", changed, SIZE) is None
+    assert store.find("tokenizer", changed, SIZE) is not None, "validation texts do not change the tokenizer"
+    assert store.find("tokenizer", [each for each in documents if each.document_id != "train/007"], SIZE) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("tokens", "train.tokens"), ("tokens", "index.json"), ("tokenizer", "tokenizer.json")]
+)
+@pytest.mark.parametrize("harm", ["altered", "cut short", "missing"])
+def test_what_was_tampered_with_is_told_and_made_again(documents, store, caplog, kind, name, harm):
+    store.open(documents, SIZE)
+    path = store.find(kind, documents, SIZE).folder / name
+    whole = path.read_bytes()
+    path.chmod(0o644)
+    if harm == "altered":
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    elif harm == "cut short":
+        path.write_bytes(whole[: len(whole) // 2])
+    else:
+        path.unlink()
+    caplog.set_level(logging.WARNING)
+    assert store.find(kind, documents, SIZE) is None
+    assert name in caplog.text
+    kept = store.keep(kind, documents, SIZE)
+    assert kept.created
+    assert f"the {kind} kept before cannot be used and was made again: {path}" in kept.left_aside
+    assert path.read_bytes() == whole
+    same(store.open(documents, SIZE), prepare(documents, SIZE))
+
+
+def test_a_tokenizer_that_was_killed_while_it_was_written_is_no_tokenizer(documents, store, monkeypatch):
+    monkeypatch.setattr("models.prepared.seal", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        store.keep("tokenizer", documents, SIZE)
+    assert not list(store.root.iterdir())
+
+
+def test_only_those_used_last_stay(store):
+    for seed in range(KEPT + 1):
+        store.keep("tokenizer", documents_from(table(rows(train_count=2, seed=seed))), SIZE)
+    assert len(list(store.root.iterdir())) == KEPT
+    assert store.find("tokenizer", documents_from(table(rows(train_count=2, seed=0))), SIZE) is None
+
+
+def test_no_training_text_is_an_error_and_leaves_nothing(documents, store):
+    with pytest.raises(NoDocumentsError, match="split 'train'"):
+        store.keep("tokens", [each for each in documents if each.split != "train"], SIZE)
+    assert not store.root.exists()
+
+
+def test_kept_tokens_give_the_weights_that_tokens_in_memory_give(documents, trained, store):
+    learned = train(documents, TINY, threads=1, prepared=store.open(documents, SIZE))
+    other = trained.model.state_dict()
+    assert all(torch.equal(weight, other[name]) for name, weight in learned.model.state_dict().items())
+    assert learned.bytes_per_token == trained.bytes_per_token
+
+
+def test_a_training_takes_what_children_made_before(documents, documents_file, store, tmp_path):
+    asked = PrepareRequest(documents=documents_file, prepared=store.root, vocabulary_size=SIZE)
+    made = kept_from(perform("tokens", as_json(asked), tmp_path / "made", HERE))
+    assert made.created
+    assert made == dataclasses.replace(store.find("tokens", documents, SIZE), created=True)
+    before = {each: each.stat().st_mtime_ns for each in made.folder.iterdir()}
+    training = request(documents_file, tmp_path)
+    result = run_train(dataclasses.replace(training, prepared=store.root))
+    assert {each: each.stat().st_mtime_ns for each in made.folder.iterdir()} == before
+    shutil.rmtree(store.root)
+    index = json.loads((result.folder / "training.json").read_text())
+    assert index["distinct_tokens"] == made.about["splits"]["train"]["tokens"]
+    assert not (training.work / "prepared").exists()
