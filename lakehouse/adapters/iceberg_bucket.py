@@ -44,10 +44,15 @@ class WholeObjects(fs.S3FileSystem):
         return [self._info(path) for path in paths_or_selector]
 
     def _below(self, selector: fs.FileSelector) -> list[fs.FileInfo]:
-        """Return the files below a folder; a bucket has no folders, so none below one is not known from no folder."""
+        """Return the files below a folder, which a bucket has only where a file is below it.
+
+        Raises FileNotFoundError where there is none and the selector does not allow that.
+        """
         folder = selector.base_dir.rstrip("/") + "/"
         objects, prefix = self._bucket(folder)
         found = [_file(objects.bucket, one) for one in objects.stored(prefix)]
+        if not found and not selector.allow_not_found:
+            raise FileNotFoundError(f"no files below {folder}")
         return [one for one in found if selector.recursive or "/" not in one.path.removeprefix(folder)]
 
     def _info(self, path: str) -> fs.FileInfo:

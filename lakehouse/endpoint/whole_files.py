@@ -1,6 +1,6 @@
 """Reads the files of a whole table by Arrow, where that gives the very values that DuckDB gives of them, for less work.
 
-Few types are read so, and each is held by value beside DuckDB in tests/contract/endpoint/test_endpoint_whole_files.py.
+Few types are read so, and each is held by value beside DuckDB in tests/unit/endpoint/test_whole_files.py.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -10,7 +10,7 @@ ATTEMPTS = 3
 def create(objects: ObjectStore, key: str, body: bytes) -> None:
     """Write a sealed object that must not exist yet, and read it back; what is not there or damaged is written again.
 
-    A damaged one may be written over, for this call made it, and nobody has used it: others only ever create.
+    One that is found damaged twice may be written over, for nobody can have used it, and others only ever create.
 
     Raises:
         ObjectExistsError: the key has another content, or had one before.
@@ -18,20 +18,27 @@ def create(objects: ObjectStore, key: str, body: bytes) -> None:
     """
     objects.put_new(key, body)
     for _ in range(ATTEMPTS):
-        try:
-            found = objects.get(key)
-        except NoObjectError:
-            objects.put_new(key, body)
-            continue
+        found = _found(objects, key)
         if found == body:
             return
-        if _is_sound(found, key):
+        if found is None:
+            objects.put_new(key, body)
+        elif _is_sound(found, key):
             raise ObjectExistsError(f"object {key} was changed by another writer; read it before writing again")
-        objects.put(key, body)
-    raise ChecksumError(
-        f"{key} is not there as it was written, though the storage took it {ATTEMPTS + 1} times; nobody was pointed at "
-        "it. Look after the storage, then run the step again; if that finds it damaged, delete this object"
-    )
+        elif _found(objects, key) == found:  # damaged where it lies, not on its way here
+            objects.put(key, body)
+    if _found(objects, key) != body:
+        raise ChecksumError(
+            f"{key} is not there as it was written, though the storage took it {ATTEMPTS + 1} times. Look after the "
+            "storage, then run the step again; if that finds it damaged, delete this object"
+        )
+
+
+def _found(objects: ObjectStore, key: str) -> bytes | None:
+    try:
+        return objects.get(key)
+    except NoObjectError:
+        return None
 
 
 def _is_sound(body: bytes, key: str) -> bool:

@@ -74,6 +74,9 @@ class Bucket(BaseHTTPRequestHandler):
             return None
         return self.answer(500, BUSY) if fault else self.answer(200)
 
+    def do_HEAD(self):
+        return self.answer(404)
+
     def do_GET(self):
         fault, place = self.fails(), urlsplit(self.path)
         listed = "list-type" in parse_qs(place.query)
@@ -252,6 +255,7 @@ def test_files_of_tables_are_listed_with_the_same_patience(server, monkeypatch):
         ("lake/a/one", 1, 1_795_824_000_500_000_000),
     }
     assert [one.path for one in files.get_file_info(fs.FileSelector("lake/a"))] == ["lake/a/one"]
+    assert files.get_file_info("lake/a/none").type == fs.FileType.NotFound
     monkeypatch.setattr(s3_pace, "GRACE_SECONDS", 0.3)
     server.failing, server.trickle_s = False, 0.05
     with pytest.raises(ServiceUnavailableError, match="start the server and try again"):
