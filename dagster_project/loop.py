@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import dagster as dg
+from sqlalchemy.exc import IntegrityError
 
 from assets.classify import CLASSIFIERS
 from assets.evaluate import BEATS
@@ -53,13 +54,22 @@ class Loop:
 
     def ingest(self, key: str) -> RunOutcome:
         """Take one submission to its tables."""
-        self.instance.add_dynamic_partitions(str(submissions.name), [key])
+        self._add_partition(key)
         return self._run(key, "ingest", partition_key=key)
 
     def store(self, key: str) -> RunOutcome:
         """Take one of many submissions to its tables; what all of them mean for the model is left to `learn`."""
-        self.instance.add_dynamic_partitions(str(submissions.name), [key])
+        self._add_partition(key)
         return self._run(key, "ingest", partition_key=key, only=[asset.key for asset in STORED])
+
+    def _add_partition(self, key: str) -> None:
+        """Make a submission known as a partition. Dagster looks, then writes; another process may come between."""
+        name = str(submissions.name)
+        try:
+            self.instance.add_dynamic_partitions(name, [key])
+        except IntegrityError:
+            if not self.instance.has_dynamic_partition(name, key):
+                raise
 
     def learn(self, cause: str) -> RunOutcome:
         """Train, evaluate and publish."""
