@@ -5,20 +5,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
-from pyiceberg import exceptions as vendor
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from pyiceberg.table.update import (
-    AssertRefSnapshotId,
     RemoveSnapshotRefUpdate,
     RemoveSnapshotsUpdate,
     TableUpdate,
 )
 
 from lakehouse.adapters import iceberg_past
-from lakehouse.adapters.iceberg_branches import add_snapshot, head_of, set_branch
+from lakehouse.adapters.iceberg_branches import add_snapshot, commit, head_of, set_branch
 from lakehouse.adapters.iceberg_commit import Change, make_snapshot
 from lakehouse.adapters.iceberg_files import write_rows
 from lakehouse.adapters.iceberg_history import (
@@ -67,7 +65,7 @@ def move_to_copy(
     left = stored.metadata.refs.get(branch)
     if left is not None:
         removal: list[TableUpdate] = [RemoveSnapshotRefUpdate(ref_name=branch)]
-        if not commits(catalog, stored, branch, left.snapshot_id, removal):
+        if commit(catalog, stored, branch, left.snapshot_id, removal) is None:
             return False
     fresh = catalog.load_table(stored.name())
     if head_of(fresh) != head_of(stored):
@@ -78,13 +76,8 @@ def move_to_copy(
     if add_snapshot(catalog, fresh, branch, snapshot) is None:
         return False
     copy = snapshot.snapshot_id
-    return commits(
-        catalog,
-        fresh,
-        MAIN_BRANCH,
-        head_of(stored),
-        [set_branch(MAIN_BRANCH, copy), RemoveSnapshotRefUpdate(ref_name=branch)],
-    )
+    moved: list[TableUpdate] = [set_branch(MAIN_BRANCH, copy), RemoveSnapshotRefUpdate(ref_name=branch)]
+    return commit(catalog, fresh, MAIN_BRANCH, head_of(stored), moved) is not None
 
 
 def expire(catalog: Catalog, stored: Table) -> bool:
@@ -96,19 +89,7 @@ def expire(catalog: Catalog, stored: Table) -> bool:
     ]
     if old:
         updates.append(RemoveSnapshotsUpdate(snapshot_ids=old))
-    return not updates or commits(catalog, stored, MAIN_BRANCH, head_of(stored), updates)
-
-
-def commits(catalog: Catalog, stored: Table, ref: str, at: int | None, updates: list[TableUpdate]) -> bool:
-    """Commit if `ref` is still at snapshot `at`; False when the catalog says that something moved.
-
-    An answer that leaves it open (HTTP 500) counts as moved: callers look again before they act again.
-    """
-    try:
-        catalog.commit_table(stored, (AssertRefSnapshotId(ref=ref, snapshot_id=at),), tuple(updates))
-    except (vendor.CommitFailedException, vendor.CommitStateUnknownException):
-        return False
-    return True
+    return not updates or commit(catalog, stored, MAIN_BRANCH, head_of(stored), updates) is not None
 
 
 def _pieces(stored: Table, clean: Callable[[pa.Table], Cleaned], counted: Counter[str]) -> Iterator[pa.Table]:
