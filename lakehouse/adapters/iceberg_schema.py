@@ -66,8 +66,14 @@ def require_owner(stored: Table, table: TableDefinition) -> None:
 
 def is_current(stored: Table, table: TableDefinition) -> bool:
     """Say whether a stored table needs nothing before rows of this definition can be staged."""
-    outdated = (_changed, _left_required, _turned, _new_properties)
-    return stored.current_snapshot() is not None and not any(found(stored, table) for found in outdated)
+    pairs = _paired(stored, table)
+    outdated = (
+        _changed(stored, table, pairs)
+        or _left_required(stored, table)
+        or _turned(stored, pairs)
+        or _new_properties(stored, table)
+    )
+    return stored.current_snapshot() is not None and not outdated
 
 
 def evolve(stored: Table, table: TableDefinition) -> None:
@@ -76,7 +82,8 @@ def evolve(stored: Table, table: TableDefinition) -> None:
     Columns the definition no longer names stay, and may be null from then on. Raises SchemaError for a difference that
     would break old rows.
     """
-    changed, left, turned = _changed(stored, table), _left_required(stored, table), _turned(stored, table)
+    pairs = _paired(stored, table)
+    changed, left, turned = _changed(stored, table, pairs), _left_required(stored, table), _turned(stored, pairs)
     if changed or left or turned:
         with stored.update_schema() as update:
             for name in left:
@@ -99,15 +106,13 @@ Change = tuple[NestedField | None, NestedField]
 """A stored column, if there is one, and what the definition wants of it."""
 
 
-def _changed(stored: Table, table: TableDefinition) -> list[Change]:
-    if problems := misfits(stored, table):
+def _changed(stored: Table, table: TableDefinition, pairs: list[Change]) -> list[Change]:
+    if problems := _misfits(stored, pairs):
         raise SchemaError(
             f"table {table.name} cannot take its new definition: {'; '.join(one.said for one in problems)}. "
             "Rename the changed column, or keep its type"
         )
-    return [
-        (old, new) for old, new in _paired(stored, table) if old is None or old.name != new.name or _differs(old, new)
-    ]
+    return [(old, new) for old, new in pairs if old is None or old.name != new.name or _differs(old, new)]
 
 
 def _paired(stored: Table, table: TableDefinition) -> list[Change]:
@@ -135,12 +140,11 @@ def _left_required(stored: Table, table: TableDefinition) -> list[str]:
     return [field.name for field in stored.schema().fields if field.required and field.name not in named]
 
 
-def _turned(stored: Table, table: TableDefinition) -> list[str]:
+def _turned(stored: Table, pairs: list[Change]) -> list[str]:
     """Return the definition's columns in its order, by the names they have now, if the table has them in another.
 
     A definition that lags behind leaves columns out and moves none.
     """
-    pairs = _paired(stored, table)
     known = [field.name for field in stored.schema().fields]
     wanted = [new.name if old is None else old.name for old, new in pairs]
     places = [known.index(name) if name in known else None for name in wanted]
@@ -163,6 +167,10 @@ def _new_properties(stored: Table, table: TableDefinition) -> dict[str, str]:
 
 def misfits(stored: Table, table: TableDefinition) -> list[Misfit]:
     """Return each column that the stored table cannot take as the definition has it."""
+    return _misfits(stored, _paired(stored, table))
+
+
+def _misfits(stored: Table, pairs: list[Change]) -> list[Misfit]:
     rows = stored.current_snapshot() is not None
     renamed = {
         old: name.removeprefix(FORMERLY)
@@ -172,7 +180,7 @@ def misfits(stored: Table, table: TableDefinition) -> list[Misfit]:
     }
     return [
         Misfit(new.name, str(old.field_type if old else "absent"), str(new.field_type), said)
-        for old, new in _paired(stored, table)
+        for old, new in pairs
         if (said := _problem(old, new, renamed, rows=rows))
     ]
 
