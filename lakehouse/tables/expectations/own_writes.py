@@ -9,7 +9,7 @@ from lakehouse.definition import TableDefinition
 from lakehouse.ports import AnyWrite, TableWrite
 from lakehouse.tables.expectations.book import Expectations
 from lakehouse.tables.expectations.judge import Verdict, judge
-from lakehouse.tables.expectations.kinds import Expectation, Fresh, RowPromise, TableExpectations
+from lakehouse.tables.expectations.kinds import Expectation, Fresh, RowPromise, Steady, TableExpectations
 from lakehouse.tables.expectations.reach import OWN
 from lakehouse.tables.health import EXPECTATION_RESULTS
 
@@ -45,7 +45,8 @@ def _broken_by(write: TableWrite, promised_of: TableExpectations, published: Rea
         verdicts += judge(write.rows, _only(promised_of, single), history={}, now=now).verdicts
     if together:
         rows = write.rows if write.mode == "replace" else _joined(published(write.table), write)
-        history = history_of(published(EXPECTATION_RESULTS), write.table.name, now.date())
+        compared = any(isinstance(one, Steady) for one in together.values())
+        history = history_of(published(EXPECTATION_RESULTS), write.table.name, now.date()) if compared else {}
         verdicts += judge(rows, _only(promised_of, together), history=history, now=now).verdicts
     return [verdict for verdict in verdicts if not verdict.kept]
 
