@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from assets.house import Origin, commit, current_release, read_released, rows_of, with_run
 from lakehouse.errors import BrokenPromiseError, ExpectationFileError
-from lakehouse.ports import DatasetVersion, Provenance, TableWrite
+from lakehouse.ports import DatasetVersion, Provenance, TablePointer, TableWrite
 from lakehouse.tables.expectations.book import Expectations
 from lakehouse.tables.expectations.inspection import Inspection, Record, recorded, told
 from lakehouse.tables.expectations.judge import History, Verdict, judge
@@ -106,15 +106,16 @@ class _Look:
     house: Lakehouse
     expectations: Expectations
     now: datetime
+    pins: Mapping[str, TablePointer]
     state: list[str] = field(default_factory=list)
     found: list[tuple[Record, Verdict]] = field(default_factory=list)
     amiss: list[str] = field(default_factory=list)
 
     def own_tables(self) -> None:
         """Judge every table of the project itself that promises something, against the days before."""
-        pins, known = current_release(self.house).tables, read_released(self.house, EXPECTATION_RESULTS)
+        known = read_released(self.house, EXPECTATION_RESULTS)
         for table, promised_of in self.expectations.of_own_tables():
-            if table.name in pins:
+            if table.name in self.pins:
                 history = history_of(known, table.name, self.now.date())
                 named = sorted(promised_of.named_columns) or [table.columns[0].name]
                 self._judge(table.name, read_released(self.house, table, columns=named), promised_of, history, {})
@@ -122,7 +123,7 @@ class _Look:
     def ages(self) -> None:
         """Judge how fresh the published tables of datasets are: one that no version reaches is judged nowhere else."""
         newest = {row["table_name"]: row for row in sorted(read_released(self.house, LOADS).to_pylist(), key=_moment)}
-        for name, pin in sorted(current_release(self.house).tables.items()):
+        for name, pin in sorted(self.pins.items()):
             ages = self.expectations.of_ages(name) if name.startswith("silver.") else None
             if ages is not None:
                 rows = _columns(self.house, name, pin.snapshot_id, ages.named_columns)
@@ -131,14 +132,12 @@ class _Look:
 
     def absent(self) -> None:
         """Tell the tables of datasets that an added file names and that are not there: a slip, or not handed in yet."""
-        pins = current_release(self.house).tables
         for name in sorted(self.expectations.added):
-            if name.startswith("silver.") and not name.endswith(".*") and name not in pins:
+            if name.startswith("silver.") and not name.endswith(".*") and name not in self.pins:
                 self.amiss.append(f"{name}: no such table is published, so its promises are not judged")
 
     def _judge(self, name: str, rows: pa.Table, promised_of: TableExpectations, history: History, of: Record) -> None:
-        pin = current_release(self.house).tables[name]
-        self.state.append(f"{name}={pin.snapshot_id}")
+        self.state.append(f"{name}={self.pins[name].snapshot_id}")
         try:
             verdicts = judge(rows, promised_of, history=history, now=self.now).verdicts
         except ExpectationFileError as error:
@@ -154,7 +153,7 @@ class _Look:
 
 def health(house: Lakehouse, expectations: Expectations, now: datetime) -> Health:
     """Judge the project's own tables, and the age of the tables of datasets, as they are published."""
-    look = _Look(house, expectations, now)
+    look = _Look(house, expectations, now, current_release(house).tables)
     look.own_tables()
     look.ages()
     look.absent()
