@@ -6,12 +6,10 @@ import importlib.util
 
 import pytest
 
-from lakehouse.adapters.catalog import IcebergTables
-from lakehouse.adapters.object_store import LocalObjects
 from lakehouse.errors import LakehouseError
 from lakehouse.ports import TableWrite
-from lakehouse.tables.release import ReleaseLog
-from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
+from lakehouse.tables.write_audit_publish import write_audit_publish
+from tests.faults.folder_lake import house_in, shown
 
 MOST = 200
 """More calls than SQLite makes for one publish."""
@@ -89,16 +87,6 @@ def disk():
     library.sqlite3_vfs_find.restype = ctypes.POINTER(Vfs)
     with Disk(library.sqlite3_vfs_find(None)) as disk:
         yield disk
-
-
-def house_in(folder):
-    objects = LocalObjects(folder / "objects")
-    return Lakehouse(IcebergTables.local(folder / "tables"), objects, ReleaseLog(objects))
-
-
-def shown(house, table):
-    pin = house.releases.current().tables[table.name]
-    return sorted(house.tables.read(table.name, snapshot_id=pin.snapshot_id)["student"].to_pylist())
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])

@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 
 from lakehouse.adapters import durable_files
-from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.iceberg_folder import WholeFiles
-from lakehouse.adapters.object_store import LocalObjects
 from lakehouse.errors import TransientError
 from lakehouse.ports import TableWrite
-from lakehouse.tables.release import ReleaseLog
-from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
+from lakehouse.tables.write_audit_publish import write_audit_publish
+from tests.faults.folder_lake import house_in, shown
 
 POINTS = range(0, 60, 2)
 """More than one publish has; every other one, for a file has three (write, sync, sync of its folder)."""
@@ -67,16 +65,6 @@ class Cut:
 
     def __exit__(self, *given):
         return self.file.__exit__(*given)
-
-
-def house_in(folder):
-    objects = LocalObjects(folder / "objects")
-    return Lakehouse(IcebergTables.local(folder / "tables"), objects, ReleaseLog(objects))
-
-
-def shown(house, table):
-    pin = house.releases.current().tables[table.name]
-    return sorted(house.tables.read(table.name, snapshot_id=pin.snapshot_id)["student"].to_pylist())
 
 
 @pytest.mark.slow

@@ -4,28 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.iceberg_folder import WholeFiles, _WholeFile
 from lakehouse.adapters.object_store import LocalObjects
 from lakehouse.errors import ChecksumError, LakehouseError
 from lakehouse.ports import TableWrite
-from lakehouse.tables.release import ReleaseLog
-from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
+from lakehouse.tables.write_audit_publish import write_audit_publish
+from tests.faults.folder_lake import house_in
+from tests.faults.folder_lake import shown as students_shown
 
 MOST = 20
 """More files than one publish writes."""
-
-
-def house_in(folder):
-    objects = LocalObjects(folder / "objects")
-    return Lakehouse(IcebergTables.local(folder / "tables"), objects, ReleaseLog(objects))
 
 
 def shown(house, table):
     pin = house.releases.current().tables[table.name]
     with house.tables.catalog.load_table(table.name).io.new_input(pin.metadata_location).open():
         pass  # readers without a catalog begin here
-    return sorted(house.tables.read(table.name, snapshot_id=pin.snapshot_id)["student"].to_pylist())
+    return students_shown(house, table)
 
 
 class Lies:
