@@ -1,6 +1,7 @@
 """Copies of training runs at an MLflow tracking server, by its REST API, version 2.0."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -40,8 +41,11 @@ class MlflowMirror:
         A copy that was cut short by a fault is left behind as it is, without its closing mark, and made anew.
 
         Raises:
-            MirrorError: the server cannot be reached, refuses, or does not answer as MLflow does.
+            MirrorError: the server cannot be reached, refuses, or does not answer as MLflow does; a figure is none.
         """
+        if spoilt := sorted({each.name for each in run.metrics if not math.isfinite(each.value)}):
+            # JSON has no such numbers; MLflow 3.17 takes Python's spelling of them and stores NaN as 0.
+            raise MirrorError(f"{', '.join(spoilt)} of {run.model_version} are no finite numbers; nothing was sent")
         experiment = self._experiment_id()
         found = self._finished(experiment, run.model_version)
         if found is not None:
@@ -67,7 +71,14 @@ class MlflowMirror:
         response = self._ask("GET", f"/experiments/get-by-name?{query}")
         if response.status == HTTPStatus.NOT_FOUND and _code(response) == "RESOURCE_DOES_NOT_EXIST":
             return str(_inside(self._post("/experiments/create", {"name": self._experiment}), "experiment_id"))
-        return str(_inside(self._checked(response, "/experiments/get-by-name"), "experiment", "experiment_id"))
+        answer = self._checked(response, "/experiments/get-by-name")
+        experiment = str(_inside(answer, "experiment", "experiment_id"))
+        if _inside(answer, "experiment", "lifecycle_stage") == "deleted":  # it still has its name, and takes no run
+            raise MirrorError(
+                f"the experiment {self._experiment!r} is deleted at {self._place}; restore it there, or name another in "
+                "LAKEHOUSE_MLFLOW_EXPERIMENT"
+            )
+        return experiment
 
     def _finished(self, experiment: str, version: str) -> str | None:
         asked = {

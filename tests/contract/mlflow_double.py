@@ -1,7 +1,8 @@
 """MLflow's REST API as its written reference has it, as far as experiments and runs are concerned.
 
 https://mlflow.org/docs/latest/rest-api.html: it refuses what that page says is refused: unknown experiments and runs,
-too many entries in a request, values that are too long, a changed parameter, figures that are no numbers.
+too many entries in a request, values that are too long, a changed parameter, figures that are no numbers. A deleted
+experiment keeps its name and takes no run, as it does at a server of version 3.17.2.
 """
 
 import json
@@ -32,6 +33,7 @@ class Server:
     token: str = ""
     experiments: dict[str, str] = field(default_factory=dict)
     runs: dict[str, dict] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     fail_at: str = ""
     garbage: bool = False
@@ -56,7 +58,8 @@ class Server:
         (name,) = query["experiment_name"]
         if name not in self.experiments:
             raise Refused(404, "RESOURCE_DOES_NOT_EXIST")
-        return {"experiment": {"experiment_id": self.experiments[name], "name": name}}
+        stage = "deleted" if name in self.deleted else "active"
+        return {"experiment": {"experiment_id": self.experiments[name], "name": name, "lifecycle_stage": stage}}
 
     def _create_experiment(self, body):
         if body["name"] in self.experiments:
@@ -82,6 +85,8 @@ class Server:
     def _create(self, body):
         if body["experiment_id"] not in self.experiments.values():
             raise Refused(404, "RESOURCE_DOES_NOT_EXIST")
+        if body["experiment_id"] in {self.experiments[name] for name in self.deleted}:
+            raise Refused(400, "INVALID_PARAMETER_VALUE")
         run_id = f"{len(self.runs):032x}"
         tags = {each["key"]: each["value"] for each in body["tags"]}
         kept = {"experiment_id": body["experiment_id"], "status": "RUNNING", "start_time": int(body["start_time"])}

@@ -129,3 +129,20 @@ def test_it_is_off_unless_a_server_is_named(server, tmp_path):
     named = wired(settings.model_copy(update={"mlflow_url": server.url}))
     assert copied(named, "gpt-0001", TRAINING, RESULT) in server.runs
     assert set(server.experiments) == {"education-lakehouse"}
+
+
+def test_a_deleted_experiment_is_named_and_takes_a_copy_once_it_is_restored(server):
+    run = run_of("gpt-0001", TRAINING, RESULT)
+    first = client(server).mirror(run)
+    server.deleted.add("lake")
+    with pytest.raises(MirrorError, match=r"experiment .lake. is deleted at http://127"):
+        client(server).mirror(run)
+    server.deleted.clear()
+    assert client(server).mirror(run) == first
+
+
+def test_a_figure_that_is_no_number_is_told_and_nothing_is_sent(server):
+    curve = [{"step": 1, "train_bits_per_byte": float("nan")}]
+    told = copied(client(server), "gpt-0001", {**TRAINING, "curve": curve}, RESULT)
+    assert told == "not copied: train_bits_per_byte of gpt-0001 are no finite numbers; nothing was sent"
+    assert server.asked == []
