@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -44,6 +44,30 @@ class Corpus:
     documents_sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A corpus whose file was found whole by this process, and what the file system said of the file then."""
+
+    corpus: Corpus
+    file: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> "_Known":
+        return cls(corpus, _told_of(corpus.file))
+
+    @property
+    def untouched(self) -> bool:
+        try:
+            return _told_of(self.corpus.file) == self.file
+        except FileNotFoundError:
+            return False
+
+
+def _told_of(file: Path) -> tuple[int, int, int]:
+    told = file.stat()
+    return told.st_ino, told.st_size, told.st_mtime_ns
+
+
 def _holds(file: Path, content: str) -> bool:
     """Say whether a file is there with these documents; one that was damaged since it was written is written again."""
     try:
@@ -80,6 +104,7 @@ class Workshop:
     trials: Path = SHIPPED
     known_tests: KnownTestsFolder | None = None
     forms_file: Path = SHIPPED_FORMS
+    _corpora: dict[int, _Known] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def measured_with(self) -> str:
@@ -117,13 +142,22 @@ class Workshop:
     def corpus(self, house: Lakehouse) -> Corpus:
         """Return the documents that the release names, written once per content to a file for the child process.
 
+        Within one process a snapshot is read once, and its file again only when it was touched meanwhile.
+
         Raises NoReleaseError while none are published.
         """
         recover(house)
         pin = house.releases.current().tables.get(DOCUMENTS.name)
         if pin is None or pin.snapshot_id is None:
             raise NoReleaseError("no documents are published; materialise `documents` first")
-        rows = house.tables.read(DOCUMENTS.name, snapshot_id=pin.snapshot_id)
+        known = self._corpora.get(pin.snapshot_id)
+        if known is None or not known.untouched:
+            known = _Known.of(self._corpus(house, pin.snapshot_id))
+            self._corpora[pin.snapshot_id] = known
+        return known.corpus
+
+    def _corpus(self, house: Lakehouse, snapshot_id: int) -> Corpus:
+        rows = house.tables.read(DOCUMENTS.name, snapshot_id=snapshot_id)
         digest = documents_sha256(rows)
         file = self.root / "work" / f"documents-{digest[:16]}.parquet"
         if not _holds(file, digest):
@@ -133,7 +167,7 @@ class Workshop:
             partial.replace(file)
         sources = rows.group_by(["dataset", "dataset_version", "dataset_commit"]).aggregate([]).to_pylist()
         commits = {f"{row['dataset']}@{row['dataset_version']}": row["dataset_commit"] for row in sources}
-        return Corpus(file, pin.snapshot_id, dict(sorted(commits.items())), digest)
+        return Corpus(file, snapshot_id, dict(sorted(commits.items())), digest)
 
     def train(
         self, corpus: Corpus, *, code_commit: str, cause: str, run_id: str, log: Callable[[Progress], None]

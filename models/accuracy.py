@@ -82,6 +82,23 @@ def calibration_error(chances_NL: Floats, true_N: Ids, *, bins: int = 10) -> flo
     return float(error)
 
 
+def calibration(chances_NL: Floats, true_N: Ids, groups: Sequence[str], *, bins: int = 10) -> Interval:
+    """Return the expected calibration error with a bootstrap over groups, by each group's own count in each bin.
+
+    The error of a resample is never below nought, so the interval of a well calibrated model lies above its value.
+    """
+    sure_N, right_N = chances_NL.max(axis=1), chances_NL.argmax(axis=1) == true_N
+    _, place_N = np.unique(np.array(groups), return_inverse=True)
+    group_count = int(place_N.max()) + 1
+    tables = np.zeros((group_count, bins))
+    np.add.at(tables, (place_N, np.minimum((sure_N * bins).astype(np.int64), bins - 1)), sure_N - right_N)
+    draw = np.random.default_rng(0)
+    drawn = draw.multinomial(group_count, np.full(group_count, 1 / group_count), size=RESAMPLES)
+    errors = np.abs(drawn @ tables).sum(axis=1) / (drawn @ np.bincount(place_N))
+    low, high = np.quantile(errors, [0.025, 0.975])
+    return Interval(calibration_error(chances_NL, true_N, bins=bins), float(low), float(high))
+
+
 def ratio_interval(sums_G: Floats, sizes_G: Floats) -> Interval:
     """Return sum over sum, with the interval of a bootstrap over the groups behind the two."""
     draw, count = np.random.default_rng(0), len(sums_G)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.accuracy import RESAMPLES, Floats, Ids, Interval, accuracy, calibration_error, difference, macro_f1
+from models.accuracy import RESAMPLES, Floats, Ids, Interval, accuracy, calibration, difference, macro_f1
 from models.classifier import Classifier
 from models.classifier_requests import ClassifierFigure
 from models.device import Device
@@ -41,9 +41,8 @@ def evaluate_classifier(
             "macro_f1", "all", _macro_f1(chances_NL.argmax(axis=1), true_N, groups, len(classifier.labels)), everything
         ),
         figure("gain_over_commonest_label", "all", difference(right_N, commonest_N, groups), everything),
+        figure("calibration_error", "all", calibration(chances_NL, true_N, groups), everything),
     ]
-    error = calibration_error(chances_NL, true_N)
-    found.append(ClassifierFigure("calibration_error", "all", error, None, None, len(texts), len(set(groups)), named))
     for at in np.unique(true_N):
         chosen = np.flatnonzero(true_N == at)
         share = accuracy(right_N[chosen], [groups[each] for each in chosen])

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,9 +29,9 @@ class Document:
         """Bytes of the text in UTF-8."""
         return len(self.text.encode("utf-8"))
 
-    @property
+    @cached_property
     def sha256(self) -> str:
-        """Hash of the text's UTF-8 bytes."""
+        """Hash of the text's UTF-8 bytes, taken once: the names of several things rest on it."""
         return hashlib.sha256(self.text.encode("utf-8")).hexdigest()
 
 

@@ -116,6 +116,35 @@ def held_alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
+def in_turn(folder: Path) -> Iterator[None]:
+    """Make a folder and hold it for this process alone, after whoever holds it now; if it is empty then, it goes."""
+    descriptor = _locked(folder)
+    try:
+        yield
+    finally:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+        os.close(descriptor)
+
+
+def _locked(folder: Path) -> int:
+    """Wait for a folder; one that its last holder took away meanwhile is made again."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            if os.path.samestat(os.fstat(descriptor), folder.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass  # taken away while this process waited
+        os.close(descriptor)
+
+
+@contextmanager
 def unfinished(root: Path, prefix: str = WRITING) -> Iterator[Path]:
     """Give a new folder under `root` to write to and rename; what is left of it, and of killed runs, is deleted.
 

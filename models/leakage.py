@@ -1,4 +1,4 @@
-"""Held-out documents that a training document says almost word for word: they would measure memory, not learning."""
+"""Documents that one of another split says almost word for word: they would measure memory, not learning."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _STEP = np.uint64(1_000_003)
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicate:
-    """A held-out document, the training document most like it, and the share of its shingles found there."""
+    """A held-out document, the document of another split most like it, and the share of its shingles found there."""
 
     held: str
     learned: str
@@ -37,8 +37,19 @@ def near_duplicates(documents: Sequence[Document]) -> list[NearDuplicate]:
 
     Case, punctuation and white space do not count. No documents give none.
     """
-    learned = [each for each in documents if each.split == "train" and each.text]
-    held = [each for each in documents if each.split != "train" and each.text]
+    return _near_duplicates(_of(documents, "validation", "test"), _of(documents, "train"))
+
+
+def held_twins(documents: Sequence[Document]) -> list[NearDuplicate]:
+    """Return the validation documents that are near-duplicates of a test document, which is `learned` here."""
+    return _near_duplicates(_of(documents, "validation"), _of(documents, "test"))
+
+
+def _of(documents: Sequence[Document], *splits: str) -> list[Document]:
+    return [each for each in documents if each.split in splits and each.text]
+
+
+def _near_duplicates(held: Sequence[Document], learned: Sequence[Document]) -> list[NearDuplicate]:
     if not learned or not held:
         return []
     known: dict[str, int] = {}

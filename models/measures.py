@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from models.accuracy import calibration_error, measured, ratio_interval
+from models.accuracy import calibration, measured, ratio_interval
 from models.baselines import Ids
 from models.batches import pack
 from models.checkpoint import Loaded
@@ -71,8 +71,9 @@ def _calibration(loaded: Loaded, held: list[Document], snapshot: str, device: De
     sure_N = np.concatenate(chances)
     # Told or not told: two classes, of which the first is the model's choice.
     told_N = np.where(np.concatenate(right), 0, 1)
-    error = calibration_error(np.stack([sure_N, np.full(len(sure_N), -1.0)], axis=1), told_N)
-    return Measure("calibration_error", ALL, error, None, None, len(sure_N), snapshot)
+    passage_N = np.repeat(np.arange(len(chances)), [len(each) for each in chances]).astype(str).tolist()
+    error = calibration(np.stack([sure_N, np.full(len(sure_N), -1.0)], axis=1), told_N, passage_N)
+    return measured("calibration_error", ALL, error, len(sure_N), snapshot, draws=len(chances))
 
 
 def _latency(loaded: Loaded, held: list[Document], snapshot: str, device: Device) -> Measure:

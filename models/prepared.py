@@ -18,7 +18,7 @@ from typing import Any, Literal
 from models.batches import Packed, pack
 from models.config import file_sha256
 from models.documents import Document, of_split, snapshot_hash
-from models.durable import SUMS, read_json, seal, sync, unfinished, verify, write_json
+from models.durable import SUMS, in_turn, read_json, seal, sync, unfinished, verify, write_json
 from models.errors import CheckpointError
 from models.token_file import TokenIndex, read_tokens, write_tokens
 from models.tokenizer import FILE_NAME, Tokenizer, load_tokenizer, train_tokenizer
@@ -78,7 +78,7 @@ class PreparedStore:
         """Return the kept one if its files are those that were written."""
         folder = self.root / _name(kind, documents, vocabulary_size)
         try:
-            return _read(kind, folder, created=False) if folder.is_dir() else None
+            return _used(kind, folder) if folder.is_dir() else None
         except CheckpointError as error:
             log.warning("%s cannot be used: %s", folder, error)
             return None
@@ -86,15 +86,20 @@ class PreparedStore:
     def keep(self, kind: Kind, documents: list[Document], vocabulary_size: int) -> Kept:
         """Return the kept tokenizer, or the kept tokens; make them where there are none, or others than were written.
 
+        Of several processes that ask at once one makes them and the others wait.
+
         Raises:
             NoDocumentsError: there is no training text.
             NoRoomError: the disk is full.
         """
+        with in_turn(self.root):
+            return self._keep(kind, documents, vocabulary_size)
+
+    def _keep(self, kind: Kind, documents: list[Document], vocabulary_size: int) -> Kept:
         folder, left_aside = self.root / _name(kind, documents, vocabulary_size), ""
         try:
             if folder.is_dir():
-                os.utime(folder)
-                return _read(kind, folder, created=False)
+                return _used(kind, folder)
         except CheckpointError as error:
             left_aside = f"the {kind} kept before cannot be used and was made again: {error}"
             log.warning("%s", left_aside)
@@ -127,7 +132,7 @@ class PreparedStore:
         self._write("tokenizer", folder, write)
 
     def _tokens(self, folder: Path, documents: list[Document], vocabulary_size: int) -> None:
-        tokenizer = load_tokenizer(self.keep("tokenizer", documents, vocabulary_size).folder)
+        tokenizer = load_tokenizer(self._keep("tokenizer", documents, vocabulary_size).folder)
         splits = {"train": of_split(documents, "train"), "validation": _held(documents)}
 
         def write(working: Path) -> dict[str, object]:
@@ -147,16 +152,19 @@ class PreparedStore:
         with unfinished(self.root) as working:
             write_json(working / ABOUT, write(working))
             seal(working, FILES[kind])
-            try:
-                working.rename(folder)
-            except OSError:
-                if not folder.is_dir():  # else another process made the same
-                    raise
+            working.rename(folder)
             sync(self.root)
 
     def _drop_oldest(self, kind: Kind) -> None:
         for old in sorted(self.root.glob(f"{kind}-*"), key=lambda each: each.stat().st_mtime)[:-KEPT]:
             shutil.rmtree(old)
+
+
+def _used(kind: Kind, folder: Path) -> Kept:
+    """Read what is kept, and mark it as used now: the oldest goes first."""
+    kept = _read(kind, folder, created=False)
+    os.utime(folder)
+    return kept
 
 
 def _read(kind: Kind, folder: Path, *, created: bool) -> Kept:

@@ -75,8 +75,8 @@ class MlflowMirror:
         experiment = str(_inside(answer, "experiment", "experiment_id"))
         if _inside(answer, "experiment", "lifecycle_stage") == "deleted":  # it still has its name, and takes no run
             raise MirrorError(
-                f"the experiment {self._experiment!r} is deleted at {self._place}; restore it there, or name another in "
-                "LAKEHOUSE_MLFLOW_EXPERIMENT"
+                f"the experiment {self._experiment!r} is deleted at {self._place}; restore it there, or name another "
+                "in LAKEHOUSE_MLFLOW_EXPERIMENT"
             )
         return experiment
 

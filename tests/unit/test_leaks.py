@@ -31,6 +31,21 @@ def test_the_held_out_twin_goes_and_all_else_stays():
     assert without_leaks(kept) == (kept, [])
 
 
+def test_of_a_validation_and_a_test_document_that_say_the_same_the_test_document_stays():
+    texts = [" ".join(random.Random(seed).choices(WORDS, k=50)) for seed in range(3)]
+    rows = [
+        row("a", "train", texts[0]),
+        row("b", "validation", texts[1] + " again"),
+        row("c", "test", texts[1]),
+        row("d", "validation", texts[2]),
+        row("e", "test", texts[0] + " again"),
+        row("f", "validation", texts[0].upper()),
+    ]
+    kept, found = without_leaks(pa.Table.from_pylist(rows, schema=DOCUMENTS.arrow_schema()))
+    assert kept["document_id"].to_pylist() == ["a", "c", "d"]
+    assert sorted((each.held, each.learned) for each in found) == [("b", "c"), ("e", "a"), ("f", "a")]
+
+
 def test_no_documents_give_none():
     empty = DOCUMENTS.arrow_schema().empty_table()
     assert without_leaks(empty)[0].num_rows == 0

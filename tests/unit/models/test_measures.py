@@ -2,9 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from models.accuracy import Interval, measured
+from models.accuracy import Interval, calibration, calibration_error, measured
 from models.checkpoint import load
 from models.device import choose_device
 from models.documents import Document, of_split
@@ -88,3 +89,17 @@ def test_people_are_measured_at_the_same_places_and_too_short_documents_give_not
     again = {(each.measure, each.slice): each for each in generation_measures(loaded, held, "s", cpu)}
     assert again == found
     assert generation_measures(loaded, [Document("a", "b", "short", "test")], "s", cpu) == []
+
+
+def test_a_calibration_error_has_an_interval_over_groups_and_its_old_value():
+    draw = np.random.default_rng(3)
+    sure_N = draw.uniform(0.5, 1.0, 600)
+    chances_NL = np.stack([sure_N, 1 - sure_N], axis=1)
+    groups = [str(at // 20) for at in range(600)]
+    true_N = np.where(draw.uniform(size=600) < sure_N - 0.2, 0, 1)  # right a fifth less often than it is sure
+    found = calibration(chances_NL, true_N, groups)
+    assert found.value == calibration_error(chances_NL, true_N)
+    assert found.low < 0.2 < found.high
+    assert 0.02 < found.high - found.low < 0.2
+    alone = calibration(chances_NL, true_N, ["one"] * 600)
+    assert alone.low == pytest.approx(alone.value) == pytest.approx(alone.high)

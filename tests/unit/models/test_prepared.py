@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import logging
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import torch
 from models.child import HERE, perform, run_train
 from models.config import TINY
 from models.documents import documents_from
+from models.durable import in_turn
 from models.errors import NoDocumentsError
 from models.prepare_verbs import PrepareRequest, as_json, kept_from
 from models.prepared import KEPT, PreparedStore, prepare
@@ -90,7 +93,49 @@ def test_a_tokenizer_that_was_killed_while_it_was_written_is_no_tokenizer(docume
     monkeypatch.setattr("models.prepared.seal", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         store.keep("tokenizer", documents, SIZE)
-    assert not list(store.root.iterdir())
+    assert not store.root.exists()
+
+
+def test_of_several_that_ask_at_once_for_a_damaged_one_each_gets_what_one_of_them_makes(documents, store):
+    """Threads stand in for processes: a lock of a folder is held by who opened it."""
+    made = prepare(documents, SIZE)
+    for _ in range(3):
+        store.open(documents, SIZE)
+        for path in store.root.glob("*/train.tokens"):
+            path.chmod(0o644)
+            path.write_bytes(b"x")
+        with ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(store.keep, "tokens", documents, SIZE) for _ in range(4)]
+            kept = [each.result() for each in asked]
+        assert [each.created for each in kept].count(True) == 1
+        assert len({each.sha256 for each in kept}) == 1
+        same(store.open(documents, SIZE), made)
+
+
+def test_a_folder_that_its_holder_takes_away_is_made_again_for_who_waits(tmp_path):
+    done = []
+
+    def hold(number):
+        with in_turn(tmp_path / "turns"):
+            (tmp_path / "turns" / "here").mkdir()  # fails where two are in it at once
+            done.append(number)
+            (tmp_path / "turns" / "here").rmdir()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(hold, range(200)))
+    assert sorted(done) == list(range(200))
+    assert not (tmp_path / "turns").exists()
+
+
+def test_finding_counts_as_using(store):
+    made = [documents_from(table(rows(train_count=2, seed=seed))) for seed in range(KEPT + 1)]
+    for at, each in enumerate(made[:KEPT]):
+        folder = store.keep("tokenizer", each, SIZE).folder
+        os.utime(folder, (at, at))
+    assert store.find("tokenizer", made[0], SIZE) is not None
+    store.keep("tokenizer", made[KEPT], SIZE)
+    assert store.find("tokenizer", made[0], SIZE) is not None
+    assert store.find("tokenizer", made[1], SIZE) is None
 
 
 def test_only_those_used_last_stay(store):
