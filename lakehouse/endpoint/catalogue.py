@@ -79,6 +79,13 @@ class Catalogue:
             raise _unusable(found)
         return found
 
+    def is_as(self, other: "Catalogue") -> bool:
+        """Say whether another one shows the same: made of the same release, by the same policy, on the same day.
+
+        Both parts are made anew with each catalogue, and never changed.
+        """
+        return self.entries is other.entries and self.past is other.past
+
     def column_names(self) -> set[str]:
         """Return the names of all columns that can be seen here, in lower case."""
         relations = [entry.relation for entry in self.entries.values() if entry.relation is not None]

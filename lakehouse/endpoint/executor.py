@@ -12,7 +12,13 @@ from lakehouse.endpoint.catalogue import Catalogue, Catalogues
 from lakehouse.endpoint.commands import answer
 from lakehouse.endpoint.config import EndpointConfig
 from lakehouse.endpoint.duck import Described, Duck
-from lakehouse.endpoint.faults import CancelledStatementError, DeadlineError, TooLargeError
+from lakehouse.endpoint.faults import (
+    BusyError,
+    CancelledStatementError,
+    DeadlineError,
+    DeniedStatementError,
+    TooLargeError,
+)
 from lakehouse.endpoint.messages import ENGINE_ERRORS, translated_error
 from lakehouse.endpoint.permission import Permissions
 from lakehouse.endpoint.plain_reads import PlainRead
@@ -24,7 +30,7 @@ from lakehouse.endpoint.wire import unique_names
 class Plan:
     """A statement that can run: rows that are known already, or DuckDB's text. Holds in life all that it reads.
 
-    It is for whoever sees what its own session saw.
+    It is for whoever sees what its own session saw, for as long as that is what there is to see.
     """
 
     schema: pa.Schema
@@ -65,7 +71,7 @@ class Executor:
         with contextlib.nullcontext() if self._permissions is None else self._permissions.recorded():
             rows = answer(sql, catalogue, session)
             if rows is not None:
-                return Plan(rows.schema, rows=rows, sight=session.sight)
+                return Plan(rows.schema, rows=rows, catalogue=catalogue, sight=session.sight)
             translated = catalogue.translate(sql, session.schema)
         try:
             described = self._described(translated)
@@ -73,6 +79,22 @@ class Executor:
             raise translated_error(error, catalogue.column_names()) from error
         schema = described.schema(_output_names(described.names))
         return Plan(schema, translated.text, None, catalogue, session.sight, translated.held, translated.read)
+
+    def again(self, plan: Plan, sql: str, session: Session) -> Plan:
+        """Return a plan that was made before, or a new one where its session would now get another.
+
+        So a right that was taken away, a withdrawal and a new release hold for what was planned before them, too.
+        Raises what `plan` does, and BusyError when the statement has other columns now than were promised.
+        """
+        if plan.sight != session.sight:
+            return self.plan(sql, session)
+        with contextlib.suppress(DeniedStatementError):  # which planning anew raises, and records
+            if plan.catalogue is not None and plan.catalogue.is_as(self.catalogue(session)):
+                return plan
+        found = self.plan(sql, session)
+        if found.schema != plan.schema:
+            raise BusyError("the tables changed after this statement was planned; send it again")
+        return found
 
     def _described(self, translated: Translated) -> Described:
         """Return the columns of a statement, which do not depend on the values that it compares with."""

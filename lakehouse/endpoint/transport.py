@@ -284,8 +284,8 @@ class SqlServer(flight.FlightServerBase):
             return wanted.plan
         ticket = Ticket.from_bytes(found[1].statement_handle if found else body)
         known = self._plans.take(ticket.key)
-        if known is not None and known.sight == _session(context).sight:
-            return known
+        if known is not None:
+            return self._executor.again(known, ticket.sql, _session(context))
         return self._plan(context, ticket.sql)
 
     def _prepared(self, context: Any, sql: str) -> bytes:  # noqa: ANN401

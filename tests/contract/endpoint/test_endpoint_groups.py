@@ -298,6 +298,23 @@ def test_one_more_person_is_not_the_difference_of_two_releases(own_course):
     assert 80_000_007 not in {abs(total) for _, total in differences}
 
 
+def test_a_right_that_was_taken_away_is_gone_from_statements_that_were_planned_with_it(course):
+    assert course.ask(f"SELECT COUNT(*) {FROM}", user="root") == [(len(course.people),)]
+    client, options = course.clients["root"]
+    tickets = [
+        client.get_flight_info(flight.FlightDescriptor.for_command(sql.encode()), options).endpoints[0].ticket
+        for sql in (f"SELECT student, mark {FROM}", f"SELECT COUNT(*) {FROM}")
+    ]
+    try:
+        course.policy.path.write_text(POLICY.replace("root: {roles: [steward]", "root: {roles: [analyst]"))
+        with pytest.raises(pa.ArrowInvalid, match="column student of a table about people is not shown"):
+            client.do_get(tickets[0], options).read_all()
+        (counted,) = client.do_get(tickets[1], options).read_all().to_pylist()
+        assert 0 < counted["EXPR$0"] < len(course.people)
+    finally:
+        course.policy.path.write_text(POLICY)
+
+
 def test_the_same_question_has_the_same_answer(course):
     asked = f"SELECT region, SUM(hours) {FROM} GROUP BY region ORDER BY region"
     assert course.ask(asked) == course.ask(asked)

@@ -31,14 +31,22 @@ def test_a_new_release_is_visible_to_the_next_statement(own_lake, new_client):
         client.values("SELECT s FROM kpi.total")
 
 
-def test_a_statement_that_was_planned_keeps_its_snapshot(own_lake, new_client):
+def test_a_statement_that_was_planned_reads_the_release_there_is_when_its_rows_are_fetched(own_lake, new_client):
     own_lake.publish([own_lake.write("gold.numbers", numbers(1, 2))])
     client = new_client(uri=own_lake.serve().uri)
-    planned = client.info("SELECT COUNT(*) AS n FROM lakehouse.gold.numbers")
-    own_lake.publish([own_lake.write("gold.numbers", numbers(3))])
-    assert client.values("SELECT COUNT(*) FROM lakehouse.gold.numbers") == [(3,)]
-    rows = client.flight.do_get(planned.endpoints[0].ticket, client.options).read_all()
-    assert rows.to_pylist() == [{"n": 2}]
+    count, every = (f"SELECT {what} FROM lakehouse.gold.numbers" for what in ("COUNT(*) AS n", "*"))
+    planned, shaped = (client.info(sql).endpoints[0].ticket for sql in (count, every))
+    wider = pa.table({"n": pa.array([3], pa.int64()), "extra": ["x"]})
+    own_lake.publish([own_lake.write("gold.wider", wider)])
+    assert client.flight.do_get(planned, client.options).read_all().to_pylist() == [{"n": 2}]
+    again = client.info(count).endpoints[0].ticket
+    with own_lake.catalog.load_table("gold.numbers").update_schema() as change:
+        change.union_by_name(wider.schema)
+    own_lake.publish([own_lake.write("gold.numbers", wider)])
+    assert client.flight.do_get(again, client.options).read_all().to_pylist() == [{"n": 3}]
+    with pytest.raises(flight.FlightUnavailableError, match="the tables changed after this statement was planned"):
+        client.flight.do_get(shaped, client.options).read_all()
+    assert client.fetch(every).num_columns == 2, "the session goes on"
 
 
 @pytest.mark.parametrize("cache_bytes", [0, 10**9], ids=["scanned from files", "kept in memory"])
