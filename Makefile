@@ -14,7 +14,7 @@ MINIO    := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test suite check lint types bench simulate race cluster restarts lock docs minio restcatalog spark onnx clean
+.PHONY: help setup demo up down status test suite check lint types bench simulate race kills cluster restarts lock docs minio restcatalog spark onnx clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ simulate: testsetup ## Play SEEDS seeded histories of faults (10,000)
 
 race: testsetup ## Race 32 writers of 100 appends each, beside maintenance, on CATALOG (sqlite or postgresql)
 	@$(RUN)/python -m tests.race 4 8 100 $(or $(CATALOG),sqlite)
+
+kills: testsetup ## Kill an ingest at each of its I/O points once, on SCENE (second, or first: into an empty lake)
+	@$(RUN)/python -m tests.kills --scene $(or $(SCENE),second) --from $(or $(FROM),0) --every $(or $(EVERY),1)
 
 cluster: testsetup ## Play the whole loop on compose.yaml's services, run as processes of this machine
 	@$(RUN)/python -m pytest tests/flow/test_cluster.py --whole-loop -q -p no:xdist

@@ -91,9 +91,15 @@ def care(settings: Settings) -> TableUpkeep:
         require_pyspark()  # which is not in every environment
         from lakehouse.adapters.spark_upkeep import SparkUpkeep
 
-        return SparkUpkeep(tables, spark(settings))
+        return SparkUpkeep(tables, spark(settings), record_folders(settings))
     here = [settings.home / "objects", settings.home / "tables"] if settings.storage == "folder" else []
-    return IcebergUpkeep(tables, here)
+    return IcebergUpkeep(tables, [*here, *record_folders(settings)])
+
+
+def record_folders(settings: Settings) -> list[Path]:
+    """Return the folders of this machine in which the archive keeps records of what came and what became of it."""
+    kept = ("acceptances", "arrivals", "finished", "reports", "uploads")
+    return [*(settings.home / "archive" / name for name in kept), settings.upload_queue]
 
 
 def engine(settings: Settings) -> Engine:

@@ -14,7 +14,7 @@ from dagster_project.dead_runs import end_dead_runs
 from dagster_project.identifying import KeptBooks
 from dagster_project.sensors import UNFINISHED
 from dagster_project.settings import Settings, code_commit
-from dagster_project.wiring import lakehouse, shelf, uploads, versions, workshop
+from dagster_project.wiring import lakehouse, record_folders, shelf, uploads, versions, workshop
 from lakehouse.adapters.object_versions import VersionedBuckets
 from lakehouse.adapters.seaweedfs import PlainDisk, SeaweedDisk, SeaweedPorts
 from lakehouse.adapters.traces import DatabaseTraces, FileTraces
@@ -109,7 +109,7 @@ def archive(settings: Settings) -> Archive:
             owned=owned,
             drop=[home / "scratch"],
             databases=databases(settings),
-            unfinished=[home / "objects", home / "tables"],
+            unfinished=[home / "objects", home / "tables", *record_folders(settings)],
         ),
         storage=storage(settings),
         signer=signer,

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 from pyiceberg.io.pyarrow import PyArrowLocalFileSystem
 
-from lakehouse.adapters.durable_files import settle, sync_folder, unnamed_file
+from lakehouse.durable_files import settle, sync_folder, unnamed_file
 
 
 class WholeFiles(PyArrowLocalFileSystem):

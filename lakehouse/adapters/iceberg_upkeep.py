@@ -16,11 +16,11 @@ from pyiceberg.table.update import RemoveSnapshotsUpdate
 
 from lakehouse.adapters import iceberg_branches, iceberg_history, iceberg_past
 from lakehouse.adapters.catalog import IcebergTables
-from lakehouse.adapters.durable_files import remove_unfinished
 from lakehouse.adapters.iceberg_attempts import ATTEMPTS, pause
 from lakehouse.adapters.iceberg_commit import Change, change_of, live_entries, live_paths, make_snapshot
 from lakehouse.adapters.iceberg_files import write_rows
 from lakehouse.definition import TableDefinition
+from lakehouse.durable_files import remove_unfinished
 from lakehouse.errors import ChecksumError, CommitConflictError
 from lakehouse.ports import Retention, StagedWrite, Surplus, TableState
 

@@ -20,8 +20,8 @@ from minio.error import MinioException, S3Error, ServerError
 from urllib3 import PoolManager, Retry
 from urllib3.exceptions import HTTPError
 
-from lakehouse.adapters.durable_files import PARTIAL, settle, sync_folder, unnamed_file
 from lakehouse.adapters.s3_client import s3_client, s3_pool
+from lakehouse.durable_files import PARTIAL, settle, sync_folder, unnamed_file
 from lakehouse.errors import (
     ClockError,
     LoginError,

@@ -1,6 +1,7 @@
 """Upkeep of Iceberg tables by Spark: files joined and orphans found by Iceberg's own procedures, on private copies."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pyiceberg.manifest import DataFile
@@ -35,8 +36,8 @@ class SparkUpkeep(IcebergUpkeep):
     past beside the metadata.
     """
 
-    def __init__(self, tables: IcebergTables, spark: SparkPlace) -> None:
-        super().__init__(tables)
+    def __init__(self, tables: IcebergTables, spark: SparkPlace, folders: Sequence[Path] = ()) -> None:
+        super().__init__(tables, folders)
         self._spark = spark
 
     def _joined(self, stored: Table, head: Snapshot, group: Sequence[DataFile]) -> Change | None:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from lakehouse.adapters.durable_files import remove_unfinished
+from lakehouse.durable_files import remove_unfinished
 from lakehouse.errors import ServiceUnavailableError
 from lakehouse.masking import Mask
 from lakehouse.ports import ClearedTraces

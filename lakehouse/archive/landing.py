@@ -1,11 +1,12 @@
 """How a submission from outside becomes a folder inside: checked names, bounded sizes, all or nothing."""
 
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from lakehouse.archive.unpacking import TAKEN, packing_of, unpack
 from lakehouse.errors import ServiceUnavailableError, UnreadableSubmissionError, UnsafeArchiveError
 
 LINKS_NAMED = 5
+LANDING = ".landing-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,45 @@ def land(source: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Landed:
 
 @contextmanager
 def landing_place(into: Path) -> Iterator[Path]:
-    """Yield an empty hidden folder in `into`, which is made where needed; it is gone afterwards."""
+    """Yield an empty hidden folder in `into`, which is made where needed; it is gone afterwards.
+
+    What killed processes left there goes first: it may hold people, and nobody would look for it.
+    """
     into.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".landing-", dir=into))
+    for left in into.glob(f"{LANDING}*"):
+        _remove_unless_held(left)
+    work, handle = _held_place(into)
     try:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        os.close(handle)
+
+
+def _held_place(into: Path) -> tuple[Path, int]:
+    """Make a folder and lock it for this process; the lock ends with the process."""
+    while True:
+        work = Path(tempfile.mkdtemp(prefix=LANDING, dir=into))
+        handle = os.open(work, os.O_RDONLY)
+        with suppress(OSError):  # where files cannot be locked, nobody takes another's folder away either
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if work.is_dir():
+            return work, handle
+        os.close(handle)  # it was taken for left behind in the moment before it was held
+
+
+def _remove_unless_held(work: Path) -> None:
+    try:
+        handle = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return  # its process has finished by now, or it is another account's
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(work, ignore_errors=True)
+    except OSError:
+        return  # a process is at work there
+    finally:
+        os.close(handle)
 
 
 def land_from(source: Path, work: Path, into: Path, limits: Limits) -> Landed:

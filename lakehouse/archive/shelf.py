@@ -1,8 +1,6 @@
 """Where the archive keeps what has landed: one folder per content, one record per arrival, one report per verdict."""
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +13,7 @@ from lakehouse.archive.landing import Landed
 from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.limited import judge_in_child
 from lakehouse.archive.rule_packs import Packs, load_packs
+from lakehouse.durable_files import replace_file
 from lakehouse.errors import PermanentError, UnreadableSubmissionError, VersionTakenError
 from lakehouse.ports import DatasetVersions
 
@@ -103,8 +102,7 @@ class Shelf:
         if said is None:
             said = acceptance(report, code, place, by=by, reason=reason, at=datetime.now(UTC))
             path = self._acceptances / f"{report.content_sha256}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._replace(path, as_json([*given, said]))
+            replace_file(path, as_json([*given, said]))
         record = self._read(self._record(key))
         assert record is not None, "it has landed"
         kept = [one for one in self._finished(key) if one != record["fingerprint"]]
@@ -125,8 +123,7 @@ class Shelf:
         if path.is_file():
             return Report.from_json(path.read_text(encoding="utf-8"))
         report = judge_in_child(landed.folder, submission=key, content_sha256=landed.content_sha256, packs=self.packs)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._replace(path, report.to_json())
+        replace_file(path, report.to_json())
         return report
 
     def accepted_report(self, content_sha256: str) -> Report | None:
@@ -178,14 +175,4 @@ class Shelf:
         return record
 
     def _write(self, path: Path, record: dict[str, object]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._replace(path, json.dumps(record, indent=1, sort_keys=True))
-
-    @staticmethod
-    def _replace(path: Path, text: str) -> None:
-        # A name of its own, so that two processes never write one partial file.
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(path)
+        replace_file(path, json.dumps(record, indent=1, sort_keys=True))

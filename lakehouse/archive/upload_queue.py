@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from lakehouse.durable_files import replace_file
 from lakehouse.errors import QueueFullError
 
 MOST_NAMES = 10_000
@@ -30,18 +29,12 @@ class UploadQueue:
 
         Raises QueueFullError when too many wait already.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         target = self._file(name)
         if not target.exists() and sum(1 for _ in self.folder.glob("*.json")) >= self.most:
             raise QueueFullError(
                 f"{self.most} uploads wait in {self.folder} already; start Dagster, which fetches them"
             )
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self.folder, prefix=".", delete=False) as file:
-            json.dump({"name": name}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(target)
-        self._sync()
+        replace_file(target, json.dumps({"name": name}))
 
     def names(self) -> list[str]:
         """Return what waits, sorted; empty when nothing ever came."""
@@ -59,10 +52,3 @@ class UploadQueue:
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"
-
-    def _sync(self) -> None:
-        handle = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

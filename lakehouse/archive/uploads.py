@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -16,6 +15,7 @@ from lakehouse.archive.entries import DEFAULT_LIMITS, Budget, Limits, Names, che
 from lakehouse.archive.inbox import BEING_WRITTEN
 from lakehouse.archive.unpacking import ENDINGS, TAKEN
 from lakehouse.archive.upload_queue import UploadQueue, upload_name
+from lakehouse.durable_files import replace_file
 from lakehouse.errors import (
     CommitConflictError,
     ServiceUnavailableError,
@@ -166,12 +166,7 @@ class Uploads:
 
     def _finish(self, upload: Upload, outcome: dict[str, str]) -> None:
         record = {"name": upload.name, "fingerprints": {**self._record(upload.name), upload.fingerprint: outcome}}
-        path = self._file(upload.name)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as file:
-            json.dump(record, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(path)
+        replace_file(self._file(upload.name), json.dumps(record, indent=1))
 
     def _file(self, name: str) -> Path:
         return self.records / f"{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.adapters import durable_files
+from lakehouse import durable_files
 from lakehouse.adapters.iceberg_folder import WholeFiles
 from lakehouse.errors import TransientError
 from lakehouse.ports import TableWrite

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from dagster_project.settings import load_settings
 from dagster_project.wiring import care, lakehouse, upkeep
-from lakehouse.adapters import durable_files
-from lakehouse.adapters.durable_files import remove_unfinished, unnamed_file
+from lakehouse import durable_files
 from lakehouse.adapters.object_store import LocalObjects
 from lakehouse.adapters.traces import FileTraces
+from lakehouse.durable_files import remove_unfinished, unnamed_file
 from lakehouse.masking import Mask
 from lakehouse.ports import Provenance
 from lakehouse.tables.maintenance import maintain
@@ -19,7 +19,7 @@ from lakehouse.tables.maintenance import maintain
 KILLED = """\
 import os, signal, sys
 from pathlib import Path
-from lakehouse.adapters.durable_files import unnamed_file
+from lakehouse.durable_files import unnamed_file
 with unnamed_file(Path(sys.argv[1]) / "rows") as (temporary, file):
     file.write(b"ann,7")
     file.flush()
@@ -73,13 +73,15 @@ def test_only_files_of_ours_go(tmp_path):
 
 def test_maintenance_of_a_folder_lake_removes_what_is_older_than_any_work(tmp_path):
     settings = load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_STORAGE": "folder"})
-    old, young = tmp_path / "objects/.0123456789abcdef.partial", tmp_path / "tables/silver/.0123456789abcdee.partial"
-    for path in (old, young):
+    old = [tmp_path / name / ".0123456789abcdef.partial" for name in ("objects", "archive/reports", "uploads")]
+    young = tmp_path / "tables/silver/.0123456789abcdee.partial"
+    for path in (*old, young):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"ann,7")
-    os.utime(old, (time.time() - 25 * 3600,) * 2)
+    for path in old:
+        os.utime(path, (time.time() - 25 * 3600,) * 2)
     assert maintain(lakehouse(settings), care(settings), upkeep(settings), Provenance("run", "0" * 40)) == []
-    assert (old.exists(), young.exists()) == (False, True)
+    assert [path.exists() for path in (*old, young)] == [False, False, False, True]
 
 
 def test_a_file_that_is_swept_before_it_is_held_is_made_again(tmp_path, monkeypatch):

@@ -1,19 +1,18 @@
 """Takes a withdrawn person off the shelf: landed folders, their records and reports, and copies in the inbox."""
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lakehouse.archive.inbox import arrivals
+from lakehouse.archive.landing import landing_place
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.withdraw.files import hash_of
 from lakehouse.archive.withdraw.matching import folded
 from lakehouse.archive.withdraw.plan import Plan
 from lakehouse.archive.withdraw.refused import remove_path, require_none_waiting
+from lakehouse.durable_files import replace_file
 from lakehouse.masking import Mask
 from lakehouse.ports import DatasetVersion, DatasetVersions
 
@@ -53,7 +52,9 @@ def _renew_acceptances(shelf: Shelf, new: Mapping[str, DatasetVersion], mask: Ma
     for old, version in new.items():
         path = shelf.root / "acceptances" / f"{old}.json"
         if path.is_file() and old != version.content_sha256:
-            _write(path.with_name(f"{version.content_sha256}.json"), mask.document(path.read_text(encoding="utf-8")))
+            replace_file(
+                path.with_name(f"{version.content_sha256}.json"), mask.document(path.read_text(encoding="utf-8"))
+            )
             path.unlink()
 
 
@@ -87,17 +88,14 @@ def _renew_record(shelf: Shelf, versions: DatasetVersions, path: Path, new: Mapp
         return False
     folder = shelf.root / "submissions" / version.content_sha256[:DIGITS]
     if not folder.is_dir():
-        work = Path(tempfile.mkdtemp(prefix=".landing-", dir=folder.parent))
-        try:
+        with landing_place(folder.parent) as work:
             versions.export(version, work / "content")
             (work / "content").rename(folder)
-        finally:
-            shutil.rmtree(work)
     digest, count, size = hash_of(folder)
     facts = {"folder": folder.name, "content_sha256": digest, "file_count": count, "size_bytes": size}
     if record == record | facts:
         return False  # nothing of the person was in this version
-    _write(path, json.dumps(record | facts, indent=1, sort_keys=True))
+    replace_file(path, json.dumps(record | facts, indent=1, sort_keys=True))
     return True
 
 
@@ -115,7 +113,7 @@ def _renew_report(path: Path, plan: Plan, new: Mapping[str, DatasetVersion], mas
     name = path.name
     if old in new:
         name = name.replace(f"-{old[:DIGITS]}-", f"-{new[old].content_sha256[:DIGITS]}-")
-    _write(path.with_name(name), json.dumps(changed, indent=1, ensure_ascii=False))
+    replace_file(path.with_name(name), json.dumps(changed, indent=1, ensure_ascii=False))
     if name != path.name:
         path.unlink()
     return True
@@ -123,11 +121,3 @@ def _renew_report(path: Path, plan: Plan, new: Mapping[str, DatasetVersion], mas
 
 def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.json")) if folder.is_dir() else []
-
-
-def _write(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(path)

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from lakehouse.archive.entries import Limits
-from lakehouse.archive.landing import land
+from lakehouse.archive.landing import land, landing_place
 from lakehouse.errors import UnreadableSubmissionError, UnsafeArchiveError
 
 
@@ -86,6 +86,17 @@ def test_any_other_change_is_other_content(dataset, tmp_path, name):
     text = (dataset / name).read_text()
     (dataset / name).write_text(text.replace("Lessons", "Hours").replace("50.5", "50.6").replace("Floor", "Area"))
     assert land(dataset, tmp_path / "in").content_sha256 != first
+
+
+def test_what_a_killed_landing_left_goes_with_the_next_one_and_what_is_at_work_stays(dataset, tmp_path):
+    left = tmp_path / ".landing-killed"
+    left.mkdir()
+    (left / "names.csv").write_text("ann")
+    with landing_place(tmp_path) as work:
+        assert not left.exists()
+        land(dataset, tmp_path)
+        assert work.is_dir()
+    assert not list(tmp_path.glob(".landing-*"))
 
 
 def test_a_damaged_landing_is_replaced(dataset, tmp_path):

@@ -33,6 +33,15 @@ def unnamed_file(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
         temporary.unlink(missing_ok=True)
 
 
+def replace_file(target: Path, text: str) -> None:
+    """Write a file, or another one in its place; whoever reads it sees the old text or the new, never half of it."""
+    with unnamed_file(target) as (temporary, file):
+        file.write(text.encode())
+        settle(file)
+        temporary.replace(target)
+    sync_folder(target.parent)
+
+
 def remove_unfinished(folder: Path, *, unused_seconds: float = 0.0) -> tuple[int, tuple[Path, ...]]:
     """Delete files without a name that no process writes any more and that nobody touched for some seconds.
 

@@ -1,0 +1,71 @@
+"""One ingest of a small real submission in a lake of plain folders, in a process that may be killed in its middle."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from dagster_project.code_location import build
+from dagster_project.dagster_home import prepare_dagster_home
+from dagster_project.dead_runs import end_dead_runs
+from dagster_project.loop import Loop
+from dagster_project.settings import Settings, load_settings
+from dagster_project.wiring import ensure_folders, lakehouse
+from lakehouse.archive import inbox, shelf
+from lakehouse.archive.landing import land
+from lakehouse.archive.rule_packs import load_packs
+from lakehouse.archive.validate import validate
+from lakehouse.samples import college_scorecard
+
+ROWS = 100
+SECOND = 2009
+WAVES = {"first": (SECOND,), "second": (2007, SECOND)}
+"""What is ingested: into an empty lake, or beside an older version."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A lake in `folder` whose last submission is to be ingested."""
+
+    folder: Path
+    key: str = f"college_scorecard@{SECOND}"
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings({"LAKEHOUSE_HOME": str(self.folder), "LAKEHOUSE_STORAGE": "folder"})
+
+    def prepare(self, waves: tuple[int, ...]) -> None:
+        """Hand in real rows of these waves and ingest all but the last."""
+        ensure_folders(self.settings)
+        for wave in waves:
+            scratch = self.folder / "scratch" / str(wave)
+            scratch.mkdir(parents=True)
+            submission = college_scorecard.write(wave, scratch)
+            (rows,) = submission.rglob("*.csv")
+            rows.write_text("".join(rows.read_text().splitlines(keepends=True)[: ROWS + 1]))
+            key = inbox.submit(submission, self.settings.home / "inbox").key
+            if wave != waves[-1]:
+                self.ingest(key)
+
+    def ingest(self, key: str = "") -> None:
+        """Ingest a submission, as the daemon does that finds it in the inbox."""
+        settings = self.settings
+        with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
+            end_dead_runs(instance)
+            house = lakehouse(settings)
+            outcome = Loop(build(settings, house=house), instance).ingest(key or self.key)
+            house.tables.close()
+        assert outcome.success, outcome.failure
+
+    def copy_of(self, other: Path) -> None:
+        """Make the lake what it is in another folder; its tables know their files by absolute paths."""
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        shutil.copytree(other, self.folder, symlinks=True)
+
+
+def stay_here() -> None:
+    """Land and judge submissions in this process, where its points are counted, not in children that are shut in."""
+    shelf.land_in_child = lambda source, into: land(source, into)
+    shelf.judge_in_child = lambda folder, packs=None, **named: validate(folder, packs=packs or load_packs(), **named)
