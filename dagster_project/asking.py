@@ -81,4 +81,5 @@ def _s3(settings: Settings) -> S3Access:
         access_key=settings.s3_access_key.get_secret_value(),
         secret_key=settings.s3_secret_key.get_secret_value(),
         secure=settings.s3_secure,
+        ca_file=str(settings.s3_ca_file) if settings.s3_ca_file else None,
     )

@@ -18,6 +18,15 @@ PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "LAKEHOUSE_"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _there(path: Path) -> Path:
+    whole = (PROJECT / path).resolve()
+    if not whole.is_file():
+        raise ValueError(f"{whole} is not a file")
+    return whole
+
+
 Home = Annotated[Path, AfterValidator(lambda path: (PROJECT / path).resolve())]
 
 
@@ -51,6 +60,9 @@ class Settings(BaseModel):
 
     s3_endpoint: str = Field("", description="host:port of the S3 API.")
     s3_secure: bool = Field(default=False, description="Whether the S3 API speaks TLS.")
+    s3_ca_file: Annotated[Path, AfterValidator(_there)] | None = Field(
+        None, description="PEM file of the authority that signed the S3 API's certificate; empty: public ones."
+    )
     s3_access_key: SecretStr = Field(SecretStr(""), description="S3 access key.")
     s3_secret_key: SecretStr = Field(SecretStr(""), description="S3 secret key.")
     s3_steward_access_key: SecretStr = Field(
@@ -269,13 +281,19 @@ def _parse(pairs: Mapping[str, str]) -> Settings:
     _require_no_password(pairs.get(f"{PREFIX}DREMIO_CATALOG_URI", ""))
     _require_tracking_server(pairs.get(f"{PREFIX}MLFLOW_URL", ""))
     try:
-        return _without_bare_token(Settings.model_validate({known[name]: value for name, value in pairs.items()}))
+        settings = Settings.model_validate({known[name]: value for name, value in pairs.items()})
     except ValidationError as error:
         first = error.errors()[0]
         name = f"{PREFIX}{'_'.join(str(part) for part in first['loc']).upper()}"
         raise UnknownSettingError(
             f"{name} is {first['input']!r}: {first['msg']}; correct it and start again"
         ) from error
+    if settings.s3_ca_file and not settings.s3_secure:
+        raise UnknownSettingError(
+            f"{PREFIX}S3_CA_FILE names an authority, but {PREFIX}S3_SECURE is false, so nothing would be encrypted; "
+            f"set {PREFIX}S3_SECURE=true, or leave the file out"
+        )
+    return _without_bare_token(settings)
 
 
 def _require_address(name: str, password: str, address: str) -> None:

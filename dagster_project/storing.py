@@ -21,18 +21,21 @@ def provision(settings: Settings, keys: Path) -> Iterator[str]:
         LoginError: it refused the root user, or the database its user.
         ServiceUnavailableError: one of them does not answer.
     """
-    if settings.storage != "external" or settings.s3_secure:
-        raise UnknownSettingError(
-            f"{PREFIX}STORAGE is {settings.storage!r} with {PREFIX}S3_SECURE {settings.s3_secure}; this sets up an "
-            "external MinIO without TLS"
-        )
-    root = minio_server.Root(settings.s3_endpoint, _key(keys, "minio_root_user"), _key(keys, "minio_root_password"))
+    if settings.storage != "external":
+        raise UnknownSettingError(f"{PREFIX}STORAGE is {settings.storage!r}; this sets up an external MinIO")
+    root = minio_server.Root(
+        settings.s3_endpoint,
+        _key(keys, "minio_root_user"),
+        _key(keys, "minio_root_password"),
+        settings.s3_secure,
+        settings.s3_ca_file,
+    )
     users = {
         role: (_key(keys, f"{role}_access_key"), _key(keys, f"{role}_secret_key"))
         for role in minio_server.ROLES
         if (keys / f"{role}_access_key").is_file()
     }
-    minio_server.wait(root.endpoint, timeout_s=START_SECONDS)
+    minio_server.wait(root.endpoint, secure=root.secure, ca_file=root.ca_file, timeout_s=START_SECONDS)
     minio_server.provision(root, users)
     yield f"ready      MinIO on {root.endpoint}, users {', '.join(users)}"
     if settings.s3_inbox:

@@ -48,7 +48,14 @@ def lakehouse(settings: Settings) -> Lakehouse:
         return Lakehouse(tables, local, ReleaseLog(local, publishable_views), promised)
     access_key = settings.s3_access_key.get_secret_value()
     secret_key = settings.s3_secret_key.get_secret_value()
-    objects = S3Objects(settings.s3_endpoint, access_key, secret_key, settings.s3_bucket, secure=settings.s3_secure)
+    objects = S3Objects(
+        settings.s3_endpoint,
+        access_key,
+        secret_key,
+        settings.s3_bucket,
+        secure=settings.s3_secure,
+        ca_file=settings.s3_ca_file,
+    )
     return Lakehouse(_tables(settings), objects, ReleaseLog(objects, publishable_views), promised)
 
 
@@ -79,6 +86,7 @@ def _tables(settings: Settings) -> IcebergTables:
         access_key=settings.s3_access_key.get_secret_value(),
         secret_key=settings.s3_secret_key.get_secret_value(),
         s3_endpoint=f"{scheme}://{settings.s3_endpoint}",
+        s3_ca_file=settings.s3_ca_file,
         locks=settings.home / "run",
     )
 
@@ -125,6 +133,12 @@ def spark(settings: Settings) -> SparkPlace:
             f"{PREFIX}ENGINE is 'spark', which needs a catalog in PostgreSQL: one in a folder is a file for one "
             f"program, and that of SeaweedFS takes no folder of Spark's own; set {PREFIX}STORAGE=external and a "
             f"{PREFIX}CATALOG_URI of postgresql://, or {PREFIX}ENGINE=local"
+        )
+    if settings.s3_ca_file:
+        raise UnknownSettingError(
+            f"{PREFIX}ENGINE is 'spark', whose Java trusts the authorities of its own store only, and "
+            f"{PREFIX}S3_CA_FILE names another; bring that into Java's store (keytool -importcert -cacerts) and this "
+            f"machine's, and leave {PREFIX}S3_CA_FILE empty, or set {PREFIX}ENGINE=local"
         )
     return SparkPlace(
         catalog_place(settings),
@@ -185,6 +199,7 @@ def uploads(settings: Settings) -> Uploads:
         settings.s3_secret_key.get_secret_value(),
         settings.s3_inbox,
         secure=settings.s3_secure,
+        ca_file=settings.s3_ca_file,
     )
     return Uploads(
         bucket, UploadQueue(settings.upload_queue), settings.home / "inbox", settings.home / "archive" / "uploads"

@@ -155,6 +155,7 @@ def versioned(settings: Settings, bucket: str) -> VersionedBuckets:
         secret_key.get_secret_value(),
         bucket,
         secure=settings.s3_secure,
+        ca_file=settings.s3_ca_file,
     )
 
 

@@ -263,8 +263,8 @@ class MinioServer:
             process = self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment
             )
-        ca_file = self.root.ca_file
-        minio_server.wait(self.root.endpoint, ca_file=ca_file, timeout_s=60, alive=lambda: process.poll() is None)
+        tls = {"secure": self.root.secure, "ca_file": self.root.ca_file}
+        minio_server.wait(self.root.endpoint, **tls, timeout_s=60, alive=lambda: process.poll() is None)
 
     def kill(self) -> None:
         if self.process is not None:
@@ -289,7 +289,8 @@ class MinioServer:
             warehouse=f"s3://{minio_server.TABLES}/warehouse",
             access_key=access_key,
             secret_key=secret_key,
-            s3_endpoint=f"http://{self.root.endpoint}",
+            s3_endpoint=f"{'https' if self.root.secure else 'http'}://{self.root.endpoint}",
+            s3_ca_file=self.root.ca_file,
         )
 
     def empty(self) -> None:
@@ -315,7 +316,7 @@ def running_minio(
         data.mkdir()
         port = seaweedfs.free_ports(1)[0]
         server = MinioServer(
-            minio_server.Root(f"127.0.0.1:{port}", "test-root", "test-root-secret", ca_file),
+            minio_server.Root(f"127.0.0.1:{port}", "test-root", "test-root-secret", ca_file is not None, ca_file),
             minio_server.command(program, data=data, port=port, certificates=certificates),
             {
                 "PATH": os.defpath,

@@ -78,13 +78,15 @@ class IcebergTables:
         access_key: str,
         secret_key: str,
         s3_endpoint: str,
+        s3_ca_file: Path | None = None,
         locks: Path | None = None,
     ) -> "IcebergTables":
         """Return tables of an Iceberg REST catalog at `uri` whose files lie on S3.
 
         All processes of a machine must name the same folder of `locks`; the default is the temporary folder.
         """
-        files = {"warehouse": warehouse, **iceberg_catalogs.s3_properties(s3_endpoint, access_key, secret_key)}
+        s3 = iceberg_catalogs.s3_properties(s3_endpoint, access_key, secret_key, s3_ca_file)
+        files = {"warehouse": warehouse, **s3}
         credential = f"{access_key}:{secret_key}"
         return cls(
             shown(uri),
@@ -101,6 +103,7 @@ class IcebergTables:
         access_key: str,
         secret_key: str,
         s3_endpoint: str,
+        s3_ca_file: Path | None = None,
         password: str = "",
         locks: Path | None = None,
         patience_s: float = PATIENCE_SECONDS,
@@ -111,7 +114,8 @@ class IcebergTables:
         the password by itself; a server that is away is asked again for `patience_s` seconds. For SQLite, SQLAlchemy's
         form.
         """
-        files = {"warehouse": warehouse, **iceberg_catalogs.s3_properties(s3_endpoint, access_key, secret_key)}
+        s3 = iceberg_catalogs.s3_properties(s3_endpoint, access_key, secret_key, s3_ca_file)
+        files = {"warehouse": warehouse, **s3}
         return cls(
             shown(uri),
             lambda: iceberg_catalogs.in_database(uri, password=password, patience_s=patience_s, files=files),

@@ -6,6 +6,7 @@ for a server that sends a trickle.
 
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -20,16 +21,17 @@ from lakehouse.errors import NoObjectError
 class WholeObjects(fs.S3FileSystem):
     """Arrow's S3 storage, except that a file is got, put and deleted by one request each, and listed by our client."""
 
-    def __init__(self, endpoint: str, access_key: str, secret_key: str) -> None:
-        super().__init__(
+    def __init__(self, endpoint: str, access_key: str, secret_key: str, ca_file: str | None = None) -> None:
+        super().__init__(  # type: ignore[call-arg]  # its stubs are older than tls_ca_file_path
             access_key=access_key,
             secret_key=secret_key,
             endpoint_override=endpoint,
             region=REGION,
             connect_timeout=CONNECT_SECONDS,
             request_timeout=READ_SECONDS,
+            tls_ca_file_path=ca_file,
         )
-        self._place = (endpoint, access_key, secret_key)
+        self._place = (endpoint, access_key, secret_key, ca_file)
 
     def _bucket(self, path: str) -> tuple[S3Objects, str]:
         bucket, _, key = path.partition("/")
@@ -119,6 +121,6 @@ class _WholeObject:
 
 
 @cache
-def _objects(endpoint: str, access_key: str, secret_key: str, bucket: str) -> S3Objects:
+def _objects(endpoint: str, access_key: str, secret_key: str, ca_file: str | None, bucket: str) -> S3Objects:
     """Return a bucket; every table that is loaded asks for its storage anew, and connections are worth keeping."""
-    return S3Objects(endpoint, access_key, secret_key, bucket)
+    return S3Objects(endpoint, access_key, secret_key, bucket, ca_file=Path(ca_file) if ca_file else None)

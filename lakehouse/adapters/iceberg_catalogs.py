@@ -6,15 +6,18 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.rest import RestCatalog
 
 from lakehouse.adapters.iceberg_database import DatabaseCatalog, address
-from lakehouse.adapters.iceberg_seal import FILE_IO, SealedSqlCatalog
+from lakehouse.adapters.iceberg_seal import CA_FILE, FILE_IO, SealedSqlCatalog
 from lakehouse.adapters.s3_client import CONNECT_SECONDS, READ_SECONDS, REGION
 
 CATALOG = "lakehouse"
 SQLITE = "sqlite://"
 
 
-def s3_properties(endpoint: str, access_key: str, secret_key: str) -> dict[str, str]:
-    """Return how PyIceberg reaches the files at an S3 endpoint, a URL."""
+def s3_properties(endpoint: str, access_key: str, secret_key: str, ca_file: Path | None = None) -> dict[str, str]:
+    """Return how PyIceberg reaches the files at an S3 endpoint, a URL.
+
+    `ca_file` holds the certificates of the authority to trust, where it is not one of the system's.
+    """
     return {
         "py-io-impl": FILE_IO,
         "s3.endpoint": endpoint,
@@ -23,6 +26,7 @@ def s3_properties(endpoint: str, access_key: str, secret_key: str) -> dict[str, 
         "s3.region": REGION,
         "s3.connect-timeout": str(CONNECT_SECONDS),
         "s3.request-timeout": str(READ_SECONDS),
+        **({CA_FILE: str(ca_file)} if ca_file else {}),
     }
 
 

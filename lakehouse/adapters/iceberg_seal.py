@@ -43,9 +43,10 @@ from lakehouse.adapters.iceberg_folder import WholeFiles
 from lakehouse.adapters.iceberg_known import Known
 from lakehouse.adapters.iceberg_updates import updated
 from lakehouse.adapters.s3_client import REGION
-from lakehouse.errors import ChecksumError
+from lakehouse.errors import ChecksumError, PermanentError
 
 _ONLY_ARROW = (AWS_ROLE_ARN, AWS_SESSION_TOKEN, S3_ANONYMOUS, S3_PROXY_URI, S3_ROLE_ARN, S3_SESSION_TOKEN)
+CA_FILE = "lakehouse.s3.ca-file"
 FILE_IO = "lakehouse.adapters.iceberg_seal.SealedFileIO"
 LONG_SEAL = re.compile(r"-([0-9a-f]{64})\.(?:parquet|avro|metadata\.json)$")
 # Catalogs count metadata files by the number before the dash and want a UUID after it: version 8 is for own contents
@@ -106,8 +107,14 @@ class SealedFileIO(PyArrowFileIO):
             or any(self.properties.get(name) for name in _ONLY_ARROW)
             or self.properties.get(S3_REGION, REGION) != REGION
         ):
+            if CA_FILE in self.properties:
+                raise PermanentError(
+                    "this catalog hands out its own way to S3, and PyIceberg can be told no authority for that; bring "
+                    "the authority into this machine's store, and leave the setting of its file empty"
+                )
             return super()._initialize_s3_fs(netloc)
-        return WholeObjects(*map(str, given))
+        endpoint, access_key, secret_key = map(str, given)
+        return WholeObjects(endpoint, access_key, secret_key, self.properties.get(CA_FILE))
 
     def new_input(self, location: str) -> PyArrowFile:
         """Return the file, to be judged when it is opened."""

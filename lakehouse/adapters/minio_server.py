@@ -111,17 +111,16 @@ def webhook_environment(address: str, token: str, waiting: Path) -> dict[str, st
 
 @dataclass(frozen=True)
 class Root:
-    """The root user of the server at `endpoint` (host:port); `ca_file` is the authority that signed its certificate."""
+    """The root user of the server at `endpoint` (host:port).
+
+    `ca_file` holds the authority that signed its certificate, where it is not one of the system's.
+    """
 
     endpoint: str
     user: str
     password: str = field(repr=False)
+    secure: bool = False
     ca_file: Path | None = None
-
-    @property
-    def secure(self) -> bool:
-        """Whether the server speaks TLS."""
-        return self.ca_file is not None
 
     def _pool(self) -> PoolManager:
         ca = str(self.ca_file) if self.ca_file else None
@@ -142,10 +141,10 @@ class Root:
         )
 
 
-def healthy(endpoint: str, *, ca_file: Path | None = None) -> bool:
+def healthy(endpoint: str, *, secure: bool = False, ca_file: Path | None = None) -> bool:
     """Say whether the server takes requests; never waits longer than two seconds."""
-    scheme = "https" if ca_file else "http"
-    context = ssl.create_default_context(cafile=str(ca_file)) if ca_file else None
+    scheme = "https" if secure else "http"
+    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None) if secure else None
     try:
         url = f"{scheme}://{endpoint}/minio/health/ready"
         with urllib.request.urlopen(url, timeout=2.0, context=context) as answer:  # noqa: S310 - http or https
@@ -155,11 +154,16 @@ def healthy(endpoint: str, *, ca_file: Path | None = None) -> bool:
 
 
 def wait(
-    endpoint: str, *, ca_file: Path | None = None, timeout_s: float = 30.0, alive: Callable[[], bool] = lambda: True
+    endpoint: str,
+    *,
+    secure: bool = False,
+    ca_file: Path | None = None,
+    timeout_s: float = 30.0,
+    alive: Callable[[], bool] = lambda: True,
 ) -> None:
     """Return when `healthy`; raise ServiceUnavailableError when time runs out or `alive` says the process ended."""
     end = time.monotonic() + timeout_s
-    while not healthy(endpoint, ca_file=ca_file):
+    while not healthy(endpoint, secure=secure, ca_file=ca_file):
         if not alive():
             raise ServiceUnavailableError("MinIO ended before it was ready; read its log")
         if time.monotonic() > end:

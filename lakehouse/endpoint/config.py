@@ -14,13 +14,17 @@ from lakehouse.policy.users import PolicyFile
 
 @dataclass(frozen=True, slots=True)
 class S3Access:
-    """How to reach table files on S3. `endpoint` is ``host:port`` without a scheme."""
+    """How to reach table files on S3. `endpoint` is ``host:port`` without a scheme.
+
+    `ca_file` holds the certificates of the authority to trust, where it is not one of the system's.
+    """
 
     endpoint: str
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
     region: str = "us-east-1"
     secure: bool = False
+    ca_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

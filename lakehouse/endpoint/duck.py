@@ -399,6 +399,7 @@ class Duck:
         s3 = self._config.s3
         port = None if s3 is None else urlsplit(f"//{s3.endpoint}").port or (443 if s3.secure else 80)
         roots = [root.removeprefix("file://") for root in self._config.roots]
+        roots += [s3.ca_file] if s3 is not None and s3.ca_file else []
         cage = {
             "roots": [root for root in roots if "://" not in root],
             "port": port,

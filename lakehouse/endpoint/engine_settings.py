@@ -14,6 +14,11 @@ def setup(config: EndpointConfig) -> list[str]:
         ("memory_limit", exp.Literal.string(config.memory_limit)),
         ("threads", exp.Literal.number(config.threads)),
     ]
+    if config.s3 is not None and config.s3.secure:
+        # DuckDB has a client that verifies by itself, and one that has to be told.
+        settings.append(("enable_server_cert_verification", exp.true()))
+    if config.s3 is not None and config.s3.ca_file:
+        settings.append(("ca_cert_file", exp.Literal.string(config.s3.ca_file)))
     lock: list[tuple[str, exp.Expr]] = [
         ("allowed_directories", exp.Array(expressions=[exp.Literal.string(folder) for folder in folders])),
         ("enable_external_access", exp.false()),

@@ -8,9 +8,7 @@ from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
 from lakehouse.adapters import minio_server
-from lakehouse.adapters.object_store import S3Objects
 from lakehouse.errors import LoginError, ServiceUnavailableError
-from tests.certificates import self_signed
 
 pytestmark = pytest.mark.servers
 
@@ -126,16 +124,3 @@ def test_a_wrong_root_password_is_a_login_error(minio):
 def test_a_missing_program_says_how_to_get_it(tmp_path):
     with pytest.raises(ServiceUnavailableError, match="make minio"):
         minio_server.binary(tmp_path)
-
-
-def test_objects_over_tls_need_the_right_authority(run_minio, tmp_path):
-    certificate = self_signed(tmp_path / "certificates")
-    with run_minio(certificates=certificate.parent, ca_file=certificate) as server:
-        server.objects().put_new("releases/1.json", b"{}")
-        assert server.objects("reader").get("releases/1.json") == b"{}"
-
-        access_key, secret_key = server.keys["reader"]
-        stranger = self_signed(tmp_path / "other")
-        distrustful = S3Objects(server.root.endpoint, access_key, secret_key, "lake", secure=True, ca_file=stranger)
-        with pytest.raises(ServiceUnavailableError, match="certificate"):
-            distrustful.get("releases/1.json")
