@@ -207,6 +207,8 @@ def _of_version(one: PlannedVersion) -> str:
         said.append(f"cells emptied in rows of others: {_counts(one.removal.blanked)}")
     if one.removal.mentions:
         said.append(f"mentions masked: {_counts(one.removal.mentions)}")
+    if one.removal.unread:
+        said.append(f"cannot be read to tell: {', '.join(ascii(name) for name in one.removal.unread)}")
     return f"{one.dataset}@{one.version}: {'; '.join(said)}"
 
 

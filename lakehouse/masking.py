@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -101,8 +102,13 @@ class Mask:
     @cached_property
     def forms(self) -> tuple[str, ...]:
         """Every spelling that is searched for, longest first."""
-        spelled = {form for value in self.values if len(value) >= SHORTEST for form in _forms(value)}
+        spelled = {form for value in self.values if len(value.strip()) >= SHORTEST for form in _forms(value)}
         return tuple(sorted(spelled, key=lambda form: (-len(form), form)))
+
+    @cached_property
+    def marks(self) -> frozenset[str]:
+        """Texts of which one stands, in whatever case, wherever a value does: a quick look before the exact one."""
+        return frozenset(max(form.split(), key=len) for form in self.forms)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str] | None:
@@ -116,12 +122,15 @@ class Mask:
 
 
 def _forms(value: str) -> set[str]:
-    """Return a value as plain text, as in JSON, and as in a URL."""
-    return {value, json.dumps(value)[1:-1], quote(value), quote(value, safe="")}
+    """Return a value as plain text, as in JSON, and as in a URL, with its accents in its letters and apart."""
+    spelled = {value, *(unicodedata.normalize(form, value) for form in ("NFC", "NFD"))}
+    written = (lambda one: one, lambda one: json.dumps(one)[1:-1], quote, lambda one: quote(one, safe=""))
+    return {write(one) for write in written for one in spelled}
 
 
 def _bounded(form: str) -> str:
-    letters = re.escape(form)
+    # Between the words of a name a line may end, also as JSON writes it, or a wider gap stand.
+    letters = r"(?:\s|\\[nrt])+".join(re.escape(word) for word in form.split())
     # Capitals tell a name from a word, and nothing about an address or a number.
     if "@" in form or "%40" in form or len(form) >= TELLING or any(letter.isdigit() for letter in form):
         letters = f"(?i:{letters})"

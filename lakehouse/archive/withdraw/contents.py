@@ -13,8 +13,12 @@ import pyarrow.parquet as pq
 
 from lakehouse.archive.arrays import flat
 from lakehouse.archive.csv_blocks import LARGEST_ROW_BYTES
-from lakehouse.archive.eds import DICTIONARY_FILE, EVENTS_FOLDER, TABLES_FOLDER, TEXTS_FOLDER
+from lakehouse.archive.eds import EVENTS_FOLDER, TABLES_FOLDER, TEXTS_FOLDER
+from lakehouse.archive.event_files import event_files
 from lakehouse.archive.packed import plain_name
+from lakehouse.archive.table_files import table_files
+from lakehouse.archive.text_files import document_files
+from lakehouse.archive.withdraw.beside import beside, without_names
 from lakehouse.archive.withdraw.files import (
     change_documents,
     change_lines,
@@ -23,7 +27,7 @@ from lakehouse.archive.withdraw.files import (
     lines_of,
     mask_words,
     rewrite,
-    words_about,
+    unpacked,
 )
 from lakehouse.archive.withdraw.matching import is_free_text, masked
 from lakehouse.archive.withdraw.plan import PlannedVersion
@@ -38,19 +42,27 @@ REMOVED_FILE = "REMOVED.md"
 def remove_from_folder(folder: Path, planned: PlannedVersion, mask: Mask) -> str:
     """Take the person out of a version's content; return the hash of what is left."""
     about, removal = planned.description, planned.removal
-    for path in sorted(folder.glob(f"{TABLES_FOLDER}/*/*")):
-        table = about.tables.get(path.parent.name)
-        if table is not None and path.name != DICTIONARY_FILE:
-            _change_table_file(path, Rule.of(table, removal), mask)
+    for name in about.tables:
+        _change_table(folder, name, planned, mask)
     actors = actor_values(removal.actors)
-    for path in sorted(folder.glob(f"{EVENTS_FOLDER}/*/*.jsonl*")):
-        change_statements(path, actors, mask)
-    for path in sorted(folder.glob(f"{TEXTS_FOLDER}/*/*")):
-        if path.suffix != ".yaml":
-            change_documents(path, removal.documents.get(path.parent.name, {}), mask)
-    for path in words_about(folder):
-        mask_words(path, mask)
+    for name in about.events:
+        for path in event_files(folder / EVENTS_FOLDER / name):
+            change_statements(path, actors, mask)
+    for name in about.texts:
+        for path in document_files(folder / TEXTS_FOLDER / name):
+            change_documents(path, removal.documents.get(name, {}), mask)
+    _change_others(folder, mask)
     return hash_of(folder)[0]
+
+
+def _change_others(folder: Path, mask: Mask) -> None:
+    """Mask the person in descriptions and texts beside the data; files that are no text and name them go."""
+    others = beside(folder, mask)
+    for path in others.words:
+        mask_words(path, mask)
+    for path in others.holding:
+        path.unlink()
+    without_names(folder, mask)
 
 
 def remove_data(folder: Path, *, told: str) -> str:
@@ -66,10 +78,17 @@ def remove_data(folder: Path, *, told: str) -> str:
     return hash_of(folder)[0]
 
 
+def _change_table(folder: Path, name: str, planned: PlannedVersion, mask: Mask) -> None:
+    rule = Rule.of(planned.description.tables[name], planned.removal)
+    for path in table_files(folder / TABLES_FOLDER / name):
+        _change_table_file(path, rule, mask)
+
+
 def _change_table_file(path: Path, rule: Rule, mask: Mask) -> None:
     name = plain_name(path.name)
     if name.endswith(".parquet"):
-        _change_parquet(path, rule, mask)
+        with unpacked(path) as plain:
+            _change_parquet(plain, rule, mask)
     elif name.endswith(".jsonl"):
         change_lines(path, lambda line: _json_row(line, rule, mask))
     elif name.endswith((".csv", ".tsv")):

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,25 +12,14 @@ from typing import IO
 import zstandard
 
 from lakehouse.archive.content_hash import content_sha256, file_sha256
-from lakehouse.archive.eds import DESCRIPTION_FILE, EVENTS_FOLDER, TABLES_FOLDER, TEXTS_FOLDER
+from lakehouse.archive.csv_files import BOM
+from lakehouse.archive.eds import DESCRIPTION_FILE
 from lakehouse.archive.packed import plain_name
 from lakehouse.archive.withdraw.statements import data_without
 from lakehouse.masking import WITHDRAWN, Mask
 
 PACKED = (".gz", ".zst")
-DATA_FOLDERS = (TABLES_FOLDER, TEXTS_FOLDER, EVENTS_FOLDER)
 LineChange = Callable[[str], str | None]
-
-
-def words_about(folder: Path) -> list[Path]:
-    """Return the descriptions and whatever text belongs to no table, text collection or log."""
-    data = {f"{kind}/{path.name}" for kind in DATA_FOLDERS for path in (folder / kind).glob("*")}
-    found = []
-    for path in sorted(folder.rglob("*")):
-        inside = "/".join(path.relative_to(folder).parts[:2]) in data
-        if path.is_file() and (not inside or path.suffix == ".yaml") and _is_text(path):
-            found.append(path)
-    return found
 
 
 def hash_of(folder: Path) -> tuple[str, int, int]:
@@ -42,8 +32,8 @@ def hash_of(folder: Path) -> tuple[str, int, int]:
 
 
 def lines_of(path: Path) -> Iterator[str]:
-    """Yield the lines of a text file, plain or packed, with their endings."""
-    with _opened(path, "rb") as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as text:
+    """Yield the lines of a text file, plain or packed, with their endings and without a byte order mark."""
+    with _opened(path, "rb") as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
         yield from text
 
 
@@ -86,8 +76,6 @@ def change_documents(path: Path, fields: Mapping[str, Collection[str]], mask: Ma
         path.unlink()
         return
     change_lines(path, lambda line: None if document_goes(line, fields) else data_masked(line, mask))
-    if mask.holds(path.name):
-        path.rename(path.with_name(mask.text(path.name).replace("[", "").replace("]", "")))
 
 
 def data_masked(line: str, mask: Mask) -> str:
@@ -112,7 +100,10 @@ def rewrite(path: Path, lines: Iterator[str | None]) -> None:
     """Write the lines beside the file and put them in its place if they differ from it."""
     partial = path.with_name(f"{path.name}.part")
     packed = path.suffix if path.suffix in PACKED else ""
+    with _opened(path, "rb") as old:
+        mark = BOM if old.read(len(BOM)) == BOM else b""
     with _opened(partial, "wb", packed) as out:
+        out.write(mark)
         for line in lines:
             if line is not None:
                 out.write(line.encode())
@@ -122,6 +113,26 @@ def rewrite(path: Path, lines: Iterator[str | None]) -> None:
         partial.unlink()
     else:
         partial.replace(path)
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """Give the file, or its content beside it where it is packed; what was changed there is packed in its place."""
+    if path.suffix not in PACKED:
+        yield path
+        return
+    plain, partial = path.with_name(f"{path.name}.plain"), path.with_name(f"{path.name}.part")
+    try:
+        with _opened(path, "rb") as old, plain.open("wb") as out:
+            shutil.copyfileobj(old, out)
+        before = file_sha256(plain)
+        yield plain
+        if file_sha256(plain) != before:
+            with plain.open("rb") as new, _opened(partial, "wb", path.suffix) as out:
+                shutil.copyfileobj(new, out)
+            partial.replace(path)
+    finally:
+        plain.unlink(missing_ok=True)
 
 
 def _equal(old: IO[bytes], new: IO[bytes]) -> bool:
@@ -146,10 +157,3 @@ def _opened(path: Path, mode: str, packed: str | None = None) -> Iterator[IO[byt
     else:
         with path.open(mode) as file:
             yield file
-
-
-def _is_text(path: Path) -> bool:
-    try:
-        return "\0" not in path.read_bytes().decode()
-    except UnicodeDecodeError:
-        return False

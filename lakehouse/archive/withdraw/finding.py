@@ -2,13 +2,15 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pyarrow.compute as pc
 
 from lakehouse.archive.arrays import flat
 from lakehouse.archive.eds import EVENTS_FOLDER, TEXTS_FOLDER, TableDescription
-from lakehouse.archive.withdraw.files import document_goes, file_goes, lines_of, words_about
+from lakehouse.archive.event_files import event_files
+from lakehouse.archive.text_files import document_files
+from lakehouse.archive.withdraw.beside import beside
+from lakehouse.archive.withdraw.files import document_goes, file_goes, lines_of
 from lakehouse.archive.withdraw.matching import canonical, folded, is_free_text
 from lakehouse.archive.withdraw.places import Places
 from lakehouse.archive.withdraw.plan import Others, Removal
@@ -17,7 +19,7 @@ from lakehouse.archive.withdraw.statements import actor_values, data_without
 from lakehouse.archive.withdraw.whose import Rule
 from lakehouse.masking import Mask
 
-__all__ = ["Content", "Found", "find", "mentions", "read_content", "removal_of"]
+__all__ = ["Content", "Found", "find", "read_content", "removal_of", "with_mentions"]
 
 Values = dict[str, set[str]]
 
@@ -198,7 +200,7 @@ def _frozen(values: Values) -> dict[str, tuple[str, ...]]:
 
 def _documents(content: Content, name: str, fields: Mapping[str, Collection[str]]) -> int:
     count = 0
-    for path in _data_files(content, TEXTS_FOLDER, name):
+    for path in document_files(content.folder / TEXTS_FOLDER / name):
         count += int(file_goes(path, fields)) or sum(1 for line in lines_of(path) if document_goes(line, fields))
     return count
 
@@ -206,7 +208,7 @@ def _documents(content: Content, name: str, fields: Mapping[str, Collection[str]
 def _statements(content: Content, log: str, values: Collection[str]) -> tuple[int, int]:
     """Return how many statements go, and how many of other people's lose the person."""
     actors, gone, changed = actor_values(values), 0, 0
-    for path in _data_files(content, EVENTS_FOLDER, log):
+    for path in event_files(content.folder / EVENTS_FOLDER / log):
         for line in lines_of(path):
             if line.strip():
                 left = data_without(line, actors)
@@ -215,21 +217,24 @@ def _statements(content: Content, log: str, values: Collection[str]) -> tuple[in
     return gone, changed
 
 
-def mentions(content: Content, removal: Removal, mask: Mask) -> dict[str, int]:
-    """Count the cells, documents and statements that stay and name the person in running text."""
+def with_mentions(content: Content, removal: Removal, mask: Mask) -> Removal:
+    """Count the cells, documents and statements that stay and name the person, and the files that do or may."""
     counts = {name: _mentions_in_table(content, name, removal, mask) for name in content.about.tables}
     actors = actor_values(removal.actors)
     for name in content.about.texts:
         fields = removal.documents.get(name, {})
-        files = [path for path in _data_files(content, TEXTS_FOLDER, name) if not file_goes(path, fields)]
+        files = [path for path in document_files(content.folder / TEXTS_FOLDER / name) if not file_goes(path, fields)]
         named = (line for path in files for line in lines_of(path))
         counts[name] = sum(1 for line in named if mask.holds(line) and not document_goes(line, fields))
     for name in content.about.events:
-        lines = (line for path in _data_files(content, EVENTS_FOLDER, name) for line in lines_of(path))
+        lines = (line for path in event_files(content.folder / EVENTS_FOLDER / name) for line in lines_of(path))
         left = (data_without(line, actors) if line.strip() else None for line in lines if mask.holds(line))
         counts[name] = sum(1 for line in left if line is not None and mask.holds(line))
-    counts["descriptions"] = sum(mask.holds(line) for path in words_about(content.folder) for line in lines_of(path))
-    return {name: count for name, count in counts.items() if count}
+    others = beside(content.folder, mask)
+    counts["descriptions"] = sum(mask.holds(line) for path in others.words for line in lines_of(path))
+    counts["files"] = len(others.holding)
+    unread = tuple(mask.text(path.relative_to(content.folder).as_posix()) for path in others.unread)
+    return replace(removal, mentions={name: count for name, count in counts.items() if count}, unread=unread)
 
 
 def _mentions_in_table(content: Content, name: str, removal: Removal, mask: Mask) -> int:
@@ -242,7 +247,3 @@ def _mentions_in_table(content: Content, name: str, removal: Removal, mask: Mask
         for column in free:
             count += sum(1 for cell in flat(left.column(column)).to_pylist() if cell and mask.holds(cell))
     return count
-
-
-def _data_files(content: Content, folder: str, name: str) -> list[Path]:
-    return [path for path in sorted((content.folder / folder / name).iterdir()) if path.suffix != ".yaml"]

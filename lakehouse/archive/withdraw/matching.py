@@ -82,7 +82,7 @@ def is_free_text(column: ColumnDescription) -> bool:
 
 def masked(column: Cells, mask: Mask, change: Change | None = None) -> tuple[Cells, int]:
     """Return a text column masked, and how many of its cells named the person; `change` masks one text."""
-    if not mask.renamed and not any(pc.any(_contains(column, form)).as_py() for form in mask.forms):
+    if not mask.renamed and not any(pc.any(_contains(column, form)).as_py() for form in mask.marks):
         return column, 0
     new = {text: (change or mask.document)(text) for text in column.unique().to_pylist() if text is not None}
     if all(old == text for old, text in new.items()):

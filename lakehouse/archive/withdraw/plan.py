@@ -37,7 +37,8 @@ class Removal:
     may be about other people. `documents` holds by text collection and field (id or title) the values whose documents
     go. `actors` are the values whose statements go from the event logs. `rows`, `blanked` and `mentions` count what
     goes, the cells emptied in rows that stay, and the places in running text, by table, collection or log. `whole`
-    says that nothing but the descriptions stays.
+    says that nothing but the descriptions stays. `unread` are the files that are no data and cannot be read to tell
+    whether they name the person.
     """
 
     columns: Mapping[str, Values] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Removal:
     blanked: Mapping[str, int] = field(default_factory=dict)
     documents: Mapping[str, Values] = field(default_factory=dict)
     whole: bool = False
+    unread: tuple[str, ...] = ()
 
     @property
     def found(self) -> bool:
@@ -181,6 +183,7 @@ def _removal(raw: Mapping[str, Any]) -> Removal:
         blanked=raw["blanked"],
         documents={name: _values(each) for name, each in raw["documents"].items()},
         whole=raw["whole"],
+        unread=tuple(raw.get("unread", ())),  # plans of earlier versions have none
     )
 
 

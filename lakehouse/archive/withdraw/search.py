@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.withdraw.exports import Exports
-from lakehouse.archive.withdraw.finding import Found, mentions, removal_of
+from lakehouse.archive.withdraw.finding import Found, removal_of, with_mentions
 from lakehouse.archive.withdraw.identities import Identity, Sighted, follow
 from lakehouse.archive.withdraw.matching import folded
 from lakehouse.archive.withdraw.places import Places
@@ -89,10 +89,10 @@ class _Search:
         return found
 
     def counted(self, planned: PlannedVersion, mask: Mask) -> PlannedVersion:
-        """Count the mentions in what stays of a version."""
+        """Count the mentions in what stays of a version, and note the files that cannot be read to tell."""
         version = next(one for one in self.known if (one.dataset, one.commit) == (planned.dataset, planned.commit))
         with self.exports.content(version) as content:
-            removal = replace(planned.removal, mentions=mentions(content, planned.removal, mask))
+            removal = with_mentions(content, planned.removal, mask)
         return replace(planned, removal=removal)
 
 

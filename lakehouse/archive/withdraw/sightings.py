@@ -15,7 +15,7 @@ from lakehouse.archive.text_files import document_batches, document_files
 from lakehouse.archive.withdraw.files import lines_of
 from lakehouse.archive.withdraw.matching import folded, rows_to_remove, spellings
 from lakehouse.archive.withdraw.places import Places
-from lakehouse.archive.withdraw.statements import agent_spellings
+from lakehouse.archive.withdraw.statements import MARK, agent_spellings
 
 MOST_BESIDE = 1_000
 """Values kept that stand beside one; that many already say that it is nobody's alone."""
@@ -89,7 +89,7 @@ def _sight_documents(found: Sightings, path: Path, name: str, fields: tuple[str,
 
 def _sight_statements(found: Sightings, path: Path, log: str, wanted: Collection[str]) -> None:
     for line in lines_of(path):
-        for spelling in agent_spellings(json.loads(line), wanted) if line.strip() else ():
+        for spelling in agent_spellings(json.loads(line.removeprefix(MARK)), wanted) if line.strip() else ():
             found.note(log, "actor", spelling)
 
 

@@ -10,6 +10,8 @@ from lakehouse.masking import WITHDRAWN
 
 AGENT_FIELDS = ("mbox", "mbox_sha1sum", "openid", "account")
 MAILTO = "mailto:"
+MARK = "\ufeff"
+"""A byte order mark, which may stand before the first statement of a file."""
 Statement = Mapping[str, Any]
 
 
@@ -64,7 +66,7 @@ def without_agent(statement: Statement, actors: Collection[str]) -> Statement | 
 def data_without(text: str, actors: Collection[str]) -> str | None:
     """Return the text of a statement without the person, None if it goes; the same text where nothing changes."""
     try:
-        statement = json.loads(text)
+        statement = json.loads(text.removeprefix(MARK))
     except (ValueError, RecursionError):
         return text
     if not isinstance(statement, dict):

@@ -69,6 +69,7 @@ def _versions(plan: Plan, now: Now) -> list[Result]:
             "rows_removed": dict(one.removal.rows),
             "cells_emptied": dict(one.removal.blanked),
             "mentions_masked": dict(one.removal.mentions),
+            "files_not_searched": list(one.removal.unread),
             "keys_followed": {name: sorted(columns) for name, columns in one.removal.columns.items()},
             "removed_as_a_whole": one.removal.whole,
             "commit_before": one.commit,

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import unicodedata
+import zipfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,7 +12,8 @@ import zstandard
 
 from lakehouse.archive.eds import load_description
 from lakehouse.archive.withdraw.contents import remove_from_folder
-from lakehouse.archive.withdraw.finding import find, read_content
+from lakehouse.archive.withdraw.finding import find, read_content, with_mentions
+from lakehouse.archive.withdraw.matching import masked
 from lakehouse.archive.withdraw.plan import Plan, PlannedVersion, Removal
 from lakehouse.archive.withdraw.rows import Cleaning
 from lakehouse.masking import Mask
@@ -176,3 +179,54 @@ def test_a_mask_blanks_bytes_in_place_and_renames_hashes():
     assert mask.text(f"commit {'a' * 40}, folder {'a' * 12}, other {'a' * 13}") == (
         f"commit {'b' * 40}, folder {'b' * 12}, other {'a' * 13}"
     )
+
+
+def test_files_that_are_no_data_lose_the_person_too(folder):
+    texts = folder / "texts" / "said"
+    (texts / "deep").mkdir(parents=True)
+    (texts / "collection.yaml").write_text("title: S\ndescription: S.\n")
+    (texts / "picture.png").write_bytes(bytes(range(256)))
+    words = (folder / "tables" / "a" / "note.txt", texts / "deep" / "more.txt", folder / "extra.csv")
+    for path in words:
+        path.write_text(f"x\n{PERSON}\n")
+    (folder / "extra.csv.gz").write_bytes(gzip.compress(f"x\n{PERSON}\n".encode()))
+    (folder / "wide.csv").write_bytes(f"x\n{PERSON}\n".encode("utf-16"))
+    with zipfile.ZipFile(folder / "book.xlsx", "w", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("sheet.xml", f"<c>{PERSON}</c>" * 9)
+    for name in (f"{PERSON}.txt", f"{PERSON.upper()}.txt"):
+        (folder / name).write_text("nothing")
+    told = with_mentions(read_content(folder, load_description(folder)), ROWS, Mask((PERSON,)))
+    assert (dict(told.mentions), told.unread) == ({"descriptions": 4, "files": 2}, ("texts/said/picture.png",))
+    clean(folder, ROWS)
+    assert [path.read_text() for path in words] == ["x\nwithdrawn\n"] * 3
+    assert gzip.decompress((folder / "extra.csv.gz").read_bytes()) == b"x\nwithdrawn\n"
+    left = sorted(path.name for path in folder.iterdir() if path.is_file())
+    assert left == ["1_withdrawn.txt", "dataset.yaml", "extra.csv", "extra.csv.gz", "withdrawn.txt"]
+
+
+def test_packed_parquet_and_marks_before_lines_are_no_way_around(folder):
+    table = folder / "tables" / "a"
+    rows = pa.table({"who": ["ann", PERSON, "bo"], "note": ["a", "b", f"like {PERSON}"]})
+    packed = pa.BufferOutputStream()
+    pq.write_table(rows, packed)
+    (table / "a.parquet.gz").write_bytes(gzip.compress(packed.getvalue().to_pybytes()))
+    (table / "b.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps({"who": PERSON, "note": ""}).encode() + b"\n")
+    log = folder / "events" / "log" / "a.jsonl"
+    log.write_bytes(b"\xef\xbb\xbf" + json.dumps(statement(PERSON)).encode() + b"\n")
+    removal, _ = find(read_content(folder, load_description(folder)), "student", PERSON)
+    assert dict(removal.rows) == {"a": 2, "log": 1}
+    clean(folder, removal)
+    left = pq.read_table(pa.BufferReader(gzip.decompress((table / "a.parquet.gz").read_bytes())))
+    assert left.to_pylist() == [{"who": "ann", "note": "a"}, {"who": "bo", "note": "like [withdrawn]"}]
+    assert (table / "b.jsonl").read_bytes() == log.read_bytes() == b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [unicodedata.normalize("NFD", "Zoë Müller"), "Zoë\u00a0Müller", "Zoë  Müller", "Zoë\\nMüller", "zoë\nmüller"],
+)
+def test_a_name_is_masked_however_its_letters_and_gaps_are_written(said):
+    mask = Mask(("Zoë Müller",))
+    assert mask.text(f"says {said}.") == "says [withdrawn]."
+    cells, count = masked(pa.array([f"says {said}.", "nobody"]), mask)
+    assert (cells.to_pylist(), count) == (["says [withdrawn].", "nobody"], 1)

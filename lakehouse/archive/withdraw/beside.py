@@ -1,0 +1,142 @@
+"""Files of a version that hold no rows, documents or statements: which of them name a person, and taking them out."""
+
+import codecs
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from lakehouse.archive.eds import EVENTS_FOLDER, TABLES_FOLDER, TEXTS_FOLDER
+from lakehouse.archive.event_files import is_event_file
+from lakehouse.archive.packed import opened
+from lakehouse.archive.table_files import is_table_file
+from lakehouse.archive.text_files import is_text_file
+from lakehouse.errors import SchemaError
+from lakehouse.masking import WITHDRAWN, Mask
+
+READ = {TABLES_FOLDER: is_table_file, TEXTS_FOLDER: is_text_file, EVENTS_FOLDER: is_event_file}
+PART_OF_DATA = 3
+WINDOW_BYTES, OVERLAP_BYTES = 1 << 20, 1 << 12
+LONGEST_LINE_BYTES = 64 << 20
+MOST_UNZIPPED_BYTES = 1 << 30
+# Shorter values stand in bytes that are no text by chance.
+SHORTEST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The files that belong to no table, collection or log.
+
+    `words` are texts, plain or packed, in which a person can be masked. `holding` are other files that name the person,
+    `unread` those of which it cannot be told, because their bytes are packed or drawn.
+    """
+
+    words: tuple[Path, ...]
+    holding: tuple[Path, ...]
+    unread: tuple[Path, ...]
+
+
+def beside(folder: Path, mask: Mask) -> Beside:
+    """Look into every file of a version that is no data."""
+    words: list[Path] = []
+    holding: list[Path] = []
+    unread: list[Path] = []
+    bytes_mask = Mask(tuple(value for value in mask.values if len(value) >= SHORTEST))
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not _is_data(folder, path)):
+        if _is_text(path):
+            words.append(path)
+        else:
+            (holding if _names(path, bytes_mask) else unread).append(path)
+    return Beside(tuple(words), tuple(holding), tuple(unread))
+
+
+def without_names(folder: Path, mask: Mask) -> int:
+    """Give files whose names hold the person other names, which are new in their folder; return how many."""
+    found = [path for path in sorted(folder.rglob("*"), reverse=True) if mask.holds(path.name)]
+    for path in found:
+        name = mask.text(path.name).replace(WITHDRAWN, WITHDRAWN.strip("[]"))
+        free = (f"{number}_{name}" if number else name for number in range(len(found) + 1))
+        path.rename(next(new for one in free if not (new := path.with_name(one)).exists()))
+    return len(found)
+
+
+def _is_data(folder: Path, path: Path) -> bool:
+    parts = path.relative_to(folder).parts
+    return len(parts) == PART_OF_DATA and parts[0] in READ and READ[parts[0]](path.name)
+
+
+def _is_text(path: Path) -> bool:
+    """Say whether a file is UTF-8, plain or packed, in lines that are not too long to be read one by one."""
+    decoder, in_line = codecs.getincrementaldecoder("utf-8")(), 0
+    try:
+        with opened(path) as stream:
+            for chunk in iter(partial(stream.read, WINDOW_BYTES), b""):
+                if b"\0" in chunk:
+                    return False
+                decoder.decode(chunk)
+                in_line = len(chunk) - chunk.rfind(b"\n") - 1 if b"\n" in chunk else in_line + len(chunk)
+                if in_line > LONGEST_LINE_BYTES:
+                    return False
+        decoder.decode(b"", final=True)
+    except (UnicodeDecodeError, SchemaError):
+        return False
+    return True
+
+
+def _names(path: Path, mask: Mask) -> bool:
+    """Say whether the bytes of a file, unpacked or as they are, spell out the person."""
+    if mask.values and zipfile.is_zipfile(path) and _names_in_zip(path, mask):
+        return True
+    with path.open("rb") as stream:
+        if mask.values and _spell(stream, mask):
+            return True
+    try:
+        with opened(path) as stream:
+            return bool(mask.values) and _spell(stream, mask)
+    except SchemaError:
+        return False
+
+
+def _names_in_zip(path: Path, mask: Mask) -> bool:
+    """Look into the members of an office document or archive, up to a limit."""
+    left = MOST_UNZIPPED_BYTES
+    try:
+        with zipfile.ZipFile(path) as packed:
+            for member in packed.infolist():
+                left -= member.file_size
+                if left < 0:
+                    return False
+                with packed.open(member) as stream:
+                    if mask.holds(member.filename) or _spell(stream, mask, member.file_size):
+                        return True
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError):
+        return False  # damaged, encrypted or of another kind: it stays among those that cannot be read
+    return False
+
+
+def _spell(stream: IO[bytes], mask: Mask, most: int | None = None) -> bool:
+    """Say whether bytes spell a value in UTF-8 or UTF-16; windows overlap, so that none is cut in two."""
+    before = b""
+    for chunk in _chunks(stream, most):
+        window = before + chunk
+        if any(mask.holds(text) for text in _readings(window)):
+            return True
+        before = window[-OVERLAP_BYTES:]
+    return False
+
+
+def _chunks(stream: IO[bytes], most: int | None) -> Iterator[bytes]:
+    read = 0
+    while (chunk := stream.read(WINDOW_BYTES)) and (most is None or read < most):
+        read += len(chunk)
+        yield chunk
+
+
+def _readings(window: bytes) -> Iterator[str]:
+    yield window.decode("utf-8", errors="replace")
+    for encoding in ("utf-16-le", "utf-16-be"):
+        for start in (0, 1):
+            yield window[start:].decode(encoding, errors="replace")
