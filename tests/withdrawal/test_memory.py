@@ -8,7 +8,7 @@ import pytest
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.archive.eds import load_description
 from lakehouse.archive.withdraw.contents import remove_from_folder
-from lakehouse.archive.withdraw.finding import find, mentions, read_content
+from lakehouse.archive.withdraw.finding import find, read_content, with_mentions
 from lakehouse.archive.withdraw.plan import PlannedVersion
 from lakehouse.definition import Column, TableDefinition
 from lakehouse.masking import Mask
@@ -102,7 +102,7 @@ def test_a_version_is_searched_and_cleaned_in_flat_memory(tmp_path, peak):
             removal, values = find(content, "pupil", "p7")
             assert removal.rows == {"notes": 1}
             mask = Mask(tuple(values))
-            mentions(content, removal, mask)
+            with_mentions(content, removal, mask)
             remove_from_folder(folder, PlannedVersion("d", "1", "c" * 40, "e" * 64, removal, about), mask)
 
         peaks.append(peak(withdrawn))
