@@ -1,10 +1,11 @@
 """What was seen of an event log: how many statements, which are at fault, and what looks personal in them."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -15,13 +16,31 @@ from lakehouse.archive.event_files import BadStatement, Event, EventBatch, read_
 from lakehouse.errors import SchemaError
 
 MOST_TOLD = 100
+
+
+class Watched(NamedTuple):
+    """A part of statements as a column for the scanner: its name there, and what it holds."""
+
+    name: str
+    about: str
+
+
+OTHERS = "other parts"
+# An account is a name in some system: called by its own name it would be one at a bank.
 WATCHED = {
-    "mbox": "E-mail address of a person",
-    "name": "Name of a person",
-    "account": "Account that names a person",
-    "response": "Answer of a learner",
+    "mbox": Watched("mbox", "E-mail address of a person"),
+    "name": Watched("name", "Name of a person"),
+    "account": Watched("actor", "What a system names a person by, of which names are some"),
+    "response": Watched("response", "Answer of a learner"),
+    OTHERS: Watched("part", "Anything else that a statement says"),
 }
-"""The parts of statements that can name a person, as columns for the scanner."""
+"""What is searched for persons, by the name that reports give it."""
+# What says when and by which rules, and numbers made for the statement itself.
+OWN = frozenset({"id", "timestamp", "stored", "version", "verb", "objectType"})
+# Activities, verbs and extensions are called by addresses on the web.
+EVERYWHERE = frozenset({"url"})
+OF_AGENTS = frozenset({"objectType", "mbox", "mbox_sha1sum", "name", "account"})
+IN_RESULT = frozenset({"response"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +109,7 @@ class _Reader:
         self._log = log
         self._seen = LogSeen()
         self._ids: set[int] = set()
-        self._scans = {name: privacy.ColumnScan(name, about) for name, about in WATCHED.items()}
+        self._scans = {name: privacy.ColumnScan(*watched) for name, watched in WATCHED.items()}
         self._scanned = 0
 
     def seen(self) -> LogSeen:
@@ -102,7 +121,8 @@ class _Reader:
             except SchemaError as error:
                 self._seen.unreadable[file.place] = str(error)
         for name, scan in self._scans.items():
-            self._seen.suspicions.extend((name, suspicion) for suspicion in scan.suspicions())
+            found = scan.suspicions()
+            self._seen.suspicions.extend((name, one) for one in found if name != OTHERS or one.kind not in EVERYWHERE)
         return self._seen
 
     def _batches(self, file: EventFile) -> Iterator[EventBatch]:
@@ -138,6 +158,23 @@ class _Reader:
                 columns["name"].append(text_at(agent, "name"))
                 columns["account"].append(text_at(agent, "account", "name"))
             columns["response"].append(text_at(event.statement, "result", "response"))
+            columns[OTHERS].extend(_other_parts(event.statement))
         for name, cells in columns.items():
             self._scans[name].add(pa.array(cells, pa.string()), self._scanned)
         self._scanned += len(events)
+
+
+def _other_parts(statement: Mapping[str, object]) -> Iterator[str]:
+    """Yield every text and number of a statement that no other watched part holds, wherever it stands."""
+    looked_at = {id(agent) for agent in agents(statement)}
+    # By a list of its own, for what is nested too deeply for functions that call themselves.
+    pending: list[object] = [value for name, value in statement.items() if name not in OWN]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            skipped = OF_AGENTS if id(value) in looked_at else IN_RESULT if value is statement.get("result") else ()
+            pending.extend(one for name, one in value.items() if name not in skipped)
+        elif isinstance(value, list):
+            pending.extend(value)
+        elif isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool)):
+            yield str(value)

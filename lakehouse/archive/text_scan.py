@@ -98,7 +98,9 @@ class TextScan:
         self._ids.add(_keys((document.document_id for document in documents), rows + base))
         self._texts.add(_keys((" ".join(document.text.split()) for document in documents), rows + base))
         for run in _runs(rows):
-            self._privacy.add([document.text for document in documents[run]], base + int(rows[run.start]))
+            mine = documents[run]
+            heads = {"id": [one.document_id for one in mine], "title": [one.title for one in mine]}
+            self._privacy.add([one.text for one in mine], base + int(rows[run.start]), heads)
 
 
 def _note_bad(file: TextFileSeen, bad: tuple[BadLine, ...]) -> None:

@@ -7,15 +7,16 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
+import numpy as np
 import pyarrow as pa
 
 from lakehouse.archive.arrays import Cells
-from lakehouse.archive.privacy.engine import Patterns, Rows
+from lakehouse.archive.privacy.engine import NOWHERE, Patterns, Rows
 from lakehouse.archive.privacy.finder import find
 from lakehouse.archive.privacy.kinds import identifiers
 from lakehouse.archive.privacy.showing import shape
 
-# Cells looked at one by one in each chunk, so that a column of hashes costs no more than its first ones.
+# Cells looked at one by one in each chunk, evenly spread, so that a column of hashes costs no more than these.
 LOOKED_AT = 200
 INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff\u180e"))
 # Letters that look alike in Cyrillic and Greek (Unicode Technical Standard 39, confusables).
@@ -26,10 +27,11 @@ ALIKE = str.maketrans(
 DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\uff0d"), "-")
 PLAIN: dict[int, str | int | None] = {**INVISIBLE, **DASHES}
 UNVEILED = {**ALIKE, **PLAIN}
-# A letter of another script, a full-width sign, an odd dash or an invisible one beside what is written in ASCII.
+# A letter of another script, a full-width sign, an odd dash or an invisible one beside what is written in ASCII, or an
+# odd gap between digits.
 VEIL = (
     "[0-9A-Za-z@][\u00ad\u200b-\u200d\u2060\ufeff\u0370-\u052f\uff00-\uff5e]|[0-9][\u2010-\u2014\u2212][0-9]"
-    "|[\u0370-\u052f\uff00-\uff5e][0-9A-Za-z@]|[\uff10-\uff19]{3}"
+    "|[\u0370-\u052f\uff00-\uff5e][0-9A-Za-z@]|[\uff10-\uff19]{3}|[0-9)][\u00a0\u2007\u2009\u202f][0-9(]"
 )
 # A run of base64 with its filling, or a longer one with a capital inside, where words have none. It ends where the run
 # does, so that a picture of many thousand letters is one match.
@@ -66,26 +68,32 @@ def decoded(text: str) -> Iterator[str]:
 
 def uncovered(
     cells: Cells, found: Mapping[str, Rows], look: Callable[[Cells], Mapping[str, Rows]]
-) -> Iterator[tuple[int, str, str]]:
+) -> Iterator[tuple[int, str, str, float]]:
     """Yield position, kind and shape of values that only show in the cells' plain or decoded letters.
 
+    With each comes how many more cells like it there likely are, that were not looked at.
     `found` says by the names of the disguises in which cells they may be; `look` says by kind where something may
     stand in other cells, so that most of them need no closer look.
     """
-    veiled = _first(found, VEILED)
+    veiled, more_veiled = _some(found, VEILED)
     clear_texts = [unveiled(cells[position].as_py()) for position in veiled]
     hits = look(pa.array(clear_texts, pa.string())) if veiled else {}
     for place in sorted({place for kind in _direct_kinds() if kind in hits for place in hits[kind].tolist()}):
         known = {one.kind for one in find(cells[veiled[place]].as_py())}
-        yield from ((veiled[place], k, s) for k, s in _direct(clear_texts[place]) if k not in known)
-    for position in _first(found, ENCODED):
+        yield from ((veiled[place], k, s, more_veiled) for k, s in _direct(clear_texts[place]) if k not in known)
+    coded, more_coded = _some(found, ENCODED)
+    for position in coded:
         for clear in decoded(cells[position].as_py()):
-            yield from ((position, k, s) for k, s in _direct(clear) if k in HIDDEN_IN_CODE)
+            yield from ((position, k, s, more_coded) for k, s in _direct(clear) if k in HIDDEN_IN_CODE)
 
 
-def _first(found: Mapping[str, Rows], disguise: str) -> list[int]:
-    rows: list[int] = found[disguise][:LOOKED_AT].tolist() if disguise in found else []
-    return rows
+def _some(found: Mapping[str, Rows], disguise: str) -> tuple[list[int], float]:
+    """Return the positions to look at, and how many more each of them stands for."""
+    rows = found.get(disguise, NOWHERE)
+    if len(rows) <= LOOKED_AT:
+        return rows.tolist(), 0.0
+    chosen = rows[np.linspace(0, len(rows) - 1, LOOKED_AT).astype(np.int64)]
+    return chosen.tolist(), len(rows) / LOOKED_AT - 1
 
 
 def _direct(text: str) -> list[tuple[str, str]]:

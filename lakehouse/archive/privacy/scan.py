@@ -1,8 +1,9 @@
 """Looks through the cells of a column or the texts of a collection chunk by chunk, in bounded memory."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ from lakehouse.archive.privacy.plain_cells import plain as plain_cells
 from lakehouse.archive.privacy.showing import shape
 
 ROWS_KEPT = 100
-# Cells of one kind judged one by one in a column; then one in 64 is, and the others are counted by the share that held.
+# Cells of one kind that an exact pattern fits, judged one by one in a column; then one in 64 of those that it may fit.
 JUDGED_CELLS, JUDGED_AFTER = 5_000, 64
 JUDGED_TEXTS = 500
 # Names are judged in the first cells and letters, and in an evenly spread part of what follows.
@@ -27,12 +28,15 @@ NAME_CELLS, NAME_CELLS_AFTER = 2_000, 512
 NAME_LETTERS, NAME_LETTERS_EVERY = 200_000, 1_000_000
 NAME_LETTERS_IN_CELLS = 50_000
 RUNNING_WORDS = 4
+# How much of what held among the first ones counts where few of the later ones were judged.
+FORMER = 4
 # No cue with its value fits into fewer bytes.
 SHORTEST_CUE = 6
 SHORTEST_NAME = 3
 # Compiling the one for all scripts takes longer than asking it of a whole chunk.
 CAPITAL, CAPITAL_IN_ASCII = r"\p{Lu}\pL", "[A-Z][A-Za-z]"
 LONGEST_OF_SHORTEST = 20
+NO_HEADS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +70,62 @@ class TextSuspicion:
 
 @dataclass(slots=True)
 class _Tally:
-    """What was found of one kind so far."""
+    """What was found of one kind so far; `sampled` were judged among many of which the others are `unjudged`."""
 
     judged: int = 0
     held: int = 0
+    sampled: int = 0
+    held_in_sample: int = 0
     unjudged: int = 0
+    disguised: int = 0
+    likely: float = 0.0
     values: int = 0
     example: str = ""
     rows: list[int] = field(default_factory=list)
 
     @property
-    def count(self) -> int:
-        """Cells or texts that hold, those not judged counted by the share of those that were."""
-        return self.held + (round(self.unjudged * self.held / self.judged) if self.judged else 0)
+    def seen(self) -> int:
+        """Cells or texts that may hold, judged or not."""
+        return self.judged + self.unjudged
 
-    def note(self, row: int, example: str, values: int = 1) -> None:
-        """Count one cell or text; of the first one the shape is kept."""
+    @property
+    def noted(self) -> int:
+        """Cells or texts in which a value was seen."""
+        return self.held + self.disguised
+
+    @property
+    def count(self) -> int:
+        """Cells or texts that hold, those not judged counted by the share that held in the sample from among them."""
+        before, held_before = self.judged - self.sampled, self.held - self.held_in_sample
+        share = held_before / before if before else 0.0
+        share = (self.held_in_sample + FORMER * share) / (self.sampled + FORMER)
+        return self.noted + round(self.likely + self.unjudged * share)
+
+    def take(self, count: int, first: int, after: int) -> Rows:
+        """Return the positions to judge of the next `count`: all up to the `first` ones, then one in `after`."""
+        chosen = _spread(count, self.seen, first, after)
+        self.add(count, len(chosen), len(chosen) - min(count, max(0, first - self.seen)))
+        return chosen
+
+    def add(self, count: int, judged: int, sampled: int) -> None:
+        """Count as many cells or texts, of which some are judged, and some of these as a sample."""
+        self.judged += judged
+        self.sampled += sampled
+        self.unjudged += count - judged
+
+    def note(self, row: int, example: str, values: int = 1, *, sampled: bool = False) -> None:
+        """Count one cell or text that was judged and holds; of the first one the shape is kept."""
         self.held += 1
+        self.held_in_sample += sampled
+        self._keep(row, example, values)
+
+    def note_disguised(self, row: int, example: str, likely: float) -> None:
+        """Count one in which a value shows behind a disguise, and as many more as `likely`."""
+        self.disguised += 1
+        self.likely += likely
+        self._keep(row, example, 1)
+
+    def _keep(self, row: int, example: str, values: int) -> None:
         self.values += values
         if not self.rows:
             self.example = shape(example) if example else ""
@@ -147,7 +190,6 @@ class ColumnScan:
         spoken = [k for k, i in identifiers().items() if has_context(i, name, description)]
         self._context = frozenset(spoken)
         self._present = 0
-        self._name_cells = 0
         self._running_letters = 0
         self._tallies: dict[str, _Tally] = {}
 
@@ -163,10 +205,9 @@ class ColumnScan:
         judged = {kind: rows for kind, rows in found.items() if kind in identifiers()}
         for kind, rows in {**judged, **dict(self._in_context(cells, judged))}.items():
             self._judge(kind, cells, rows, first_row)
-        for row, kind, example in uncovered(cells, found, partial(_anything_in, "columns")):
-            self._tally(kind).note(first_row + row, example)
-        if len(rest) and int(lengths.max()) >= SHORTEST_NAME:
-            self._judge_names(cells, first_row)
+        for row, kind, example, likely in uncovered(cells, found, partial(_anything_in, "columns")):
+            self._tally(kind).note_disguised(first_row + row, example, likely)
+        self._judge_names(cells, rest[lengths[rest] >= SHORTEST_NAME], first_row)
 
     def _in_context(self, cells: Cells, found: Mapping[str, Rows]) -> Iterator[tuple[str, Rows]]:
         for kind in self._context:
@@ -179,29 +220,30 @@ class ColumnScan:
         return self._tallies.setdefault(kind, _Tally())
 
     def _judge(self, kind: str, cells: Cells, rows: Rows, first_row: int) -> None:
-        identifier, tally = identifiers()[kind], self._tally(kind)
-        sample = _spread(len(rows), tally.judged + tally.unjudged, JUDGED_CELLS, JUDGED_AFTER)
-        tally.unjudged += len(rows) - len(sample)
-        chosen, fits = rows[sample], kind in self._context
-        tally.judged += len(chosen)
-        if not fits:
-            chosen = _fitted(identifier, cells, chosen)
+        identifier, tally, fits = identifiers()[kind], self._tally(kind), kind in self._context
+        whole = JUDGED_CELLS - tally.seen
+        if not fits and whole > 0:
+            # So that cells which only may hold one, however many, use up nothing of what is judged.
+            rows = rows[_fitting(identifier, cells, rows)]
+        sample = tally.take(len(rows), JUDGED_CELLS, JUDGED_AFTER)
+        if not fits and whole <= 0:
+            sample = sample[_fitting(identifier, cells, rows[sample])]
+        chosen = rows[sample]
         for position, value in _held(identifier, cells.take(pa.array(chosen, pa.int64())), fits=fits):
-            tally.note(first_row + int(chosen[position]), value)
+            tally.note(first_row + int(chosen[position]), value, sampled=int(sample[position]) >= whole)
 
-    def _judge_names(self, cells: Cells, first_row: int) -> None:
-        sample = _spread(len(cells), self._name_cells, NAME_CELLS, NAME_CELLS_AFTER)
-        self._name_cells += len(cells)
+    def _judge_names(self, cells: Cells, rows: Rows, first_row: int) -> None:
+        """Judge some of the cells that may hold a name; empty ones and numbers use up nothing of the sample."""
         tally = self._tally(NAME)
-        tally.unjudged += len(cells) - len(sample)
+        whole = NAME_CELLS - tally.seen
+        sample = tally.take(len(rows), NAME_CELLS, NAME_CELLS_AFTER)
         if not len(sample):
             return
-        chosen = cells[: len(sample)] if len(sample) == sample[-1] + 1 else cells.take(pa.array(sample, pa.int64()))
-        tally.judged += len(chosen)
-        for value, positions in _by_value(chosen):
+        chosen = rows[sample]
+        for value, positions in _by_value(cells.take(pa.array(chosen, pa.int64()))):
             if self._is_name(value):
                 for position in positions:
-                    tally.note(first_row + int(sample[position]), value)
+                    tally.note(first_row + int(chosen[position]), value, sampled=int(sample[position]) >= whole)
 
     def _is_name(self, cell: str) -> bool:
         if is_name_cell(cell, Where.IN_CONTEXT if NAME in self._context else Where.ELSEWHERE):
@@ -236,9 +278,9 @@ def _by_value(cells: Cells) -> Iterator[tuple[str, list[int]]]:
     yield from positions.items()
 
 
-def _fitted(identifier: Identifier, cells: Cells, rows: Rows) -> Rows:
-    """Return the positions, of those given, that an exact pattern of the kind fits."""
-    return rows[fitting(identifier.exact, cells.take(pa.array(rows, pa.int64())))]
+def _fitting(identifier: Identifier, cells: Cells, rows: Rows) -> Rows:
+    """Return which of the rows an exact pattern of the kind fits."""
+    return fitting(identifier.exact, cells.take(pa.array(rows, pa.int64())))
 
 
 def _held(identifier: Identifier, cells: Cells, *, fits: bool) -> list[tuple[int, str]]:
@@ -274,40 +316,50 @@ def _spread(count: int, seen: int, first: int, after: int) -> Rows:
 
 
 class TextScan:
-    """Looks for identifiers in running text; `add` the documents in order, then ask for the `suspicions`."""
+    """Looks for identifiers in running text; `add` the documents in order, then ask for the `suspicions`.
+
+    What stands beside a text and is none, as its title, is looked at as a cell of a column.
+    """
 
     def __init__(self) -> None:
+        self._heads: dict[str, ColumnScan] = {}
         self._documents = 0
         self._letters = 0
         self._tallies: dict[str, _Tally] = {}
 
-    def add(self, texts: Cells | Iterable[str], first_row: int) -> None:
-        """Look through the next documents, the first of which stands in `first_row`."""
+    def add(self, texts: Cells | Iterable[str], first_row: int, heads: Mapping[str, Sequence[str]] = NO_HEADS) -> None:
+        """Look through the next documents, the first of which stands in `first_row`; `heads` stand beside them."""
+        for name, head in heads.items():
+            self._heads.setdefault(name, ColumnScan(name)).add(pa.array(head, pa.string()), first_row)
         cells = _plainly(texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string()))
         self._documents += len(cells)
         found = _looked_for("texts", cells, LONGEST_OF_SHORTEST)
-        kinds: dict[int, list[str]] = {}
+        kinds: dict[int, dict[str, bool]] = {}
         for kind in (kind for kind in identifiers() if kind in found):
-            for row in self._judged(kind, cells, found[kind]).tolist():
-                kinds.setdefault(row, []).append(kind)
+            for row, sampled in self._judged(kind, cells, found[kind]):
+                kinds.setdefault(row, {})[kind] = sampled
         for row in sorted(kinds):
             self._judge(cells, row, kinds[row], first_row)
-        for row, kind, _example in uncovered(cells, found, partial(_anything_in, "texts")):
-            self._tallies.setdefault(kind, _Tally()).note(first_row + row, "")
+        for row, kind, _example, likely in uncovered(cells, found, partial(_anything_in, "texts")):
+            self._tallies.setdefault(kind, _Tally()).note_disguised(first_row + row, "", likely)
         self._judge_names(cells, first_row)
 
-    def _judge(self, cells: Cells, row: int, kinds: list[str], first_row: int) -> None:
+    def _judge(self, cells: Cells, row: int, kinds: Mapping[str, bool], first_row: int) -> None:
         spans = find(cells[row].as_py(), kinds)
         for kind in {span.kind for span in spans}:
-            self._tallies[kind].note(first_row + row, "", sum(span.kind == kind for span in spans))
+            count = sum(span.kind == kind for span in spans)
+            self._tallies[kind].note(first_row + row, "", count, sampled=kinds[kind])
 
-    def _judged(self, kind: str, cells: Cells, rows: Rows) -> Rows:
-        """Return the documents to judge of those that may hold the kind, without those that no exact pattern fits."""
+    def _judged(self, kind: str, cells: Cells, rows: Rows) -> list[tuple[int, bool]]:
+        """Return the documents to judge of those that may hold the kind, and whether each is one of a sample.
+
+        Those that no exact pattern fits are left out.
+        """
         tally = self._tallies.setdefault(kind, _Tally())
-        sample = _spread(len(rows), tally.judged + tally.unjudged, JUDGED_TEXTS, JUDGED_AFTER)
-        tally.judged += len(sample)
-        tally.unjudged += len(rows) - len(sample)
-        return _fitted(identifiers()[kind], cells, rows[sample])
+        whole = JUDGED_TEXTS - tally.seen
+        sample = tally.take(len(rows), JUDGED_TEXTS, JUDGED_AFTER)
+        sample = sample[_fitting(identifiers()[kind], cells, rows[sample])]
+        return list(zip(rows[sample].tolist(), (sample >= whole).tolist(), strict=True))
 
     def _judge_names(self, cells: Cells, first_row: int) -> None:
         """Judge the first documents, then each one in which a new stretch of so many letters begins."""
@@ -315,22 +367,29 @@ class TextScan:
         ends = self._letters + np.cumsum(np.diff(bounds_of(cells)), dtype=np.int64)
         before = np.concatenate([[self._letters], ends[:-1]]) if len(ends) else ends
         chosen = np.flatnonzero((before < NAME_LETTERS) | (ends // NAME_LETTERS_EVERY > before // NAME_LETTERS_EVERY))
+        later = before[chosen] >= NAME_LETTERS
         self._letters = int(ends[-1]) if len(ends) else self._letters
-        tally.judged += len(chosen)
-        tally.unjudged += len(cells) - len(chosen)
-        for row in chosen.tolist():
+        tally.add(len(cells), len(chosen), int(later.sum()))
+        for row, sampled in zip(chosen.tolist(), later.tolist(), strict=True):
             names = find_names(plain(cells[row].as_py()[:NAME_LETTERS]))
             if names:
-                tally.note(first_row + row, "", len(names))
+                tally.note(first_row + row, "", len(names), sampled=sampled)
 
     def suspicions(self) -> tuple[TextSuspicion, ...]:
         """Return what was found, the most certain kind first; nothing for an empty collection."""
-        return tuple(self._suspicion(kind) for kind in identifiers() if self._tallies.get(kind, _Tally()).count)
+        beside: dict[str, list[Suspicion]] = {}
+        for one in (one for scan in self._heads.values() for one in scan.suspicions()):
+            beside.setdefault(one.kind, []).append(one)
+        kinds = [kind for kind in identifiers() if self._tallies.get(kind, _Tally()).count or kind in beside]
+        return tuple(self._suspicion(kind, beside.get(kind, [])) for kind in kinds)
 
-    def _suspicion(self, kind: str) -> TextSuspicion:
-        tally, identifier = self._tallies[kind], identifiers()[kind]
-        documents = tally.count
+    def _suspicion(self, kind: str, beside: Sequence[Suspicion]) -> TextSuspicion:
+        """Join what was found in texts and beside them; a document that has it in both may count twice."""
+        tally, identifier = self._tallies.get(kind, _Tally()), identifiers()[kind]
+        in_heads = sum(one.count for one in beside)
+        documents = min(self._documents, tally.count + in_heads)
         dense = documents >= identifier.text_count and documents / self._documents >= identifier.text_share
-        values = round(tally.values * documents / tally.held)
+        values = in_heads + (round(tally.values * tally.count / tally.noted) if tally.noted else 0)
+        rows = sorted({*tally.rows, *(row for one in beside for row in one.rows)})[:ROWS_KEPT]
         personal = dense and identifier.certainty == "direct"
-        return TextSuspicion(kind, values, documents, tally.rows[0], tuple(tally.rows), personal)
+        return TextSuspicion(kind, values, documents, rows[0], tuple(rows), personal)

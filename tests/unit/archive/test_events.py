@@ -135,6 +135,32 @@ def test_persons_named_by_mail_address_are_refused_and_not_shown(dataset, log, j
     assert "erika" not in report.to_json().lower()
 
 
+SPOKEN_OF = "kid{}@west-school.net"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"context": {"extensions": {"http://x.org/sent-to": [{"to": SPOKEN_OF}]}}},
+        {"result": {"extensions": {"http://x.org/note": f"ask {SPOKEN_OF}"}}},
+        {"object": {"id": "http://x.org/1", "definition": {"name": {"en": f"Page of {SPOKEN_OF}"}}}},
+        {"object": {"id": f"http://x.org/?of={SPOKEN_OF}"}},
+    ],
+)
+def test_persons_are_found_wherever_a_statement_names_them(dataset, log, judged, more):
+    some = [statement(n, **json.loads(json.dumps(more).replace("{}", str(n)))) for n in range(30)]
+    (log / "a.jsonl").write_bytes(lines(some))
+    report = judged(dataset)
+    (told,) = [f for f in report.findings if f.code == "PERSONAL_ACTOR"]
+    assert (told.place, told.occurrences) == ("events/answers: other parts", 30)
+
+
+def test_an_account_that_is_a_number_is_none_at_a_bank(dataset, log, judged):
+    actors = [{"account": {"homePage": "https://x.org", "name": str(28_400_000 + n)}} for n in range(30)]
+    (log / "a.jsonl").write_bytes(lines(statement(n, actor=actor) for n, actor in enumerate(actors)))
+    assert judged(dataset).accepted
+
+
 def test_a_log_whose_actors_nobody_could_withdraw_from_is_told(dataset, log, judged):
     text = (dataset / "dataset.yaml").read_text(encoding="utf-8").replace(SUBJECTS, "")
     (dataset / "dataset.yaml").write_text(text, encoding="utf-8")

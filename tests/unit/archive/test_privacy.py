@@ -187,3 +187,38 @@ def test_a_row_of_a_file_without_header_does_not_stand_in_a_report(dataset, judg
 def test_plain_column_names_are_shown():
     assert [shown_name(name) for name in ("price", "room_2", "StudentId")] == ["price", "room_2", "StudentId"]
     assert shown_name("Maria Garcia") == "xxxxx xxxxxx"
+
+
+@pytest.mark.parametrize("filler", ["", "none", "17"])
+def test_names_count_wherever_in_a_column_they_begin(filler):
+    (found,) = suspicions("x", [filler] * 3_000 + NAMES * 400)
+    assert found.kind == "person_name"
+    assert found.personal
+    assert 0.5 < found.count / (len(NAMES) * 400) < 1.5
+
+
+def test_cells_that_only_may_be_addresses_hide_none_that_are():
+    loose = [f"u{n}@localhost" for n in range(6_000)]
+    (found,) = suspicions("x", [*loose, *(f"kid{n}@west-school.net" for n in range(40))])
+    assert (found.kind, found.count, found.first_row, found.personal) == ("email", 40, 6_001, True)
+
+
+@pytest.mark.parametrize("gap", ["\u00a0", "\u202f"])
+def test_numbers_with_odd_gaps_are_found_and_counted(gap):
+    (found,) = suspicions(
+        "x", [gap.join(("06", f"{n % 90 + 10}", "34", "56", f"{n // 90 + 10}")) for n in range(1_000)]
+    )
+    assert (found.kind, found.count, found.personal) == ("phone", 1_000, True)
+
+
+def test_a_number_behind_an_underline_is_found():
+    (found,) = suspicions("x", [f"a_06 12 34 56 {n}" for n in range(10, 20)])
+    assert (found.kind, found.count) == ("phone", 10)
+
+
+@pytest.mark.parametrize("where", ["id", "title"])
+def test_what_stands_beside_a_text_is_looked_at(where):
+    scan = TextScan()
+    scan.add(["Add the numbers."] * 30, 0, {where: [f"Letter of kid{n}@west-school.net" for n in range(30)]})
+    (found,) = scan.suspicions()
+    assert (found.kind, found.document_count, found.personal) == ("email", 30, True)
