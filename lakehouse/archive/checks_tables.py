@@ -27,7 +27,7 @@ HEADER_NAMES, HEADER_LETTERS = 50, 200
 @named(TABLE)
 def column_absent(table: TableContent, _parameters: Parameters) -> Iterator[Hit]:
     """Columns of the dictionary that a file lacks."""
-    declared = table.description.columns if table.description else ()
+    declared = table.judged_by.columns if table.judged_by else ()
     for file, header in table.headed:
         there = set(header)
         absent = [name for name in declared if name not in there]
@@ -39,10 +39,10 @@ def column_absent(table: TableContent, _parameters: Parameters) -> Iterator[Hit]
 @named(TABLE)
 def column_undeclared(table: TableContent, _parameters: Parameters) -> Iterator[Hit]:
     """Columns of a file that the dictionary does not know."""
-    if table.description is None:
+    if table.judged_by is None:
         return
     for file, header in table.headed:
-        declared, there = table.description.columns, dict.fromkeys(header)
+        declared, there = table.judged_by.columns, dict.fromkeys(header)
         undeclared = [privacy.shown_name(name) for name in there if name not in declared]
         near = hints(undeclared, [name for name in declared if name not in there])
         yield from _named_or_counted(file.place, undeclared, near)
@@ -76,7 +76,7 @@ def primary_key_undeclared(table: TableContent, _parameters: Parameters) -> Iter
 @named(TABLE)
 def primary_key_missing(table: TableContent, _parameters: Parameters) -> Iterator[Hit]:
     """Rows without a value in a column of the primary key."""
-    for name in table.description.primary_key if table.description else ():
+    for name in table.judged_by.primary_key if table.judged_by else ():
         for tally in table.seen.tally(name, "missing"):
             yield in_rows(tally, f"{tally.place}: {name}", column=name, row=tally.rows[0])
 
@@ -84,7 +84,7 @@ def primary_key_missing(table: TableContent, _parameters: Parameters) -> Iterato
 @named(TABLE)
 def primary_key_repeats(table: TableContent, _parameters: Parameters) -> Iterator[Hit]:
     """Rows whose primary key another row has already."""
-    names = ", ".join(table.description.primary_key if table.description else ())
+    names = ", ".join(table.judged_by.primary_key if table.judged_by else ())
     for tally in table.seen.tally("", "repeats"):
         yield in_rows(tally, f"{tally.place}: {names}", key=names)
 
@@ -152,23 +152,27 @@ def pattern_unusable(column: ColumnContent, _parameters: Parameters) -> Iterator
 @named(COLUMN)
 def unit_missing(column: ColumnContent, _parameters: Parameters) -> Iterator[Hit]:
     """A number without a unit."""
-    if column.description.type == "number" and column.description.unit is None:
+    usable = column.table.description is not None
+    if usable and column.description.type == "number" and column.description.unit is None:
         yield Hit(f"{column.table.folder}/columns.yaml: columns.{column.name}.unit", facts={"column": column.name})
 
 
 @named(COLUMN)
 def reference_target_absent(column: ColumnContent, _parameters: Parameters) -> Iterator[Hit]:
     """A foreign key to a table or column that is not in the dataset, or has another type."""
-    target = column.description.references
-    if target is None or target_of(column.description, column.submission.reading.tables) is not None:
+    target, judging = column.description.references, column.submission.judging
+    if target is None or target_of(column.description, judging) is not None:
         return
+    table, _, name = target.partition(".")
+    if table not in column.submission.reading.tables and table in judging and name in judging[table].columns:
+        return  # its type may be what is at fault there
     yield Hit(f"{column.table.folder}/columns.yaml: columns.{column.name}.references", facts={"target": target})
 
 
 @named(COLUMN)
 def reference_broken(column: ColumnContent, _parameters: Parameters) -> Iterator[Hit]:
     """Values of a foreign key that the column it refers to does not have, where that could be read to its end."""
-    target = target_of(column.description, column.submission.reading.tables)
+    target = target_of(column.description, column.submission.judging)
     if target is None or not column.submission.tables[target[0]].seen.readable:
         return
     for tally in column.seen.tally(column.name, "broken"):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from lakehouse.archive import eds, privacy
 from lakehouse.archive.batches import RaggedRow
@@ -15,11 +15,13 @@ from lakehouse.archive.event_files import is_event_file
 from lakehouse.archive.metadata.adopting import IMPORT_FILE
 from lakehouse.archive.metadata.stated import DESCRIPTORS
 from lakehouse.archive.plans import plans, resolve, scan_order
+from lakehouse.archive.salvage import table_without_faults
 from lakehouse.archive.table_files import is_table_file
 from lakehouse.archive.table_scan import FileSeen, Spot, TableScan, TableSeen
 from lakehouse.archive.tally import FileTally, RowBudget
 from lakehouse.archive.text_files import is_text_file
 from lakehouse.archive.text_scan import TextFileSeen, TextScan, TextSeen
+from lakehouse.archive.xapi_shape import XapiVersion
 
 Role = Literal["description", "table", "text", "event", "about", "unknown"]
 DESCRIPTIONS = {
@@ -78,12 +80,16 @@ class DataFile:
 
 @dataclass(frozen=True)
 class TableContent:
-    """One table folder: its dictionary, if it has a usable one, its files, and what was seen of their rows."""
+    """One table folder: its dictionary, if it has a usable one, its files, and what was seen of their rows.
+
+    The rows are `judged_by` the dictionary, or by what one that is at fault says rightly.
+    """
 
     name: str
     description: TableDescription | None
     files: tuple[DataFile, ...]
     seen: TableSeen
+    judged_by: TableDescription | None = None
 
     @property
     def folder(self) -> str:
@@ -112,7 +118,7 @@ class TableContent:
 
     @property
     def _is_about_persons(self) -> bool:
-        roles = [column.role for column in self.description.columns.values()] if self.description else []
+        roles = [column.role for column in self.judged_by.columns.values()] if self.judged_by else []
         return any(role != "none" for role in roles) or any(
             suspicion.kind in privacy.NAMES_A_ROW for _, suspicion in self.suspicions
         )
@@ -178,11 +184,20 @@ class Contents:
     texts: Mapping[str, TextContent] = field(default_factory=dict)
     events: Mapping[str, EventContent] = field(default_factory=dict)
 
+    @cached_property
+    def judging(self) -> Mapping[str, TableDescription]:
+        """By what the rows of each table are judged."""
+        return {name: table.judged_by for name, table in self.tables.items() if table.judged_by is not None}
+
     def columns(self) -> Iterator[ColumnContent]:
         """Yield every declared column of every table with a usable dictionary."""
+        yield from (column for column in self.judged_columns() if column.table.description is not None)
+
+    def judged_columns(self) -> Iterator[ColumnContent]:
+        """Yield every declared column, also of tables whose dictionary is at fault elsewhere."""
         for table in self.tables.values():
-            if table.description is not None:
-                for name, column in table.description.columns.items():
+            if table.judged_by is not None:
+                for name, column in table.judged_by.columns.items():
                     yield ColumnContent(self, table, name, column)
 
 
@@ -202,7 +217,7 @@ class _Reader:
 
     def tables(self) -> dict[str, TableContent]:
         names = eds.folders(self.folder / eds.TABLES_FOLDER)
-        described, mine = self.reading.tables, {name: self._of("table", eds.TABLES_FOLDER, name) for name in names}
+        described, mine = self._judging(), {name: self._of("table", eds.TABLES_FOLDER, name) for name in names}
         seen: dict[str, TableSeen] = {}
         for name in scan_order(described, names):
             scan = TableScan(described.get(name), plans(name, described, seen), self.budget)
@@ -210,7 +225,18 @@ class _Reader:
                 file.table = scan.read(file.path, file.place)
             seen[name] = scan.finish()
         resolve(described, seen)
-        return {name: TableContent(name, described.get(name), mine[name], seen[name]) for name in names}
+        usable = self.reading.tables
+        return {n: TableContent(n, usable.get(n), mine[n], seen[n], described.get(n)) for n in names}
+
+    def _judging(self) -> dict[str, TableDescription]:
+        """Return the dictionaries, and what those that are at fault say rightly."""
+        found = dict(self.reading.tables)
+        for place, raw in self.reading.at_fault.items():
+            kind, name, _ = place.split("/")
+            table = table_without_faults(name, raw) if kind == eds.TABLES_FOLDER else None
+            if table is not None:
+                found[name] = table
+        return found
 
     def texts(self) -> dict[str, TextContent]:
         found: dict[str, TextContent] = {}
@@ -226,8 +252,16 @@ class _Reader:
         for name in eds.folders(self.folder / eds.EVENTS_FOLDER):
             mine = self._filled(self._of("event", eds.EVENTS_FOLDER, name))
             places = tuple(EventFile(file.place, file.path) for file in mine)
-            found[name] = EventContent(name, self.reading.events.get(name), places)
+            found[name] = EventContent(name, self.reading.events.get(name), places, self._xapi_version(name))
         return found
+
+    def _xapi_version(self, log: str) -> XapiVersion | None:
+        """Return the version that a log's description names, even where something else in it is at fault."""
+        described = self.reading.events.get(log)
+        said = self.reading.at_fault.get(f"{eds.EVENTS_FOLDER}/{log}/{eds.LOG_FILE}", {}).get("xapi_version")
+        return (
+            described.xapi_version if described else next((one for one in get_args(XapiVersion) if one == said), None)
+        )
 
     def _filled(self, files: tuple[DataFile, ...]) -> Iterator[DataFile]:
         for file in files:

@@ -306,7 +306,7 @@ class Reading:
     """What could be read of a folder's description files, and every fault met on the way.
 
     `dataset` is None when ``dataset.yaml`` is missing or at fault; tables, texts and events hold only
-    faultless entries.
+    faultless entries. `at_fault` has what the other description files say, by their places.
     """
 
     dataset: DatasetFile | None
@@ -315,6 +315,7 @@ class Reading:
     texts: Mapping[str, CollectionDescription]
     faults: tuple[Fault, ...]
     events: Mapping[str, LogDescription] = field(default_factory=dict)
+    at_fault: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def description(self) -> Description | None:
         """Return the description, or None when ``dataset.yaml`` itself cannot be used."""
@@ -328,12 +329,13 @@ class Reading:
 def read_description(folder: Path) -> Reading:
     """Read all description files of a folder and collect their faults instead of stopping at the first."""
     faults: list[Fault] = []
+    at_fault: dict[str, Mapping[str, Any]] = {}
     raw = _read_mapping(folder / DESCRIPTION_FILE, DESCRIPTION_FILE, faults)
     dataset = _fit(DatasetFile, raw, DESCRIPTION_FILE, faults) if raw is not None else None
-    tables = _read_parts(TableDescription, folder, TABLES_FOLDER, DICTIONARY_FILE, faults)
-    texts = _read_parts(CollectionDescription, folder, TEXTS_FOLDER, COLLECTION_FILE, faults)
-    events = _read_parts(LogDescription, folder, EVENTS_FOLDER, LOG_FILE, faults)
-    return Reading(dataset, raw or {}, tables, texts, tuple(faults), events)
+    tables = _read_parts(TableDescription, folder, TABLES_FOLDER, DICTIONARY_FILE, faults, at_fault)
+    texts = _read_parts(CollectionDescription, folder, TEXTS_FOLDER, COLLECTION_FILE, faults, at_fault)
+    events = _read_parts(LogDescription, folder, EVENTS_FOLDER, LOG_FILE, faults, at_fault)
+    return Reading(dataset, raw or {}, tables, texts, tuple(faults), events, at_fault)
 
 
 def load_description(folder: Path) -> Description:
@@ -373,15 +375,22 @@ def _read_mapping(path: Path, place: str, faults: list[Fault]) -> dict[str, Any]
     return value
 
 
-def _read_parts(model: type[Part], folder: Path, kind: str, file: str, faults: list[Fault]) -> dict[str, Part]:
-    read = {name: _read_part(model, folder, f"{kind}/{name}/{file}", name, faults) for name in folders(folder / kind)}
-    return {name: part for name, part in read.items() if part is not None}
+def _read_parts(
+    model: type[Part], folder: Path, kind: str, file: str, faults: list[Fault], at_fault: dict[str, Mapping[str, Any]]
+) -> dict[str, Part]:
+    read: dict[str, Part] = {}
+    for name in folders(folder / kind):
+        place = f"{kind}/{name}/{file}"
+        raw = _read_mapping(folder / place, place, faults)
+        part = _read_part(model, raw, place, name, faults) if raw is not None else None
+        if part is not None:
+            read[name] = part
+        elif raw is not None:
+            at_fault[place] = raw
+    return read
 
 
-def _read_part(model: type[Part], folder: Path, place: str, name: str, faults: list[Fault]) -> Part | None:
-    raw = _read_mapping(folder / place, place, faults)
-    if raw is None:
-        return None
+def _read_part(model: type[Part], raw: Mapping[str, Any], place: str, name: str, faults: list[Fault]) -> Part | None:
     if "name" in raw:
         faults.append(Fault("field_unknown", place, "name"))
         raw = {key: value for key, value in raw.items() if key != "name"}

@@ -13,6 +13,7 @@ from lakehouse.archive import eds, privacy
 from lakehouse.archive.eds import LogDescription
 from lakehouse.archive.event_fields import agents, text_at
 from lakehouse.archive.event_files import BadStatement, Event, EventBatch, read_events
+from lakehouse.archive.xapi_shape import XapiVersion
 from lakehouse.errors import SchemaError
 
 MOST_TOLD = 100
@@ -92,6 +93,7 @@ class EventContent:
     name: str
     description: LogDescription | None
     files: tuple[EventFile, ...]
+    xapi_version: XapiVersion | None = None
 
     @property
     def folder(self) -> str:
@@ -100,7 +102,7 @@ class EventContent:
 
     @cached_property
     def seen(self) -> LogSeen:
-        """What is in the files, read once; nothing without a description, which names the version to judge by."""
+        """What is in the files, read once; nothing where no version of xAPI is named to judge by."""
         return _Reader(self).seen()
 
 
@@ -126,8 +128,8 @@ class _Reader:
         return self._seen
 
     def _batches(self, file: EventFile) -> Iterator[EventBatch]:
-        if self._log.description is not None:
-            yield from read_events(file.path, self._log.description.xapi_version)
+        if self._log.xapi_version is not None:
+            yield from read_events(file.path, self._log.xapi_version)
 
     def _add(self, file: EventFile, batch: EventBatch) -> None:
         self._seen.statements += len(batch.events)

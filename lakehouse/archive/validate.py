@@ -111,7 +111,7 @@ def _hits_of_parts(rule: Rule, contents: Contents) -> Iterator[Hit]:
         case "table":
             yield from _each(checks.TABLE[rule.check], contents.tables.values(), rule)
         case "column":
-            yield from _each(checks.COLUMN[rule.check], contents.columns(), rule)
+            yield from _each(checks.COLUMN[rule.check], contents.judged_columns(), rule)
         case "text":
             yield from _each(checks.TEXT[rule.check], contents.texts.values(), rule)
         case "event":

@@ -323,3 +323,43 @@ def test_a_wide_header_is_told_by_its_first_whole_names(dataset, judged):
     names = told.partition("in the header: ")[2].split(", ")
     assert names == [f"column_{n}" for n in range(len(names))]
     assert more == f"{3_000 - len(names):,} more."
+
+
+# Each fault with the field that it leaves unusable; every other field of the table is judged all the same.
+@pytest.mark.parametrize(
+    ("old", "new", "unjudged"),
+    [
+        ("description: Lessons held.\n", "descripton: Lessons held.\n", ""),
+        ("{type: boolean, description: Whether it was quiet}", "{type: bool, description: Q}", "quiet"),
+        ("{type: boolean, description: Whether it was quiet}", "{type: boolean, describtion: Q}", ""),
+        ("{type: boolean, description: Whether it was quiet}", "{type: boolean, minimum: 1}", ""),
+        ("{type: boolean, description: Whether it was quiet}", "boolean", "quiet"),
+        ("grain: one row per lesson\n", "grain: one row per lesson\ndelimiter: '#'\n", ""),
+    ],
+)
+def test_a_faulty_dictionary_hides_no_issue_of_its_rows(dataset, judged, old, new, unjudged):
+    _edit(dataset, "tables/lessons/columns.yaml", old, new)
+    rows = "1,10,2024-13-01,x,maybe,sport,a1\n1,99,2024-01-01,,,,\n"
+    with (dataset / LESSONS).open("a", encoding="utf-8") as file:
+        file.write(rows)
+    found = {(f.code, f.place.rpartition(": ")[2]) for f in judged(dataset).findings if f.level in ("error", "warning")}
+    dictionary = {one for one in found if one[0].startswith("DICTIONARY")}
+    issues = {
+        ("TYPE_WRONG", "held_on"), ("TYPE_WRONG", "began"), ("TYPE_WRONG", "quiet"), ("VALUE_NOT_A_LEVEL", "subject"),
+        ("VALUE_NOT_MATCHING", "code"), ("KEY_REPEATS", "lesson"), ("REFERENCE_BROKEN", "room"),
+    }  # fmt: skip
+    assert dictionary
+    assert found - dictionary == issues - {("TYPE_WRONG", unjudged)}
+
+
+def test_a_faulty_target_of_references_is_told_once(dataset, judged):
+    _edit(dataset, "tables/rooms/columns.yaml", "room: {type: integer,", "room: {type: intger,")
+    assert _codes(judged(dataset)) == {"DICTIONARY_FIELD_INVALID"}
+
+
+def test_a_faulty_log_hides_no_issue_of_its_statements(dataset, judged):
+    log = dataset / "events" / "clicks"
+    log.mkdir(parents=True)
+    (log / "log.yaml").write_text('titel: Clicks\ndescription: C.\nxapi_version: "1.0.3"\n')
+    (log / "a.jsonl").write_text("{}\n")
+    assert _codes(judged(dataset)) == {"LOG_FIELD_UNKNOWN", "LOG_FIELD_MISSING", "STATEMENT_INVALID"}
