@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from lakehouse.endpoint.faults import RefusedStatementError, UnauthenticatedError
 
-MAX_REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000  # of each user
 Value = TypeVar("Value")
 
 
@@ -41,47 +41,63 @@ class Login(NamedTuple):
 
 
 class Remembered(Generic[Value]):
-    """Values under random keys, forgotten `seconds` after their last use, the oldest first when there are too many."""
+    """Values under random keys, forgotten `seconds` after their last use, and an owner's oldest when it has too many.
+
+    Owners are known users, so all of it is bounded; and nobody pushes out what another has.
+    """
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._seconds = seconds
         self._clock = clock
-        self._values: dict[str, tuple[Value, float]] = {}
+        self._owners: dict[str, str] = {}
+        self._values: dict[str, dict[str, tuple[Value, float]]] = {}
         self._lock = threading.Lock()
 
-    def add(self, value: Value) -> str:
+    def add(self, value: Value, owner: str) -> str:
         """Keep a value and return its key."""
         key = secrets.token_urlsafe(32)
         with self._lock:
-            self._forget()
-            self._values[key] = (value, self._clock() + self._seconds)
+            self._forget(owner)
+            self._put(key, value, owner)
         return key
 
     def find(self, key: str, *, renew: bool) -> Value | None:
         """Return the value of a key that is still known; `renew` starts its time again."""
         with self._lock:
-            value, until = self._values.get(key, (None, 0.0))
-            if value is None or until < self._clock():
-                self._values.pop(key, None)
+            owner = self._owners.get(key)
+            if owner is None:
+                return None
+            value, until = self._values[owner][key]
+            if until < self._clock():
+                self._drop(key)
                 return None
             if renew:
-                del self._values[key]
-                self._values[key] = (value, self._clock() + self._seconds)
+                self._drop(key)
+                self._put(key, value, owner)
             return value
 
     def drop(self, key: str) -> None:
         """Forget a key now."""
         with self._lock:
-            self._values.pop(key, None)
+            self._drop(key)
 
-    def _forget(self) -> None:
+    def _put(self, key: str, value: Value, owner: str) -> None:
+        self._owners[key] = owner
+        self._values.setdefault(owner, {})[key] = (value, self._clock() + self._seconds)
+
+    def _drop(self, key: str) -> None:
+        owner = self._owners.pop(key, None)
+        if owner is not None:
+            del self._values[owner][key]
+
+    def _forget(self, owner: str) -> None:
         """Drop from the front: all live equally long, so the order of insertion is the order of expiry."""
-        now = self._clock()
-        while self._values:
-            oldest = next(iter(self._values))
-            if self._values[oldest][1] >= now and len(self._values) < MAX_REMEMBERED:
+        now, known = self._clock(), self._values.get(owner, {})
+        while known:
+            oldest = next(iter(known))
+            if known[oldest][1] >= now and len(known) < MAX_REMEMBERED:
                 return
-            del self._values[oldest]
+            self._drop(oldest)
 
 
 class Gate:
@@ -124,7 +140,7 @@ class Gate:
                 return Login(known[0], token, purpose or known[1])
             case "basic":
                 user = self._check(value.strip())
-                return Login(user, self._tokens.add((user, purpose)), purpose)
+                return Login(user, self._tokens.add((user, purpose), user), purpose)
             case _:
                 raise UnauthenticatedError("Unable to authenticate: send a user name and password, or a bearer token")
 
@@ -135,7 +151,7 @@ class Gate:
         """
         if cookie is None:
             session = Session(user, schema, purpose=purpose)
-            session.id = self._sessions.add(session)
+            session.id = self._sessions.add(session, user)
             return session
         found = self._sessions.find(cookie, renew=True)
         if found is None or found.user != user:

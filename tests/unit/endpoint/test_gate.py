@@ -66,13 +66,17 @@ def test_a_session_lives_while_it_is_used_and_belongs_to_its_user(gate, clock):
         gate.session("ada", session.id, ())
 
 
-def test_too_many_values_push_the_oldest_out(clock):
+def test_too_many_values_push_the_oldest_of_their_own_owner_out(clock):
     remembered = Remembered[int](10, clock)
-    first = remembered.add(0)
+    others = remembered.add(7, "eve")
+    first = remembered.add(0, "ada")
     for number in range(MAX_REMEMBERED):
-        last = remembered.add(number)
+        last = remembered.add(number, "ada")
     assert remembered.find(first, renew=False) is None
     assert remembered.find(last, renew=False) == MAX_REMEMBERED - 1
+    assert remembered.find(others, renew=True) == 7
+    remembered.drop(others)
+    assert remembered.find(others, renew=True) is None
 
 
 def test_a_purpose_stated_at_the_login_holds_for_its_token_until_a_call_states_another(gate):
