@@ -1,7 +1,10 @@
 """What a name in GROUP BY and ORDER BY stands for, and names that Dremio gives to what has none."""
 
+from collections import Counter
+
 from sqlglot import exp
 
+from lakehouse.endpoint.calls import exchange
 from lakehouse.endpoint.faults import RefusedStatementError
 from lakehouse.endpoint.functions import AGGREGATES
 
@@ -73,13 +76,14 @@ def _settle_groups(select: exp.Select, named: dict[str, list[exp.Alias]]) -> Non
     group = select.args.get("group")
     if group is None:
         return
-    plain = [item.name.lower() for item in select.expressions if isinstance(item, exp.Column)]
+    plain = Counter(item.name.lower() for item in select.expressions if isinstance(item, exp.Column))
+    known = next((place for place, item in enumerate(select.expressions) if item.is_star), len(select.expressions))
     for column in _keys(group):
         items = named.get(column.name.lower(), []) if isinstance(column, exp.Column) and not column.table else []
-        if items and len(items) + plain.count(column.name.lower()) > 1:
+        if items and len(items) + plain[column.name.lower()] > 1:
             raise RefusedStatementError(f"{column.name} in GROUP BY is ambiguous: the result has it several times")
         if items and not _is(items[0].this, column.name):
-            column.replace(_key(select, items[0]))
+            exchange(column, _key(items[0], known))
 
 
 def _keys(group: exp.Group) -> list[exp.Expr]:
@@ -95,11 +99,10 @@ def _keys(group: exp.Group) -> list[exp.Expr]:
     return found
 
 
-def _key(select: exp.Select, item: exp.Alias) -> exp.Expr:
-    """Return a place in the result; after a * places are not known, and the expression stands for itself."""
-    place = next(number for number, one in enumerate(select.expressions) if one is item)
-    if not any(one.is_star for one in select.expressions[:place]):
-        return exp.Literal.number(place + 1)
+def _key(item: exp.Alias, known: int) -> exp.Expr:
+    """Return a place in the result; from a * on, at `known`, places are not known, and an expression is itself."""
+    if item.index is not None and item.index < known:
+        return exp.Literal.number(item.index + 1)
     if isinstance(item.this, exp.Literal):
         raise RefusedStatementError(f"GROUP BY {item.alias} of a value that is the same in all rows; leave it out")
     key: exp.Expr = item.this.copy()
@@ -121,7 +124,7 @@ def _settle_order(select: exp.Select, named: dict[str, list[exp.Alias]]) -> None
                 written += sum(1 for _ in items[0].this.walk())
                 if written > MOST_WRITTEN_AGAIN:
                     raise RefusedStatementError("ORDER BY has too many names in expressions; order a query around it")
-                column.replace(exp.Paren(this=items[0].this.copy()))
+                exchange(column, exp.Paren(this=items[0].this.copy()))
 
 
 def _aggregated(column: exp.Column, ordered: exp.Expr) -> bool:

@@ -44,6 +44,21 @@ def bigint(expression: exp.Expr) -> exp.Expr:
     return exp.cast(expression, "BIGINT")
 
 
+def exchange(old: exp.Expr, new: exp.Expr) -> None:
+    """Put an expression in another one's place, as `replace` does, which looks at the whole list that it stands in.
+
+    Lists have up to fifty thousand parts, and each of them may be exchanged.
+    """
+    above, key, place = old.parent, old.arg_key, old.index
+    if above is None or above is new or key is None or place is None or above.args[key][place] is not old:
+        old.replace(new)
+        return
+    above.args[key][place] = new
+    above.set("", None)  # sets nothing, and has hashes that were calculated forgotten
+    new.parent, new.arg_key, new.index = above, key, place
+    old.parent = old.arg_key = old.index = None
+
+
 def text(value: str) -> exp.Expr:
     """Return a literal text."""
     return exp.Literal.string(value)

@@ -12,6 +12,7 @@ from lakehouse.endpoint.auth import Session
 from lakehouse.endpoint.catalogue import SOURCE, Catalogue
 from lakehouse.endpoint.dialect import EndpointDialect
 from lakehouse.endpoint.faults import RefusedStatementError
+from lakehouse.endpoint.guard import check_text
 from lakehouse.endpoint.information import precision, schema_names
 from lakehouse.endpoint.names import folded, like
 from lakehouse.endpoint.wire import type_word
@@ -73,6 +74,7 @@ def answer(sql: str, catalogue: Catalogue, session: Session) -> pa.Table | None:
     commented = sql.lstrip().startswith(("--", "/*", "//"))
     if not commented and (head is None or head[1].upper() not in WORDS):
         return None
+    check_text(sql)
     try:
         tokens = _tokens(sql)
     except SqlglotError as error:

@@ -11,7 +11,7 @@ from sqlglot.parsers.dremio import DremioParser
 from sqlglot.tokenizer_core import TokenType
 
 from lakehouse.endpoint import aliases, guard
-from lakehouse.endpoint.calls import call, integer, word_of
+from lakehouse.endpoint.calls import call, exchange, integer, word_of
 from lakehouse.endpoint.faults import RefusedStatementError
 from lakehouse.endpoint.functions import AGGREGATES, NEEDS_ORDER, function_call, within_group
 from lakehouse.endpoint.likes import escaped, without_case
@@ -81,7 +81,8 @@ def parse(sql: str) -> exp.Expr:
     """Return the tree of a single query that the endpoint allows."""
     guard.check_text(sql)
     try:
-        trees = [tree for tree in sqlglot.parse(sql, dialect=EndpointDialect) if tree is not None]
+        with guard.turn(sql):
+            trees = [tree for tree in sqlglot.parse(sql, dialect=EndpointDialect) if tree is not None]
     except SqlglotError as error:
         raise RefusedStatementError(f"PARSE ERROR: {syntax_message(error, sql)}") from error
     except RecursionError as error:
@@ -102,7 +103,7 @@ def translate(sql: str, resolve: Resolve, check: Check = lambda _tree: None) -> 
         tree = parse(sql)
         for column in list(tree.find_all(exp.Column)):
             if len(column.parts) == 1 and not column.this.args.get("quoted") and column.name.upper() in BARE:
-                column.replace(exp.Anonymous(this=column.name))
+                exchange(column, exp.Anonymous(this=column.name))
         tree = aliases.name_rows(tree)
         _name_outputs(tree)
         aliases.settle(tree)
@@ -112,7 +113,7 @@ def translate(sql: str, resolve: Resolve, check: Check = lambda _tree: None) -> 
             changed = _rewrite(node)
             if changed is not node:
                 tree = changed if node is tree else tree
-                node.replace(changed)
+                exchange(node, changed)
         return tree
     except RecursionError as error:
         raise RefusedStatementError("the statement is nested too deeply") from error
@@ -135,7 +136,7 @@ def _name_outputs(tree: exp.Expr) -> None:
     for select in tree.find_all(exp.Select):
         for position, item in enumerate(select.expressions):
             if not isinstance(item, exp.Alias | exp.Column | exp.Star):
-                item.replace(exp.alias_(item.copy(), f"EXPR${position}", quoted=True))
+                exchange(item, exp.alias_(item.copy(), f"EXPR${position}", quoted=True))
 
 
 def _parts(table: exp.Table) -> list[str]:

@@ -19,6 +19,7 @@ from lakehouse.endpoint.faults import (
     DeniedStatementError,
     TooLargeError,
 )
+from lakehouse.endpoint.guard import turn
 from lakehouse.endpoint.messages import ENGINE_ERRORS, translated_error
 from lakehouse.endpoint.permission import Permissions
 from lakehouse.endpoint.plain_reads import PlainRead
@@ -67,6 +68,10 @@ class Executor:
         Raises RefusedStatementError for what is unknown or not allowed, DeniedStatementError for what the session may
         not see, BusyError while no release can be read.
         """
+        with turn(sql, self._config.queue_seconds):
+            return self._plan(sql, session)
+
+    def _plan(self, sql: str, session: Session) -> Plan:
         catalogue = self.catalogue(session)
         with contextlib.nullcontext() if self._permissions is None else self._permissions.recorded():
             rows = answer(sql, catalogue, session)

@@ -7,6 +7,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
+from lakehouse.endpoint.calls import exchange
 from lakehouse.endpoint.dialect import EndpointDialect, parse
 from lakehouse.endpoint.faults import RefusedStatementError
 from lakehouse.policy.statements import Read
@@ -30,7 +31,7 @@ def _read(sql: str) -> Read:
         paths = {".".join(part.name for part in table.parts) for table in tree.find_all(exp.Table)}
         tables = " ".join(sorted(path for path in paths if path.lower() not in named))
         for literal in list(tree.find_all(exp.Literal)):
-            literal.replace(exp.Placeholder())
+            exchange(literal, exp.Placeholder())
         text = str(tree.sql(dialect=EndpointDialect, comments=False))
     text = text[:LONGEST]
     return Read(text, sha256(text.encode()).hexdigest()[:16], tables)

@@ -1,0 +1,62 @@
+"""Statements of many words: refused before they are read, or read in time that grows as they do."""
+
+import time
+
+import pytest
+from sqlglot import exp
+
+from lakehouse.endpoint import guard
+from lakehouse.endpoint.calls import exchange
+from lakehouse.endpoint.dialect import last_text_of, translate
+from lakehouse.endpoint.faults import RefusedStatementError
+from lakehouse.endpoint.reading import read
+
+MOST = guard.MAX_WORDS
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT " + "1," * MOST, ";" * (MOST + 1), "SHOW " + "x " * MOST, "SELECT " + "NOT " * MOST + "TRUE"]
+)
+def test_more_words_than_are_read_are_refused_without_reading_them(sql):
+    with pytest.raises(RefusedStatementError, match="more than 100,000 words"):
+        guard.check_text(sql)
+
+
+@pytest.mark.parametrize("sql", ["SELECT '" + "a, b " * 150_000 + "'", 'SELECT "' + "a, b " * 150_000 + '"'])
+def test_a_long_text_is_one_word(sql):
+    guard.check_text(sql)
+
+
+def translated(sql):
+    return last_text_of(translate(sql, lambda *_: "pins.t"))
+
+
+@pytest.mark.parametrize(
+    ("done", "before", "part", "after"),
+    [
+        (translated, "SELECT ", "1", ""),
+        (translated, "SELECT 1 WHERE 'a' IN (", "UPPER('a')", ")"),
+        (read, "SELECT 1 WHERE 1 IN (", "1", ")"),
+    ],
+    ids=["columns", "calls in a list", "values for the record"],
+)
+def test_reading_a_list_six_times_as_long_takes_about_six_times_as_long(done, before, part, after):
+    def seconds(count):
+        sql = before + ",".join([part] * count) + after
+        started = time.process_time()
+        done(sql)
+        return time.process_time() - started
+
+    short, long = (min(seconds(count + more) for more in range(2)) for count in (1000, 6000))
+    assert long < 14 * short, "more than twenty times where each part looks at all the others"
+
+
+def test_an_exchanged_part_stands_where_the_other_did():
+    call = exp.Anonymous(this="f", expressions=[exp.Literal.number(number) for number in range(3)])
+    before = hash(call)
+    exchange(call.expressions[1], exp.Literal.string("x"))
+    assert [one.sql() for one in call.expressions] == ["0", "'x'", "2"]
+    assert [(one.parent, one.arg_key, one.index) for one in call.expressions] == [
+        (call, "expressions", place) for place in range(3)
+    ]
+    assert hash(call) != before
