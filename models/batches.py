@@ -30,6 +30,11 @@ class Packed:
     byte_count: int
 
     @property
+    def mark(self) -> int:
+        """The token that opens every document, of which there is one at least."""
+        return int(self.documents[0][0])
+
+    @property
     def token_count(self) -> int:
         """Tokens, marks included."""
         return sum(len(tokens) for tokens in self.documents)

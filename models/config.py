@@ -13,7 +13,7 @@ from models.errors import RecipeError
 Precision = Literal["auto", "float32", "bfloat16"]
 
 # Raised whenever the same recipe and documents would give other weights, so that old checkpoints are not reused.
-LIBRARY_VERSION = "2"
+LIBRARY_VERSION = "3"
 
 
 @dataclass(frozen=True, kw_only=True)

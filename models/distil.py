@@ -20,7 +20,7 @@ from models.config import Recipe
 from models.device import Device
 from models.errors import NaNLossError
 from models.forms import Form
-from models.lm import LanguageModel
+from models.lm import LanguageModel, documents_apart
 from models.memory import require_fits
 from models.optimizer import optimizers, schedule
 
@@ -55,7 +55,7 @@ def distil(teacher: LanguageModel, packed: Packed, form: Form, device: Device) -
     steppers, loader = optimizers(student, recipe), batches(packed, recipe)
     for step in range(1, recipe.steps + 1):
         batch = next(loader)
-        with device.arithmetic():
+        with device.arithmetic(), documents_apart(packed.mark, student, teacher):
             loss = _loss(student, teacher, batch, form.teacher_share, device)
         for each in steppers:
             each.zero_grad()

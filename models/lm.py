@@ -4,7 +4,8 @@ Shapes: B sequences, T tokens, C width, H heads, D head width, V vocabulary.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -79,8 +80,8 @@ class Attention(nn.Module):
         self.q_norm = RmsNorm(recipe.head_width, eps=NORM_EPSILON)
         self.k_norm = RmsNorm(recipe.head_width, eps=NORM_EPSILON)
 
-    def forward(self, x_BTC: Tensor, rotation: Rotation, past: Past | None) -> Tensor:
-        """Mix each position with those before it, and with the past where there is one."""
+    def forward(self, x_BTC: Tensor, rotation: Rotation, past: Past | None, seen_B1TT: Tensor | None = None) -> Tensor:
+        """Mix each position with those before it, or those it has `seen`, and with the past where there is one."""
         batch, length, width = x_BTC.shape
         start = past.length if past else 0
         shape = (batch, length, self.heads, self.head_width)
@@ -93,7 +94,9 @@ class Attention(nn.Module):
             query_BHTD,
             key_BHTD,
             value_BHTD,
-            is_causal=start == 0,  # after the first call, each call adds one position, which may see all
+            attn_mask=seen_B1TT,
+            # After the first call, each call adds one position, which may see all.
+            is_causal=seen_B1TT is None and start == 0,
         )
         mixed_BTC: Tensor = self.o_proj(mixed_BHTD.transpose(1, 2).reshape(batch, length, width))
         return mixed_BTC
@@ -126,10 +129,16 @@ class Layer(nn.Module):
         self.dropout = recipe.dropout
 
     def forward(
-        self, x_BTC: Tensor, rotation: Rotation, past: Past | None, noise: torch.Generator | None = None
+        self,
+        x_BTC: Tensor,
+        rotation: Rotation,
+        past: Past | None,
+        noise: torch.Generator | None = None,
+        seen_B1TT: Tensor | None = None,
     ) -> Tensor:
         """One residual block; noise drives dropout, without it nothing is dropped."""
-        x_BTC = x_BTC + dropped(self.self_attn(self.input_layernorm(x_BTC), rotation, past), self.dropout, noise)
+        mixed_BTC = self.self_attn(self.input_layernorm(x_BTC), rotation, past, seen_B1TT)
+        x_BTC = x_BTC + dropped(mixed_BTC, self.dropout, noise)
         out_BTC: Tensor = x_BTC + dropped(self.mlp(self.post_attention_layernorm(x_BTC)), self.dropout, noise)
         return out_BTC
 
@@ -160,6 +169,8 @@ class LanguageModel(nn.Module):
         self.model = Decoder(recipe)
         self.lm_head = nn.Linear(recipe.width, recipe.vocabulary_size, bias=False)
         self.rotation = Rotation(recipe.head_width, recipe.context)
+        self.mark: int | None = None
+        """The token at which each document opens, while documents are kept apart."""
         self._initialise(torch.Generator().manual_seed(recipe.seed))
 
     def _initialise(self, generator: torch.Generator) -> None:
@@ -199,8 +210,9 @@ class LanguageModel(nn.Module):
 
     def _last(self, tokens_BT: Tensor, pasts: list[Past] | None, noise: torch.Generator | None = None) -> Tensor:
         x_BTC = dropped(self.model.embed_tokens(tokens_BT), self.recipe.dropout, noise)
+        seen_B1TT = None if self.mark is None or pasts else _own_document(tokens_BT, self.mark)
         for at, layer in enumerate(self.model.layers):
-            x_BTC = layer(x_BTC, self.rotation, pasts[at] if pasts else None, noise)
+            x_BTC = layer(x_BTC, self.rotation, pasts[at] if pasts else None, noise, seen_B1TT)
         normed_BTC: Tensor = self.model.norm(x_BTC)
         return normed_BTC
 
@@ -232,6 +244,29 @@ class LanguageModel(nn.Module):
         """Floating point operations of learning from one token, PaLM's count: https://arxiv.org/abs/2204.02311, B."""
         multiplied = self.parameter_count() - self.model.embed_tokens.weight.numel()
         return 6 * multiplied + 12 * self.recipe.layers * self.recipe.width * self.recipe.context
+
+
+@contextmanager
+def documents_apart(mark: int, *models: LanguageModel) -> Iterator[None]:
+    """Let no position see what stands before the last `mark`, the token that opens every document.
+
+    Windows of training hold parts of several documents. Rotary positions count distances only, so each document is
+    learned from as if it stood alone. Afterwards models read whatever they are given, as those from a checkpoint do.
+    """
+    for model in models:
+        model.mark = mark
+    try:
+        yield
+    finally:
+        for model in models:
+            model.mark = None
+
+
+def _own_document(tokens_BT: Tensor, mark: int) -> Tensor:
+    """Which positions each position sees: those before it, and itself, back to the mark that opens its document."""
+    document_BT = (tokens_BT == mark).cumsum(dim=1)
+    same_BTT = document_BT[:, :, None] == document_BT[:, None, :]
+    return same_BTT.tril()[:, None]
 
 
 def transformers_config(recipe: Recipe, *, end_of_text: int, versions: Mapping[str, str]) -> dict[str, object]:

