@@ -261,9 +261,9 @@ def test_every_client_is_told_which_limit_it_met_and_goes_on(own_server, new_cli
 
 def test_an_adbc_connection_is_refused_once_its_token_has_expired_and_a_new_one_is_not(server, client):
     tokens, options = server.gate._tokens, {"username": USER, "password": PASSWORD}
-    others = set(tokens._values)
+    others = set(tokens._owners)
     with adbc_driver_flightsql.dbapi.connect(server.uri, db_kwargs=options, autocommit=True) as connection:
-        for token in set(tokens._values) - others:
+        for token in set(tokens._owners) - others:
             tokens.drop(token)
         for _ in range(2):
             with (
