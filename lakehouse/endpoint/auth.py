@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Generic, NamedTuple, TypeVar
 
 from lakehouse.endpoint.faults import RefusedStatementError, UnauthenticatedError
+from lakehouse.endpoint.quoting import DOUBLE_QUOTE, quoting_of
 
 MAX_REMEMBERED = 10_000  # of each user
 Value = TypeVar("Value")
@@ -19,12 +20,17 @@ Value = TypeVar("Value")
 
 @dataclass(slots=True)
 class Session:
-    """What a client has set. `id` is None for the session of a single call; no `purpose` means the user's default."""
+    """What a client has set. `id` is None for the session of a single call; no `purpose` means the user's default.
+
+    `quoting` is how its statements quote names, `complex_types` whether it takes lists and structs.
+    """
 
     user: str
     schema: tuple[str, ...] = ()
     id: str | None = None
     purpose: str = ""
+    quoting: str = DOUBLE_QUOTE
+    complex_types: bool = True
 
     @property
     def sight(self) -> tuple[str, str]:
@@ -144,13 +150,22 @@ class Gate:
             case _:
                 raise UnauthenticatedError("Unable to authenticate: send a user name and password, or a bearer token")
 
-    def session(self, user: str, cookie: str | None, schema: tuple[str, ...], purpose: str = "") -> Session:
-        """Return the session a cookie names, or a new one with this default schema and purpose.
+    def session(
+        self,
+        user: str,
+        cookie: str | None,
+        schema: tuple[str, ...],
+        purpose: str = "",
+        *,
+        quoting: str = "",
+        complex_types: bool = True,
+    ) -> Session:
+        """Return the session a cookie names, or a new one with this default schema, purpose and way to quote names.
 
         A session keeps the purpose it was opened for.
         """
         if cookie is None:
-            session = Session(user, schema, purpose=purpose)
+            session = Session(user, schema, None, purpose, quoting_of(quoting), complex_types)
             session.id = self._sessions.add(session, user)
             return session
         found = self._sessions.find(cookie, renew=True)

@@ -17,6 +17,7 @@ from lakehouse.endpoint.faults import (
     CancelledStatementError,
     DeadlineError,
     DeniedStatementError,
+    RefusedStatementError,
     TooLargeError,
 )
 from lakehouse.endpoint.guard import turn
@@ -83,6 +84,8 @@ class Executor:
         except ENGINE_ERRORS as error:
             raise translated_error(error, catalogue.column_names()) from error
         schema = described.schema(_output_names(described.names))
+        if not session.complex_types:
+            _require_plain(schema)
         return Plan(schema, translated.text, None, catalogue, session.sight, translated.held, translated.read)
 
     def again(self, plan: Plan, sql: str, session: Session) -> Plan:
@@ -164,6 +167,16 @@ class _Clock:
             raise CancelledStatementError("the statement was cancelled by its client")
         if time.monotonic() > self._until:
             raise DeadlineError(f"the statement took longer than {self._seconds:g} seconds; ask for less at a time")
+
+
+def _require_plain(schema: pa.Schema) -> None:
+    """Refuse lists and structs for a client that asked for none; a Dremio would give it texts of its own making."""
+    for column in schema:
+        if pa.types.is_nested(column.type):
+            raise RefusedStatementError(
+                f"column {column.name} is {column.type}, and the session's header supports_complex_types says that it "
+                "takes none; leave the header out, or write ARRAY_TO_STRING"
+            )
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:

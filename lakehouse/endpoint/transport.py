@@ -21,6 +21,7 @@ from lakehouse.endpoint.config import Tls
 from lakehouse.endpoint.executor import Executor, Plan
 from lakehouse.endpoint.faults import BrokenEngineError, NotOfferedError, RefusedStatementError, UnauthenticatedError
 from lakehouse.endpoint.names import split_path
+from lakehouse.endpoint.quoting import in_double_quotes
 from lakehouse.errors import LakehouseError, ServiceUnavailableError
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,14 @@ class Caller(flight.ServerMiddleware):
         """Return the session of this call; made on first use unless the client named one."""
         named = _session_cookie(self._headers.get("cookie", ""))
         schema = split_path(self._headers.get("schema", ""))
-        session = self._gate.session(self._login.user, named or self._cookie, schema, self._login.purpose)
+        session = self._gate.session(
+            self._login.user,
+            named or self._cookie,
+            schema,
+            self._login.purpose,
+            quoting=self._headers.get("quoting", ""),
+            complex_types=self._headers.get("supports_complex_types", "").strip().lower() != "false",
+        )
         if named is None:
             self._cookie = session.id
         return session
@@ -285,7 +293,8 @@ class SqlServer(flight.FlightServerBase):
         ticket = Ticket.from_bytes(found[1].statement_handle if found else body)
         known = self._plans.take(ticket.key)
         if known is not None:
-            return self._executor.again(known, ticket.sql, _session(context))
+            session = _session(context)
+            return self._executor.again(known, in_double_quotes(ticket.sql, session.quoting), session)
         return self._plan(context, ticket.sql)
 
     def _prepared(self, context: Any, sql: str) -> bytes:  # noqa: ANN401
@@ -298,7 +307,8 @@ class SqlServer(flight.FlightServerBase):
         )
 
     def _plan(self, context: Any, sql: str) -> Plan:  # noqa: ANN401
-        return self._executor.plan(sql, _session(context))
+        session = _session(context)
+        return self._executor.plan(in_double_quotes(sql, session.quoting), session)
 
     def _rows(self, plan: Plan, context: Any) -> Iterator[pa.RecordBatch]:  # noqa: ANN401
         with _translated():

@@ -111,6 +111,35 @@ def test_the_schema_header_sets_the_default_schema(new_client):
     assert client.values("SELECT COUNT(*) FROM documents") == [(40,)]
 
 
+@pytest.mark.parametrize(
+    ("quoting", "sql"),
+    [
+        (b"BACK_TICK", "SELECT `document_id` AS `a\"b`, '`x`' FROM `lakehouse`.`gold`.documents LIMIT 1 -- `\"`"),
+        (b"bracket", "SELECT [document_id] AS [a\"b], '[x]' FROM [lakehouse].[gold].documents LIMIT 1 /* [\"] */"),
+        (b"DOUBLE_QUOTE", 'SELECT "document_id" AS "a""b", \'"\' FROM lakehouse.gold.documents LIMIT 1'),
+    ],
+)
+def test_the_quoting_header_says_how_names_are_quoted(new_client, quoting, sql):
+    client = new_client(headers=[(b"quoting", quoting)])
+    rows = client.fetch(sql)
+    assert rows.column_names == ['a"b', "EXPR$1"]
+    assert rows["EXPR$1"].to_pylist() == [sql.split("'")[1]]
+
+
+@pytest.mark.parametrize(
+    ("headers", "sql", "said"),
+    [
+        ([(b"quoting", b"BACK_TICK")], 'SELECT 1 AS "a"', 'a " at line 1; this session quotes names otherwise'),
+        ([(b"quoting", b"BRACKET")], "SELECT ARRAY[1] AS a", "PARSE ERROR"),
+        ([(b"quoting", b"SMART")], "SELECT 1", "the header takes DOUBLE_QUOTE, BACK_TICK, BRACKET"),
+        ([(b"supports_complex_types", b"false")], "SELECT ARRAY[1] AS a", "column a is list"),
+    ],
+)
+def test_what_a_header_rules_out_is_refused(new_client, headers, sql, said):
+    with pytest.raises(pa.ArrowInvalid, match=said):
+        new_client(headers=headers).fetch(sql)
+
+
 def test_an_unknown_schema_header_only_makes_the_first_lookup_miss(new_client):
     client = new_client(headers=[(b"schema", b"dremio")])
     assert client.values("SELECT COUNT(*) FROM lakehouse.gold.documents") == [(40,)]
