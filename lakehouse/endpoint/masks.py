@@ -38,6 +38,11 @@ def empty(name: str) -> exp.Expr:
     return exp.Case(ifs=[exp.If(this=exp.false(), true=named(name))])
 
 
+def told_of_others(name: str, withheld: exp.Expr) -> exp.Expr:
+    """Return a column that is nothing where a condition holds."""
+    return exp.Case(ifs=[exp.If(this=exp.not_(withheld.copy()), true=named(name))])
+
+
 def masked(name: str, kind: pa.DataType, mask: Mask, secret: str) -> exp.Expr:
     """Return a column of a wire type as a mask shows it, in the same type; empty where the mask does not fit it."""
     value, word = named(name), duck_type(kind)

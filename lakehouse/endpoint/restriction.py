@@ -16,7 +16,7 @@ from lakehouse.endpoint.duck import Duck, Relation
 from lakehouse.endpoint.engine_settings import SCHEMA
 from lakehouse.endpoint.faults import BusyError, DeniedStatementError, RefusedStatementError
 from lakehouse.endpoint.groups import grouped, shape_of
-from lakehouse.endpoint.masks import among_roles, empty, masked, named
+from lakehouse.endpoint.masks import among_roles, empty, masked, named, told_of_others
 from lakehouse.endpoint.names import Path, folded
 from lakehouse.endpoint.past import Past
 from lakehouse.policy.consent import answering_subjects
@@ -26,11 +26,16 @@ from lakehouse.policy.rules import Limits
 from lakehouse.policy.terms import ConsentTable, Part, Terms, read_terms
 from lakehouse.policy.users import PolicyFile
 from lakehouse.tables.gold import DOCUMENTS, PREDICTIONS
+from lakehouse.tables.health import EXPECTATION_RESULTS, ROWS_ASIDE
 from lakehouse.tables.register import TERMS
 
 log = logging.getLogger(__name__)
 COLLECTED = (DOCUMENTS.name, PREDICTIONS.name)
 """Tables with content of many datasets; the id of each row's document begins with ``dataset/part/``."""
+
+VERDICTS: dict[str, tuple[str, ...]] = {EXPECTATION_RESULTS.name: ("unexpected_count", "observed"), ROWS_ASIDE.name: ()}
+"""Tables with a verdict on a whole table, or on a single row of it, in each row. Of tables that are not shown as they
+are these figures are empty, for a quantile or a count may be one person's; rows without figures are left out."""
 
 COLLECTED_FOR = "model_training"
 """The purpose whose consent was asked when those rows were collected; they name no subject to ask about others."""
@@ -94,11 +99,11 @@ class _Maker:
     def add(self, seen: Catalogue, path: Path, entry: Entry) -> None:
         """Add a table as it may be seen, or the decision that denies it."""
         layer, name = entry.schema.removeprefix(f"{SOURCE}."), entry.name
-        if entry.relation is None or (layer not in LAYERS and f"{layer}.{name}" not in COLLECTED):
+        if entry.relation is None:
             seen.entries[path] = entry
             return
         if layer not in LAYERS:
-            seen.entries[path] = self._collected(entry, entry.relation)
+            seen.entries[path] = self._of_the_house(entry, entry.relation, f"{layer}.{name}")
             return
         decision = self._decision(name)
         reason = self._unaskable(decision, name, entry.relation)
@@ -191,6 +196,36 @@ class _Maker:
             found = pa.table({"subject": pa.array(sorted(answering), pa.string())})
             self.subjects[dataset] = self.duck.rows(f"consent {dataset} {self.purpose}", found)
         return self.subjects[dataset]
+
+    def _of_the_house(self, entry: Entry, relation: Relation, name: str) -> Entry:
+        """Return a table of the project's own, without what it says of tables that are not shown as they are."""
+        if name in COLLECTED:
+            return self._collected(entry, relation)
+        return self._verdicts(entry, relation, VERDICTS[name]) if name in VERDICTS else entry
+
+    def _verdicts(self, entry: Entry, relation: Relation, figures: tuple[str, ...]) -> Entry:
+        names = self.duck.read(exp.select(named("table_name")).from_(_table(relation)).distinct())
+        narrowed = [str(name) for name in names.column("table_name").to_pylist() if self._is_narrowed(str(name))]
+        if not narrowed:
+            return entry
+        listed = exp.In(this=named("table_name"), expressions=[exp.Literal.string(name) for name in sorted(narrowed)])
+        columns = [
+            exp.alias_(told_of_others(name, listed), name, quoted=True) if name in figures else _column(name)
+            for name in relation.schema.names
+        ]
+        query = exp.select(*columns).from_(_table(relation))
+        query = query if figures else query.where(exp.not_(listed))
+        return replace(entry, relation=self.duck.restricted(query, (relation,)))
+
+    def _is_narrowed(self, table: str) -> bool:
+        """Say whether a table of a dataset is denied, or shown without some of its rows or values."""
+        layer, _, name = table.partition(".")
+        if layer not in LAYERS:
+            return False
+        decision = self._decision(name)
+        limits = _limits(decision)
+        less = limits.groups is not None or limits.rows is not None or limits.masks or _hidden(decision)
+        return not decision.permitted or bool(less or self._subject_columns(decision))
 
     def _collected(self, entry: Entry, relation: Relation) -> Entry:
         """Return a table of many datasets with the rows of those that may be seen."""

@@ -18,6 +18,7 @@ from lakehouse.endpoint.config import AccessRules, EndpointConfig
 from lakehouse.endpoint.server import serve
 from lakehouse.policy.users import UsersFile
 from lakehouse.ports import DatasetVersion
+from lakehouse.tables.health import EXPECTATION_RESULTS, ROWS_ASIDE
 
 LEAST = 5
 PASSWORDS = {"ana": "pass-ana", "root": "pass-root", "wales": "pass-wales"}
@@ -276,6 +277,34 @@ def test_no_two_conditions_differ_by_fewer_than_the_smallest_group(course):
         assert abs(total - other_total) not in marks
     (everybody,) = course.ask(f"SELECT COUNT(*), SUM(mark) {FROM}")
     assert everybody == (sum(row[2] for row in groups), sum(row[3] for row in groups)), "no total tells what is hidden"
+
+
+def rows_of(definition, **values):
+    """Return rows of a table of the project's own, one for each dataset's table."""
+    plain = {column.name: "x" if column.type == pa.string() else None for column in definition.columns}
+    common = plain | {"recorded_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)} | values
+    tables = ("silver.course_students", "silver.course_marks", "gold.loads")
+    return pa.Table.from_pylist([common | {"table_name": one} for one in tables], definition.arrow_schema())
+
+
+def test_verdicts_on_tables_about_people_tell_no_figure_of_a_few(own_course):
+    verdict = {"kept": True, "blocked": False, "row_count": 200, "unexpected_count": 1, "observed": 80_000_007.0}
+    own_course.publish(
+        {
+            "gold.expectation_results": rows_of(EXPECTATION_RESULTS, **verdict),
+            "gold.rows_aside": rows_of(ROWS_ASIDE, row_number=8),
+        }
+    )
+    asked = "SELECT table_name, kept, unexpected_count, observed FROM lakehouse.gold.expectation_results ORDER BY 1"
+    aside = "SELECT table_name, row_number FROM lakehouse.gold.rows_aside ORDER BY 1"
+    house = ("gold.loads", True, 1, 80_000_007.0)
+    # No terms are published of course_marks, so that nobody may see it for research.
+    assert own_course.ask(asked) == [
+        house, ("silver.course_marks", True, None, None), ("silver.course_students", True, None, None),
+    ]  # fmt: skip
+    assert own_course.ask(aside) == [("gold.loads", 8)]
+    assert own_course.ask(asked, user="root")[2] == ("silver.course_students", True, 1, 80_000_007.0)
+    assert own_course.ask(aside, user="root") == [("gold.loads", 8), ("silver.course_students", 8)]
 
 
 def test_one_person_with_most_of_the_rows_hides_the_group(course):
