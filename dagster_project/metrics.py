@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from dagster_project.dagster_home import prepare_dagster_home
 from dagster_project.jobs import ALWAYS, collect
 from dagster_project.settings import Settings
+from dagster_project.tries import count_given_up
 from dagster_project.wiring import lakehouse, statement_log
 from lakehouse.errors import LakehouseError, NoReleaseError
 from lakehouse.policy.statements import VERDICTS, StatementLog
@@ -95,7 +96,15 @@ class Numbers(Collector):
                 for record in self.instance.get_run_records(ended, limit=1):
                     if record.end_time is not None:
                         newest.add_metric([job], record.end_time)
-        return [counts, succeeded, failed]
+        return [counts, succeeded, failed, self._given_up()]
+
+    def _given_up(self) -> Metric:
+        told = GaugeMetricFamily(
+            "lakehouse_given_up", "What a sensor asks for no more, though it is not done.", labels=["sensor"]
+        )
+        for sensor, number in count_given_up(self.instance).items():
+            told.add_metric([sensor], number)
+        return told
 
     def _release(self) -> list[Metric]:
         try:

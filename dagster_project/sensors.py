@@ -8,12 +8,12 @@ import dagster as dg
 from assets.house import read_released, submissions
 from dagster_project.dead_runs import IN_PROGRESS, end_dead_runs
 from dagster_project.jobs import ingest, learn, learn_config
+from dagster_project.tries import INBOX, MAX_TRIES, RETRY_SECONDS, given_up, skipped
 from lakehouse.archive.shelf import Shelf
 from lakehouse.tables.gold import RETRAIN_DECISIONS
 from lakehouse.tables.write_audit_publish import Lakehouse
 
-MAX_TRIES = 5
-RETRY_SECONDS = 60.0
+TOUCH = "`touch` one of its files in the inbox"
 PARTITION_TAG = "dagster/partition"
 UNFINISHED = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, *IN_PROGRESS)
 
@@ -22,11 +22,12 @@ def inbox_sensor(interval_seconds: int) -> dg.SensorDefinition:
     """Return the sensor that ingests what arrives in the inbox.
 
     An arrival counts once it has not changed between two looks, so that a folder still being copied is left alone. One
-    that was neither stored nor refused, because a server was away, is tried again, a few times and ever more rarely.
+    that was neither stored nor refused, because a server was away, is tried again, a few times and ever more rarely;
+    what is given up then is told at each look.
     """
 
     @dg.sensor(
-        name="inbox_sensor",
+        name=INBOX,
         job=ingest,
         minimum_interval_seconds=interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -35,7 +36,7 @@ def inbox_sensor(interval_seconds: int) -> dg.SensorDefinition:
     def look(context: dg.SensorEvaluationContext, shelf: dg.ResourceParam[Shelf]) -> dg.SensorResult:
         end_dead_runs(context.instance)
         before: dict[str, list[object]] = json.loads(context.cursor or "{}")
-        now, cursor, wanted = time.time(), {}, []
+        now, cursor, wanted, lost = time.time(), {}, [], []
         for arrival in shelf.waiting():
             entry = arrival.path.name  # two entries of the inbox may describe themselves as the same version
             mark, tries, not_before = _remembered(before.get(entry), arrival.fingerprint)
@@ -43,12 +44,15 @@ def inbox_sensor(interval_seconds: int) -> dg.SensorDefinition:
             if settled and tries < MAX_TRIES and now >= not_before and not _runs(context.instance, arrival.key):
                 wanted.append((arrival.key, f"{arrival.key}:{mark}" + (f":{tries}" if tries else "")))
                 tries, not_before = tries + 1, now + RETRY_SECONDS * 2**tries
+            if given_up(tries, not_before, now):
+                lost.append(entry)
             cursor[entry] = [mark, tries, not_before]
         keys = sorted({key for key, _ in wanted})
         return dg.SensorResult(
             run_requests=[dg.RunRequest(run_key=run_key, partition_key=key) for key, run_key in wanted],
             dynamic_partitions_requests=[submissions.build_add_request(keys)] if keys else [],
             cursor=json.dumps(cursor, sort_keys=True),
+            skip_reason=None if wanted else skipped(lost, TOUCH),
         )
 
     return look

@@ -7,7 +7,8 @@ import dagster as dg
 
 from dagster_project.dead_runs import end_dead_runs
 from dagster_project.jobs import collect, collect_config
-from dagster_project.sensors import MAX_TRIES, RETRY_SECONDS, UNFINISHED
+from dagster_project.sensors import UNFINISHED
+from dagster_project.tries import MAX_TRIES, RETRY_SECONDS, UPLOADS, given_up, skipped
 from lakehouse.archive.uploads import Uploads
 
 SETTLE_SECONDS = 60.0
@@ -18,11 +19,12 @@ UPLOAD_TAG = "lakehouse/upload"
 def upload_sensor(interval_seconds: int, poll_seconds: int) -> dg.SensorDefinition:
     """Return the sensor that fetches uploads into the inbox, where `inbox_sensor` takes over.
 
-    An upload that was told of stays in the queue until it is finished, so no run that breaks off loses it.
+    An upload that was told of stays in the queue until it is finished, so no run that breaks off loses it. What is
+    given up, because the storage was away each time, is told at each look.
     """
 
     @dg.sensor(
-        name="upload_sensor",
+        name=UPLOADS,
         job_name=collect.name,  # the job itself would be bound again to its resources, with a warning of Dagster's
         minimum_interval_seconds=interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -31,7 +33,7 @@ def upload_sensor(interval_seconds: int, poll_seconds: int) -> dg.SensorDefiniti
     def look(context: dg.SensorEvaluationContext, uploads: dg.ResourceParam[Uploads]) -> dg.SensorResult:
         end_dead_runs(context.instance)
         before = json.loads(context.cursor or '{"polled": 0, "seen": {}}')
-        now, seen, requests = time.time(), {}, []
+        now, seen, requests, lost = time.time(), {}, [], []
         due = now - before["polled"] >= poll_seconds
         told = uploads.queue.names()
         for upload in uploads.everything() if due else uploads.named([*told, *before["seen"]]):
@@ -46,11 +48,16 @@ def upload_sensor(interval_seconds: int, poll_seconds: int) -> dg.SensorDefiniti
                     )
                 )
                 tries, not_before = tries + 1, now + RETRY_SECONDS * 2 ** (tries + 1)
+            if given_up(tries, not_before, now):
+                lost.append(upload.name)
             seen[upload.name] = [mark, since, tries, not_before]
         for name in set(told) - set(seen):
             uploads.queue.drop(name)  # an event that comes just now is dropped with it; the next look at all finds it
         cursor = {"polled": now if due else before["polled"], "seen": seen}
-        return dg.SensorResult(run_requests=requests, cursor=json.dumps(cursor, sort_keys=True))
+        skip_reason = None if requests else skipped(lost, "`lakehouse collect`")
+        return dg.SensorResult(
+            run_requests=requests, cursor=json.dumps(cursor, sort_keys=True), skip_reason=skip_reason
+        )
 
     return look
 

@@ -26,6 +26,7 @@ class Looks:
         ) as context:
             result = self.sensor(context)
         self.cursor = result.cursor
+        self.said = result.skip_reason.skip_message if result.skip_reason else ""
         return [(request.run_key, request.partition_key) for request in result.run_requests or []]
 
 
@@ -72,6 +73,11 @@ def test_an_arrival_that_was_neither_stored_nor_refused_is_tried_again_a_few_tim
         clock[0] += 3600
         asked.extend(run_key for run_key, _ in looks.look())
     assert len(asked) == len(set(asked)) == 5
+    assert looks.said.startswith("given up after 5 tries: 'college_scorecard@2007'; ")
+    (bench.settings.home / "inbox" / "college_scorecard@2007" / "dataset.yaml").touch()
+    assert looks.look() == []
+    assert len(looks.look()) == 1, "touched, it is asked for anew"
+    assert looks.said == ""
 
 
 def test_a_second_folder_with_the_same_name_and_version_gets_its_turn(bench):

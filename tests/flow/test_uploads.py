@@ -61,6 +61,7 @@ class Site:
         ) as context:
             result = sensor(context)
         self.cursors[sensor.name] = result.cursor
+        self.said = result.skip_reason.skip_message if result.skip_reason else ""
         return result.run_requests or []
 
     def look(self):
@@ -142,6 +143,10 @@ def test_a_storage_that_is_away_is_asked_again_a_few_times(site):
         asked += [request.run_key for request in site.look()]
     assert len(asked) == len(set(asked)) == 5
     assert site.uploads.queue.names() == ["wave.zip"]
+    assert site.said == "given up after 5 tries: 'wave.zip'; see why in their runs, then `lakehouse collect`"
+    site.bucket.away = False
+    assert site.uploads.fetch("wave.zip") is not None, "as that command does"
+    assert (site.look(), site.said) == ([], "")
 
 
 def test_a_bad_upload_fails_once_with_its_own_exit_code(site):

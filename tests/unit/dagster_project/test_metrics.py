@@ -1,17 +1,22 @@
 """What Prometheus is told: runs, release, rows and statements as they are, and which source is away."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
 from dagster_postgres.utils import DagsterPostgresException
 from prometheus_client import generate_latest
 
 from dagster_project import jobs, metrics
 from dagster_project.metrics import registry
 from dagster_project.settings import PROJECT, load_settings
+from dagster_project.tries import count_given_up
 from dagster_project.wiring import lakehouse, statement_log
 from lakehouse.policy.statements import Statement
 from lakehouse.ports import TableWrite
@@ -71,6 +76,25 @@ def test_runs_are_counted_by_job_and_by_how_they_ended(told):
     assert found['lakehouse_runs{job="ingest",status="success"}'] == 0
     assert found['lakehouse_last_success_timestamp_seconds{job="learn"}'] >= before
     assert 'lakehouse_last_success_timestamp_seconds{job="ingest"}' not in found
+
+
+@pytest.mark.parametrize(
+    ("sensor", "cursor"),
+    [
+        ("inbox_sensor", {"a": ["m", 5, 1.0], "b": ["m", 5, 9e12], "seen": ["m", 4, 1.0]}),
+        ("upload_sensor", {"polled": 1.0, "seen": {"a": ["m", 0.0, 5, 1.0], "b/": ["m", 0.0, 4, 1.0]}}),
+    ],
+)
+def test_what_a_sensor_has_given_up_is_counted(tmp_path, sensor, cursor):
+    instance = dg.DagsterInstance.local_temp(str(tmp_path))
+    assert count_given_up(instance) == {"inbox_sensor": 0, "upload_sensor": 0}
+    origin = RemoteInstigatorOrigin(
+        RemoteRepositoryOrigin(GrpcServerCodeLocationOrigin("here", port=1, location_name="code"), "repo"), sensor
+    )
+    data = SensorInstigatorData(cursor=json.dumps(cursor))
+    instance.add_instigator_state(InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data))
+    assert count_given_up(instance) == {"inbox_sensor": 0, "upload_sensor": 0} | {sensor: 1}
+    instance.dispose()
 
 
 def test_the_rows_of_the_current_release_are_told(told, new_table, marks_of, provenance):
