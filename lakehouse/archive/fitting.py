@@ -28,7 +28,7 @@ def fitted(report: Report, misfits: Misfits) -> Report:
     """
     if report.description is None:
         return report
-    found = [one for place, table in _tables(report.description) for one in _findings(place, table, misfits)]
+    found = [one for place, table in tables_of(report.description) for one in _findings(place, table, misfits)]
     if not found:
         return report
     said = "\n".join([report.rules_version, *(f"{one.place} {one.message}" for one in found)])
@@ -39,7 +39,7 @@ def fitted(report: Report, misfits: Misfits) -> Report:
     )
 
 
-def _tables(description: Description) -> Iterator[tuple[str, TableDefinition]]:
+def tables_of(description: Description) -> Iterator[tuple[str, TableDefinition]]:
     """Yield the place of each part of a dataset, and the tables that it goes to."""
     name = description.name
     for layer in LAYERS:

@@ -1,6 +1,9 @@
 """A submission goes to its tables once, an unfit one goes nowhere, and both are on record."""
 
-from lakehouse.samples import course_records
+from assets.ingest import submission
+from assets.validate import validation_report
+from assets.version import dataset_version
+from lakehouse.samples import college_scorecard, course_records
 
 
 def test_a_wave_becomes_a_version_and_typed_rows_with_their_origin(stored):
@@ -106,3 +109,22 @@ def test_a_version_that_the_tables_cannot_take_leaves_no_trace_and_its_label_fre
     outcome = stored.loop.ingest(wave(counted, f"{counted}\n    required: false"))
     assert outcome.success, outcome.failure
     assert {row["dataset_version"] for row in stored.rows("silver.college_scorecard_outcomes")} == {"2007", "2009"}
+
+
+def test_a_version_that_waits_to_be_stored_holds_the_next_one_to_its_columns(bench, tmp_path):
+    first = bench.wave(2007)
+    steps = [submission.key, validation_report.key, dataset_version.key]
+    bench.loop._add_partition(first)
+    assert bench.loop._run(first, "ingest", partition_key=first, only=steps).success
+    folder = college_scorecard.write(2009, tmp_path)
+    path = folder / "tables" / "outcomes" / "columns.yaml"
+    counted = 'type: integer\n    description: "Former students who work."'
+    path.write_text(path.read_text().replace(counted, counted.replace("integer", "number")))
+    outcome = bench.loop.ingest(bench.arrive(folder))
+    assert not outcome.success
+    (finding,) = [row for row in bench.rows("archive.findings") if row["code"] == "COLUMN_RETYPED"]
+    assert finding["submission"] == "college_scorecard@2009"
+    assert len(bench.state()["versions"]) == 1
+    outcome = bench.loop.ingest(first)
+    assert outcome.success, outcome.failure
+    assert {row["dataset_version"] for row in bench.rows("silver.college_scorecard_outcomes")} == {"2007"}
