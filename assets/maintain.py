@@ -40,6 +40,8 @@ def _totals(done: list[Maintained]) -> dict[str, int]:
     return {
         "data_files_before": sum(one.before.data_files for one in done),
         "data_files_after": sum(one.after.data_files for one in done),
+        "data_bytes_before": sum(one.before.data_bytes for one in done),
+        "data_bytes_after": sum(one.after.data_bytes for one in done),
         "stored_files_before": sum(one.before.stored_files for one in done),
         "stored_files_after": sum(one.after.stored_files for one in done),
         "stored_bytes_before": sum(one.before.stored_bytes for one in done),

@@ -319,6 +319,7 @@ MAINTENANCE = TableDefinition(
         Column("data_files_before", pa.int64(), "Files that its rows lay in.", unit="1"),
         Column("data_files_after", pa.int64(), "Files that its rows lie in.", unit="1"),
         Column("data_bytes", pa.int64(), "Bytes of those files.", unit="byte"),
+        Column("data_bytes_before", pa.int64(), "Bytes of the data files before; null in old rows.", unit="byte"),
         Column("snapshots_before", pa.int64(), "Snapshots in its metadata.", unit="1"),
         Column("snapshots_after", pa.int64(), "Snapshots in its metadata afterwards.", unit="1"),
         Column("stored_files_before", pa.int64(), "All files in its folder.", unit="1"),

@@ -138,6 +138,7 @@ def maintenance_rows(done: Sequence[Maintained], provenance: Provenance) -> pa.T
             "data_files_before": one.before.data_files,
             "data_files_after": one.after.data_files,
             "data_bytes": one.after.data_bytes,
+            "data_bytes_before": one.before.data_bytes,
             "snapshots_before": one.before.snapshots,
             "snapshots_after": one.after.snapshots,
             "stored_files_before": one.before.stored_files,

@@ -1,4 +1,7 @@
-"""How long one writer waits for its commit, alone and among eight, beside bare PyIceberg on the same SQLite catalog."""
+"""How long one writer waits for its commit, alone and among eight, beside bare PyIceberg on the same SQLite catalog.
+
+The files lie in a folder or on MinIO.
+"""
 
 import json
 
@@ -6,6 +9,7 @@ import pytest
 
 APPENDS, ROUNDS = 200, 3
 MOST = 99
+PLACES = ("local folder", "MinIO")
 BARE, OURS = "PyIceberg append with its retries", "`write_audit_publish`"
 
 
@@ -35,6 +39,7 @@ def at(share, values):
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("lake", PLACES, indirect=True)
 @pytest.mark.parametrize("writers", [1, 8])
 def test_every_commit_is_kept(bench, lake, place, start_job, writers):
     halves = {BARE: [], OURS: []}
@@ -48,7 +53,7 @@ def test_every_commit_is_kept(bench, lake, place, start_job, writers):
             lates[name].append(bench.spent(at(MOST, walls), at(MOST, cpus)))
             refused[name] += again
             assert numbers(place, who, f"bench.{who}_{turn}") == list(range(APPENDS))
-    measure = f"commit of 1 row, {writers} writer{'s' * (writers > 1)}, {APPENDS} appends to one table, local folder"
+    measure = f"commit of 1 row, {writers} writer{'s' * (writers > 1)}, {APPENDS} appends to one table, {lake.place}"
     bench.add(f"{measure}: p50, mean CPU", halves)
     bench.add(f"{measure}: p{MOST}", lates)
     again = ", ".join(f"{times} times by {who}" for who, times in refused.items())

@@ -55,6 +55,8 @@ def test_small_files_become_few_with_the_same_rows_and_old_releases_stay_readabl
     (done,) = maintain(house, care, Upkeep(), provenance)
     assert (done.before.data_files, done.after.data_files, done.compactions) == (APPENDS, 1, 1)
     assert (done.expired, done.orphan_files) == (0, 0), "all of it is young"
+    (row,) = maintenance_rows([done], provenance).to_pylist()
+    assert row["data_bytes_before"] > row["data_bytes"] > 0
     assert students(house, table) == everyone(APPENDS)
     current = house.releases.current()
     assert current.tables[table.name] == house.tables.pointer(table.name)
