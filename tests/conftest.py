@@ -203,6 +203,18 @@ class PostgresServer:
             patience_s=patience_s,
         )
 
+    def tables_on(self, storage: "MinioServer") -> IcebergTables:
+        """Return tables whose files lie in the bucket of a MinIO, as in the cluster."""
+        access_key, secret_key = storage.keys["writer"]
+        return IcebergTables.database(
+            self.uri,
+            password=POSTGRES_PASSWORD,
+            warehouse=f"s3://{minio_server.TABLES}/postgres",
+            access_key=access_key,
+            secret_key=secret_key,
+            s3_endpoint=f"http://{storage.root.endpoint}",
+        )
+
 
 def program(name: str) -> str:
     """Return a program of PostgreSQL: on the path, or where Debian puts its newest; skip where there is none."""
@@ -376,8 +388,14 @@ class Backend:
         return Lakehouse(self.tables(), objects, ReleaseLog(objects))
 
 
+@pytest.fixture
+def as_in_the_cluster() -> bool:
+    """Whether a catalog in PostgreSQL has its files on MinIO, which takes twice the time; a module may say so."""
+    return False
+
+
 @pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+def backend(request: pytest.FixtureRequest, tmp_path: Path, as_in_the_cluster: bool) -> Iterator[Backend]:
     """Tables and objects on a folder, on SeaweedFS, on MinIO, and with a catalog in PostgreSQL; no objects at first."""
     opened: list[IcebergTables] = []
 
@@ -391,7 +409,13 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
         )
     elif request.param == "postgres":
         catalog: PostgresServer = request.getfixturevalue("postgres")
-        yield Backend(lambda: remember(catalog.tables(tmp_path / "tables")), lambda: LocalObjects(tmp_path / "objects"))
+        if as_in_the_cluster:
+            storage: MinioServer = request.getfixturevalue("minio")
+            storage.empty()
+            yield Backend(lambda: remember(catalog.tables_on(storage)), storage.objects)
+        else:
+            folder = tmp_path / "tables"
+            yield Backend(lambda: remember(catalog.tables(folder)), lambda: LocalObjects(tmp_path / "objects"))
     elif request.param == "minio":
         other: MinioServer = request.getfixturevalue("minio")
         other.empty()

@@ -11,6 +11,11 @@ from lakehouse.tables.write_audit_publish import Published, write_audit_publish
 
 
 @pytest.fixture
+def as_in_the_cluster():
+    return True
+
+
+@pytest.fixture
 def two(new_table):
     return new_table("_a"), new_table("_b")
 
