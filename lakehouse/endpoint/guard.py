@@ -100,6 +100,7 @@ CAST_TYPES = {
     )
 }
 TRUTHS = (exp.And, exp.Or, exp.Not, exp.Where, exp.Having, exp.Qualify)
+SUMS, PRODUCTS = (exp.Add, exp.Sub), (exp.Mul, exp.Div, exp.Mod)
 JOIN_WORDS = {"", "INNER", "OUTER", "CROSS", "LEFT", "RIGHT", "FULL", "NATURAL"}
 
 
@@ -164,6 +165,9 @@ def _check_shape(node: exp.Expr) -> None:
         raise RefusedStatementError("PARSE ERROR: SELECT names no columns; write * for all")
     if isinstance(node, exp.Group) and not any(node.args.values()):
         raise RefusedStatementError("PARSE ERROR: GROUP BY names nothing to group by")
+    if isinstance(node, exp.DPipe) and (isinstance(node.left, SUMS) or isinstance(node.right, (*SUMS, *PRODUCTS))):
+        # Calcite takes || for as strong as *, sqlglot and DuckDB for weaker than +.
+        raise RefusedStatementError(f"{node.sql()} means something else in Dremio; put what is calculated in ( )")
     if isinstance(node, exp.Alias) and node.this.is_star:
         raise RefusedStatementError(
             f"PARSE ERROR: {node.this.sql()} cannot have the name {node.alias}; is a comma missing?"

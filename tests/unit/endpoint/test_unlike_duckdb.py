@@ -132,6 +132,11 @@ VALUES = {
         ("TRUNC(1E20, 2)", 1e20),
         ("TRUNC(1E-9, 2)", 0.0),
     ],
+    "|| is as strong as *, SqlStdOperatorTable": [
+        ("2 * 3 || '1'", "61"),
+        ("'1' || (2 + 3) || -4", "15-4"),
+        ("'a' || 'b' = 'ab'", True),
+    ],
     "months between, timestamp_arithmetic.cc": [
         ("TIMESTAMPDIFF(MONTH, TIMESTAMP '2024-01-31 23:00:00', TIMESTAMP '2024-02-29 01:00:00')", 1),
         ("TIMESTAMPDIFF(MONTH, DATE '2024-01-31', DATE '2024-03-01')", 1),
@@ -298,6 +303,9 @@ REFUSED = [
     ("* FROM (VALUES (9)) AS c(x), ((VALUES (1, 2)) AS a(p, x) JOIN (VALUES (3, 2)) AS b(q, x) USING (x))",
      "name the columns"),
     ("'a' 'b'", "|| joins them"),
+    ("'1' || 2 * 3", "put what is calculated in ( )"),
+    ("'1' || 2 + 3", "put what is calculated in ( )"),
+    ("1 + 2 || '3'", "put what is calculated in ( )"),
     ("x FROM (VALUES (1)) AS t(x) FETCH FIRST 1 ROWS WITH TIES", "write FETCH FIRST n ROWS ONLY"),
     ("LISTAGG(x) FROM (VALUES (1)) AS t(x)", "cast the argument to VARCHAR"),
     ("LISTAGG(DISTINCT x) FROM (VALUES (1)) AS t(x)", "explicit type casts"),
