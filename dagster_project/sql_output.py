@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -43,7 +44,8 @@ def drawn(rows: pa.Table, width: int) -> str:
 
 
 def _cell(value: object) -> str:
-    return "" if value is None else printable(str(value)[:WIDEST_CELL])
+    text = "" if value is None else printable(str(value)[:WIDEST_CELL])
+    return f"{text}..." if value is not None and len(str(value)) > WIDEST_CELL else text
 
 
 def _numbers(rows: pa.Table) -> list[bool]:
@@ -83,7 +85,25 @@ def as_text(rows: pa.Table, form: Form, *, width: int, spreadsheet: bool = False
 
 
 def _as_json(value: object, indent: int | None = None) -> str:
-    return printable_json(json.dumps(value, default=str, ensure_ascii=False, indent=indent))
+    return printable_json(json.dumps(_plain(value), default=str, ensure_ascii=False, indent=indent, allow_nan=False))
+
+
+def _plain(value: object) -> object:
+    """Return a value as JSON can say it: numbers that it has no words for as texts, bytes in hexadecimal digits."""
+    match value:
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        case bytes():
+            return value.hex()
+        case list() | tuple():
+            return [_plain(one) for one in value]
+        case dict():
+            return {name: _plain(one) for name, one in value.items()}
+    return value
+
+
+def _in_csv(value: object) -> object:
+    return _as_json(value) if isinstance(value, list | dict) else value.hex() if isinstance(value, bytes) else value
 
 
 def _records_of(rows: pa.Table) -> list[dict[str, object]]:
@@ -97,7 +117,7 @@ def _records_of(rows: pa.Table) -> list[dict[str, object]]:
 
 
 def _as_csv(rows: pa.Table, *, spreadsheet: bool) -> str:
-    values = zip(*(column.to_pylist() for column in rows.columns), strict=True)
+    values = zip(*([_in_csv(value) for value in column.to_pylist()] for column in rows.columns), strict=True)
     if spreadsheet:
         return as_csv(rows.column_names, values).replace("\r\n", "\n")
     file = io.StringIO()

@@ -45,6 +45,21 @@ def test_what_stands_in_one_form_stands_in_all():
     assert read == [["name", "mark", "note"], ["ann", "1", "x" * 30], ["=1+1", "22", "é\n"], ["", "333", "z"]]
 
 
+def test_what_json_and_csv_have_no_words_for_is_written_so_that_other_programs_read_it():
+    def no_constant(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    rows = pa.table({"f": [float("nan"), float("-inf")], "l": [[1, None], None], "b": [b"\x00\xff", None]})
+    expected = [{"f": "NaN", "l": [1, None], "b": "00ff"}, {"f": "-Infinity", "l": None, "b": None}]
+    assert json.loads(as_text(rows, "json", width=80), parse_constant=no_constant) == expected
+    assert as_text(rows, "csv", width=80) == 'f,l,b\nnan,"[1, null]",00ff\n-inf,,\n'
+
+
+def test_a_cell_that_is_cut_off_says_so():
+    assert f"{'x' * 80}..." in drawn(pa.table({"a": ["x" * 81]}), 200)
+    assert "..." not in drawn(pa.table({"a": ["x" * 80]}), 200)
+
+
 def test_formulas_are_kept_from_running_where_that_is_asked_for():
     read = list(csv.reader(io.StringIO(as_text(ROWS, "csv", width=80, spreadsheet=True), newline="")))
     assert [row[0] for row in read[1:]] == ["ann", "'=1+1", ""]
