@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakehouse.archive.levels import printable_json
-from models.classified import evaluate_classifier
+from models.classified import GAIN_OVER_WORDS, evaluate_classifier
 from models.classifier import Classifier
 from models.classifier_recipe import FinetuneRecipe
 from models.classifier_requests import ClassifierFigure
@@ -36,6 +36,7 @@ from models.labelled import LabelledText, is_unicode, label_names, of_split
 from models.progress import Learned
 from models.resume import ResumeStore
 from models.trials import TrialResult, as_values
+from models.word_counts import told_by_words
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,9 @@ def _kept(
 ) -> tuple[list[ClassifierFigure], list[TrialResult]]:
     """Measure a classifier and write it with its figures; return them."""
     try:
-        figures, results = _measured(classifier, of_split(texts, "test"), trials, injections, threads)
+        held = of_split(texts, "test")
+        by_words = told_by_words(of_split(texts, "train"), held)
+        figures, results = _measured(classifier, held, trials, injections, threads, by_words)
     except BaseException:  # a fault here is no reason to lose the hours of learning
         save_classifier(classifier, out)
         log.warning("measuring failed, the classifier was kept without figures folder=%s", out)
@@ -153,10 +156,12 @@ def _measured(
     trials: list[ClassifierTrial],
     injections: list[str],
     threads: int | None,
+    by_words: Sequence[str] = (),
 ) -> tuple[list[ClassifierFigure], list[TrialResult]]:
     device = choose_device("auto", threads=threads)
-    figures = evaluate_classifier(classifier, held, device)
-    return figures, run_classifier_trials(trials, classifier, held, device, injections=injections)
+    figures = evaluate_classifier(classifier, held, device, by_words=by_words)
+    beside = next((each for each in figures if each.name == GAIN_OVER_WORDS), None)
+    return figures, run_classifier_trials(trials, classifier, held, device, injections=injections, beside_words=beside)
 
 
 def _tell(learned: Learned) -> None:

@@ -14,11 +14,16 @@ from models.device import Device
 from models.errors import LabelsError
 from models.labelled import LabelledText, snapshot
 
+GAIN_OVER_WORDS = "gain_over_counted_words"
+
 
 def evaluate_classifier(
-    classifier: Classifier, texts: Sequence[LabelledText], device: Device
+    classifier: Classifier, texts: Sequence[LabelledText], device: Device, *, by_words: Sequence[str] = ()
 ) -> list[ClassifierFigure]:
     """Measure a classifier on held-out texts; the slices are `all` and each label.
+
+    `by_words` are the labels that counted words tell of the same texts (`models.word_counts`); with them their accuracy
+    and the gain over it are figures, too.
 
     Raises:
         LabelsError: there is no text, or a label that the classifier never learned.
@@ -43,6 +48,10 @@ def evaluate_classifier(
         figure("gain_over_commonest_label", "all", difference(right_N, commonest_N, groups), everything),
         figure("calibration_error", "all", calibration(chances_NL, true_N, groups), everything),
     ]
+    if by_words:
+        words_N = np.array([told == each.label for told, each in zip(by_words, texts, strict=True)])
+        found.append(figure("accuracy_of_counted_words", "all", accuracy(words_N, groups), everything))
+        found.append(figure(GAIN_OVER_WORDS, "all", difference(right_N, words_N, groups), everything))
     for at in np.unique(true_N):
         chosen = np.flatnonzero(true_N == at)
         share = accuracy(right_N[chosen], [groups[each] for each in chosen])

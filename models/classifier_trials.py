@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 
 from models.classifier import Classifier
 from models.classifier_probes import By, Slice, disobeyed, gap_between, same_label, same_under_all
+from models.classifier_requests import ClassifierFigure
 from models.device import Device
 from models.entries import Entries
 from models.errors import TrialError
@@ -33,7 +34,9 @@ FALLEN = 0.01
 """How far a probability may fall and still count as not fallen."""
 _SHOWN = 3
 
-Kind = Literal["invariance", "direction", "functionality", "mentions", "obedience", "published", "fairness"]
+Kind = Literal[
+    "invariance", "direction", "functionality", "mentions", "obedience", "published", "fairness", "word_counts"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class ClassifierTrial:
     `obedience`: a demand among `adds` for another label, ``{label}``, is not what moves a text there.
     `published`: the label stays when a published injection stands beside the text; not taken where there is none.
     `fairness`: 1 less what the worst slice's accuracy lacks to the best's, by label, length or `slices` of groups.
+    `word_counts`: 1 less what its accuracy surely lacks to that of counted words; not taken where these are not there.
     """
 
     name: str
@@ -210,10 +214,12 @@ def run_classifier_trials(
     device: Device,
     *,
     injections: Sequence[str] = (),
+    beside_words: ClassifierFigure | None = None,
 ) -> list[TrialResult]:
     """Take the tests; those that change texts do it to at most `TEXTS` of the held-out ones.
 
-    Tests of published injections are left out where there are none.
+    Tests of published injections are left out where there are none, and so are those against counted words, where
+    their figure beside the classifier's is not given.
 
     Raises:
         TrialError: a test names a label that the classifier never learned, or needs texts and there are none.
@@ -223,13 +229,15 @@ def run_classifier_trials(
     if not chosen and any(each.kind != "functionality" for each in trials):
         raise TrialError("tests that change texts need some, and there are none; name a file with held-out texts")
     wanted = [replace(each, adds=tuple(injections)) if each.kind == "published" else each for each in trials]
-    return [
-        _compared(each, classifier, texts, device)
-        if each.kind == "fairness"
-        else _taken(each, classifier, chosen, device)
-        for each in wanted
-        if each.kind != "published" or each.adds
-    ]
+    taken = []
+    for each in wanted:
+        if each.kind == "fairness":
+            taken.append(_compared(each, classifier, texts, device))
+        elif each.kind == "word_counts":
+            taken += [] if beside_words is None else [_beside_words(each, beside_words)]
+        elif each.kind != "published" or each.adds:
+            taken.append(_taken(each, classifier, chosen, device))
+    return taken
 
 
 def _compared(
@@ -238,6 +246,13 @@ def _compared(
     assert trial.by is not None
     gap = gap_between(classifier, texts, trial.by, trial.slices, device)
     return _result(trial, gap.value, gap.detail)
+
+
+def _beside_words(trial: ClassifierTrial, gain: ClassifierFigure) -> TrialResult:
+    high = gain.value if gain.high is None else gain.high
+    low = gain.value if gain.low is None else gain.low
+    told = f"{gain.value:+.4f} [{low:+.4f}, {high:+.4f}] on {gain.text_count} texts of {gain.group_count} groups"
+    return _result(trial, 1 + min(0.0, high), told)
 
 
 def _taken(trial: ClassifierTrial, classifier: Classifier, texts: list[str], device: Device) -> TrialResult:

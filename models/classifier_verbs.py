@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from models.accuracy import difference
 from models.checkpoint import installed_packages, library_versions
-from models.classified import evaluate_classifier
+from models.classified import GAIN_OVER_WORDS, evaluate_classifier
 from models.classifier import Classifier
 from models.classifier_recipe import finetune_recipe
 from models.classifier_requests import AccuracyGain, ClassifyAnswer, ClassifyRequest, read_classify_request
@@ -29,6 +29,7 @@ from models.progress import Learned
 from models.requests import RESULT, write_result
 from models.resume import ResumeStore
 from models.trials import TrialResult
+from models.word_counts import told_by_words
 
 
 def run_classify(request_path: Path, on_epoch: Callable[[Learned], None]) -> None:
@@ -42,11 +43,13 @@ def run_classify(request_path: Path, on_epoch: Callable[[Learned], None]) -> Non
     classifier, held = load_classifier(store.folder(version)), of_split(texts, "test")
     device = choose_device("auto", threads=request.threads)
     injections = read_injections(request.known_tests, request.known_tests_most)
-    taken = run_classifier_trials(trials, classifier, held, device, injections=injections)
+    figures = evaluate_classifier(classifier, held, device, by_words=told_by_words(of_split(texts, "train"), held))
+    beside = next(each for each in figures if each.name == GAIN_OVER_WORDS)
+    taken = run_classifier_trials(trials, classifier, held, device, injections=injections, beside_words=beside)
     answer = ClassifyAnswer(
         version=version,
         created=created,
-        figures=evaluate_classifier(classifier, held, device),
+        figures=figures,
         trials=[_without_texts(each) for each in taken],
         gain=_gain(classifier, store, request.compare, version, held, device),
     )
@@ -96,7 +99,7 @@ def _made(
 
 def _without_texts(result: TrialResult) -> TrialResult:
     """Leave out texts of the table, which tell of people perhaps; examples of a test are its own."""
-    own = result.measure in ("functionality", "fairness")
+    own = result.measure in ("functionality", "fairness", "word_counts")
     told = result.detail if own else result.detail.partition(", not: ")[0]
     return replace(result, detail=told)
 

@@ -1,6 +1,6 @@
 -- grain: one row per classifier version, as its newest judgement shows it
 -- owner: team:models
--- unit: accuracy and its bounds, macro_f1, calibration_error, gain, difference and its bounds as shares of 1; train_texts, text_count, group_count, test_count, failed_count, blocking_count 1; version_number counts from 1 within a classifier in order of first judgements; is_in_use 1 for the version that answers now
+-- unit: accuracy and its bounds, macro_f1, calibration_error, gain, words_accuracy, gain_over_words and its bounds, difference and its bounds as shares of 1; train_texts, text_count, group_count, test_count, failed_count, blocking_count 1; version_number counts from 1 within a classifier in order of first judgements; is_in_use 1 for the version that answers now
 -- column version_number: Number of the version within its classifier, from 1 in order of first judgements.
 -- column is_in_use: 1 for the version that answers now: put to use last, by the gate or by a person, and neither rolled back, retired nor in quarantine; 0 for others.
 -- column standing: in use, replaced, rejected, waits for approval, rolled back, retired or in quarantine.
@@ -12,6 +12,10 @@
 -- column calibration_error: Mean distance of stated probabilities from the share that is right.
 -- column gain: Accuracy less that of always naming the commonest label.
 -- column gain_low: Lower end of the gain's 95 % interval over groups of texts.
+-- column words_accuracy: Accuracy of TF-IDF of words with logistic regression, learned from the same texts, on the same held-out texts.
+-- column gain_over_words: Accuracy less that of these counted words.
+-- column gain_over_words_low: Lower end of that gain's 95 % interval over groups of texts.
+-- column gain_over_words_high: Upper end.
 -- column text_count: Held-out texts behind the accuracy.
 -- column group_count: Groups that these texts belong to.
 -- column test_count: Tests of the classifier that were taken.
@@ -39,6 +43,10 @@ select
     r.calibration_error,
     r.gain,
     r.gain_low,
+    r.words_accuracy,
+    r.gain_over_words,
+    r.gain_over_words_low,
+    r.gain_over_words_high,
     r.text_count,
     r.group_count,
     r.test_count,
@@ -95,6 +103,10 @@ left join (
         max(case when name = 'calibration_error' and slice = 'all' then "value" end) as calibration_error,
         max(case when name = 'gain_over_commonest_label' and slice = 'all' then "value" end) as gain,
         max(case when name = 'gain_over_commonest_label' and slice = 'all' then low end) as gain_low,
+        max(case when name = 'accuracy_of_counted_words' then "value" end) as words_accuracy,
+        max(case when name = 'gain_over_counted_words' then "value" end) as gain_over_words,
+        max(case when name = 'gain_over_counted_words' then low end) as gain_over_words_low,
+        max(case when name = 'gain_over_counted_words' then high end) as gain_over_words_high,
         sum(case when kind = 'test' then 1 else 0 end) as test_count,
         sum(case when kind = 'test' and not passed then 1 else 0 end) as failed_count,
         sum(case when kind = 'test' and not passed and stops <> 'nothing' then 1 else 0 end) as blocking_count
