@@ -1,5 +1,6 @@
 """What a table is: its columns with types, units and keys, and the grain of a row."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -22,12 +23,30 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """A column that a stored table cannot take as a definition has it; types by the store's names, `said` in words."""
+    """A column that a stored table cannot take as a definition has it; types by the store's names, `said` in words.
+
+    `now` is what the stored table calls the column since it was renamed.
+    """
 
     column: str
     stored: str
     wanted: str
     said: str
+    now: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FormerNames:
+    """What columns are called by now, by a name that they had."""
+
+    now: Mapping[str, str]
+
+    def of(self, name: str) -> str:
+        """Return what a column is called by now, however often it was renamed; its name if it never was."""
+        seen = {name}
+        while (name := self.now.get(name, name)) not in seen:
+            seen.add(name)
+        return name
 
 
 LAYERS, HOUSE = ("bronze", "silver"), ("archive", "gold")

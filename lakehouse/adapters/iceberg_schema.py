@@ -179,7 +179,13 @@ def _misfits(stored: Table, pairs: list[Change]) -> list[Misfit]:
         for old in olds.split(",")
     }
     return [
-        Misfit(new.name, str(old.field_type if old else "absent"), str(new.field_type), said)
+        Misfit(
+            new.name,
+            str(old.field_type if old else "absent"),
+            str(new.field_type),
+            said,
+            renamed.get(new.name) if old is None else None,
+        )
         for old, new in pairs
         if (said := _problem(old, new, renamed, rows=rows))
     ]

@@ -12,6 +12,7 @@ Kind = Literal[
     "part_removed",
     "column_added",
     "column_removed",
+    "column_renamed",
     "column_retyped",
     "column_changed",
     "table_changed",
@@ -77,20 +78,29 @@ def _columns(before: Held, after: Held) -> Iterator[Change]:
 
 
 def _table(name: str, old: TableDescription, new: TableDescription) -> Iterator[Change]:
+    was = {column: _former(column, described, old) for column, described in new.columns.items()}
     for column in old.columns:
-        if column not in new.columns:
+        if column not in was.values():
             yield Change("column_removed", f"{name}.{column}", "column", old.columns[column].type, None)
     for column, described in new.columns.items():
-        if column not in old.columns:
+        former = was[column]
+        if former is None:
             yield Change("column_added", f"{name}.{column}", "column", None, described.type)
-        else:
-            yield from _column(f"{name}.{column}", old.columns[column], described)
+            continue
+        if former != column:
+            yield Change("column_renamed", f"{name}.{column}", "name", former, column)
+        yield from _column(f"{name}.{column}", old.columns[former], described)
     for what in ("description", "grain", "primary_key", "delimiter"):
         yield from _differing("table_changed", name, what, getattr(old, what), getattr(new, what))
 
 
+def _former(name: str, described: ColumnDescription, old: TableDescription) -> str | None:
+    """Return what a column was called before; None for a new one."""
+    return next((one for one in (name, *described.formerly) if one in old.columns), None)
+
+
 def _column(place: str, old: ColumnDescription, new: ColumnDescription) -> Iterator[Change]:
-    for what in ColumnDescription.model_fields:
+    for what in (one for one in ColumnDescription.model_fields if one != "formerly"):
         kind: Kind = "column_retyped" if what == "type" else "column_changed"
         yield from _differing(kind, place, what, getattr(old, what), getattr(new, what))
 

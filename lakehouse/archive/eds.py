@@ -207,6 +207,7 @@ class ColumnDescription(_Part):
     missing_codes: tuple[str, ...] = ()
     role: ColumnRole = "none"
     references: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
+    formerly: tuple[Slug, ...] = Field(default=())
 
     @model_validator(mode="after")
     def _limits_fit_the_type(self) -> Self:
@@ -240,10 +241,22 @@ class TableFile(_Part):
                 raise ValueError(
                     f"primary_key names '{name}', which is not among the columns {', '.join(self.columns)}"
                 )
+        for name, column in self.columns.items():
+            self._require_former_names(name, column)
         taken = RESERVED_COLUMNS.intersection(self.columns)
         if taken:
             raise ValueError(f"the column names {', '.join(sorted(taken))} are reserved; choose others")
         return self
+
+    def _require_former_names(self, name: str, column: ColumnDescription) -> None:
+        for former in column.formerly:
+            others = [other for other, each in self.columns.items() if other != name and former in each.formerly]
+            if former in self.columns:
+                raise ValueError(f"'{name}' was formerly '{former}', which is a column of the table still")
+            if others:
+                raise ValueError(f"'{name}' and '{others[0]}' cannot both have been '{former}'")
+            if former in RESERVED_COLUMNS:
+                raise ValueError(f"'{former}' is reserved and was never a column")
 
 
 class TableDescription(TableFile):

@@ -12,7 +12,7 @@ from lakehouse.archive.reading import Layer, table_definition, text_definition
 from lakehouse.definition import Misfit, TableDefinition
 from lakehouse.errors import SchemaError, TableOwnerError
 
-RETYPED_CODE, TAKEN_CODE = "COLUMN_RETYPED", "TABLE_NAME_TAKEN"
+RETYPED_CODE, RENAMED_CODE, TAKEN_CODE = "COLUMN_RETYPED", "COLUMN_RENAMED", "TABLE_NAME_TAKEN"
 LAYERS: tuple[Layer, ...] = ("bronze", "silver")
 # What the tables' types are called in a data dictionary.
 WORDS = {"long": "integer", "double": "number", "timestamptz": "datetime"}
@@ -28,9 +28,11 @@ def fitted(report: Report, misfits: Misfits) -> Report:
     """
     if report.description is None:
         return report
-    found = [one for place, table in tables_of(report.description) for one in _findings(place, table, misfits)]
-    if not found:
+    told = [one for place, table in tables_of(report.description) for one in _findings(place, table, misfits)]
+    if not told:
         return report
+    # Bronze and silver may both say it of a column.
+    found = {(one.code, one.place): one for one in told}.values()
     said = "\n".join([report.rules_version, *(f"{one.place} {one.message}" for one in found)])
     return replace(
         report,
@@ -53,7 +55,7 @@ def tables_of(description: Description) -> Iterator[tuple[str, TableDefinition]]
 
 def _findings(place: str, table: TableDefinition, misfits: Misfits) -> list[Finding]:
     try:
-        return [_retyped(place, table, one) for one in misfits(table)]
+        return [(_renamed if one.now else _retyped)(place, table, one) for one in misfits(table)]
     except TableOwnerError as error:
         what, _, remedy = str(error).rpartition("; ")
         return [_error(TAKEN_CODE, place, f"{what}.", f"{remedy[:1].upper()}{remedy[1:]}.", error.exit_code)]
@@ -68,6 +70,17 @@ def _retyped(place: str, table: TableDefinition, one: Misfit) -> Finding:
         f"the table {table.name} cannot hold both.",
         f"Keep it {stored}, or give the changed column a name of its own, such as {one.column}_{wanted}: both "
         "stay then. Nothing of this version was kept, so its label is still free.",
+        SchemaError.exit_code,
+    )
+
+
+def _renamed(place: str, table: TableDefinition, one: Misfit) -> Finding:
+    return _error(
+        RENAMED_CODE,
+        f"{place}: {one.column}",
+        f"A version before this one renamed '{one.column}' to '{one.now}', and the table {table.name} has it as that.",
+        f"Call it '{one.now}', with `formerly: [{one.column}]`, or give a new column another name. Nothing of this "
+        "version was kept, so its label is still free.",
         SchemaError.exit_code,
     )
 

@@ -145,7 +145,9 @@ def table_definition(dataset: str, table: TableDescription, layer: Layer) -> Tab
     key must have values there.
     """
     if layer == "bronze":
-        columns = [Column(name, pa.string(), c.description, c.unit) for name, c in table.columns.items()]
+        columns = [
+            Column(name, pa.string(), c.description, c.unit, formerly=c.formerly) for name, c in table.columns.items()
+        ]
         return _bronze(dataset, table.name, f"one row per row submitted of: {table.grain}", columns)
     typed_columns = [_silver_column(name, column, table) for name, column in table.columns.items()]
     return TableDefinition(
@@ -192,7 +194,8 @@ def _provenance(prefix: str) -> tuple[Column, Column]:
 def _silver_column(name: str, column: ColumnDescription, table: TableDescription) -> Column:
     # Whether a value must be there is the gate's to judge: the next version may require another column.
     key = name in table.primary_key
-    return Column(name, ARROW_TYPES[column.type], column.description, column.unit, nullable=not key)
+    kind = ARROW_TYPES[column.type]
+    return Column(name, kind, column.description, column.unit, nullable=not key, formerly=column.formerly)
 
 
 def stamped(rows: pa.Table, definition: TableDefinition, values: dict[str, str | None]) -> pa.Table:

@@ -42,6 +42,7 @@ MORE: Mapping[str, Mapping[str, Any]] = {
     },
 }
 NOT_SAID = (
+    "`formerly` names no column that the table has, and none that another one was",
     "the end of a period does not lie before its start",
     "a minimum is not above its maximum",
     "`primary_key` names columns of the table",

@@ -1,6 +1,6 @@
 """The rows of ``archive.terms`` for one version: what its description permits, of each table, text and log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import pyarrow as pa
@@ -121,7 +121,8 @@ def _parts(description: Description) -> Iterator[dict[str, object]]:
         hidden = [column for column, about in table.columns.items() if about.role in HIDDEN_ROLES]
         told = any(about.role != "none" for about in table.columns.values())
         about = _people(persons.get(name, ()), told=told)
-        yield about | _part(name, "table", description.licence, hidden, subjects.get(name, ()))
+        former = [f"{was}:{column}" for column, each in table.columns.items() for was in each.formerly]
+        yield about | _part(name, "table", description.licence, hidden, subjects.get(name, ()), former)
     for name, collection in description.texts.items():
         named = [SUBJECT_NAMES.get(column, column) for column in subjects.get(name, ())]
         about = _people(persons.get(name, ()), told=False)
@@ -137,7 +138,12 @@ def _people(persons: tuple[str, ...], *, told: bool) -> dict[str, object]:
 
 
 def _part(
-    name: str, kind: str, licence: str | None, hidden: list[str], subjects: list[str] | tuple[str, ...]
+    name: str,
+    kind: str,
+    licence: str | None,
+    hidden: list[str],
+    subjects: list[str] | tuple[str, ...],
+    former: Sequence[str] = (),
 ) -> dict[str, object]:
     return {
         "part": name,
@@ -145,4 +151,5 @@ def _part(
         "licence": licence,
         "hidden_columns": " ".join(hidden),
         "subject_columns": " ".join(subjects),
+        "former_columns": " ".join(former),
     }

@@ -54,6 +54,7 @@ CHANGE_WORDS = {
     "part_removed": "removed",
     "column_added": "column added",
     "column_removed": "column removed",
+    "column_renamed": "column renamed",
     "column_retyped": "column retyped",
     "column_changed": "column changed",
     "table_changed": "table changed",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
+from lakehouse.definition import FormerNames
 from lakehouse.policy.licences import licence_allows
 from lakehouse.policy.purposes import includes, meets, outermost, purposes
 
@@ -109,15 +110,24 @@ def _terms(dataset: str, rows: list[Mapping[str, Any]]) -> Terms:
     )
 
 
+def _renamed(rows: Iterable[Mapping[str, Any]]) -> FormerNames:
+    """Return the names of a part's columns; rows that were written before columns could be renamed tell of none."""
+    pairs = (pair.partition(":") for one in rows for pair in _words(one.get("former_columns") or ""))
+    return FormerNames({was: now for was, _, now in pairs})
+
+
 def _part(row: Mapping[str, Any], all_rows: Sequence[Mapping[str, Any]]) -> Part:
     """Return what a row says of its part; what any version hid, or took a subject from, counts for all of them.
 
     One table holds the rows of every version, so a column that the newest has dropped still shows the older ones.
     """
     same = [one for one in all_rows if one["part"] == row["part"]]
-    hidden = dict.fromkeys(name for one in same for name in _words(one["hidden_columns"]))
-    subjects = dict.fromkeys(name for one in same for name in _words(one["subject_columns"]))
-    persons = dict.fromkeys(name for one in same for name in _words(one["person_columns"]))
+    names = _renamed(same)
+    hidden = {names.of(name): None for one in same for name in _words(one["hidden_columns"])}
+    # Snapshots of before have a column by its former name.
+    hidden |= {was: None for was in names.now if names.of(was) in hidden}
+    subjects = dict.fromkeys(names.of(name) for one in same for name in _words(one["subject_columns"]))
+    persons = dict.fromkeys(names.of(name) for one in same for name in _words(one["person_columns"]))
     return Part(
         row["part"],
         row["part_kind"],

@@ -100,6 +100,7 @@ TERMS = TableDefinition(
         Column("hidden_columns", pa.string(), "Direct identifiers and sensitive columns, apart by blanks."),
         Column("subject_columns", pa.string(), "Columns that name a subject of the consent table, apart by blanks."),
         Column("person_columns", pa.string(), "Columns that say which person a row is about, apart by blanks."),
+        Column("former_columns", pa.string(), "Columns that had another name before, as former:now apart by blanks."),
         Column("is_personal", pa.bool_(), "Whether the rows are about people.", nullable=False),
         Column("accumulates", pa.string(), "waves or snapshots.", nullable=False),
         Column("saved_at", TIMESTAMP, "When the version was saved (UTC).", nullable=False),

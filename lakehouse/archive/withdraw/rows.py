@@ -16,7 +16,7 @@ from lakehouse.archive.withdraw.matching import Change, is_free_text, masked
 from lakehouse.archive.withdraw.plan import PartKind, Plan, PlannedVersion
 from lakehouse.archive.withdraw.statements import actor_values, data_without
 from lakehouse.archive.withdraw.whose import Rule
-from lakehouse.definition import LAYERS
+from lakehouse.definition import LAYERS, FormerNames
 from lakehouse.masking import Mask
 from lakehouse.ports import Cleaned
 from lakehouse.tables.documents import split_of
@@ -57,7 +57,10 @@ class Cleaning:
             if not pc.any(here).as_py():
                 continue
             mine, others = rows.filter(here), rows.filter(pc.invert(here))
-            kept, count = self._of_version(mine, planned, name, kind)
+            now = mine.column_names
+            then = self._names_then(now, planned, name)
+            kept, count = self._of_version(mine.rename_columns(then), planned, name, kind)
+            kept = kept.rename_columns(now)
             removed, emptied = removed + mine.num_rows - kept.num_rows, emptied + count
             if count or kept.num_rows != mine.num_rows:
                 rows = pa.concat_tables([kept, others])
@@ -80,6 +83,17 @@ class Cleaning:
         if kind == "text":
             return _without_documents(rows, removal.documents.get(name, {})), 0
         return _without_actor(rows, actor_values(removal.actors)) if removal.actors else (rows, 0)
+
+    def _names_then(self, columns: list[str], planned: PlannedVersion, name: str) -> list[str]:
+        """Return what a version called the columns of a table, in which a later one may have renamed some."""
+        about = planned.description.tables.get(name)
+        if about is None:
+            return columns
+        tables = [one.description.tables.get(name) for one in self.plan.of(planned.dataset)]
+        pairs = [(was, now) for each in tables if each for now, told in each.columns.items() for was in told.formerly]
+        names = FormerNames(dict(pairs))
+        then = {names.of(column): column for column in about.columns if column not in columns}
+        return [then.get(column, column) for column in columns]
 
     def _structured(self, dataset: str, name: str) -> set[str]:
         """Return the columns that hold no running text: numbers, levels, and those whose rows went."""

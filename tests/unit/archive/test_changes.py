@@ -75,6 +75,20 @@ def test_columns_added_removed_and_retyped(dataset, held):
     ]
 
 
+def test_a_renamed_column_is_told_as_renamed(dataset, held):
+    before = held()
+    edit(
+        dataset,
+        "tables/rooms/columns.yaml",
+        "size: {type: number, description: Floor,",
+        "area: {formerly: [size], type: number, description: Area,",
+    )
+    assert told(changes(before, held())) == [
+        ("column_renamed", "rooms.area", "name", "size", "area"),
+        ("column_changed", "rooms.area", "description", "Floor", "Area"),
+    ]
+
+
 def test_a_column_s_other_fields(dataset, held):
     before = held()
     edit(dataset, "tables/rooms/columns.yaml", "unit: m2, minimum: 0", "unit: ft2, minimum: 1")

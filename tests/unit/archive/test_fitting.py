@@ -59,3 +59,17 @@ def test_a_table_of_another_dataset_is_a_finding(report, tables):
     (finding,) = [one for one in held.findings if one.level == "error"]
     assert (finding.code, finding.place, held.exit_code) == ("TABLE_NAME_TAKEN", "tables/s_rooms/columns.yaml", 28)
     assert "bronze.lessons_s_rooms belongs to dataset 'lessons_s'" in finding.message
+
+
+def test_a_column_that_was_renamed_stays_one_column_and_its_old_name_is_told(report, tables):
+    rooms = report.description.tables["rooms"]
+    columns = {"room": rooms.columns["room"], "floor": rooms.columns["size"].model_copy(update={"formerly": ("size",)})}
+    renamed = rooms.model_copy(update={"columns": columns})
+    told = replace(report, description=report.description.model_copy(update={"tables": {"rooms": renamed}}))
+    assert fitted(told, tables.misfits) == told
+    for layer in ("bronze", "silver"):
+        tables.ensure(table_definition("lessons", renamed, layer))
+    assert tables.read("silver.lessons_rooms").column_names[:2] == ["room", "floor"]
+    (finding,) = [one for one in fitted(report, tables.misfits).findings if one.level == "error"]
+    assert (finding.code, finding.exit_code) == ("COLUMN_RENAMED", 22)
+    assert "renamed 'size' to 'floor'" in finding.message

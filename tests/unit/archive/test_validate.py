@@ -1,13 +1,17 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from lakehouse.archive.checks import hints
+from lakehouse.archive.eds import load_description
 from lakehouse.archive.privacy.kinds import identifiers
 from lakehouse.archive.rule_packs import load_packs
 from lakehouse.archive.rulebook import RULE_FILES, rules
+from lakehouse.archive.terms import terms_rows
 from lakehouse.archive.validate import Report, validate
 from lakehouse.errors import UnreadableSubmissionError
+from lakehouse.ports import DatasetVersion
 
 
 def _codes(report, level="error"):
@@ -363,3 +367,25 @@ def test_a_faulty_log_hides_no_issue_of_its_statements(dataset, judged):
     (log / "log.yaml").write_text('titel: Clicks\ndescription: C.\nxapi_version: "1.0.3"\n')
     (log / "a.jsonl").write_text("{}\n")
     assert _codes(judged(dataset)) == {"LOG_FIELD_UNKNOWN", "LOG_FIELD_MISSING", "STATEMENT_INVALID"}
+
+
+@pytest.mark.parametrize(
+    ("room", "size", "why"),
+    [
+        ("[size]", "[]", "which is a column of the table still"),
+        ("[hall]", "[hall]", "cannot both have been 'hall'"),
+        ("[dataset_version]", "[]", "is reserved and was never a column"),
+    ],
+)
+def test_former_names_that_cannot_have_been_are_told(dataset, judged, room, size, why):
+    _edit(dataset, "tables/rooms/columns.yaml", "  room: {", f"  room: {{formerly: {room}, ")
+    _edit(dataset, "tables/rooms/columns.yaml", "  size: {", f"  size: {{formerly: {size}, ")
+    assert why in _finding(judged(dataset), "DICTIONARY_FIELD_INVALID").message
+
+
+def test_the_terms_of_a_version_say_which_columns_were_renamed(dataset):
+    _edit(dataset, "tables/rooms/columns.yaml", "  size: {", "  size: {formerly: [floor, area], ")
+    version = DatasetVersion("lessons", "1", "c" * 40, "v1", "0" * 64, datetime(2026, 1, 1, tzinfo=UTC))
+    rows = terms_rows(load_description(dataset), version).to_pylist()
+    told = {row["part"]: row["former_columns"] for row in rows if row["former_columns"]}
+    assert told == {"rooms": "floor:size area:size"}

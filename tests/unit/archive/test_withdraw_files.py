@@ -230,3 +230,17 @@ def test_a_name_is_masked_however_its_letters_and_gaps_are_written(said):
     assert mask.text(f"says {said}.") == "says [withdrawn]."
     cells, count = masked(pa.array([f"says {said}.", "nobody"]), mask)
     assert (cells.to_pylist(), count) == (["says [withdrawn].", "nobody"], 1)
+
+
+def test_rows_of_a_version_go_although_a_later_one_renamed_the_column(folder):
+    earlier = load_description(folder)
+    columns = (folder / "tables" / "a" / "columns.yaml").read_text().replace("  who: {", "  name: {formerly: [who], ")
+    (folder / "tables" / "a" / "columns.yaml").write_text(columns)
+    versions = (
+        PlannedVersion("d", "1", "c" * 40, "e" * 64, Removal(columns={"a": {"who": (PERSON,)}}), earlier),
+        PlannedVersion("d", "2", "d" * 40, "f" * 64, Removal(), load_description(folder)),
+    )
+    plan = Plan("r", PERSON, "student", "", "", "", (PERSON,), versions)
+    rows = pa.table({"name": [PERSON, "ann", "bo"], "note": ["", "", ""], "dataset_version": ["1", "1", "2"]})
+    cleaned = Cleaning(plan, Mask((PERSON,))).of("silver.d_a")(rows)
+    assert (cleaned.removed, sorted(cleaned.rows["name"].to_pylist())) == (1, ["ann", "bo"])

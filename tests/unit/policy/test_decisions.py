@@ -259,3 +259,14 @@ def test_a_faulty_file_is_named_with_its_place(tmp_path, text, reason):
     path.write_text(text)
     with pytest.raises(UnknownSettingError, match=reason):
         load_users(path)
+
+
+def test_what_was_hidden_or_asked_under_one_name_is_so_under_all_that_the_column_had():
+    rows = [
+        row("1", 1, hidden_columns="mail", subject_columns="pupil", person_columns="pupil", is_personal=True),
+        row("2", 2, hidden_columns="", former_columns="mail:address pupil:learner", is_personal=True),
+        row("3", 3, hidden_columns="code", former_columns="learner:code", is_personal=True),
+    ]
+    (found,) = read_terms(rows).values()
+    assert set(found.parts["marks"].hidden_columns) == {"mail", "address", "pupil", "learner", "code"}
+    assert found.parts["marks"].subject_columns == found.parts["marks"].person_columns == ("code",)
