@@ -18,6 +18,9 @@ SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|CREDENTIAL|PRIVATE",
 WRITABLE = {"dremio"}  # its program writes beside itself; docs/decisions/0230 says so
 KEEPERS = {"state": "writer_secret_key", "dagster": "dagster_password"}
 """Volumes that hold secrets, and the secret without which no service may have them."""
+WRITERS = {"code", "steward", "storage-setup"}
+"""Who may have the keys that change objects and tables: who runs the flow, who withdraws, who makes the keys."""
+CHANGING = {"writer_secret_key", "steward_secret_key", "lake_password"}
 OWN = {
     **{"minio": "objects", "sql": "logs", "dagster": "dagster", "superset": "superset"},
     **{"prometheus": "prometheus", "dremio": "dremio"},
@@ -161,12 +164,20 @@ def volumes(compose: Compose) -> Iterator[str]:
                 yield f"{name}: is asked by strangers and may write the volume {source}"
 
 
+def keys(compose: Compose) -> Iterator[str]:
+    for name, service in compose["services"].items():
+        for secret in sorted(CHANGING.intersection(service.get("secrets", ()))):
+            if name not in WRITERS | {"postgres"}:  # which makes the user of that password
+                yield f"{name}: changes no table itself and has {secret}"
+
+
 CHECKS: tuple[Callable[[Compose], Iterator[str]], ...] = (
     schema,
     images,
     health,
     order,
     ports,
+    keys,
     secrets,
     rights,
     places,

@@ -65,6 +65,8 @@ BROKEN = {
     "Dagster's password for a reader": ("sql", "volumes", ["dagster:/d:ro"], "without dagster_password"),
     "the archive behind published pages": ("dagster", "volumes", ["state:/s:ro"], "asked by strangers and has"),
     "what a reader may write": ("catalogue", "volumes", ["policy:/p"], "may write the volume policy"),
+    "a writer's key behind pages": ("dagster", "secrets", ["writer_secret_key"], "changes no table itself"),
+    "the catalog's key of the daemon": ("daemon", "secrets", ["lake_password"], "has lake_password"),
     "the host's network": ("sql", "network_mode", "host", "host's network"),
 }
 
