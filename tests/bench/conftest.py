@@ -21,7 +21,7 @@ import pytest
 from lakehouse.adapters import minio_server, seaweedfs
 
 ROUNDS = 7
-PACKAGES = ("dagster", "pyarrow", "pyiceberg", "duckdb")
+PACKAGES = ("dagster", "pyarrow", "pyiceberg", "duckdb", "torch", "transformers")
 HEADER = "| measure | contender | wall ms | CPU ms | wall ratio | lowest - highest | CPU ratio | rounds |"
 
 
@@ -193,6 +193,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         metavar="PYTHON",
         help="an interpreter that has scikit-learn, whose TF-IDF with logistic regression is then the peer",
+    )
+    group.addoption(
+        "--litgpt-python",
+        type=Path,
+        default=None,
+        metavar="PYTHON",
+        help="an interpreter that has litgpt, whose pretraining is then raced as a peer",
     )
     group.addoption(
         "--nanogpt",
