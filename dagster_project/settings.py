@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from lakehouse.adapters.catalog_address import holds_password, is_database, misfit
 from lakehouse.errors import UnknownSettingError
@@ -20,7 +20,9 @@ PREFIX = "LAKEHOUSE_"
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-def _there(path: Path) -> Path:
+def _there(path: Path | None) -> Path | None:
+    if path is None:
+        return None
     whole = (PROJECT / path).resolve()
     if not whole.is_file():
         raise ValueError(f"{whole} is not a file")
@@ -60,7 +62,7 @@ class Settings(BaseModel):
 
     s3_endpoint: str = Field("", description="host:port of the S3 API.")
     s3_secure: bool = Field(default=False, description="Whether the S3 API speaks TLS.")
-    s3_ca_file: Annotated[Path, AfterValidator(_there)] | None = Field(
+    s3_ca_file: Annotated[Path | None, BeforeValidator(lambda path: path or None), AfterValidator(_there)] = Field(
         None, description="PEM file of the authority that signed the S3 API's certificate; empty: public ones."
     )
     s3_access_key: SecretStr = Field(SecretStr(""), description="S3 access key.")

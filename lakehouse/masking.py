@@ -32,6 +32,20 @@ class Mask:
         """Say whether a text names the person."""
         return self._pattern is not None and self._pattern.search(text) is not None
 
+    def count(self, text: str) -> int:
+        """Return how often a text names the person."""
+        return sum(1 for _ in self._pattern.finditer(text)) if self._pattern else 0
+
+    def line_before(self, text: str, at: int) -> int:
+        """Return where the last line begins, at or before a place, that no value of the person reaches into."""
+        for found in self._pattern.finditer(text) if self._pattern else ():
+            if found.start() >= at:
+                break
+            if found.end() > at:
+                at = found.start()
+                break
+        return text.rfind("\n", 0, at) + 1
+
     def telling(self) -> "Mask":
         """Return the mask with those values only that name somebody wherever they stand."""
         return Mask(tuple(value for value in self.values if len(value) >= TELLING and not value.isdigit()))

@@ -1,6 +1,7 @@
 """Files of a version that hold no rows, documents or statements: which of them name a person, and taking them out."""
 
 import codecs
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import IO
 
 from lakehouse.archive.eds import EVENTS_FOLDER, TABLES_FOLDER, TEXTS_FOLDER
 from lakehouse.archive.event_files import is_event_file
-from lakehouse.archive.packed import opened
+from lakehouse.archive.packed import PACKINGS, opened
 from lakehouse.archive.table_files import is_table_file
 from lakehouse.archive.text_files import is_text_file
 from lakehouse.errors import SchemaError
@@ -95,7 +96,7 @@ def _names(path: Path, mask: Mask) -> bool:
             return True
     try:
         with opened(path) as stream:
-            return bool(mask.values) and _spell(stream, mask)
+            return path.suffix in PACKINGS and bool(mask.values) and _spell(stream, mask)
     except SchemaError:
         return False
 
@@ -112,7 +113,7 @@ def _names_in_zip(path: Path, mask: Mask) -> bool:
                 with packed.open(member) as stream:
                     if mask.holds(member.filename) or _spell(stream, mask, member.file_size):
                         return True
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError):
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, OSError, EOFError, ValueError):
         return False  # damaged, encrypted or of another kind: it stays among those that cannot be read
     return False
 

@@ -19,6 +19,7 @@ from lakehouse.archive.withdraw.statements import data_without
 from lakehouse.masking import WITHDRAWN, Mask
 
 PACKED = (".gz", ".zst")
+PASSAGE_CHARACTERS, LONGEST_VALUE = 1 << 20, 1 << 12
 LineChange = Callable[[str], str | None]
 
 
@@ -37,6 +38,27 @@ def lines_of(path: Path) -> Iterator[str]:
         yield from text
 
 
+def passages_of(path: Path, mask: Mask) -> Iterator[str]:
+    """Yield a text, plain or packed, in whole lines and at most some megabytes, with no value of the person cut.
+
+    A name may begin on one line and end on the next. Small texts are one passage.
+    """
+    read: list[str] = []
+    size = 0
+    for line in lines_of(path):
+        read.append(line)
+        size += len(line)
+        if size >= PASSAGE_CHARACTERS:
+            text = "".join(read)
+            # What is nearer to the end may go on there.
+            cut = mask.line_before(text, len(text) - LONGEST_VALUE)
+            if cut:
+                yield text[:cut]
+            read, size = [text[cut:]], len(text) - cut
+    if read:
+        yield "".join(read)
+
+
 def document_goes(line: str, fields: Mapping[str, Collection[str]]) -> bool:
     """Say whether a line of JSON is a document whose id or title is among the person's values."""
     if not fields or line[:1] != "{":
@@ -51,7 +73,12 @@ def document_goes(line: str, fields: Mapping[str, Collection[str]]) -> bool:
 def file_goes(path: Path, fields: Mapping[str, Collection[str]]) -> bool:
     """Say whether a file is one whole document, whose name is its id and title, and which goes."""
     name = plain_name(path.name)
-    return name.endswith(".txt") and any(name.removesuffix(".txt") in values for values in fields.values())
+    return is_one_document(path) and any(name.removesuffix(".txt") in values for values in fields.values())
+
+
+def is_one_document(path: Path) -> bool:
+    """Say whether a file of a collection is one text, and not a document a line."""
+    return plain_name(path.name).endswith(".txt")
 
 
 def change_statements(path: Path, actors: Collection[str], mask: Mask) -> None:
@@ -75,6 +102,9 @@ def change_documents(path: Path, fields: Mapping[str, Collection[str]], mask: Ma
     if file_goes(path, fields):
         path.unlink()
         return
+    if is_one_document(path):
+        rewrite(path, (mask.data(passage) for passage in passages_of(path, mask)))
+        return
     change_lines(path, lambda line: None if document_goes(line, fields) else data_masked(line, mask))
 
 
@@ -87,8 +117,8 @@ def data_masked(line: str, mask: Mask) -> str:
 
 
 def mask_words(path: Path, mask: Mask) -> None:
-    """Mask the person in a description; brackets would be a list to YAML."""
-    change_lines(path, lambda line: mask.text(line).replace(WITHDRAWN, WITHDRAWN.strip("[]")))
+    """Mask the person in a description or another text; brackets would be a list to YAML."""
+    rewrite(path, (mask.text(one).replace(WITHDRAWN, WITHDRAWN.strip("[]")) for one in passages_of(path, mask)))
 
 
 def change_lines(path: Path, change: LineChange) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pyarrow.compute as pc
 
@@ -10,7 +11,7 @@ from lakehouse.archive.eds import EVENTS_FOLDER, TEXTS_FOLDER, TableDescription
 from lakehouse.archive.event_files import event_files
 from lakehouse.archive.text_files import document_files
 from lakehouse.archive.withdraw.beside import beside
-from lakehouse.archive.withdraw.files import document_goes, file_goes, lines_of
+from lakehouse.archive.withdraw.files import document_goes, file_goes, is_one_document, lines_of, passages_of
 from lakehouse.archive.withdraw.matching import canonical, folded, is_free_text
 from lakehouse.archive.withdraw.places import Places
 from lakehouse.archive.withdraw.plan import Others, Removal
@@ -224,17 +225,22 @@ def with_mentions(content: Content, removal: Removal, mask: Mask) -> Removal:
     for name in content.about.texts:
         fields = removal.documents.get(name, {})
         files = [path for path in document_files(content.folder / TEXTS_FOLDER / name) if not file_goes(path, fields)]
-        named = (line for path in files for line in lines_of(path))
-        counts[name] = sum(1 for line in named if mask.holds(line) and not document_goes(line, fields))
+        counts[name] = sum(_mentions_in_documents(path, fields, mask) for path in files)
     for name in content.about.events:
         lines = (line for path in event_files(content.folder / EVENTS_FOLDER / name) for line in lines_of(path))
         left = (data_without(line, actors) if line.strip() else None for line in lines if mask.holds(line))
         counts[name] = sum(1 for line in left if line is not None and mask.holds(line))
     others = beside(content.folder, mask)
-    counts["descriptions"] = sum(mask.holds(line) for path in others.words for line in lines_of(path))
+    counts["descriptions"] = sum(mask.count(one) for path in others.words for one in passages_of(path, mask))
     counts["files"] = len(others.holding)
     unread = tuple(mask.text(path.relative_to(content.folder).as_posix()) for path in others.unread)
     return replace(removal, mentions={name: count for name, count in counts.items() if count}, unread=unread)
+
+
+def _mentions_in_documents(path: Path, fields: Mapping[str, Collection[str]], mask: Mask) -> int:
+    if is_one_document(path):
+        return int(any(mask.holds(passage) for passage in passages_of(path, mask)))
+    return sum(1 for line in lines_of(path) if mask.holds(line) and not document_goes(line, fields))
 
 
 def _mentions_in_table(content: Content, name: str, removal: Removal, mask: Mask) -> int:

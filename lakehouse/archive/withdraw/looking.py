@@ -8,7 +8,7 @@ from typing import Any
 from lakehouse.archive.apart import Costs, GivenUp, do_apart
 from lakehouse.archive.child import reading
 from lakehouse.archive.eds import Description, read_description
-from lakehouse.archive.withdraw.files import lines_of
+from lakehouse.archive.withdraw.files import passages_of
 from lakehouse.archive.withdraw.places import Places
 from lakehouse.archive.withdraw.sightings import Content, sight
 from lakehouse.errors import LakehouseError
@@ -76,7 +76,7 @@ def _look(folder: Path, kind: str, wanted: Collection[str], mask: Mask) -> Holds
         if about is not None and kind in about.subjects and _named(folder, about, kind, wanted):
             return Holds.NAMED
         files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-        if mask.values and any(mask.holds(line) for path in files for line in _text_of(path)):
+        if mask.values and any(mask.holds(text) for path in files for text in _text_of(path, mask)):
             return Holds.MENTIONED
     except (LakehouseError, OSError, ValueError, RecursionError, KeyError):
         return Holds.UNREADABLE
@@ -87,8 +87,8 @@ def _named(folder: Path, about: Description, kind: str, wanted: Collection[str])
     return sight(Content(folder, about), Places(about, kind), wanted).found
 
 
-def _text_of(path: Path) -> Iterator[str]:
+def _text_of(path: Path, mask: Mask) -> Iterator[str]:
     try:
-        yield from lines_of(path)
+        yield from passages_of(path, mask)
     except UnicodeDecodeError:
         yield path.read_bytes().decode("utf-8", errors="replace")

@@ -11,6 +11,8 @@ import pytest
 import zstandard
 
 from lakehouse.archive.eds import load_description
+from lakehouse.archive.withdraw import files
+from lakehouse.archive.withdraw.beside import beside
 from lakehouse.archive.withdraw.contents import remove_from_folder
 from lakehouse.archive.withdraw.finding import find, read_content, with_mentions
 from lakehouse.archive.withdraw.matching import masked
@@ -54,9 +56,9 @@ def folder(tmp_path):
     return tmp_path
 
 
-def clean(folder, removal):
+def clean(folder, removal, mask=Mask((PERSON,))):  # noqa: B008 - never changed
     planned = PlannedVersion("d", "1", "c" * 40, "e" * 64, removal, load_description(folder))
-    return remove_from_folder(folder, planned, Mask((PERSON,)))
+    return remove_from_folder(folder, planned, mask)
 
 
 ROWS = Removal(columns={"a": {"who": (PERSON,)}}, actors=(PERSON,))
@@ -202,6 +204,46 @@ def test_files_that_are_no_data_lose_the_person_too(folder):
     assert gzip.decompress((folder / "extra.csv.gz").read_bytes()) == b"x\nwithdrawn\n"
     left = sorted(path.name for path in folder.iterdir() if path.is_file())
     assert left == ["1_withdrawn.txt", "dataset.yaml", "extra.csv", "extra.csv.gz", "withdrawn.txt"]
+
+
+NAME = Mask(("Ann Gardiner",))
+
+
+def test_a_name_that_is_broken_over_two_lines_goes(folder):
+    readme, essay = folder / "README.md", folder / "texts" / "said" / "essay.txt"
+    essay.parent.mkdir(parents=True)
+    (essay.parent / "collection.yaml").write_text("title: S\ndescription: S.\n")
+    for path in (readme, essay):
+        path.write_text("Thanks to Ann\nGardiner, and to\r\nall others.\n", newline="")
+    told = with_mentions(read_content(folder, load_description(folder)), Removal(), NAME)
+    assert dict(told.mentions) == {"descriptions": 1, "said": 1}
+    clean(folder, Removal(), NAME)
+    assert readme.read_bytes() == b"Thanks to withdrawn, and to\r\nall others.\n"
+    assert essay.read_bytes() == b"Thanks to [withdrawn], and to\r\nall others.\n"
+
+
+@pytest.mark.parametrize("size", range(1, 40))
+def test_no_value_is_cut_where_a_large_text_is(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(files, "PASSAGE_CHARACTERS", size)
+    monkeypatch.setattr(files, "LONGEST_VALUE", 13)
+    path = tmp_path / "long.txt"
+    path.write_text(text := "a\nb Ann\nGardiner c\nAnn\n\nGardiner\nd\n" * 3)
+    passages = list(files.passages_of(path, NAME))
+    assert ("".join(passages), sum(map(NAME.count, passages))) == (text, 6)
+
+
+@pytest.mark.parametrize("damage", ["packed bytes", "name"])
+def test_a_damaged_office_file_is_told_as_unread(folder, damage):
+    path = folder / "book.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as book:
+        book.writestr("blätt.xml", bytes(range(256)) * 90)
+    body = bytearray(path.read_bytes())
+    if damage == "name":
+        body = body.replace("ä".encode(), b"\xff\xff")
+    else:
+        body[60:90] = b"\xff" * 30
+    path.write_bytes(body)
+    assert beside(folder, Mask((PERSON,))).unread == (path,)
 
 
 def test_packed_parquet_and_marks_before_lines_are_no_way_around(folder):

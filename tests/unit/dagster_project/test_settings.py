@@ -13,6 +13,13 @@ def test_defaults_work_on_a_laptop(tmp_path):
     assert settings.host == "127.0.0.1"
 
 
+def test_a_file_that_is_not_there_is_told_and_an_empty_one_is_none(tmp_path):
+    values = {"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_S3_CA_FILE": ""}
+    assert load_settings(values).s3_ca_file is None
+    with pytest.raises(UnknownSettingError, match=r"LAKEHOUSE_S3_CA_FILE is .*is not a file"):
+        load_settings({**values, "LAKEHOUSE_S3_CA_FILE": str(tmp_path / "no.pem")})
+
+
 def test_a_misspelt_setting_names_the_nearest_one(tmp_path):
     with pytest.raises(
         UnknownSettingError, match="LAKEHOUSE_DAGSTR_PORT is not a setting; did you mean LAKEHOUSE_DAGSTER_PORT"
