@@ -31,6 +31,23 @@ def test_words_that_belong_to_a_label_tell_it_and_those_of_all_labels_do_not():
     assert set(told) <= {"water", "law"}, "unknown words and none at all get a label, too"
 
 
+def test_where_there_is_nothing_to_count_the_commonest_label_is_told():
+    wordless = labelled(("1", "b"), ("?", "b"), ("", "a"))
+    assert told_by_words(wordless, labelled(("any words", ""), ("2", ""))) == ["b", "b"]
+    spoken = labelled(("some words", "b"), ("more words", "b"), ("others still", "a"))
+    assert told_by_words(spoken, labelled(("?", ""))) == ["b"], "no known word at all"
+    assert told_by_words(spoken, []) == []
+
+
+def test_of_too_many_words_those_in_most_texts_are_counted(monkeypatch):
+    from models import word_counts
+
+    monkeypatch.setattr(word_counts, "MOST_NUMBERS", 4)
+    learned = labelled(("shore once", "water"), ("shore", "water"), ("judge", "law"), ("judge then", "law"))
+    assert told_by_words(learned, labelled(("shore", ""), ("judge", ""))) == ["water", "law"]
+    assert word_counts._kept({"a": 1, "shore": 2, "judge": 2}, 2) == ["judge", "shore"]
+
+
 def test_the_table_of_weights_is_the_minimum_of_the_written_loss():
     """Against the loss written out plainly over a dense table: at a minimum no small change makes it smaller."""
     from models import word_counts
