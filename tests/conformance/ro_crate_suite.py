@@ -24,8 +24,21 @@ OPTIONS: dict[str, dict[str, Any]] = {
 NOT_FETCHED = re.compile(r"Unable to retrieve the JSON-LD context ['\"](\S+?)['\"]")
 
 
+LONGEST_LINK = 200
+
+
+def restore_links(folder: Path) -> None:
+    """Make links again of files that git wrote in their place: each holds nothing but the path of a folder."""
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.stat().st_size < LONGEST_LINK):
+        named = path.read_bytes().decode(errors="replace").strip()
+        if named.startswith("../") and (path.parent / named).is_dir():
+            path.unlink()
+            path.symlink_to(named)
+
+
 def judge(folder: Path, expectations: Path, cache: Path) -> Agreement:
     """Compare verdict, broken requirements and messages with the expectations."""
+    restore_links(folder)
     agreement = Agreement("RO-Crate 1.1: expectations for the base profile")
     for each in json.loads(expectations.read_text(encoding="utf-8")):
         name = f"{each['test']} {each['crate']}"
