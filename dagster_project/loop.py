@@ -126,17 +126,21 @@ def _told(result: dg.ExecuteInProcessResult) -> dict[str, str]:
 
 def _first_failure(result: dg.ExecuteInProcessResult) -> tuple[str | None, int]:
     """Return the text and exit code of the first failed step or blocking check."""
+    known = {**_codes(LakehouseError), **_codes(ModelError)}
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data
             user, error = data.user_failure_data, data.error
             if user is not None and "exit_code" in user.metadata:
                 return user.description, int(str(user.metadata["exit_code"].value))
-            while error is not None and error.cause is not None:
-                error = error.cause  # the error behind the error is what went wrong
+            # The error behind the error is what went wrong; the project's own say what to do as well.
+            while error is not None and error.cls_name not in known and error.cause is not None:
+                error = error.cause
             if error is None:
                 return f"{event.step_key} failed", UNKNOWN_EXIT_CODE
-            return error.message.strip(), _exit_code(error.cls_name or "", error.message)
+            name = error.cls_name or ""
+            said = error.message.strip()
+            return said.partition(": ")[2] if name in known else said, _exit_code(name, error.message)
     return None, 0
 
 
