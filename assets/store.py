@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 
 import dagster as dg
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.house import (
@@ -22,11 +24,12 @@ from assets.learning import Permission, document_parts
 from assets.promises import KEPT, inspection, records, require_kept, verdict
 from assets.version import dataset_record, dataset_version, saved_version
 from lakehouse.archive.eds import Description
+from lakehouse.archive.keeping import Holding, Keeper
 from lakehouse.archive.layers import Far, bronze_writes, load_rows, silver_writes
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.terms import personal_columns, terms_rows
 from lakehouse.definition import TableDefinition
-from lakehouse.ports import AnyWrite, Change, DatasetVersion, DatasetVersions, FarRows, TableWrite
+from lakehouse.ports import AnyWrite, Change, DatasetVersion, DatasetVersions, StoredRows, TableWrite
 from lakehouse.tables.documents import assemble, documents_sha256
 from lakehouse.tables.expectations.book import Expectations
 from lakehouse.tables.expectations.inspection import Inspection
@@ -66,10 +69,11 @@ def bronze_tables(
     """Every table and text collection as submitted, each cell as text, with file and row number."""
     with failures():
         description, version = _accepted(shelf, versions, context.partition_key)
-        writes = bronze_writes(shelf.landed(context.partition_key).folder, description, version)
+        keeper = Keeper(house, _key("bronze", version))
+        writes = bronze_writes(shelf.landed(context.partition_key).folder, description, version, keeper.keep)
         terms = TableWrite(TERMS, terms_rows(description, version))
         _commit(context, house, origin, "bronze", version, writes, beside=(terms,))
-    return _loaded(writes, version, description)
+    return _loaded(writes, version, description, keeper.shown)
 
 
 @dg.asset(
@@ -90,19 +94,23 @@ def silver_tables(
     engine: dg.ResourceParam[Engine],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """The same rows in the types of their data dictionary, published together or not at all."""
-    with failures():
-        description, version = _accepted(shelf, versions, context.partition_key)
-        found = inspection(house, expectations, version)
-        folder, far = shelf.landed(context.partition_key).folder, _far(house, engine, found)
-        writes = silver_writes(folder, description, version, found.sift, far)
-    yield verdict(found)
-    with failures():
-        published = _row_counts(house, version)["silver"] > 0
-        require_kept(house, found, origin, context, version, already_published=published)
-        _commit(context, house, origin, "silver", version, writes, beside=records(found, origin.provenance(context)))
-        shelf.done(context.partition_key)
-        counts = _row_counts(house, version)
-    yield _loaded(writes, version, description)
+    with closing(Holding()) as holding:
+        with failures():
+            description, version = _accepted(shelf, versions, context.partition_key)
+            found = inspection(house, expectations, version)
+            folder, far = shelf.landed(context.partition_key).folder, _far(house, engine, found)
+            held = silver_writes(folder, description, version, holding.hold, found.sift, far)
+        yield verdict(found)
+        with failures():
+            published = _row_counts(house, version)["silver"] > 0
+            require_kept(house, found, origin, context, version, already_published=published)
+            keeper = Keeper(house, _key("silver", version))
+            writes = [keeper.keep_held(write) for write in held]
+            beside = records(found, origin.provenance(context))
+            _commit(context, house, origin, "silver", version, writes, beside=beside)
+            shelf.done(context.partition_key)
+            counts = _row_counts(house, version)
+    yield _loaded(writes, version, description, keeper.shown)
     whole = counts["bronze"] == counts["silver"] + counts["set_aside"]
     yield dg.AssetCheckResult(check_name=WHOLE.name, passed=whole, metadata=dict(counts))
 
@@ -155,7 +163,7 @@ def _far(house: Lakehouse, engine: Engine, found: Inspection) -> Far:
 
     def made(
         bronze: TableDefinition, silver: TableDefinition, where: Mapping[str, str], change: Change
-    ) -> FarRows | None:
+    ) -> StoredRows | None:
         promised_of = found.expectations.of(silver.name)
         pin = current_release(house).tables.get(bronze.name) if engine.maker else None
         if engine.maker is None or pin is None or pin.snapshot_id is None:
@@ -193,9 +201,13 @@ def _commit(
     commit(
         house,
         [*writes, TableWrite(LOADS, loads), *beside],
-        key=f"{layer}:{version.dataset}@{version.version}:{version.commit}",
+        key=_key(layer, version),
         provenance=provenance,
     )
+
+
+def _key(layer: str, version: DatasetVersion) -> str:
+    return f"{layer}:{version.dataset}@{version.version}:{version.commit}"
 
 
 def _row_counts(house: Lakehouse, version: DatasetVersion) -> Counter[str]:
@@ -209,9 +221,9 @@ def _row_counts(house: Lakehouse, version: DatasetVersion) -> Counter[str]:
 
 
 def _loaded(
-    writes: Sequence[AnyWrite], version: DatasetVersion, description: Description
+    writes: Sequence[AnyWrite], version: DatasetVersion, description: Description, shown: Mapping[str, pa.Table]
 ) -> dg.MaterializeResult[None]:
-    here = [write for write in writes if isinstance(write, TableWrite)]
+    here = [write for write in writes if write.table.name in shown]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(write.rows.num_rows for write in writes),
@@ -219,17 +231,19 @@ def _loaded(
             "dataset_version": dg.MetadataValue.asset(dataset_version.key),
             "dataset_commit": version.commit,
             "dataset_tag": version.tag,
-            **({"preview": _shown(here, version, description)} if here else {}),
+            **({"preview": _preview(here, version, description, shown)} if here else {}),
         },
         data_version=dg.DataVersion(version.commit),
     )
 
 
-def _shown(writes: Sequence[TableWrite], version: DatasetVersion, description: Description) -> dg.MarkdownMetadataValue:
+def _preview(
+    writes: Sequence[AnyWrite], version: DatasetVersion, description: Description, shown: Mapping[str, pa.Table]
+) -> dg.MarkdownMetadataValue:
     """Return the first rows of the largest table that was made here."""
     largest = max(writes, key=lambda write: write.rows.num_rows)
     # What Dagster keeps of a run is not asked for its purpose, so it holds no column that names or exposes people.
     part = largest.table.name.split(".", 1)[1].removeprefix(f"{version.dataset}_")
     personal = personal_columns(description).get(part, frozenset())
-    shown = [name for name in largest.rows.column_names if name not in personal]
-    return preview(largest.rows.select(shown))
+    rows = shown[largest.table.name]
+    return preview(rows.select([name for name in rows.column_names if name not in personal]))

@@ -1,6 +1,6 @@
 """What the steps need from outside, as Protocols, and the values that cross those borders."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,27 +54,28 @@ Change = Callable[[pa.Table], pa.Table]
 
 
 @dataclass(frozen=True, slots=True)
-class FarRows:
-    """Rows that were made on other machines: files of the table that no snapshot names yet.
+class StoredRows:
+    """Rows that lie in files of the table which no snapshot names yet, written here or on other machines.
 
-    `broken` are the promises of the table's key that they break, one line each; `files` is for the store alone.
+    `broken` are the promises of the table's key that they break, one line each; None where nobody has looked yet.
+    `files` is for the store alone.
     """
 
     num_rows: int
-    broken: tuple[str, ...] = ()
+    broken: tuple[str, ...] | None = None
     files: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class FarWrite:
+class StoredWrite:
     """Such rows for one table, which they join."""
 
     table: TableDefinition
-    rows: FarRows
+    rows: StoredRows
     mode: Literal["append"] = "append"
 
 
-AnyWrite = TableWrite | FarWrite
+AnyWrite = TableWrite | StoredWrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +229,9 @@ class TableStore(Protocol):
         Raises TableOwnerError when the table belongs to another dataset.
         """
 
+    def store_rows(self, table: TableDefinition, batches: Iterable[pa.Table]) -> StoredRows:
+        """Store rows that come some at a time as files that no snapshot names yet; the table is made where needed."""
+
     def stage(self, write: AnyWrite, branch: str, summary: Mapping[str, str]) -> StagedWrite:
         """Write rows to a fresh `branch` cut from main; a left-over branch of that name is dropped first."""
 
@@ -237,8 +241,14 @@ class TableStore(Protocol):
     def prove_staged(self, staged: StagedWrite) -> RowCounts:
         """Prove that what was staged is stored as it was written, and count; raise ChecksumError when it is not."""
 
-    def similar(self, staged: StagedWrite, keys: pa.Table) -> pa.Table:
-        """Return the columns of `keys` of all rows before the staged ones in files that could hold one of them."""
+    def staged_columns(self, staged: StagedWrite, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield these columns of the rows that were staged, file by file and in order."""
+
+    def similar(self, staged: StagedWrite, keys: pa.Table) -> Iterator[pa.Table]:
+        """Yield the columns of `keys` of the rows before the staged ones, of each file that could hold one of them.
+
+        Of `keys` nothing but the least and the greatest value of each column counts, and whether one is null.
+        """
 
     def reachable(self, staged: StagedWrite) -> bool:
         """Say whether main is where the branch was cut from, or has the staged snapshot in its history."""
@@ -292,7 +302,7 @@ class FarMaker(Protocol):
 
     def make(
         self, into: TableDefinition, source: str, snapshot_id: int, where: Mapping[str, str], change: Change
-    ) -> FarRows:
+    ) -> StoredRows:
         """Return what `change` makes of the rows of a snapshot of `source` whose columns equal `where`.
 
         Raises ChecksumError for a damaged file, SchemaError when `change` does or its rows do not fit `into`.

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,7 @@ from lakehouse.adapters.catalog_address import shown
 from lakehouse.adapters.iceberg_attempts import ATTEMPTS, pause
 from lakehouse.adapters.iceberg_database import PATIENCE_SECONDS
 from lakehouse.adapters.iceberg_faults import TRANSLATIONS
+from lakehouse.adapters.iceberg_files import write_batches
 from lakehouse.adapters.iceberg_history import properties
 from lakehouse.adapters.iceberg_schema import (
     conform,
@@ -50,7 +51,16 @@ from lakehouse.errors import (
     SchemaError,
     TransientError,
 )
-from lakehouse.ports import AnyWrite, Cleaned, Rewritten, RowCounts, StagedWrite, TablePointer, TableWrite
+from lakehouse.ports import (
+    AnyWrite,
+    Cleaned,
+    Rewritten,
+    RowCounts,
+    StagedWrite,
+    StoredRows,
+    TablePointer,
+    TableWrite,
+)
 from lakehouse.tables.lock import archive_lock
 
 TURN_S = 20.0
@@ -183,6 +193,21 @@ class IcebergTables:
                 held.enter_context(archive_lock(self._lock_file.with_suffix(".turn"), timeout_s=TURN_S))
             yield
 
+    def store_rows(self, table: TableDefinition, batches: Iterable[pa.Table]) -> StoredRows:
+        """Store rows that come some at a time as files that no snapshot names yet; the table is made where needed."""
+        self.ensure(table)
+        given = 0
+
+        def conforming() -> Iterator[pa.Table]:
+            nonlocal given
+            for rows in batches:
+                given += rows.num_rows
+                yield conform(rows, table)
+
+        with self._translated(table.name):
+            files = write_batches(self._catalog.load_table(table.name), conforming())
+        return StoredRows(given, files=tuple(files))
+
     def stage(self, write: AnyWrite, branch: str, summary: Mapping[str, str]) -> StagedWrite:
         """Write rows to a fresh `branch` cut from main; a left-over branch of that name is dropped first."""
         name = write.table.name
@@ -213,12 +238,19 @@ class IcebergTables:
                 stored, self._snapshot(stored, staged.snapshot_id), self._snapshot(stored, staged.base)
             )
 
-    def similar(self, staged: StagedWrite, keys: pa.Table) -> pa.Table:
-        """Return the columns of `keys` of all rows before the staged ones in files that could hold one of them."""
+    def staged_columns(self, staged: StagedWrite, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield these columns of the rows that were staged, file by file and in order."""
         name = staged.table.name
         stored = self._holding(name, staged.snapshot_id)
         with self._translated(name):
-            return iceberg_scan.similar_rows(stored, self._snapshot(stored, staged.base), keys)
+            yield from iceberg_scan.added_columns(stored, self._snapshot(stored, staged.snapshot_id), columns)
+
+    def similar(self, staged: StagedWrite, keys: pa.Table) -> Iterator[pa.Table]:
+        """Yield the columns of `keys` of the rows before the staged ones, of each file that could hold one of them."""
+        name = staged.table.name
+        stored = self._holding(name, staged.snapshot_id)
+        with self._translated(name):
+            yield from iceberg_scan.similar_rows(stored, self._snapshot(stored, staged.base), keys)
 
     def reachable(self, staged: StagedWrite) -> bool:
         """Say whether main is where the branch was cut from, or has the staged snapshot in its history."""

@@ -27,7 +27,7 @@ from lakehouse.adapters.iceberg_commit import Change, live_paths, make_snapshot
 from lakehouse.adapters.iceberg_files import write_rows
 from lakehouse.adapters.iceberg_history import properties
 from lakehouse.errors import CommitConflictError, NoTableError, PermanentError, SchemaError
-from lakehouse.ports import AnyWrite, FarRows
+from lakehouse.ports import AnyWrite, StoredRows
 
 
 def commit(catalog: Catalog, stored: Table, ref: str, at: int | None, updates: list[TableUpdate]) -> Table | None:
@@ -102,7 +102,7 @@ class Staging:
     `after` is the table once they are there.
     """
 
-    def __init__(self, catalog: Catalog, write: AnyWrite, rows: pa.Table | FarRows, branch: str) -> None:
+    def __init__(self, catalog: Catalog, write: AnyWrite, rows: pa.Table | StoredRows, branch: str) -> None:
         self._catalog = catalog
         self._write = write
         self._rows = rows
@@ -185,8 +185,8 @@ def last_number(stored: Table) -> int:
     return max((snapshot.sequence_number or 0 for snapshot in stored.snapshots()), default=0)
 
 
-def _files_of(stored: Table, rows: pa.Table | FarRows) -> list[DataFile]:
-    return list(cast(tuple[DataFile, ...], rows.files)) if isinstance(rows, FarRows) else write_rows(stored, rows)
+def _files_of(stored: Table, rows: pa.Table | StoredRows) -> list[DataFile]:
+    return list(cast(tuple[DataFile, ...], rows.files)) if isinstance(rows, StoredRows) else write_rows(stored, rows)
 
 
 def _data_files(snapshot: Snapshot) -> int:

@@ -1,8 +1,8 @@
 """How rows become sealed Parquet files with page checksums, and what the table's manifests say about each."""
 
 import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -27,6 +27,8 @@ FIELD_ID = b"PARQUET:field_id"
 ROW_GROUP_ROWS = 122_880
 # About 30 MB on disk. A sealed file is read whole, so it must fit into memory some times over.
 FILE_BYTES = 128 * 2**20
+# Rows that come some at a time are encoded whenever they are so many bytes, or as many as a group has.
+PIECE_BYTES = 16 * 2**20
 # Below this a second thread costs more than it saves.
 SPLIT_BYTES = 16 * 2**20
 SAMPLE_ROWS = 4096
@@ -48,6 +50,79 @@ def write_rows(stored: Table, rows: pa.Table) -> list[DataFile]:
         return [_write(stored, schema, parts[0])]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda part: _write(stored, schema, part), parts))
+
+
+def write_batches(stored: Table, batches: Iterable[pa.Table]) -> list[DataFile]:
+    """Store rows that come some at a time, as `write_rows` does; a few groups of rows are in memory at once.
+
+    One thread encodes a group, and another stores the file before, while the next rows are asked for.
+    """
+    with ThreadPoolExecutor(1) as storing, ThreadPoolExecutor(1) as encoding:
+        files = _Files(stored, storing)
+        waiting: Future[None] | None = None
+        for rows in _pieces(batches):
+            if waiting is not None:
+                waiting.result()
+            waiting = encoding.submit(files.add, rows)
+        if waiting is not None:
+            waiting.result()
+        return files.close()
+
+
+def _pieces(batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield the rows in groups of one size, or in smaller ones where they are large."""
+    held: list[pa.Table] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(one.num_rows for one in held) < ROW_GROUP_ROWS and sum(one.nbytes for one in held) < PIECE_BYTES:
+            continue
+        rows = pa.concat_tables(held)
+        while rows.num_rows >= ROW_GROUP_ROWS:
+            yield rows.slice(0, ROW_GROUP_ROWS)
+            rows = rows.slice(ROW_GROUP_ROWS)
+        if rows.nbytes >= PIECE_BYTES:
+            yield rows
+            rows = rows.slice(rows.num_rows)
+        held = [rows]
+    if any(one.num_rows for one in held):
+        yield pa.concat_tables(held)
+
+
+class _Files:
+    """Files of a table in the making, one after the other; at most one is on its way to the storage."""
+
+    def __init__(self, stored: Table, storing: ThreadPoolExecutor) -> None:
+        self._stored = stored
+        self._storing = storing
+        self._schema: Schema | None = None
+        self._open: _Encoding | None = None
+        self._files: list[Future[DataFile]] = []
+
+    def add(self, rows: pa.Table) -> None:
+        """Encode rows; a file that is large enough is stored."""
+        if self._schema is None:
+            self._schema = _file_schema(self._stored, rows)
+        fitted = _fitted(self._stored, self._schema, rows)
+        if self._open is None:
+            self._open = _Encoding(fitted)
+        self._open.add(fitted)
+        if self._open.row_bytes >= FILE_BYTES:
+            self._finish()
+
+    def close(self) -> list[DataFile]:
+        """Store what is left and return all files in order."""
+        self._finish()
+        return [one.result() for one in self._files]
+
+    def _finish(self) -> None:
+        if self._open is None:
+            return
+        assert self._schema is not None
+        body, written = self._open.close()
+        self._open = None
+        if self._files:
+            self._files[-1].result()
+        self._files.append(self._storing.submit(_put, self._stored, self._schema, body, written))
 
 
 def _parts(rows: pa.Table) -> Iterator[pa.Table]:
@@ -98,20 +173,41 @@ def _texts(kind: pa.DataType) -> bool:
 
 
 def _write(stored: Table, schema: Schema, rows: pa.Table) -> DataFile:
-    sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(
-        sink,
-        rows.schema,
-        compression="zstd",
-        write_page_checksum=True,
-        store_decimal_as_integer=True,
-        use_dictionary=_repeating(rows),  # type: ignore[arg-type]  # the stubs know no list of columns
-    ) as writer:
-        writer.write_table(rows, row_group_size=ROW_GROUP_ROWS)
-    body = sink.getvalue()
+    encoding = _Encoding(rows)
+    encoding.add(rows)
+    return _put(stored, schema, *encoding.close())
+
+
+class _Encoding:
+    """One Parquet file in memory; the first rows tell which columns repeat their values."""
+
+    def __init__(self, first: pa.Table) -> None:
+        self.row_bytes = 0
+        self._sink = pa.BufferOutputStream()
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            first.schema,
+            compression="zstd",
+            write_page_checksum=True,
+            store_decimal_as_integer=True,
+            use_dictionary=_repeating(first),  # type: ignore[arg-type]  # the stubs know no list of columns
+        )
+
+    def add(self, rows: pa.Table) -> None:
+        """Encode rows as groups of their own."""
+        self._writer.write_table(rows, row_group_size=ROW_GROUP_ROWS)
+        self.row_bytes += rows.nbytes
+
+    def close(self) -> tuple[pa.Buffer, pq.FileMetaData]:
+        """Return the file and what its footer says."""
+        self._writer.close()
+        return self._sink.getvalue(), self._writer.writer.metadata
+
+
+def _put(stored: Table, schema: Schema, body: pa.Buffer, written: pq.FileMetaData) -> DataFile:
     path = stored.location_provider().new_data_location(data_name(body))
     store(stored.io, path, body)
-    return _described(stored, schema, path, body.size, writer.writer.metadata)
+    return _described(stored, schema, path, body.size, written)
 
 
 def _repeating(rows: pa.Table) -> list[str]:

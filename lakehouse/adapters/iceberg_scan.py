@@ -1,6 +1,6 @@
 """Reading chosen parts of a snapshot: one that metadata dropped, or the files that could hold given keys."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,18 +41,32 @@ def count_rows(stored: Table, staged: Snapshot, base: Snapshot) -> RowCounts:
 
     Raises ChecksumError when a file is not stored as it was written.
     """
-    manifests = manifests_of(stored.io, staged)
-    own = [one for one in manifests if one.added_snapshot_id == staged.snapshot_id]
-    entries = [entry for one in own for entry in entries_of(stored.io, one)]
-    fresh = [entry.data_file for entry in entries if entry.snapshot_id == staged.snapshot_id]
+    fresh = _added(stored, staged)
     for one in fresh:
         with stored.io.new_input(one.file_path).open() as stream:  # judged as it is opened
             stream.seek(0)
     return RowCounts(
         added=sum(one.record_count for one in fresh),
         before=sum(_live_rows(stored.io, one) for one in manifests_of(stored.io, base)),
-        after=sum(_live_rows(stored.io, one) for one in manifests),
+        after=sum(_live_rows(stored.io, one) for one in manifests_of(stored.io, staged)),
     )
+
+
+def _added(stored: Table, staged: Snapshot) -> list[DataFile]:
+    own = [one for one in manifests_of(stored.io, staged) if one.added_snapshot_id == staged.snapshot_id]
+    entries = [entry for one in own for entry in entries_of(stored.io, one)]
+    return [entry.data_file for entry in entries if entry.snapshot_id == staged.snapshot_id]
+
+
+def added_columns(stored: Table, staged: Snapshot, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield these columns of what a staged snapshot added, file by file."""
+    return _columns_of(stored, _added(stored, staged), columns)
+
+
+def _columns_of(stored: Table, files: Iterable[DataFile], columns: Sequence[str]) -> Iterator[pa.Table]:
+    scan = ArrowScan(stored.metadata, stored.io, stored.schema().select(*columns), AlwaysTrue())
+    for one in files:
+        yield scan.to_table([FileScanTask(one)]).select(list(columns))
 
 
 def _live_rows(io: FileIO, manifest: ManifestFile) -> int:
@@ -62,8 +76,8 @@ def _live_rows(io: FileIO, manifest: ManifestFile) -> int:
     return manifest.added_rows_count + manifest.existing_rows_count
 
 
-def similar_rows(stored: Table, snapshot: Snapshot, keys: pa.Table) -> pa.Table:
-    """Return the columns of `keys` of all rows in files that, by their bounds, could hold one of them."""
+def similar_rows(stored: Table, snapshot: Snapshot, keys: pa.Table) -> Iterator[pa.Table]:
+    """Yield the columns of `keys` of each file that, by its bounds, could hold one of them."""
     schema = stored.schema()
     ranges = {
         schema.find_field(name).field_id: limits
@@ -77,9 +91,7 @@ def similar_rows(stored: Table, snapshot: Snapshot, keys: pa.Table) -> pa.Table:
         for entry in entries_of(stored.io, manifest)
         if all(_meets(_limits(entry.data_file, field_id, of), of) for field_id, of in ranges.items())
     ]
-    projected = schema.select(*keys.column_names)
-    scan = ArrowScan(stored.metadata, stored.io, projected, AlwaysTrue())
-    return scan.to_table([FileScanTask(one) for one in hit]).select(keys.column_names)
+    return _columns_of(stored, hit, keys.column_names)
 
 
 Bound = int | str

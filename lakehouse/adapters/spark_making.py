@@ -17,7 +17,7 @@ from lakehouse.adapters.spark_seal import Workers, described
 from lakehouse.adapters.spark_session import SparkPlace, spark_errors
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import ChecksumError
-from lakehouse.ports import Change, FarRows
+from lakehouse.ports import Change, StoredRows
 
 FILE_BYTES = {"write.target-file-size-bytes": str(32 * 2**20)}
 SHOWN = 5
@@ -32,7 +32,7 @@ class SparkMaker:
 
     def make(
         self, into: TableDefinition, source: str, snapshot_id: int, where: Mapping[str, str], change: Change
-    ) -> FarRows:
+    ) -> StoredRows:
         """Return what `change` makes of the rows of a snapshot of `source` whose columns equal `where`.
 
         Raises:
@@ -68,7 +68,7 @@ class SparkMaker:
         files = [task.file.file_path for task in tasks]
         Workers(self._spark.session, stored).require_sound([*metadata_files(stored, [snapshot]), *files])
 
-    def _taken(self, written: Copy, into: TableDefinition) -> FarRows:
+    def _taken(self, written: Copy, into: TableDefinition) -> StoredRows:
         added, _ = written.after()
         target = written.stored
         broken = _repeated(self._spark.session.table(written.name), into.key) if added else []
@@ -76,7 +76,7 @@ class SparkMaker:
         if [one.tally.rows for one in sealed] != [one.record_count for one in added]:
             raise ChecksumError(f"files that Spark wrote for {into.name} hold other rows than it says; run again")
         files = [described(target, file, one) for file, one in zip(added, sealed, strict=True)]
-        return FarRows(sum(one.tally.rows for one in sealed), tuple(broken), tuple(files))
+        return StoredRows(sum(one.tally.rows for one in sealed), tuple(broken), tuple(files))
 
 
 def _changing(

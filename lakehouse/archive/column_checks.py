@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from lakehouse.archive.arrays import Cells, by_distinct, count_true, outside, where
 from lakehouse.archive.batches import Batch, Rows
 from lakehouse.archive.eds import ColumnDescription
-from lakehouse.archive.keys import Keys, keys_of
 from lakehouse.archive.values import Parsed, parse
+from lakehouse.keys import Keys, keys_of
 
 Fault = Literal["wrong", "missing", "outside", "not_a_level", "not_matching", "broken", "repeats"]
 

@@ -7,13 +7,12 @@ from typing import Literal
 
 import pyarrow as pa
 
-from lakehouse.archive.eds import EVENTS_FOLDER, Description, LogDescription
+from lakehouse.archive.eds import EVENTS_FOLDER, LogDescription
 from lakehouse.archive.event_fields import actor_of, flag_at, moment_at, number_at, text_at
 from lakehouse.archive.event_files import Event, event_files, read_events
-from lakehouse.archive.sifting import Sift, all_stay
 from lakehouse.definition import Column, TableDefinition
 from lakehouse.errors import SchemaError
-from lakehouse.ports import DatasetVersion, TableWrite
+from lakehouse.ports import DatasetVersion
 
 Layer = Literal["bronze", "silver"]
 ID_SPACE = uuid.UUID("6f1c52a4-6d0f-5b1e-9d0c-4f2a8a3c7b10")
@@ -65,22 +64,19 @@ READERS: dict[str, Callable[[Event], object]] = {
 }
 
 
-def event_writes(
-    folder: Path, description: Description, version: DatasetVersion, layer: Layer, sift: Sift = all_stay
-) -> Iterator[TableWrite]:
-    """Yield each event log of an accepted version as rows of a layer; `sift` may keep rows out of it.
+def event_rows(
+    folder: Path, log: LogDescription, definition: TableDefinition, version: DatasetVersion
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Yield the statements of a log as rows of a table of `event_definition`, and the file and line of each.
 
     Raises:
         SchemaError: a line is no statement.
     """
-    for name, log in description.events.items():
-        definition = event_definition(description.name, log, layer)
-        names = definition.arrow_schema().names
-        schema = _placed(definition)
-        pieces = [_rows(folder, path, log, version, schema) for path in event_files(folder / EVENTS_FOLDER / name)]
-        rows = pa.concat_tables([schema.empty_table(), *pieces])
-        places = rows.select([column.name for column in SOURCE])
-        yield TableWrite(definition, sift(definition, rows.select(names), places))
+    names = definition.arrow_schema().names
+    schema = _placed(definition)
+    for path in event_files(folder / EVENTS_FOLDER / log.name):
+        for rows in _rows(folder, path, log, version, schema):
+            yield rows.select(names), rows.select([column.name for column in SOURCE])
 
 
 def event_definition(dataset: str, log: LogDescription, layer: Layer) -> TableDefinition:
@@ -108,21 +104,21 @@ def _placed(definition: TableDefinition) -> pa.Schema:
     return pa.schema([*schema, *missing])
 
 
-def _rows(folder: Path, path: Path, log: LogDescription, version: DatasetVersion, schema: pa.Schema) -> pa.Table:
+def _rows(
+    folder: Path, path: Path, log: LogDescription, version: DatasetVersion, schema: pa.Schema
+) -> Iterator[pa.Table]:
     place = path.relative_to(folder).as_posix()
     constant = {
         "_source_file": place,
         **{f"{prefix}dataset_version": version.version for prefix in ("", "_")},
         **{f"{prefix}dataset_commit": version.commit for prefix in ("", "_")},
     }
-    batches = []
     for batch in read_events(path, log.xapi_version):
         if batch.bad:
             raise SchemaError(f"{place} line {batch.bad[0].row} is no statement; validate the submission first")
         columns = [_column(field.name, batch.events, constant, place) for field in schema]
         arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
-        batches.append(pa.record_batch(arrays, schema=schema))
-    return pa.Table.from_batches(batches, schema=schema)
+        yield pa.table(arrays, schema=schema)
 
 
 def _column(name: str, events: list[Event], constant: dict[str, str], place: str) -> list[object]:

@@ -7,9 +7,9 @@ import pyarrow.compute as pc
 
 from lakehouse.archive.column_checks import ColumnPlan, Plan
 from lakehouse.archive.eds import ColumnDescription, TableDescription
-from lakehouse.archive.keys import absent
 from lakehouse.archive.table_scan import TableSeen
 from lakehouse.archive.values import ARROW_TYPES
+from lakehouse.keys import absent
 
 Tables = Mapping[str, TableDescription]
 

@@ -34,6 +34,9 @@ SOURCE_COLUMNS = (
     Column("_row_number", pa.int64(), "Data row in that file, counted from 1.", nullable=False),
 )
 
+DOCUMENTS = pa.schema([pa.field(column.name, column.type) for column in (*TEXT_COLUMNS, *SOURCE_COLUMNS)])
+BATCH_FILES, BATCH_BYTES = 1_000, 8 << 20
+
 
 def raw_tables(folder: Path, description: Description) -> Iterator[tuple[str, pa.Table]]:
     """Yield each table's name and rows as submitted: text columns in the dictionary's order, file and row number.
@@ -109,17 +112,28 @@ def typed(raw: pa.Table, table: TableDescription) -> pa.Table:
 
 
 def raw_texts(folder: Path, description: Description) -> Iterator[tuple[str, pa.Table]]:
-    """Yield each text collection's name and documents, with file and row number.
+    """Yield each text collection's name and documents, with file and row number; raises as `raw_documents` does."""
+    for name in description.texts:
+        yield name, pa.concat_tables([DOCUMENTS.empty_table(), *raw_documents(folder, name)])
+
+
+def raw_documents(folder: Path, collection: str) -> Iterator[pa.Table]:
+    """Yield the documents of a text collection, some at a time, with file and row number.
 
     Raises:
         SchemaError: a line is no document.
         EncodingError: a file is not UTF-8.
     """
-    for name in description.texts:
-        schema = pa.schema([pa.field(c.name, c.type) for c in (*TEXT_COLUMNS, *SOURCE_COLUMNS)])
-        files = document_files(folder / TEXTS_FOLDER / name)
-        batches = [_documents(batch, path, folder) for path in files for batch in document_batches(path)]
-        yield name, pa.concat_tables([schema.empty_table(), *(batch.cast(schema) for batch in batches)])
+    held: list[pa.Table] = []
+    for path in document_files(folder / TEXTS_FOLDER / collection):
+        for batch in document_batches(path):
+            held.append(_documents(batch, path, folder).cast(DOCUMENTS))
+            # A file may be a single document.
+            if len(held) >= BATCH_FILES or sum(rows.nbytes for rows in held) >= BATCH_BYTES:
+                yield pa.concat_tables(held).combine_chunks()
+                held = []
+    if held:
+        yield pa.concat_tables(held).combine_chunks()
 
 
 def _documents(batch: DocumentBatch, path: Path, folder: Path) -> pa.Table:

@@ -13,11 +13,11 @@ from lakehouse.archive.batches import Batch, Piece, RaggedRow, Rows
 from lakehouse.archive.column_checks import Broken, Fault, Judged, Plan, judge, kept_texts
 from lakehouse.archive.eds import TableDescription
 from lakehouse.archive.encoding import NotUtf8Error
-from lakehouse.archive.keys import Keys, KeyStore, keys_of
 from lakehouse.archive.ordered import in_order
 from lakehouse.archive.table_files import pieces
 from lakehouse.archive.tally import RowBudget, Tally
 from lakehouse.errors import SchemaError
+from lakehouse.keys import Keys, KeyStore, keys_of
 
 # An address is a row number with the file's position in the bits above.
 FILE_BITS = 40

@@ -13,11 +13,11 @@ import numpy as np
 from lakehouse.archive import privacy
 from lakehouse.archive.batches import Rows
 from lakehouse.archive.encoding import NotUtf8Error
-from lakehouse.archive.keys import KEY, Keys, KeyStore
 from lakehouse.archive.table_scan import FILE_BITS, Spot
 from lakehouse.archive.tally import RowBudget, Tally
 from lakehouse.archive.text_files import BadLine, Document, document_batches
 from lakehouse.errors import SchemaError
+from lakehouse.keys import KEY, Keys, KeyStore
 
 TextFault = Literal["id_repeats", "text_repeats", "blank"]
 

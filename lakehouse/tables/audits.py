@@ -1,13 +1,13 @@
 """Promises that staged rows are held to before anyone can see them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.definition import Column, TableDefinition
-from lakehouse.ports import FarRows, RowCounts
+from lakehouse.ports import RowCounts, StoredRows
 
 Audit = Callable[[TableDefinition, pa.Table], list[str]]
 """A promise: given the definition and all rows on the branch, return one line per way it is broken."""
@@ -43,12 +43,12 @@ def broken_promises_of_new(
     )
 
 
-def broken_promises_of_far(rows: FarRows, counts: RowCounts) -> list[str]:
-    """Return every broken promise of rows that were made elsewhere, where their columns and keys were looked at."""
+def broken_promises_of_stored(rows: StoredRows, counts: RowCounts) -> list[str]:
+    """Return every broken promise of rows that were stored before; their columns were looked at then."""
     return [
         *_off("rows were stored", counts.added, rows.num_rows),
         *_off("rows on the branch", counts.after, counts.before + rows.num_rows),
-        *rows.broken,
+        *(rows.broken or ()),
     ]
 
 
@@ -93,10 +93,15 @@ def _key(table: TableDefinition, rows: pa.Table) -> list[str]:
     repeated = counts.filter(pc.greater(counts["count_all"], pa.scalar(1)))
     if not repeated.num_rows:
         return []
-    shown = repeated.slice(0, SHOWN).to_pylist()
-    lines = [f"{row.pop('count_all')} rows with {_shown(row)}" for row in shown]
-    more = f" and {repeated.num_rows - SHOWN} more" if repeated.num_rows > SHOWN else ""
-    return [f"key ({', '.join(table.key)}) is not unique: {'; '.join(lines)}{more}"]
+    shown = [(row.pop("count_all"), row) for row in repeated.slice(0, SHOWN).to_pylist()]
+    return [not_unique(table.key, shown, repeated.num_rows - len(shown))]
+
+
+def not_unique(key: Sequence[str], shown: Sequence[tuple[int, Mapping[str, object]]], others: int) -> str:
+    """Return in words which keys are there more than once, with their number of rows, and that so many others are."""
+    lines = [f"{count} rows with {_shown(row)}" for count, row in shown]
+    more = f" and {others} more" if others else ""
+    return f"key ({', '.join(key)}) is not unique: {'; '.join(lines)}{more}"
 
 
 def _plainly_unique(keys: pa.Table) -> bool:
@@ -120,5 +125,5 @@ def _constant(column: "pa.ChunkedArray[Any]") -> bool:
     return column.null_count == 0 and bool(pc.all(pc.equal(column, column[0])).as_py())
 
 
-def _shown(row: dict[str, object]) -> str:
+def _shown(row: Mapping[str, object]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in row.items())

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import (
     AuditError,
@@ -21,10 +23,11 @@ from lakehouse.errors import (
     PermanentError,
     TransientError,
 )
-from lakehouse.ports import AnyWrite, FarWrite, ObjectStore, Provenance, StagedWrite, TableStore
-from lakehouse.tables.audits import Audit, broken_promises, broken_promises_of_far, broken_promises_of_new
+from lakehouse.ports import AnyWrite, ObjectStore, Provenance, StagedWrite, StoredWrite, TableStore
+from lakehouse.tables.audits import Audit, broken_promises, broken_promises_of_new, broken_promises_of_stored
 from lakehouse.tables.intents import Intent, IntentLog, Move
 from lakehouse.tables.release import Pins, Release, ReleaseLog, View
+from lakehouse.tables.stored_keys import repeated_keys
 
 if TYPE_CHECKING:
     # Readers of tables need not load what judges them.
@@ -185,9 +188,11 @@ def _stage(tables: TableStore, write: AnyWrite, branch: str, summary: Mapping[st
 def _audit(house: Lakehouse, write: AnyWrite, move: Move, audits: Sequence[Audit]) -> list[str]:
     staged = StagedWrite(write.table, move.branch, move.snapshot_id, move.base)
     counts = house.tables.prove_staged(staged)
-    if isinstance(write, FarWrite):
+    if isinstance(write, StoredWrite):
         rows = house.tables.read_staged(staged) if audits else write.table.arrow_schema().empty_table()
-        problems = broken_promises_of_far(write.rows, counts)
+        problems = broken_promises_of_stored(write.rows, counts)
+        if not problems and write.rows.broken is None and write.table.key:
+            problems += _repeated_keys(house.tables, write.table.key, staged)
         problems += [line for audit in audits for line in audit(write.table, rows)]
     elif audits:
         rows = house.tables.read_staged(staged)
@@ -196,9 +201,14 @@ def _audit(house: Lakehouse, write: AnyWrite, move: Move, audits: Sequence[Audit
     else:
         keys = write.rows.select(list(write.table.key))
         alone = write.mode == "replace" or not write.table.key
-        before = keys.schema.empty_table() if alone else house.tables.similar(staged, keys)
+        found = [] if alone else [*house.tables.similar(staged, keys)]
+        before = pa.concat_tables([keys.schema.empty_table(), *found], promote_options="permissive")
         problems = broken_promises_of_new(write.table, write.rows, before, counts, mode=write.mode)
     return [f"{write.table.name}: {line}" for line in problems]
+
+
+def _repeated_keys(tables: TableStore, key: Sequence[str], staged: StagedWrite) -> list[str]:
+    return repeated_keys(key, lambda: tables.staged_columns(staged, key), lambda keys: tables.similar(staged, keys))
 
 
 def _discard(tables: TableStore, staged: Sequence[TableDefinition], branch: str, error: LakehouseError) -> None:

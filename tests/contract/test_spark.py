@@ -31,6 +31,7 @@ from lakehouse.ports import DatasetVersion, Retention, TableWrite
 from lakehouse.tables.maintenance import Upkeep, maintain
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
+from tests.kept_rows import kept
 
 # One Spark for all of them: starting it is most of what they cost.
 pytestmark = [
@@ -359,12 +360,14 @@ def test_silver_tables_made_by_spark_are_those_made_here(house, on_postgres, spa
     maker = SparkMaker(on_postgres[0], spark)
     first = lessons(tmp_path / "1", LESSONS, "1")
     for dataset in (first, lessons(tmp_path / "2", LESSONS, "2")):
-        write_audit_publish(house, bronze_writes(*dataset), key=f"bronze {dataset[2].version}", provenance=provenance)
+        write_audit_publish(
+            house, bronze_writes(*dataset, kept), key=f"bronze {dataset[2].version}", provenance=provenance
+        )
 
     def far(bronze, silver, where, change):
         return maker.make(silver, bronze.name, house.releases.current().tables[bronze.name].snapshot_id, where, change)
 
-    (there,), (here,) = silver_writes(*first, far=far), silver_writes(*first)
+    (there,), (here,) = silver_writes(*first, kept, far=far), silver_writes(*first, kept)
     assert there.rows.num_rows == here.rows.num_rows == 4
     assert not house.tables.read(there.table.name).num_rows, "nobody sees them before they are published"
     write_audit_publish(house, [there], key="silver 1", provenance=provenance)
@@ -375,7 +378,7 @@ def test_silver_tables_made_by_spark_are_those_made_here(house, on_postgres, spa
     assert not copies_left(stored)
     assert content_sha256(seen_by_duckdb(stored, files, tmp_path).cast(here.rows.schema)) == content_sha256(here.rows)
 
-    (again,) = silver_writes(*first, far=far)
+    (again,) = silver_writes(*first, kept, far=far)
     with pytest.raises(AuditError, match=r"key \(lesson, dataset_version\) is not unique: 2 rows with lesson="):
         write_audit_publish(house, [again], key="silver 1 again", provenance=provenance)
     assert content_sha256(house.tables.read(there.table.name)) == content_sha256(here.rows)
@@ -387,8 +390,8 @@ def test_silver_tables_made_by_spark_are_those_made_here(house, on_postgres, spa
     )
     (held / "held.csv").write_text("lesson,size,held_on,began,subject\n5,1.5,2024-01-31,2024-01-31T08:00:00Z,art\n")
     third = folder, load_description(folder), replace(first[2], version="3", commit="3" * 40)
-    write_audit_publish(house, bronze_writes(*third), key="bronze 3", provenance=provenance)
-    write_audit_publish(house, silver_writes(*third, far=far), key="silver 3", provenance=provenance)
+    write_audit_publish(house, bronze_writes(*third, kept), key="bronze 3", provenance=provenance)
+    write_audit_publish(house, silver_writes(*third, kept, far=far), key="silver 3", provenance=provenance)
     left_out = [row for row in house.tables.read(there.table.name).to_pylist() if row["dataset_version"] == "3"]
     assert [(row["lesson"], row["quiet"], row["subject"]) for row in left_out] == [(5, None, "art")]
 

@@ -9,7 +9,7 @@ from dagster_project.loop import Loop
 from dagster_project.wiring import lakehouse
 from lakehouse.adapters.iceberg_files import write_rows
 from lakehouse.adapters.iceberg_schema import conform
-from lakehouse.ports import FarRows
+from lakehouse.ports import StoredRows
 
 DATASET = """\
 eds_version: "1.0"
@@ -48,7 +48,7 @@ class Nearby:
         with self.tables.opened(into.name) as stored:
             files = write_rows(stored, conform(change(rows), into))
         self.made.append((into.name, rows.num_rows))
-        return FarRows(rows.num_rows, files=tuple(files))
+        return StoredRows(rows.num_rows, broken=(), files=tuple(files))
 
 
 def lessons(bench, label, *rows):

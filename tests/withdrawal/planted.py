@@ -21,6 +21,7 @@ from lakehouse.adapters.object_store import LocalObjects
 from lakehouse.adapters.seaweedfs import PlainDisk
 from lakehouse.adapters.traces import FileTraces
 from lakehouse.archive import inbox
+from lakehouse.archive.keeping import Keeper
 from lakehouse.archive.layers import bronze_writes, load_rows, silver_writes
 from lakehouse.archive.register import register_rows
 from lakehouse.archive.shelf import Shelf
@@ -158,26 +159,28 @@ def load(made: Archive, folder: Path) -> None:
     write_audit_publish(made.house, register, key=f"register:{landed.content_sha256}", provenance=provenance)
     aside = []
 
-    def sift(table, rows, places):
-        high = pc.fill_null(pc.greater(rows["amount"], 900.0), False) if table.name == "silver.club_fees" else None
-        for place in places.filter(high).to_pylist() if high is not None else []:
-            named = {"table_name": table.name, "dataset": "club", "dataset_version": version.version}
-            where = {"source_file": place["_source_file"], "row_number": place["_row_number"]}
-            aside.append({**named, "dataset_commit": version.commit, **where, "code": "HIGH", **run})
-        return rows if high is None else rows.filter(pc.invert(high))
+    def sift(table, placed):
+        for rows, places in placed:
+            high = pc.fill_null(pc.greater(rows["amount"], 900.0), False) if table.name == "silver.club_fees" else None
+            for place in places.filter(high).to_pylist() if high is not None else []:
+                named = {"table_name": table.name, "dataset": "club", "dataset_version": version.version}
+                where = {"source_file": place["_source_file"], "row_number": place["_row_number"]}
+                aside.append({**named, "dataset_commit": version.commit, **where, "code": "HIGH", **run})
+            yield rows if high is None else rows.filter(pc.invert(high))
 
+    keys = {layer: f"{layer}:club@{version.version}:{version.commit}" for layer in ("bronze", "silver")}
+    keep_bronze, keep_silver = (Keeper(made.house, key).keep for key in keys.values())
     for layer, writes in (
-        ("bronze", bronze_writes(landed.folder, report.description, version)),
-        ("silver", silver_writes(landed.folder, report.description, version, sift)),
+        ("bronze", bronze_writes(landed.folder, report.description, version, keep_bronze)),
+        ("silver", silver_writes(landed.folder, report.description, version, keep_silver, sift)),
     ):
         loads = pa.Table.from_pylist(
             [{**row, **run} for row in load_rows(writes, version).to_pylist()], schema=LOADS.arrow_schema()
         )
-        key_of = f"{layer}:club@{version.version}:{version.commit}"
         writes = [*writes, TableWrite(LOADS, loads)]
         if layer == "silver":
             writes.append(TableWrite(ROWS_ASIDE, pa.Table.from_pylist(aside, schema=ROWS_ASIDE.arrow_schema())))
-        write_audit_publish(made.house, writes, key=key_of, provenance=provenance)
+        write_audit_publish(made.house, writes, key=keys[layer], provenance=provenance)
     texts = from_texts(
         made.house.tables.read("silver.club_stories"), dataset="club", collection="stories", licence=None
     )

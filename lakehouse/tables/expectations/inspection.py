@@ -1,6 +1,6 @@
 """Judges the tables of one dataset version on their way to silver, and keeps what was found for the record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from lakehouse.definition import TableDefinition
 from lakehouse.ports import DatasetVersion
 from lakehouse.tables.expectations.book import Expectations
 from lakehouse.tables.expectations.judge import Verdict, judge, judge_count
+from lakehouse.tables.expectations.kinds import TableExpectations
 
 Record = dict[str, object]
 
@@ -26,17 +27,29 @@ class Inspection:
     verdicts: list[tuple[str, Verdict]] = field(default_factory=list)
     aside: list[pa.Table] = field(default_factory=list)
 
-    def sift(self, definition: TableDefinition, rows: pa.Table, places: pa.Table) -> pa.Table:
-        """Judge a silver table's rows and return those that stay in it.
+    def sift(self, definition: TableDefinition, placed: Iterator[tuple[pa.Table, pa.Table]]) -> Iterator[pa.Table]:
+        """Judge a silver table's rows, which come some at a time, and yield those that stay in it.
 
-        `places` has the columns ``_source_file`` and ``_row_number``, in the order of `rows`.
+        Beside the rows come their places, with the columns ``_source_file`` and ``_row_number``.
         """
         promised_of = self.expectations.of(definition.name)
-        if promised_of is None:
-            return rows
-        if promised_of.of_count_alone:
-            self.count(definition, rows.num_rows)
-            return rows
+        if promised_of is not None and not promised_of.of_count_alone:
+            yield self._judged(definition, promised_of, list(placed))
+            return
+        num_rows = 0
+        for rows, _ in placed:
+            num_rows += rows.num_rows
+            yield rows
+        self.count(definition, num_rows)
+
+    def _judged(
+        self, definition: TableDefinition, promised_of: TableExpectations, placed: list[tuple[pa.Table, pa.Table]]
+    ) -> pa.Table:
+        rows = pa.concat_tables([definition.arrow_schema().empty_table(), *(rows for rows, _ in placed)])
+        if not placed:
+            places = pa.table({"_source_file": pa.array([], pa.string()), "_row_number": pa.array([], pa.int64())})
+        else:
+            places = pa.concat_tables([places for _, places in placed])
         judgement = judge(rows, promised_of, history=self._history(definition.name), now=self.now)
         self.verdicts += [(definition.name, verdict) for verdict in judgement.verdicts]
         goes = pc.is_valid(judgement.aside)

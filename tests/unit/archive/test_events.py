@@ -15,6 +15,7 @@ from lakehouse.archive.event_files import BATCH_LINES, LONGEST_LINE_BYTES
 from lakehouse.archive.layers import bronze_writes, silver_writes
 from lakehouse.errors import SchemaError
 from lakehouse.ports import DatasetVersion
+from tests.kept_rows import kept
 
 LOG = 'title: Answers\ndescription: Answers of pupils.\nxapi_version: "1.0.3"\n'
 SUBJECTS = "subjects:\n  pupil: {description: A pupil., identifiers: [events/answers.actor]}\n"
@@ -186,10 +187,10 @@ def test_a_log_becomes_rows_of_bronze_and_silver(dataset, log, version):
     del bare["id"], bare["result"], bare["timestamp"]
     (log / "a.jsonl").write_bytes(lines([statement(0), bare]))
     description = load_description(dataset)
-    bronze = _tables(bronze_writes(dataset, description, version))["bronze.lessons_answers"]
+    bronze = _tables(bronze_writes(dataset, description, version, kept))["bronze.lessons_answers"]
     assert [json.loads(text) for text in bronze.rows["statement"].to_pylist()] == [statement(0), bare]
     assert bronze.rows["_row_number"].to_pylist() == [1, 2]
-    silver = _tables(silver_writes(dataset, description, version))["silver.lessons_answers"]
+    silver = _tables(silver_writes(dataset, description, version, kept))["silver.lessons_answers"]
     assert silver.table.key == ("statement_id", "dataset_version")
     first, second = silver.rows.to_pylist()
     assert (first["actor"], first["actor_home"], first["score_scaled"], first["success"], first["response"]) == (
@@ -209,11 +210,12 @@ def test_documents_and_statements_are_sifted_by_their_place_in_bronze(dataset, l
     (log / "a.jsonl").write_bytes(lines([statement(0), statement(1)]))
     seen = {}
 
-    def second_rows(table, rows, places):
-        seen[table.name] = places.to_pylist()
-        return rows.slice(1)
+    def second_rows(table, placed):
+        for rows, places in placed:
+            seen[table.name] = places.to_pylist()
+            yield rows.slice(1)
 
-    silver = _tables(silver_writes(dataset, load_description(dataset), version, second_rows))
+    silver = _tables(silver_writes(dataset, load_description(dataset), version, kept, second_rows))
     assert silver["silver.lessons_sheets"].rows["document_id"].to_pylist() == ["b"]
     assert silver["silver.lessons_answers"].rows["actor"].to_pylist() == ["p1"]
     assert "_row_number" not in silver["silver.lessons_answers"].rows.column_names
@@ -224,7 +226,7 @@ def test_documents_and_statements_are_sifted_by_their_place_in_bronze(dataset, l
 def test_the_rows_of_a_bad_log_are_refused(dataset, log, version):
     (log / "a.jsonl").write_bytes(b"{}\n")
     with pytest.raises(SchemaError, match="line 1 is no statement; validate"):
-        bronze_writes(dataset, load_description(dataset), version)
+        bronze_writes(dataset, load_description(dataset), version, kept)
 
 
 @pytest.mark.parametrize(

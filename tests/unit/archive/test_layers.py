@@ -7,6 +7,7 @@ import pytest
 from lakehouse.archive.eds import load_description
 from lakehouse.archive.layers import bronze_writes, silver_writes
 from lakehouse.ports import DatasetVersion
+from tests.kept_rows import kept
 
 VERSION = DatasetVersion("lessons", "1", "a" * 40, "v1", "0" * 64, datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -28,7 +29,7 @@ def of(writes, name):
 
 def test_bronze_and_silver_have_the_rows_of_all_files_in_order(rooms):
     description = load_description(rooms)
-    bronze = of(bronze_writes(rooms, description, VERSION), "bronze.lessons_rooms")
+    bronze = of(bronze_writes(rooms, description, VERSION, kept), "bronze.lessons_rooms")
     assert [(row["room"], row["size"], row["_row_number"]) for row in bronze] == [
         ("12", "7", 1),
         ("13", "", 2),
@@ -38,11 +39,12 @@ def test_bronze_and_silver_have_the_rows_of_all_files_in_order(rooms):
     assert {row["_dataset_commit"] for row in bronze} == {"a" * 40}
     seen = {}
 
-    def sift(table, rows, places):
-        seen[table.name] = places.to_pylist()
-        return rows
+    def sift(table, placed):
+        for rows, places in placed:
+            seen.setdefault(table.name, []).extend(places.to_pylist())
+            yield rows
 
-    silver = of(silver_writes(rooms, description, VERSION, sift), "silver.lessons_rooms")
+    silver = of(silver_writes(rooms, description, VERSION, kept, sift), "silver.lessons_rooms")
     assert [(row["room"], row["size"]) for row in silver] == [(12, 7.0), (13, None), (10, 50.5), (11, 60.0)]
     assert seen["silver.lessons_rooms"] == [
         {name: row[name] for name in ("_source_file", "_row_number")} for row in bronze
@@ -53,5 +55,5 @@ def test_a_table_without_files_has_no_rows_and_its_columns(rooms):
     for path in (rooms / "tables" / "rooms").glob("*.csv"):
         path.unlink()
     description = load_description(rooms)
-    assert of(bronze_writes(rooms, description, VERSION), "bronze.lessons_rooms") == []
-    assert of(silver_writes(rooms, description, VERSION), "silver.lessons_rooms") == []
+    assert of(bronze_writes(rooms, description, VERSION, kept), "bronze.lessons_rooms") == []
+    assert of(silver_writes(rooms, description, VERSION, kept), "silver.lessons_rooms") == []

@@ -12,9 +12,9 @@ from lakehouse.archive import values
 from lakehouse.archive.csv_blocks import blocks
 from lakehouse.archive.eds import ColumnDescription
 from lakehouse.archive.encoding import NotUtf8Error, refuse_other_encodings
-from lakehouse.archive.keys import KeyStore, keys_of
 from lakehouse.archive.validate import validate
 from lakehouse.archive.values import parse
+from lakehouse.keys import KeyStore, keys_of
 
 ODD = {
     "integer": (

@@ -312,7 +312,7 @@ def test_an_inspection_sets_rows_aside_by_their_place_and_remembers_earlier_vers
 
     def look(version, known, rows=rows):
         found = Inspection(book, known, DatasetVersion("d", version, "c" + version, "t", "0" * 64, NOW), NOW)
-        return found, found.sift(table, rows, places)
+        return found, pa.concat_tables(found.sift(table, iter([(rows, places)])))
 
     first, kept = look("1", known)
     assert kept["n"].to_pylist() == [1, 2, None]

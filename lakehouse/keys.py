@@ -4,15 +4,20 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from lakehouse.archive.arrays import Cells
-from lakehouse.archive.batches import Rows
+if TYPE_CHECKING:
+    Cells = pa.Array[Any]
+else:
+    # Arrow's classes take no type arguments at run time.
+    Cells = pa.Array
 
+Rows = npt.NDArray[np.int64]
 MEMORY_KEYS = 1_000_000
 PARTITIONS = 64
 # Two 64-bit hashes with seeds nobody can know: two keys of a billion rows fall together once in 10^20 runs.
