@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import IO
+from io import BufferedRandom
 
 import pyarrow as pa
 
@@ -58,7 +58,7 @@ class HeldRows:
     """Rows of one table in a file that has no name, so that nothing is left of it when the process ends."""
 
     num_rows: int
-    file: IO[bytes]
+    file: BufferedRandom
 
     def batches(self) -> Iterator[pa.Table]:
         """Yield the rows, some at a time."""
@@ -83,7 +83,7 @@ class Holding:
 
     def hold(self, table: TableDefinition, batches: Iterator[pa.Table]) -> HeldWrite:
         """Hold a table's rows; raise ServiceUnavailableError where there is no room for them."""
-        file = self._open.enter_context(tempfile.TemporaryFile())
+        file = self._open.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - `close` does
         num_rows = 0
         with pa.ipc.new_stream(pa.PythonFile(file, "w"), table.arrow_schema(), options=PACKED) as writer:
             for rows in batches:

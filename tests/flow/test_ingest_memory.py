@@ -8,8 +8,8 @@ from tests.lessons_csv import written
 SIZES_MB = (3, 30)
 PIECES = 8
 """Into how many pieces is cut what is usually in memory at once, so that a small version is already many pieces."""
-MOST_MB = 45
-"""Half of what 27 MB of CSV more would take if its rows were all in memory."""
+MOST_MB = 60
+"""Of 27 MB of CSV more, rows that are all in memory at once take 86 in bronze and 130 in silver."""
 
 
 @pytest.mark.slow

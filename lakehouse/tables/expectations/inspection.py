@@ -1,6 +1,7 @@
 """Judges the tables of one dataset version on their way to silver, and keeps what was found for the record."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 from lakehouse.definition import TableDefinition
 from lakehouse.ports import DatasetVersion
 from lakehouse.tables.expectations.book import Expectations
-from lakehouse.tables.expectations.judge import Verdict, judge, judge_count
+from lakehouse.tables.expectations.judge import Codes, Judging, Verdict, judge_count
 from lakehouse.tables.expectations.kinds import TableExpectations
 
 Record = dict[str, object]
@@ -34,7 +35,7 @@ class Inspection:
         """
         promised_of = self.expectations.of(definition.name)
         if promised_of is not None and not promised_of.of_count_alone:
-            yield self._judged(definition, promised_of, list(placed))
+            yield from self._judged(definition, promised_of, placed)
             return
         num_rows = 0
         for rows, _ in placed:
@@ -43,25 +44,25 @@ class Inspection:
         self.count(definition, num_rows)
 
     def _judged(
-        self, definition: TableDefinition, promised_of: TableExpectations, placed: list[tuple[pa.Table, pa.Table]]
-    ) -> pa.Table:
-        rows = pa.concat_tables([definition.arrow_schema().empty_table(), *(rows for rows, _ in placed)])
-        if not placed:
-            places = pa.table({"_source_file": pa.array([], pa.string()), "_row_number": pa.array([], pa.int64())})
-        else:
-            places = pa.concat_tables([places for _, places in placed])
-        judgement = judge(rows, promised_of, history=self._history(definition.name), now=self.now)
-        self.verdicts += [(definition.name, verdict) for verdict in judgement.verdicts]
-        goes = pc.is_valid(judgement.aside)
-        if not pc.any(goes).as_py():
-            return rows
-        named = (
-            places.select(["_source_file", "_row_number"]).filter(goes).rename_columns(["source_file", "row_number"])
-        )
+        self, definition: TableDefinition, promised_of: TableExpectations, placed: Iterator[tuple[pa.Table, pa.Table]]
+    ) -> Iterator[pa.Table]:
+        with closing(Judging(promised_of)) as judging:
+            judging.add(definition.arrow_schema().empty_table())  # what does not fit is told without rows, too
+            for rows, places in placed:
+                codes = judging.add(rows)
+                goes = pc.is_valid(codes)
+                if not pc.any(goes).as_py():
+                    yield rows
+                    continue
+                self._set_aside(definition, places.filter(goes), codes.filter(goes))
+                yield rows.filter(pc.invert(goes))
+            verdicts = judging.verdicts(history=self._history(definition.name), now=self.now)
+        self.verdicts += [(definition.name, verdict) for verdict in verdicts]
+
+    def _set_aside(self, definition: TableDefinition, places: pa.Table, codes: Codes) -> None:
+        named = places.select(["_source_file", "_row_number"]).rename_columns(["source_file", "row_number"])
         table = pa.array([definition.name] * named.num_rows, pa.string())
-        codes = judgement.aside.filter(goes)
         self.aside.append(named.append_column("table_name", table).append_column("code", codes))
-        return rows.filter(pc.invert(goes))
 
     def count(self, definition: TableDefinition, num_rows: int) -> None:
         """Judge a silver table whose promises are about the number of its rows alone."""

@@ -1,6 +1,8 @@
-"""Judges rows against what their table promises, all promises in one pass of Polars."""
+"""Judges rows against what their table promises, all promises in one pass of Polars, some rows at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from statistics import median
@@ -11,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.errors import ExpectationFileError
+from lakehouse.tables.expectations.figures import Newest, Repeats, figure_of
 from lakehouse.tables.expectations.kinds import (
     HISTORY,
     Between,
@@ -77,31 +80,101 @@ def judge(rows: pa.Table, promised_of: TableExpectations, *, history: History, n
     Raises:
         ExpectationFileError: a promise names a column that is not there, or compares it with another type.
     """
-    _require_columns(rows, promised_of)
-    frame = pl.from_arrow(rows)
-    assert isinstance(frame, pl.DataFrame)
-    by_row = {code: one for code, one in promised_of.expect.items() if isinstance(one, RowPromise)}
-    try:
-        wrong = frame.select(_breaks(one).fill_null(value=False).alias(code) for code, one in by_row.items())
-        counts = wrong.sum().row(0) if by_row and frame.height else (0,) * len(by_row)
-        unexpected = dict(zip(by_row, counts, strict=True))
-        verdicts = [
-            _verdict(code, one, promised_of.owner, frame, unexpected.get(code, 0), history.get(code, ()), now)
-            for code, one in promised_of.expect.items()
-        ]
-    except pl.exceptions.PolarsError as error:
-        raise ExpectationFileError(f"a promise does not fit its column: {error}; mend the expectations") from error
-    return Judgement(tuple(verdicts), _aside(wrong, by_row, frame.height))
+    with closing(Judging(promised_of)) as judging:
+        aside = judging.add(rows)
+        return Judgement(judging.verdicts(history=history, now=now), aside)
 
 
 def judge_count(count: int, promised_of: TableExpectations, *, history: History, now: datetime) -> tuple[Verdict, ...]:
     """Return how a version of so many rows keeps promises that are about their number alone."""
     assert promised_of.of_count_alone, "these rows are nowhere to be seen"
-    frame = pl.select(pl.repeat(None, count, dtype=pl.Null))
-    return tuple(
-        _verdict(code, one, promised_of.owner, frame, 0, history.get(code, ()), now)
-        for code, one in promised_of.expect.items()
-    )
+    with closing(Judging(promised_of)) as judging:
+        judging.add_count(count)
+        return judging.verdicts(history=history, now=now)
+
+
+class Judging:
+    """The rows of one version on their way past the judge, some at a time; what is kept of them are counts and figures.
+
+    Raises:
+        ExpectationFileError: as `judge` does.
+    """
+
+    def __init__(self, promised_of: TableExpectations) -> None:
+        self._promised_of = promised_of
+        self._height = 0
+        expect = promised_of.expect
+        self._by_row = {code: one for code, one in expect.items() if isinstance(one, RowPromise)}
+        self._wrong: Counter[str] = Counter()
+        self._figures = {code: figure_of(one) for code, one in expect.items() if isinstance(one, Measured | Steady)}
+        self._figures |= {code: Repeats(one.columns) for code, one in expect.items() if isinstance(one, Unique)}
+        self._newest = {code: Newest(one.column) for code, one in expect.items() if isinstance(one, Fresh)}
+
+    def add(self, rows: pa.Table) -> Codes:
+        """Judge rows; return for each the code of the promise it is set aside for, or null."""
+        _require_columns(rows, self._promised_of)
+        frame = pl.from_arrow(rows)
+        assert isinstance(frame, pl.DataFrame)
+        with _fitting():
+            wrong = frame.select(_breaks(one).fill_null(value=False).alias(code) for code, one in self._by_row.items())
+            if self._by_row and frame.height:
+                self._wrong.update(dict(zip(self._by_row, wrong.sum().row(0), strict=True)))
+            for figure in self._figures.values():
+                figure.add(frame)
+            for newest in self._newest.values():
+                newest.add(frame)
+        self._height += frame.height
+        return _aside(wrong, self._by_row, frame.height)
+
+    def add_count(self, count: int) -> None:
+        """Take in rows of which only their number is known."""
+        self._height += count
+        for each in self._figures.values():
+            each.add(pl.select(pl.repeat(None, count, dtype=pl.Null)))
+
+    def verdicts(self, *, history: History, now: datetime) -> tuple[Verdict, ...]:
+        """Return how all rows together kept each promise; no rows can be added after that."""
+        with _fitting():
+            return tuple(
+                self._verdict(code, one, history.get(code, ()), now) for code, one in self._promised_of.expect.items()
+            )
+
+    def close(self) -> None:
+        """Remove what is on disk."""
+        for each in self._figures.values():
+            each.close()
+
+    def _verdict(self, code: str, one: Expectation, earlier: Sequence[float], now: datetime) -> Verdict:
+        def verdict(*, kept: bool, unexpected: int = 0, observed: float | None) -> Verdict:
+            owner = one.owner or self._promised_of.owner
+            return Verdict(code, one, owner, promised(one), kept, self._height, int(unexpected), _number(observed))
+
+        match one:
+            case Unique():
+                repeated = int(self._figures[code].value() or 0)
+                return verdict(kept=repeated == 0, unexpected=repeated, observed=_share(self._height, repeated))
+            case Measured(minimum=minimum, maximum=maximum):
+                value = self._figures[code].value()
+                low, high = -np.inf if minimum is None else minimum, np.inf if maximum is None else maximum
+                return verdict(kept=value is None or low <= value <= high, observed=value)
+            case Steady(within=within):
+                value, usual = self._figures[code].value(), median(earlier[-HISTORY:]) if earlier else None
+                kept = value is None or usual is None or abs(value - usual) <= within * abs(usual)
+                return verdict(kept=kept, observed=value)
+            case Fresh(days=days):
+                age = _age_days(self._newest[code].newest, now)
+                return verdict(kept=age is not None and age <= days, observed=age)
+            case _:
+                share = _share(self._height, self._wrong[code])
+                return verdict(kept=share >= one.mostly, unexpected=self._wrong[code], observed=share)
+
+
+@contextmanager
+def _fitting() -> Iterator[None]:
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        raise ExpectationFileError(f"a promise does not fit its column: {error}; mend the expectations") from error
 
 
 def _require_columns(rows: pa.Table, promised_of: TableExpectations) -> None:
@@ -145,40 +218,6 @@ def bound(value: float | str) -> float | date | datetime:
         raise ExpectationFileError(f"the bound {value!r} is neither a number nor an ISO date or time") from error
 
 
-def _verdict(
-    code: str,
-    one: Expectation,
-    owner: str,
-    frame: pl.DataFrame,
-    unexpected: int,
-    earlier: Sequence[float],
-    now: datetime,
-) -> Verdict:
-    def verdict(*, kept: bool, unexpected: int = 0, observed: float | None) -> Verdict:
-        return Verdict(
-            code, one, one.owner or owner, promised(one), kept, frame.height, int(unexpected), _number(observed)
-        )
-
-    match one:
-        case Unique(columns=columns):
-            repeated = frame.height - frame.select(columns).n_unique()
-            return verdict(kept=repeated == 0, unexpected=repeated, observed=_share(frame.height, repeated))
-        case Measured(minimum=minimum, maximum=maximum):
-            value = _measure(frame, one)
-            low, high = -np.inf if minimum is None else minimum, np.inf if maximum is None else maximum
-            return verdict(kept=value is None or low <= value <= high, observed=value)
-        case Steady(within=within):
-            value, usual = _measure(frame, one), median(earlier[-HISTORY:]) if earlier else None
-            kept = value is None or usual is None or abs(value - usual) <= within * abs(usual)
-            return verdict(kept=kept, observed=value)
-        case Fresh(column=column, days=days):
-            age = _age_days(frame, column, now)
-            return verdict(kept=age is not None and age <= days, observed=age)
-        case _:
-            share = _share(frame.height, unexpected)
-            return verdict(kept=share >= one.mostly, unexpected=unexpected, observed=share)
-
-
 def _share(height: int, unexpected: int) -> float:
     return 1.0 if not height else 1 - unexpected / height
 
@@ -187,43 +226,12 @@ def _number(observed: float | None) -> float | None:
     return None if observed is None else float(observed)
 
 
-def _measure(frame: pl.DataFrame, one: Measured | Steady) -> float | None:
-    if one.measure == "rows":
-        return float(frame.height)
-    values = frame[one.column]
-    if one.measure == "missing_share":
-        return values.null_count() / frame.height if frame.height else None
-    if one.measure == "distinct":
-        return float(values.drop_nulls().n_unique())
-    if isinstance(values.dtype, pl.String):
-        raise ExpectationFileError(f"{one.column} holds texts, which have no {one.measure}")
-    found = _figure(values.cast(pl.Float64), one)
-    return None if found is None else float(found)  # type: ignore[arg-type]
-
-
-def _figure(values: pl.Series, one: Measured | Steady) -> object:
-    match one.measure:
-        case "mean":
-            return values.mean()
-        case "deviation":
-            return values.std(ddof=1)  # of a sample: versions are draws, and one value alone has none
-        case "quantile":
-            assert one.at is not None
-            return values.quantile(one.at, "linear")
-        case _:
-            return values.median()
-
-
-def _age_days(frame: pl.DataFrame, column: str, now: datetime) -> float | None:
-    if not isinstance(frame.schema[column], pl.Date | pl.Datetime):
-        raise ExpectationFileError(f"{column} holds no dates or times, so nothing can be said of its freshness")
-    newest = frame[column].max()
+def _age_days(newest: date | datetime | None, now: datetime) -> float | None:
     if newest is None:
         return None
     if isinstance(newest, datetime):
         moment = newest if newest.tzinfo else newest.replace(tzinfo=UTC)
         return (now - moment).total_seconds() / 86_400
-    assert isinstance(newest, date)
     return float((now.date() - newest).days)
 
 
