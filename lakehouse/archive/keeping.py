@@ -3,7 +3,7 @@
 import errno
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from io import BufferedRandom
 
@@ -84,24 +84,26 @@ class Holding:
     def hold(self, table: TableDefinition, batches: Iterator[pa.Table]) -> HeldWrite:
         """Hold a table's rows; raise ServiceUnavailableError where there is no room for them."""
         file = self._open.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - `close` does
-        num_rows = 0
-        with pa.ipc.new_stream(pa.PythonFile(file, "w"), table.arrow_schema(), options=PACKED) as writer:
-            for rows in batches:
-                _write(writer, rows, table.name)
-                num_rows += rows.num_rows
-        return HeldWrite(table, HeldRows(num_rows, file))
+        try:
+            return HeldWrite(table, HeldRows(_written(file, table, batches), file))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            with suppress(OSError):  # what is still in its buffer has no room either
+                file.close()
+            place = tempfile.gettempdir()
+            raise ServiceUnavailableError(f"no room for rows of {table.name} in {place}; free disk space") from error
 
     def close(self) -> None:
         """Let the rows go."""
         self._open.close()
 
 
-def _write(writer: pa.ipc.RecordBatchStreamWriter, rows: pa.Table, name: str) -> None:
-    try:
-        writer.write_table(rows)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise ServiceUnavailableError(
-            f"no room for rows of {name} in {tempfile.gettempdir()}; free disk space"
-        ) from error
+def _written(file: BufferedRandom, table: TableDefinition, batches: Iterator[pa.Table]) -> int:
+    num_rows = 0
+    with pa.ipc.new_stream(pa.PythonFile(file, "w"), table.arrow_schema(), options=PACKED) as writer:
+        for rows in batches:
+            writer.write_table(rows)
+            num_rows += rows.num_rows
+    file.flush()
+    return num_rows
