@@ -1,13 +1,16 @@
 """Paths like "lakehouse"."gold"."documents": how they are split, looked up without case, and corrected."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TypeAlias, TypeVar
 
 from lakehouse.endpoint.faults import RefusedStatementError
 
 Path: TypeAlias = tuple[str, ...]
 Value = TypeVar("Value")
+SEVERAL = re.compile("%%+")
 
 
 def folded(path: Iterable[str]) -> Path:
@@ -50,13 +53,19 @@ def unknown_table(path: Sequence[str], known: Iterable[str]) -> RefusedStatement
     return RefusedStatementError(f"Object '{asked}' not found: {hint}")
 
 
+@lru_cache(maxsize=16)
+def _plain(pattern: str) -> str:
+    """Return a pattern in lower case with one % for several, each of which would be a step for every name."""
+    return SEVERAL.sub("%", pattern.lower())
+
+
 def like(text: str, pattern: str) -> bool:
     """Say whether a text fits a LIKE pattern, without case.
 
     Only the last % is ever tried again, so a pattern costs at most its length times the text's: a regular expression
     built from it could take for ever.
     """
-    text, pattern = text.lower(), pattern.lower()
+    text, pattern = text.lower(), _plain(pattern)
     at = wanted = 0
     star, resume = -1, 0
     while at < len(text):

@@ -1,5 +1,7 @@
 """Paths, formats, names of outputs and messages."""
 
+import time
+
 import duckdb
 import pytest
 
@@ -46,6 +48,12 @@ def test_a_name_is_looked_up_below_the_default_schema_first():
 )
 def test_a_like_pattern_is_matched_whole_and_without_backtracking(text, pattern, fits):
     assert like(text, pattern) is fits
+
+
+def test_a_pattern_of_many_signs_is_read_once_for_all_names():
+    started = time.process_time()
+    assert all(like(f"name_{number}", "%" * 900_000) for number in range(100))
+    assert time.process_time() - started < 3.0, "a step for each sign and name takes ten seconds"
 
 
 def test_an_unknown_name_without_a_near_one_points_to_show_tables():
