@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import duckdb
 from sqlglot import exp
 
-from lakehouse.endpoint.calls import call, text
+from lakehouse.endpoint.calls import call, exchange, text
 from lakehouse.endpoint.decimal_types import MOST_DIGITS, Digits, digits_of, result, rounded, truncated
 from lakehouse.endpoint.dialect import text_of
 from lakehouse.endpoint.faults import RefusedStatementError
@@ -54,10 +54,6 @@ def settled(tree: exp.Expr, types: Iterable[object], describe: Describe) -> exp.
         return tree
     root = exp.Paren(this=tree)  # so that every node has a parent
     waiting = _places(root)
-    if len(waiting) > MOST_PLACES:
-        raise RefusedStatementError(
-            f"the statement has more than {MOST_PLACES} places of arithmetic beside DECIMALs; cast them to DOUBLE"
-        )
     _bound_sums(root)
     while waiting:
         found = _refused(describe, text_of(root.this))
@@ -89,18 +85,38 @@ def _has_decimals(tree: exp.Expr, types: Iterable[object]) -> bool:
 def _places(root: exp.Expr) -> dict[int, _Place]:
     """Put calls for the arithmetic of a statement. The same text in the same SELECT is one place, as GROUP BY needs."""
     found: dict[tuple[int, str], _Place] = {}
-    for node in list(root.walk()):
+    nodes = list(root.walk())
+    keys = _keys(nodes)
+    for node in nodes:
         operation = _operation(node)
         if operation is not None:
-            key = (id(node.find_ancestor(exp.Select, exp.SetOperation)), node.sql("duckdb"))
-            place = found.setdefault(key, _Place(operation, node))
+            place = found.setdefault(keys[id(node)], _Place(operation, node))
             place.probes.append(probe := call(PROBE))
-            node.replace(probe)
+            exchange(node, probe)
             probe.set("expressions", _operands(node))
     for number, place in enumerate(found.values()):
         for probe in place.probes:
             probe.append("expressions", _tag(number))
     return dict(enumerate(found.values()))
+
+
+def _keys(nodes: Sequence[exp.Expr]) -> dict[int, tuple[int, str]]:
+    """Return what tells places apart: their SELECT and their text. Raises RefusedStatementError for too many places.
+
+    The innermost come first, which have the shortest texts: in a long sum each text has all that stands before it.
+    """
+    keys: dict[int, tuple[int, str]] = {}
+    known: set[tuple[int, str]] = set()
+    for node in reversed(nodes):
+        if _operation(node) is not None:
+            keys[id(node)] = id(node.find_ancestor(exp.Select, exp.SetOperation)), node.sql("duckdb")
+            known.add(keys[id(node)])
+            if len(known) > MOST_PLACES:
+                raise RefusedStatementError(
+                    f"the statement has more than {MOST_PLACES} places of arithmetic beside DECIMALs; "
+                    "cast them to DOUBLE"
+                )
+    return keys
 
 
 def _tag(number: int) -> exp.Expr:
@@ -149,7 +165,7 @@ def _bound_sums(root: exp.Expr) -> None:
 
 def _replace(place: _Place, kinds: Sequence[str]) -> None:
     for probe in place.probes:
-        probe.replace(_built(place, probe.expressions[:-1], kinds))
+        exchange(probe, _built(place, probe.expressions[:-1], kinds))
 
 
 def _built(place: _Place, operands: list[exp.Expr], kinds: Sequence[str]) -> exp.Expr:
