@@ -19,7 +19,7 @@ from lakehouse.tables.lock import archive_lock
 from lakehouse.tables.write_audit_publish import Lakehouse, recover
 from models.checkpoint import CheckpointStore
 from models.child import HERE, perform, run_evaluate, run_train
-from models.classifier_versions import ClassifierVersions, is_classifier
+from models.classifier_versions import ClassifierVersions, InstructedVersions, is_classifier, is_instructed
 from models.config import Recipe
 from models.documents import evaluation_snapshot, of_split, read_documents
 from models.form_store import FormStore
@@ -130,6 +130,17 @@ class Workshop:
     def classifiers(self) -> ClassifierVersions:
         """Return all versions of classifiers."""
         return ClassifierVersions(self.root / "classifiers")
+
+    @property
+    def instructed(self) -> InstructedVersions:
+        """Return all versions of the model that answers instructions."""
+        return InstructedVersions(self.root / "instructed")
+
+    def _tuned(self, version: str) -> ClassifierVersions | None:
+        """Return where a version lies that was made from a language model; None for one of the language model."""
+        if is_instructed(version):
+            return self.instructed
+        return self.classifiers if is_classifier(version) else None
 
     def alone(self) -> AbstractContextManager[None]:
         """Keep other processes of this machine from training or evaluating meanwhile; they wait their turn."""
@@ -248,21 +259,21 @@ class Workshop:
         return learned
 
     def versions(self) -> list[str]:
-        """Return all trained versions of the language model, oldest first, then those of classifiers."""
-        return [*self.checkpoints.versions(), *self.classifiers.versions()]
+        """Return all versions of the language model, oldest first, then those that were made from one."""
+        return [*self.checkpoints.versions(), *self.classifiers.versions(), *self.instructed.versions()]
 
     def learned_from(self, version: str) -> Mapping[str, str]:
         """Return the commits of the dataset versions a model has learned from, by ``dataset@version``.
 
-        A classifier has learned from what its base has learned from, too.
+        What was made from a language model has learned from what that has learned from, too.
         """
-        store = self.classifiers if is_classifier(version) else self.checkpoints
+        store = self._tuned(version) or self.checkpoints
         commits: dict[str, str] = store.training(version)["dataset_commits"]
         return commits
 
     def read_by(self, version: str) -> Mapping[str, str]:
         """Return the commits of the dataset versions a version read itself: of a classifier, not those of its base."""
-        store = self.classifiers if is_classifier(version) else self.checkpoints
+        store = self._tuned(version) or self.checkpoints
         training = store.training(version)
         commits: dict[str, str] = training["dataset_commits"]
         return {name: commits[name] for name in training.get("table_versions", commits)}
@@ -271,18 +282,18 @@ class Workshop:
         """Mark a version so that it is never chosen or found again; return whether its files were destroyed.
 
         Its smaller forms are destroyed in any case: they can be made again of a version that may be used. So is what a
-        classifier learned, which can be learned again.
+        classifier learned, or a model that answers, which can be learned again.
         """
-        if is_classifier(version):
-            self.classifiers.quarantine(version, {"receipt": receipt})
+        if (tuned := self._tuned(version)) is not None:
+            tuned.quarantine(version, {"receipt": receipt})
             return True
         self.forms.forget(version)
         return self.checkpoints.quarantine(version, {"receipt": receipt}, tells=mask.holds)
 
     def destroy(self, version: str, receipt: str) -> None:
         """Mark a version and destroy its files, whatever they tell: it learned while a person withdrew."""
-        if is_classifier(version):
-            self.classifiers.quarantine(version, {"receipt": receipt})
+        if (tuned := self._tuned(version)) is not None:
+            tuned.quarantine(version, {"receipt": receipt})
             return
         self.forms.forget(version)
         self.checkpoints.quarantine(version, {"receipt": receipt}, tells=lambda _: True)

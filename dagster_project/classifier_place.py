@@ -7,7 +7,7 @@ from assets.classifier_registry import current_classifier
 from dagster_project.settings import Settings
 from dagster_project.wiring import lakehouse, workshop
 from lakehouse.errors import StageError
-from models.classifier_versions import is_classifier
+from models.classifier_versions import is_classifier, is_instructed
 from models.classifiers import read_classifiers
 
 
@@ -25,3 +25,13 @@ def place_of(settings: Callable[[], Settings], given: str) -> tuple[Path, str]:
     if version is None:
         raise StageError(f"no version of {given} is in use; make one with `lakehouse finetune publish {given}`")
     return workshop(opened).classifiers.folder(version), version
+
+
+def instructed_place(settings: Callable[[], Settings], given: Path) -> Path:
+    """Return the folder of a model that answers; a name of a version means the one of this lake.
+
+    Raises CheckpointError when there is no such version.
+    """
+    if given.is_dir() or not is_instructed(str(given)):
+        return given
+    return workshop(settings()).instructed.folder(str(given))

@@ -15,8 +15,8 @@ from models.durable import held_alone
 from models.errors import LabelsError, NothingLearnedError
 from models.instruct import answer, evaluate_instructed, instruct, instructing_key
 from models.instruct_recipe import InstructRecipe
+from models.instruct_requests import InstructFigure
 from models.instruct_store import Causal, load_causal, save_instructed
-from models.instructed import InstructFigure
 from models.instructions import INPUT, Columns, Instruction, instructions_from, rows_of
 from models.progress import Taught
 from models.resume import ResumeStore

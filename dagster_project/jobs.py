@@ -1,6 +1,6 @@
 """The jobs: `ingest` stores a submission, `learn` makes a model, `look_after` and `maintain` watch and tend tables.
 
-`shrink` and `classify` make what is made from a model, and run when somebody asks for it.
+`shrink`, `classify` and `instruct` make what is made from a model, and run when somebody asks for it.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ import dagster as dg
 from assets.classify import CLASSIFIERS
 from assets.evaluate import evaluation
 from assets.ingest import Wanted, fetch_upload, submission
+from assets.instruct import instructed_model
 from assets.maintain import maintenance
 from assets.monitor import drift, table_health
 from assets.publish import release
@@ -40,6 +41,7 @@ ASSETS = (
     maintenance,
     *SMALLER.values(),
     *CLASSIFIERS.values(),
+    instructed_model,
 )
 
 STORED = (submission, validation_report, dataset_version, dataset_record, bronze_tables, silver_tables)
@@ -75,6 +77,12 @@ classify = dg.define_asset_job(
     description="Classifiers of texts, fine-tuned from the current model, tested, and put to use when they are better.",
 )
 
+instruct = dg.define_asset_job(
+    "instruct",
+    selection=[instructed_model],
+    description="A model that answers, taught from the table of instructions that settings name.",
+)
+
 look_after = dg.define_asset_job(
     "look_after",
     selection=[table_health],
@@ -82,7 +90,7 @@ look_after = dg.define_asset_job(
 )
 
 
-ALWAYS = (ingest, learn, look_after, maintain, shrink, classify)
+ALWAYS = (ingest, learn, look_after, maintain, shrink, classify, instruct)
 """The jobs that are there whatever the settings; `collect` needs a bucket for uploads."""
 
 

@@ -84,6 +84,10 @@ class Loop:
         """Fine-tune a classifier from its published table, test it, and put it to use when it is better."""
         return self._run(name, "classify", only=[CLASSIFIERS[name].key])
 
+    def instruct(self) -> RunOutcome:
+        """Teach a model to answer from the published table that settings name."""
+        return self._run("instructed", "instruct")
+
     def _run(
         self,
         name: str,

@@ -19,10 +19,11 @@ from dagster_project.settings import Settings, code_commit
 from dagster_project.wiring import lakehouse, permission, shelf, versions, workshop
 from lakehouse.ports import Provenance
 from lakehouse.tables.gold import EVALUATIONS, MODEL_STAGES, PROMOTIONS
+from lakehouse.tables.instructed import INSTRUCTED_MODELS
 from lakehouse.tables.stages import newest_stages
 from lakehouse.tables.withdrawals import quarantined
 from lakehouse.tables.write_audit_publish import Lakehouse
-from models.classifier_versions import ClassifierVersions, is_classifier
+from models.classifier_versions import ClassifierVersions, InstructedVersions, is_classifier
 
 LONG = ("curve", "packages", "recipe", "versions", "dataset_commits")
 MISSING = "(none)"
@@ -40,6 +41,7 @@ def listed(settings: Settings) -> str:
         line = f"{version:<10} {standing.get(version, 'not judged'):<20} {measured:>9}  {training['trained_at']}"
         lines.append(f"{line}, cause: {training['cause']}, seed {training['seed']}")
     lines += _listed_classifiers(house, workshop(settings).classifiers)
+    lines += _listed_instructed(house, workshop(settings).instructed)
     return "\n".join(lines) if len(lines) > 1 else "no model was trained yet; run `lakehouse run` first"
 
 
@@ -82,6 +84,32 @@ def _listed_classifiers(house: Lakehouse, store: ClassifierVersions) -> Iterator
         training = store.training(version)
         line = f"{version}: {stands.get(version, 'not judged')}, from {training['base_version']}"
         yield f"{line}, trained {training['trained_at']}, seed {training['seed']}"
+
+
+def _listed_instructed(house: Lakehouse, store: InstructedVersions) -> Iterator[str]:
+    rows = read_released(house, INSTRUCTED_MODELS).to_pylist()
+    verdicts = {row["model_version"]: row for row in sorted(rows, key=lambda row: str(row["event_key"]))}
+    gone = quarantined(house.objects)
+    for version in store.versions():
+        training, row = store.training(version), verdicts.get(version)
+        stands = "not judged" if row is None else "accepted" if row["accepted"] else "refused"
+        stands = "in quarantine" if version in gone else stands
+        line = f"{version}: {stands}, from {training['base_version']}"
+        yield f"{line}, trained {training['trained_at']}, seed {training['recipe']['seed']}"
+
+
+def shown_instructed(settings: Settings, version: str) -> str:
+    """Return everything that is recorded about a version of the model that answers."""
+    store = workshop(settings).instructed
+    training = store.training(version)
+    lines = [f"{version}", f"folder: {store.folder(version)}"]
+    lines += [f"{name}: {value}" for name, value in training.items() if name not in LONG]
+    lines += [*_indented("recipe", training["recipe"]), *_indented("dataset commits", training["dataset_commits"])]
+    for row in read_released(lakehouse(settings), INSTRUCTED_MODELS).to_pylist():
+        if row["model_version"] == version:
+            verdict = "accepted" if row["accepted"] else "refused"
+            lines.append(f"judged {row['recorded_at']:%Y-%m-%d %H:%M} UTC: {verdict}, {row['reason']}")
+    return "\n".join(lines)
 
 
 def differences(settings: Settings, one: str, other: str) -> str:

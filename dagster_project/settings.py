@@ -162,6 +162,17 @@ class Settings(BaseModel):
     model_recipe: Literal["demo", "characters", "tiny", "gpt2_small"] = Field(
         "demo", description="How large a language model to train; gpt2_small needs a card."
     )
+    instruct_table: str = Field(
+        "", description="Table, dataset.table, of instructions that the job `instruct` teaches a model from."
+    )
+    instruct_group: str = Field("", description="Its column of what belongs together; empty: rows that ask the same.")
+    instruct_method: Literal["full", "lora"] = Field("lora", description="What of the base moves.")
+    instruct_base: Path | None = Field(
+        None, description="Folder of a checkpoint to teach; empty: the current language model."
+    )
+    instruct_recipe: Path | None = Field(
+        None, description="JSON file of a recipe; what it leaves out has its default, and the method is as above."
+    )
     fair_gate: Literal["warn", "block"] = Field("warn", description="Warn about a low FAIR score, or refuse it.")
     fair_threshold: float = Field(0.5, ge=0, le=1, description="FAIR score, 0 to 1, from which a dataset passes.")
     training_forbidden: Literal["fail", "leave_out"] = Field(

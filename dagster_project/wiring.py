@@ -1,11 +1,13 @@
 """Turns settings into the objects that assets ask for; nothing connects before it is used."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
 from assets.gate import Gate
 from assets.house import Engine, Origin
+from assets.instructing import Lessons
 from assets.learning import Permission
 from assets.mirror import NoMirror
 from assets.workshop import KnownTestsFolder, Workshop
@@ -36,6 +38,10 @@ from lakehouse.tables.maintenance import Upkeep
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.config import CHARACTERS, DEMO, GPT2_SMALL, TINY, Recipe
+from models.errors import RecipeError
+from models.instruct_recipe import InstructRecipe
+from models.instructions import Columns
+from models.recipe_fields import read_recipe
 from models.trials import SHIPPED
 
 
@@ -251,6 +257,28 @@ def mirror(settings: Settings) -> RunMirror:
     return MlflowMirror(settings.mlflow_url, settings.mlflow_experiment, token)
 
 
+def lessons(settings: Settings) -> Lessons:
+    """Return what a model is taught to answer from; of no dataset where settings name no table."""
+    dataset, _, table = settings.instruct_table.partition(".")
+    if settings.instruct_table and (not dataset or not table or "." in table):
+        raise UnknownSettingError(f"{PREFIX}INSTRUCT_TABLE is {settings.instruct_table!r}; write dataset.table")
+    recipe = InstructRecipe() if settings.instruct_recipe is None else _instruct_recipe(settings.instruct_recipe)
+    return Lessons(
+        dataset=dataset,
+        table=table,
+        columns=Columns(group=settings.instruct_group or None),
+        recipe=replace(recipe, method=settings.instruct_method),
+        base=settings.instruct_base,
+    )
+
+
+def _instruct_recipe(path: Path) -> InstructRecipe:
+    try:
+        return read_recipe(InstructRecipe, path)
+    except RecipeError as error:
+        raise UnknownSettingError(f"{PREFIX}INSTRUCT_RECIPE: {error}") from error
+
+
 def resources(settings: Settings) -> dict[str, object]:
     """Return everything assets ask for, by the name they ask with."""
     return {
@@ -266,6 +294,7 @@ def resources(settings: Settings) -> dict[str, object]:
         "permission": permission(settings),
         "expectations": expectations(settings),
         "gate": gate(settings),
+        "lessons": lessons(settings),
         "mirror": mirror(settings),
         **({"uploads": uploads(settings)} if settings.s3_inbox else {}),
     }

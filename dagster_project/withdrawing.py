@@ -90,7 +90,16 @@ def archive(settings: Settings) -> Archive:
     owned = [home / name for name in ("archive/datasets", "archive/submissions", "archive/withdrawals", "inbox")]
     owned += [
         home / name
-        for name in ("objects", "tables", "models/versions", "models/forms", "models/classifiers", "keys", "local.env")
+        for name in (
+            "objects",
+            "tables",
+            "models/versions",
+            "models/forms",
+            "models/classifiers",
+            "models/instructed",
+            "keys",
+            "local.env",
+        )
     ]
     owned += [home / name for name in ("venv", "superset-venv", "tools")]
     if not settings.s3_inbox:

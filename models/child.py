@@ -20,7 +20,7 @@ from models.config import training_key
 from models.documents import read_documents, snapshot_hash
 from models.errors import BY_NAME, ChildCrashedError, ModelError, RequestError
 from models.loading import seeing_no_garbage
-from models.progress import Learned, Progress
+from models.progress import Learned, Progress, Taught
 from models.requests import (
     RESULT,
     EvaluateRequest,
@@ -33,7 +33,7 @@ from models.requests import (
 )
 
 LOG, REQUEST = "child.log", "request.json"
-VERBS = ("tokenizer", "tokens", "train", "evaluate", "shrink", "measure", "classify")
+VERBS = ("tokenizer", "tokens", "train", "evaluate", "shrink", "measure", "classify", "instruct")
 _LOG_LINES_SHOWN = 12
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -177,7 +177,7 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()
 
 
-def _print_progress(progress: Progress | Learned) -> None:
+def _print_progress(progress: Progress | Learned | Taught) -> None:
     sys.stdout.write(json.dumps(asdict(progress)) + "\n")
     sys.stdout.flush()
 
@@ -200,7 +200,7 @@ def _perform(verb: str, request_path: Path) -> None:
     spin_little()
     # Imported here: the parent, which shares this module, must not load torch.
     with seeing_no_garbage():
-        from models import classifier_verbs, form_verbs, verbs
+        from models import classifier_verbs, form_verbs, instruct_verbs, verbs
 
     match verb:
         case "train":
@@ -213,6 +213,8 @@ def _perform(verb: str, request_path: Path) -> None:
             form_verbs.run_measure(request_path)
         case "classify":
             classifier_verbs.run_classify(request_path, _print_progress)
+        case "instruct":
+            instruct_verbs.run_instruct(request_path, _print_progress)
         case _:
             raise RequestError(f"unknown verb {verb!r}; use {', '.join(VERBS)}")
 

@@ -6,16 +6,30 @@ from pathlib import Path
 from typing import Any
 
 from models.checkpoint import QUARANTINE, WEIGHTS
+from models.classifiers import INSTRUCTED, NO_CLASSIFIERS
 from models.durable import read_json, sync, verify, write_json
 from models.errors import CheckpointError
 
 CLASSIFIER, TRAINING = "classifier.json", "finetuning.json"
 FILES = (WEIGHTS, "tokenizer.json", CLASSIFIER, TRAINING)
+INSTRUCTED_RECORD = "instruct.json"
+INSTRUCTED_FILES = (
+    WEIGHTS,
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    INSTRUCTED_RECORD,
+)
 _VERSION = re.compile(r"([A-Za-z_]\w*)-(\d{4,})")
 
 
 class ClassifierVersions:
     """Versions of all classifiers under one folder."""
+
+    kind = "classifier"
+    files: tuple[str, ...] = FILES
+    record, key = TRAINING, "finetuning_key"
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -35,7 +49,7 @@ class ClassifierVersions:
         """Folder of a version; raise CheckpointError when there is none."""
         path = self.root / version
         if not _VERSION.fullmatch(version) or not path.is_dir():
-            raise CheckpointError(f"no classifier {version!r} under {self.root}; there are {self.versions()}")
+            raise CheckpointError(f"no {self.kind} {version!r} under {self.root}; there are {self.versions()}")
         return path
 
     def next_folder(self, name: str) -> Path:
@@ -45,14 +59,14 @@ class ClassifierVersions:
 
     def training(self, version: str) -> dict[str, Any]:
         """What is recorded about a version."""
-        return read_json(self.folder(version) / TRAINING)
+        return read_json(self.folder(version) / self.record)
 
     def find(self, name: str, key: str) -> str | None:
         """The newest version with this key whose files are whole, or None; none in quarantine."""
         for version in reversed(self.versions(name)):
             folder = self.folder(version)
-            if not (folder / QUARANTINE).is_file() and self.training(version).get("finetuning_key") == key:
-                verify(folder, FILES)
+            if not (folder / QUARANTINE).is_file() and self.training(version).get(self.key) == key:
+                verify(folder, self.files)
                 return version
         return None
 
@@ -60,13 +74,27 @@ class ClassifierVersions:
         """Destroy what a version learned, so that it is neither found nor chosen again; the record of it stays."""
         folder = self.folder(version)
         write_json(folder / QUARANTINE, reason)
-        for name in FILES:
-            if name != TRAINING:
+        for name in self.files:
+            if name != self.record:
                 (folder / name).unlink(missing_ok=True)
         sync(folder)
 
 
+class InstructedVersions(ClassifierVersions):
+    """Versions of the model that answers instructions: folders that transformers opens."""
+
+    kind = "model that answers"
+    files = INSTRUCTED_FILES
+    record, key = INSTRUCTED_RECORD, "instructing_key"
+
+
 def is_classifier(version: str) -> bool:
-    """Say whether a name is that of a classifier's version, gpt-0001 being none."""
+    """Say whether a name is that of a classifier's version, gpt-0001 and instructed-0001 being none."""
     match = _VERSION.fullmatch(version)
-    return match is not None and match[1] != "gpt"
+    return match is not None and match[1] not in NO_CLASSIFIERS
+
+
+def is_instructed(version: str) -> bool:
+    """Say whether a name is that of a version of the model that answers instructions."""
+    match = _VERSION.fullmatch(version)
+    return match is not None and match[1] == INSTRUCTED

@@ -12,8 +12,10 @@ from models.entries import Entries
 from models.errors import LabelsError, RecipeError
 
 SHIPPED = Path(__file__).with_name("classifiers.yaml")
-LANGUAGE_MODELS = "gpt"
-"""What versions of the language model are called."""
+INSTRUCTED = "instructed"
+"""What versions of the model that answers instructions are called."""
+NO_CLASSIFIERS = ("gpt", INSTRUCTED)
+"""Names of versions that are none of a classifier."""
 ROLES = ("text", "label", "group", "split")
 """What a column of its table may be to a classifier."""
 COMMON = Path(__file__).with_name("classifier_trials.yaml")
@@ -72,8 +74,8 @@ def _declared(path: Path, name: str, given: dict[str, Any]) -> Declared:
 
 def _faults(made: Declared) -> list[str]:
     faults = []
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", made.name) or made.name == LANGUAGE_MODELS:
-        faults.append(f"a name is small letters of ASCII, digits and _, and not {LANGUAGE_MODELS}")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", made.name) or made.name in NO_CLASSIFIERS:
+        faults.append(f"a name is small letters of ASCII, digits and _, and not {' or '.join(NO_CLASSIFIERS)}")
     empty = [name for name in ("means", "dataset", "table", "owner") if not str(getattr(made, name) or "").strip()]
     if empty:
         faults.append(f"{', '.join(empty)} is empty")

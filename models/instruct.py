@@ -18,8 +18,9 @@ from models.checkpoint import installed_packages, library_versions
 from models.device import Device, choose_device
 from models.errors import LabelsError, NothingLearnedError
 from models.instruct_recipe import InstructRecipe
+from models.instruct_requests import InstructFigure
 from models.instruct_store import Causal, load_causal
-from models.instructed import Example, InstructFigure, by_token, compared, encoded, response_losses, token_losses
+from models.instructed import Example, by_token, compared, encoded, response_losses, token_losses
 from models.instructions import Instruction, parts, require_splits, rows_of, rows_sha256
 from models.memory import Tuned, require_tuning_fits
 from models.progress import Taught

@@ -11,18 +11,13 @@ import torch
 from torch import nn
 
 from models.checkpoint import FILES as CHECKPOINT_FILES
-from models.checkpoint import WEIGHTS
+from models.classifier_versions import INSTRUCTED_FILES
 from models.durable import WRITING, read_json, seal, sync, unfinished, verify, write_json
 from models.errors import CheckpointError, RecipeError
-from models.tokenizer import FILE_NAME, load_tokenizer
+from models.tokenizer import load_tokenizer
 
-RECORD, TEMPLATE, CONFIG, TOKENIZER_CONFIG = (
-    "instruct.json",
-    "chat_template.jinja",
-    "config.json",
-    "tokenizer_config.json",
-)
-FILES = (WEIGHTS, CONFIG, FILE_NAME, TOKENIZER_CONFIG, TEMPLATE, RECORD)
+FILES = INSTRUCTED_FILES
+WEIGHTS, CONFIG, FILE_NAME, TOKENIZER_CONFIG, TEMPLATE, RECORD = FILES
 
 BEFORE, BETWEEN = "### Instruction:\n", "\n\n### Response:\n"
 """What stands around a question, after Alpaca, https://github.com/tatsu-lab/stanford_alpaca."""

@@ -17,6 +17,7 @@ from torch.nn import functional
 from models.accuracy import Floats, Interval, ratio_interval
 from models.device import Device
 from models.errors import LabelsError
+from models.instruct_requests import InstructFigure
 from models.instruct_store import Causal, Chat
 from models.instructions import Instruction
 from models.labelled import refuse
@@ -97,34 +98,13 @@ def response_losses(causal: Causal, examples: Sequence[Example], device: Device)
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class InstructFigure:
-    """One figure on held-out rows, its 95 % interval by a bootstrap over groups; a single group has none."""
-
-    name: str
-    value: float
-    low: float | None
-    high: float | None
-    row_count: int
-    group_count: int
-    token_count: int
-
-    def __str__(self) -> str:
-        interval = "" if self.low is None else f" [{self.low:.4f}, {self.high:.4f}]"
-        counted = f"{self.token_count} tokens, {self.row_count} rows of {self.group_count} groups"
-        return f"{self.name}: {self.value:.4f}{interval} ({counted})"
-
-
 def compared(
     tuned_N: Floats, base_N: Floats, examples: Sequence[Example], groups: Sequence[str]
 ) -> list[InstructFigure]:
     """Return loss and perplexity of responses by token, of the base beside, and the gain: base less tuned, in nats."""
-    tokens = sum(each.count for each in examples)
 
     def figure(name: str, interval: Interval) -> InstructFigure:
-        several = len(set(groups)) > 1
-        low, high = (interval.low, interval.high) if several else (None, None)
-        return InstructFigure(name, interval.value, low, high, len(groups), len(set(groups)), tokens)
+        return _figure(name, interval, examples, groups)
 
     found = []
     for whose, losses_N in (("", tuned_N), ("base_", base_N)):
@@ -132,6 +112,21 @@ def compared(
         raised = Interval(*(math.exp(each) for each in (loss.value, loss.low, loss.high)))
         found += [figure(f"{whose}response_loss", loss), figure(f"{whose}response_perplexity", raised)]
     return [*found, figure("gain_over_base", by_token(base_N - tuned_N, examples, groups))]
+
+
+def gained(tuned_N: Floats, other_N: Floats, examples: Sequence[Example], groups: Sequence[str]) -> InstructFigure:
+    """Return how many nats less a whole response takes than by another model, whose tokens may be others."""
+    _, place_N = np.unique(np.array(groups), return_inverse=True)
+    rows_G = np.bincount(place_N).astype(np.float64)
+    interval = ratio_interval(np.bincount(place_N, weights=other_N - tuned_N).astype(np.float64), rows_G)
+    return _figure("gain_over_version", interval, examples, groups)
+
+
+def _figure(name: str, interval: Interval, examples: Sequence[Example], groups: Sequence[str]) -> InstructFigure:
+    several = len(set(groups)) > 1
+    low, high = (interval.low, interval.high) if several else (None, None)
+    tokens = sum(each.count for each in examples)
+    return InstructFigure(name, interval.value, low, high, len(groups), len(set(groups)), tokens)
 
 
 def by_token(values_N: Floats, examples: Sequence[Example], groups: Sequence[str]) -> Interval:

@@ -163,10 +163,14 @@ def instruct(
 @click.option("--most", type=click.IntRange(min=1), default=64, show_default=True, help="Tokens, at most.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads. Default: one a core.")
 def answer(model: Path, instruction: str, given: str, most: int, threads: int | None) -> None:
-    """Write the likeliest response of MODEL, a folder that `instruct` wrote, to INSTRUCTION, as a JSON line."""
+    """Write the likeliest response of MODEL to INSTRUCTION, as a JSON line.
+
+    MODEL is a folder that `instruct` wrote, or a version, as instructed-0001.
+    """
+    from dagster_project.classifier_place import instructed_place
     from dagster_project.instructing import answered
 
-    print(answered(model, instruction, given, most=most, threads=threads))
+    print(answered(instructed_place(local, model), instruction, given, most=most, threads=threads))
 
 
 @finetune.command(cls=ExampleCommand, example="lakehouse finetune publish subject_classifier")
@@ -174,11 +178,13 @@ def answer(model: Path, instruction: str, given: str, most: int, threads: int | 
 def publish(name: str) -> None:
     """Make the classifier NAME of models/classifiers.yaml from its published table, and put it to use if it is better.
 
-    This is a run of the job `classify`. Unchanged texts, base and recipe give the version there already is.
+    This is a run of the job `classify`. Unchanged texts, base and recipe give the version there already is. The name
+    `instructed` teaches the model that answers instead, from LAKEHOUSE_INSTRUCT_TABLE: a run of the job `instruct`.
     """
-    from dagster_project.classifying import published
+    from dagster_project.classifying import instructed, published
+    from models.classifiers import INSTRUCTED
 
-    lines, outcome = published(local(), name)
+    lines, outcome = instructed(local()) if name == INSTRUCTED else published(local(), name)
     print("\n".join(lines) if outcome.success else outcome.failure)
     sys.exit(outcome.exit_code)
 

@@ -16,6 +16,7 @@ from lakehouse.ports import Provenance, Retention, StagedWrite, Surplus, TableSt
 from lakehouse.tables.classifiers import CLASSIFIER_VERSIONS
 from lakehouse.tables.clocks import agreed_time
 from lakehouse.tables.gold import DOCUMENTS, MAINTENANCE, MODEL_VERSIONS
+from lakehouse.tables.instructed import INSTRUCTED_MODELS
 from lakehouse.tables.intents import Intent, IntentLog, Move
 from lakehouse.tables.release import Release
 from lakehouse.tables.stages import released_stages
@@ -205,10 +206,11 @@ def _learned_from(house: Lakehouse, kept: Sequence[Release]) -> dict[str, frozen
     for row in _rows(house, kept, MODEL_VERSIONS, "documents_snapshot"):
         if row["model_version"] not in left_out and row["documents_snapshot"].isdigit():
             used.setdefault(DOCUMENTS.name, set()).add(int(row["documents_snapshot"]))
-    for row in _rows(house, kept, CLASSIFIER_VERSIONS, "table_name", "table_snapshot"):
-        if row["model_version"] not in left_out:
-            used.setdefault(row["table_name"], set()).add(int(row["table_snapshot"]))
-    return {table: frozenset(snapshots) for table, snapshots in used.items()}
+    for table in (CLASSIFIER_VERSIONS, INSTRUCTED_MODELS):
+        for row in _rows(house, kept, table, "table_name", "table_snapshot"):
+            if row["model_version"] not in left_out:
+                used.setdefault(row["table_name"], set()).add(int(row["table_snapshot"]))
+    return {name: frozenset(snapshots) for name, snapshots in used.items()}
 
 
 def _rows(house: Lakehouse, kept: Sequence[Release], table: TableDefinition, *columns: str) -> list[dict[str, Any]]:
