@@ -18,6 +18,7 @@ from lakehouse.policy.decisions import Decision, Policy
 from lakehouse.policy.users import TRAINER, UsersFile
 from lakehouse.ports import DatasetVersions
 from lakehouse.tables.documents import from_outcomes, from_texts
+from lakehouse.tables.gold import DOCUMENTS
 from lakehouse.tables.released_policy import released_policy
 from lakehouse.tables.write_audit_publish import Lakehouse
 
@@ -122,6 +123,36 @@ def require_learnable(documents: pa.Table, policy: Policy, permission: Permissio
         decision = permission.learn(policy, dataset, part)
         if not decision.permitted:
             raise PurposeError(f"{decision.message}, but {part} is among the documents; materialise `documents` again")
+
+
+def require_agreed(house: Lakehouse, shelf: Shelf, versions: DatasetVersions, permission: Permission) -> None:
+    """Raise PurposeError when a published document is of a subject who does not agree, as of today.
+
+    `documents` asks when it puts them together; who made the assets behind it alone would miss an answer since then.
+    """
+    policy, published = permission.policy(house), None
+    for name, stored in stored_datasets(house, shelf, versions).items():
+        for part, definition in _with_text(name, stored):
+            decision = policy.decide(TRAINER, PURPOSE, name, part)
+            if not decision.permitted or decision.consent is None:
+                continue
+            agreed = _documents(
+                _permitted(house, policy, decision, _of_today(house, definition, stored), stored), name, part, stored
+            )
+            if published is None:
+                published = _texts_by_id(read_released(house, DOCUMENTS, columns=["document_id", "text"]))
+            mine = {key: text for key, text in published.items() if key.startswith(f"{name}/{part}/")}
+            gone = mine.items() - _texts_by_id(agreed).items()
+            if gone:
+                raise PurposeError(
+                    f"{len(gone)} of {len(mine)} published documents of {name}/{part} are not those whose subjects "
+                    "agree today; materialise `documents` again"
+                )
+
+
+def _texts_by_id(documents: pa.Table) -> dict[str, str]:
+    rows = documents.select(["document_id", "text"]).to_pylist()
+    return {str(row["document_id"]): str(row["text"]) for row in rows}
 
 
 def _with_text(dataset: str, stored: Stored) -> Iterator[tuple[str, TableDefinition]]:

@@ -3,9 +3,11 @@
 import dagster as dg
 
 from assets.house import failures, read_released
-from assets.learning import Permission, require_learnable
+from assets.learning import Permission, require_agreed, require_learnable
 from assets.store import documents
 from assets.workshop import Corpus, Workshop
+from lakehouse.archive.shelf import Shelf
+from lakehouse.ports import DatasetVersions
 from lakehouse.tables.gold import DOCUMENTS
 from lakehouse.tables.withdrawals import require_none_open
 from lakehouse.tables.write_audit_publish import Lakehouse
@@ -23,12 +25,14 @@ Metadata = dict[str, int | str | dg.MetadataValue]
 )
 def tokenizer(
     house: dg.ResourceParam[Lakehouse],
+    shelf: dg.ResourceParam[Shelf],
+    versions: dg.ResourceParam[DatasetVersions],
     workshop: dg.ResourceParam[Workshop],
     permission: dg.ResourceParam[Permission],
 ) -> dg.MaterializeResult[None]:
     """The byte-level tokenizer of one snapshot of the documents, learned from its training documents only."""
     with failures():
-        corpus = _corpus(house, workshop, permission)
+        corpus = _corpus(house, shelf, versions, workshop, permission)
         kept = workshop.tokenizer(corpus)
     return dg.MaterializeResult(
         metadata={
@@ -49,12 +53,14 @@ def tokenizer(
 def tokens(
     context: dg.AssetExecutionContext,
     house: dg.ResourceParam[Lakehouse],
+    shelf: dg.ResourceParam[Shelf],
+    versions: dg.ResourceParam[DatasetVersions],
     workshop: dg.ResourceParam[Workshop],
     permission: dg.ResourceParam[Permission],
 ) -> dg.MaterializeResult[None]:
     """The training and validation documents of one snapshot as tokens, in files that training maps into memory."""
     with failures():
-        corpus = _corpus(house, workshop, permission)
+        corpus = _corpus(house, shelf, versions, workshop, permission)
         kept = workshop.tokens(corpus)
         twins = _twins_left_out(context, corpus)
     splits = kept.about["splits"]
@@ -65,11 +71,14 @@ def tokens(
     return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(kept.sha256))
 
 
-def _corpus(house: Lakehouse, workshop: Workshop, permission: Permission) -> Corpus:
+def _corpus(
+    house: Lakehouse, shelf: Shelf, versions: DatasetVersions, workshop: Workshop, permission: Permission
+) -> Corpus:
     """Return the published documents, once it is sure that they may be learned from."""
     require_none_open(house.objects)
     released = read_released(house, DOCUMENTS, columns=["document_id"])
     require_learnable(released, permission.policy(house), permission)
+    require_agreed(house, shelf, versions, permission)
     return workshop.corpus(house)
 
 

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 
 from assets.house import Origin, failures, read_released
-from assets.learning import Permission, require_learnable
+from assets.learning import Permission, require_agreed, require_learnable
 from assets.model_card import write_card
 from assets.store import documents
 from assets.tokenize import tokenizer, tokens
 from assets.withdrawn import require_not_withdrawn
 from assets.workshop import Workshop
+from lakehouse.archive.shelf import Shelf
+from lakehouse.ports import DatasetVersions
 from lakehouse.tables.gold import DOCUMENTS
 from lakehouse.tables.withdrawals import require_none_open
 from lakehouse.tables.write_audit_publish import Lakehouse
@@ -37,6 +39,8 @@ def language_model(
     context: dg.AssetExecutionContext,
     config: Cause,
     house: dg.ResourceParam[Lakehouse],
+    shelf: dg.ResourceParam[Shelf],
+    versions: dg.ResourceParam[DatasetVersions],
     workshop: dg.ResourceParam[Workshop],
     origin: dg.ResourceParam[Origin],
     permission: dg.ResourceParam[Permission],
@@ -46,6 +50,7 @@ def language_model(
         require_none_open(house.objects)
         policy = permission.policy(house)
         require_learnable(read_released(house, DOCUMENTS, columns=["document_id"]), policy, permission)
+        require_agreed(house, shelf, versions, permission)
         corpus = workshop.corpus(house)
         result = workshop.train(
             corpus,

@@ -117,3 +117,12 @@ def test_a_writer_is_learned_from_while_the_newest_answer_is_yes(bench):
     assert learned("1", "w1,any,true", "w2,model_training,false", "w3,research,true", "w4,any,true") == {"w1", "w4"}
     assert learned("2", "w1,any,false", "w2,model_training,true") == {"w2", "w4"}
     assert learned("3", "w1,any,true", "w2,model_training,false") == {"w1", "w4"}, "the same documents as at first"
+
+    hand_in(bench, "essays", "4", texts, more=CONSENT + SUBJECTS, consents=["w1,any,false"])
+    made = build(bench.settings, workshop=bench.workshop)
+    for name in ("tokenizer", "tokens", "language_model"):
+        (asset,) = (each for each in made.assets if each.key.to_user_string() == name)
+        done = dg.materialize([asset], instance=bench.loop.instance, resources=made.resources, raise_on_error=False)
+        (failed,) = (event for event in done.all_events if event.is_step_failure)
+        told = failed.step_failure_data.user_failure_data.description
+        assert "1 of 2 published documents of essays/essays are not those" in told
