@@ -19,6 +19,7 @@ LARGE_TEXT = 10_000
 _turn = threading.RLock()
 WORD = re.compile(r"""'[^']*+'?|"[^"]*+"?|\w++|[^\w\s]""")
 MAX_REPEATS = 10_000
+MAX_MOVES = 30  # each is written again with all that it is added to
 REPEATING = ("REPEAT", "REPEATSTR")
 PADDING = ("LPAD", "RPAD")
 
@@ -168,10 +169,20 @@ def _check_shape(node: exp.Expr) -> None:
     if isinstance(node, exp.DPipe) and (isinstance(node.left, SUMS) or isinstance(node.right, (*SUMS, *PRODUCTS))):
         # Calcite takes || for as strong as *, sqlglot and DuckDB for weaker than +.
         raise RefusedStatementError(f"{node.sql()} means something else in Dremio; put what is calculated in ( )")
+    if _moves(node) > MAX_MOVES:
+        raise RefusedStatementError(f"more than {MAX_MOVES} INTERVALs one after the other; add their numbers up")
     if isinstance(node, exp.Alias) and node.this.is_star:
         raise RefusedStatementError(
             f"PARSE ERROR: {node.this.sql()} cannot have the name {node.alias}; is a comma missing?"
         )
+
+
+def _moves(node: exp.Expr) -> int:
+    """Return how many intervals are added one after the other, counted until there are too many."""
+    count = 0
+    while isinstance(node, exp.Add | exp.Sub) and isinstance(node.right, exp.Interval) and count <= MAX_MOVES:
+        count, node = count + 1, node.left
+    return count
 
 
 def _check_words(node: exp.Expr) -> None:

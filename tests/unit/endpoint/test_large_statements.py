@@ -70,3 +70,12 @@ def test_a_long_sum_of_decimals_is_refused_before_its_parts_are_written_out():
     with pytest.raises(RefusedStatementError, match="more than 60 places of arithmetic beside DECIMALs"):
         settled(tree, (), lambda _text: None)
     assert time.process_time() - started < 5.0
+
+
+def test_intervals_that_are_added_one_after_the_other_are_bounded():
+    def moved(count):
+        return translated("SELECT DATE '2024-01-01'" + " + INTERVAL '1' DAY" * count)
+
+    assert moved(guard.MAX_MOVES)
+    with pytest.raises(RefusedStatementError, match="more than 30 INTERVALs one after the other"):
+        moved(guard.MAX_MOVES + 1)
