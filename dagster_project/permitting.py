@@ -64,7 +64,7 @@ def _limited(limits: Limits) -> Iterator[str]:
         ]
         yield f"    rows: {escape('; or '.join(kept) or 'none, by the roles of this user')}"
     if limits.masks:
-        yield f"    masked columns: {', '.join(limits.masks)}"
+        yield f"    masked columns: {', '.join(dict.fromkeys(map(limits.names.of, limits.masks)))}"
     if limits.groups is not None:
         by = ", ".join(limits.groups.dimensions) or "none; the owner names some in policy.yaml"
         yield f"    groups of at least {limits.groups.least} people only; dimensions: {by}"

@@ -1,6 +1,6 @@
 """What a table is: its columns with types, units and keys, and the grain of a row."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -37,17 +37,37 @@ class Misfit:
 
 @dataclass(frozen=True, slots=True)
 class FormerNames:
-    """What columns are called by now, by a name that they had."""
+    """What columns were called: pairs of a former name and the one after it, oldest first."""
 
-    now: Mapping[str, str]
+    pairs: tuple[tuple[str, str], ...] = ()
 
     def of(self, name: str) -> str:
         """Return what a column is called by now, however often it was renamed; its name if it never was."""
-        seen = {name}
-        while (name := self.now.get(name, name)) not in seen:
-            seen.add(name)
+        now: dict[str, str] = {}
+        for was, after in self.pairs:
+            # Whoever goes back to an older name has that one by now.
+            now.pop(after, None)
+            now[was] = after
+        while name in now:
+            name = now[name]
         return name
 
+    def all(self, name: str) -> set[str]:
+        """Return every name that a column has or had, this one among them."""
+        found, size = {name}, 0
+        while size < len(found):
+            size = len(found)
+            found.update(one for pair in self.pairs if found & set(pair) for one in pair)
+        return found
+
+    def among(self, name: str, columns: Iterable[str]) -> tuple[str, ...]:
+        """Return the names by which a table with these columns has a column: this one first; it alone if by none."""
+        known = self.all(name)
+        found = [one for one in columns if one in known]
+        return tuple(sorted(found, key=lambda one: one != name)) or (name,)
+
+
+NEVER_RENAMED = FormerNames()
 
 LAYERS, HOUSE = ("bronze", "silver"), ("archive", "gold")
 """The namespaces of datasets' tables, and those of the project's own."""

@@ -59,8 +59,9 @@ def preview(library: Library, version: Version, part: str) -> Preview | None:
         return Preview(
             part, table, refusal=f"its rows are about people; SQL shows groups of {limits.groups.least} or more"
         )
-    hidden = (*decision.hidden_columns.get(part, ()), *limits.masks)
     rows = _rows(library, holdings, version, table, decision, part)
+    masks = limits.among(tuple(rows[0])).masks if rows else limits.masks
+    hidden = (*decision.hidden_columns.get(part, ()), *masks)
     columns = tuple(name for name in rows[0] if name not in (*OWN_COLUMNS, *hidden)) if rows else ()
     shown = tuple(tuple(_cell(row[name]) for name in columns) for row in rows)
     return Preview(part, table, columns, shown, tuple(hidden))

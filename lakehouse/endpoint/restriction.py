@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from lakehouse.definition import LAYERS
+from lakehouse.definition import LAYERS, NEVER_RENAMED, FormerNames
 from lakehouse.endpoint.catalogue import SOURCE, Catalogue, Entry, complete
 from lakehouse.endpoint.duck import Duck, Relation
 from lakehouse.endpoint.engine_settings import SCHEMA
@@ -116,10 +116,10 @@ class _Maker:
 
     def _unaskable(self, decision: Decision, name: str, relation: Relation) -> str:
         """Return why a table lacks what a decision must ask of it; empty where it lacks nothing."""
-        missing = set(self._subject_columns(decision)) - set(relation.schema.names)
+        missing = set(self._subject_columns(decision, relation)) - set(relation.schema.names)
         if missing:
             return f"its consent cannot be asked: {name} has no column {', '.join(sorted(missing))}"
-        groups = _limits(decision).groups
+        groups = _limits(decision, relation).groups
         if groups is not None and not set(groups.persons) & set(relation.schema.names):
             return f"its people cannot be counted: {name} has no column {' or '.join(groups.persons)}"
         return ""
@@ -137,7 +137,7 @@ class _Maker:
     def _restricted(self, entry: Entry, relation: Relation, decision: Decision) -> Entry:
         try:
             seen = self._rows_and_columns(relation, decision)
-            groups = _limits(decision).groups
+            groups = _limits(decision, relation).groups
             if groups is None:
                 return entry if seen is relation else replace(entry, relation=seen)
             persons = [name for name in groups.persons if name in relation.schema.names]
@@ -154,7 +154,7 @@ class _Maker:
 
         Columns that name them are kept for that: hidden ones show nothing once they are.
         """
-        limits, subjects = _limits(decision), self._subject_columns(decision)
+        limits, subjects = _limits(decision, relation), self._subject_columns(decision, relation)
         counted = limits.groups.persons if limits.groups is not None else ()
         hidden = [name for name in _hidden(decision) if name not in counted]
         touched = {*hidden, *limits.masks} & set(relation.schema.names)
@@ -179,17 +179,18 @@ class _Maker:
             return exp.alias_(value, column.name, quoted=True)
         return _column(column.name)
 
-    def _subject_columns(self, decision: Decision) -> tuple[str, ...]:
+    def _subject_columns(self, decision: Decision, relation: Relation) -> tuple[str, ...]:
         if decision.consent is None or decision.part is None:
             return ()
-        return self.policy.terms[decision.dataset].parts[decision.part].subject_columns
+        return self.policy.terms[decision.dataset].parts[decision.part].subjects_among(relation.schema.names)
 
     def _subjects(self, dataset: str, consent: ConsentTable) -> Relation:
         """Return the relation of the subjects whose answer counts, one for each dataset."""
         if dataset not in self.subjects:
             table = f"silver.{dataset}_{consent.part}"
             columns = (consent.subject, consent.purpose, consent.given, "dataset_version")
-            rows = _rows(self.duck, self.everything, table, columns, as_text=consent.subject)
+            names = self.policy.terms[dataset].parts[consent.part].names
+            rows = _rows(self.duck, self.everything, table, columns, as_text=consent.subject, names=names)
             if rows is None:
                 raise BusyError(f"the consent of the subjects of {dataset} cannot be read now; try again later")
             answering = answering_subjects(consent, self.policy.terms[dataset], self.purpose, rows)
@@ -223,9 +224,10 @@ class _Maker:
         if layer not in LAYERS:
             return False
         decision = self._decision(name)
-        limits = _limits(decision)
-        less = limits.groups is not None or limits.rows is not None or limits.masks or _hidden(decision)
-        return not decision.permitted or bool(less or self._subject_columns(decision))
+        limits = decision.limits.get(decision.part or "", Limits())
+        less = not limits.are_none or _hidden(decision)
+        asked = decision.consent is not None and self.policy.terms[decision.dataset].parts[str(decision.part)]
+        return not decision.permitted or bool(less or (asked and asked.subject_columns))
 
     def _collected(self, entry: Entry, relation: Relation) -> Entry:
         """Return a table of many datasets with the rows of those that may be seen."""
@@ -256,8 +258,9 @@ class _Maker:
         ]
 
 
-def _limits(decision: Decision) -> Limits:
-    return decision.limits.get(decision.part or "", Limits())
+def _limits(decision: Decision, relation: Relation) -> Limits:
+    """Return how a part is shown, by the names that its table has for columns in the release or snapshot at hand."""
+    return decision.limits.get(decision.part or "", Limits()).among(relation.schema.names)
 
 
 def _hidden(decision: Decision) -> tuple[str, ...]:
@@ -269,9 +272,14 @@ def _asks(terms: Terms, part: Part) -> bool:
 
 
 def _rows(
-    duck: Duck, everything: Catalogue, table: str, columns: tuple[str, ...] = ("*",), as_text: str = ""
+    duck: Duck,
+    everything: Catalogue,
+    table: str,
+    columns: tuple[str, ...] = ("*",),
+    as_text: str = "",
+    names: FormerNames = NEVER_RENAMED,
 ) -> list[dict[str, object]] | None:
-    """Return rows of a table of the release; None where it has no such table.
+    """Return rows of a table of the release; None where it has no such table. Any of a column's `names` will do.
 
     Raises BusyError when its files cannot be read now.
     """
@@ -280,7 +288,10 @@ def _rows(
         return None
     if entry.relation is None:
         raise BusyError(entry.fault)
-    chosen = [exp.Star() if name == "*" else _column(name, as_text=name == as_text) for name in columns]
+    known = entry.relation.schema.names
+    chosen = [
+        exp.Star() if name == "*" else _column(names.among(name, known)[0], as_text=name == as_text) for name in columns
+    ]
     try:
         return duck.read(exp.select(*chosen).from_(_table(entry.relation))).to_pylist()
     except duckdb.Error as error:

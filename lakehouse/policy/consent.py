@@ -21,15 +21,19 @@ def answering_subjects(
     `rows` are those of the consent table with ``dataset_version``. For each subject the narrowest purpose that has an
     answer decides, and for it the newest version; several answers there agree only if all of them do.
     """
+    stored, names = list(rows), terms.parts[consent.part].names
+    known = stored[0] if stored else ()
+    # The table may have had other names for these columns when this snapshot of it was made, or has got them since.
+    who, what, whether = (names.among(name, known)[0] for name in (consent.subject, consent.purpose, consent.given))
     order = {version: number for number, version in enumerate(terms.versions)}
     asked = {code: place for place, code in enumerate(lineage(purpose))}
     answers: dict[str, tuple[tuple[int, int], bool]] = {}
-    for row in rows:
+    for row in stored:
         counts = terms.accumulates == "waves" or row["dataset_version"] == terms.versions[-1]
-        if row[consent.purpose] not in asked or row[consent.subject] is None or not counts:
+        if row[what] not in asked or row[who] is None or not counts:
             continue
-        subject, given = str(row[consent.subject]), row[consent.given] is True
-        rank = (-asked[row[consent.purpose]], order.get(row["dataset_version"], -1))
+        subject, given = str(row[who]), row[whether] is True
+        rank = (-asked[row[what]], order.get(row["dataset_version"], -1))
         before = answers.get(subject)
         if before is None or rank > before[0]:
             answers[subject] = (rank, given)
@@ -52,7 +56,7 @@ def consented_rows(
     if consent is not None and about.subject_columns:
         answering = answering_subjects(consent, terms, decision.purpose, consents)
         rows = rows.filter(pa.array(_kept(rows, about, answering, opt_in=consent.opt_in), pa.bool_()))
-    limits = decision.limits.get(part, Limits())
+    limits = decision.limits.get(part, Limits()).among(rows.column_names)
     if limits.rows is not None:
         rows = rows.filter(_given(rows, limits))
     for name in (*decision.hidden_columns.get(part, ()), *limits.masks):
@@ -79,13 +83,14 @@ def _given(rows: pa.Table, limits: Limits) -> Any:  # noqa: ANN401 (any array of
 
 def _kept(rows: pa.Table, part: Part, answering: set[str], *, opt_in: bool) -> list[bool]:
     """Say for each row whether all subjects it names may be used; one that names nobody needs no consent."""
-    missing = [name for name in part.subject_columns if name not in rows.column_names]
+    columns = part.subjects_among(rows.column_names)
+    missing = [name for name in columns if name not in rows.column_names]
     if missing:
         raise PurposeError(
             f"consent cannot be asked: the rows have no column {', '.join(missing)} to name their subjects"
         )
     nobody = not part.always_names_subjects
-    named = zip(*(rows.column(name).to_pylist() for name in part.subject_columns), strict=True)
+    named = zip(*(rows.column(name).to_pylist() for name in columns), strict=True)
     return [
         all(nobody if subject is None else (str(subject) in answering) == opt_in for subject in subjects)
         for subjects in named

@@ -91,6 +91,7 @@ class Policy:
             masks={} if "identifiers" in rights else rule.masks,
             rows=rows_for(rule, known.roles if known else ()),
             groups=groups,
+            names=part.names,
         )
 
     def _stated(self, known: User | None, purpose: str) -> str | None:

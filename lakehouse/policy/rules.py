@@ -1,10 +1,12 @@
 """What the owner lays down for single tables: masked columns, rows for each role, and the smallest group shown."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lakehouse.definition import NEVER_RENAMED, FormerNames
 
 SMALLEST_GROUP = 10
 """Persons below which a group is not shown. Statistical offices use 3 to 10 for tables of counts."""
@@ -98,17 +100,52 @@ class Limits:
     """How one part is shown to one user.
 
     `rows` are alternatives, each of them columns with the values they may have; None is every row, and no alternative
-    is no row.
+    is no row. The policy file may call columns by any of their `names`.
     """
 
     masks: Mapping[str, Mask] = field(default_factory=dict)
     rows: tuple[RowFilter, ...] | None = None
     groups: Groups | None = None
+    names: FormerNames = NEVER_RENAMED
+
+    def among(self, columns: Sequence[str]) -> "Limits":
+        """Return the same limits by the names that a table with these columns has for them."""
+        if not self.names.pairs:
+            return self
+        groups = self.groups
+        if groups is not None:
+            persons = (one for name in groups.persons for one in self.names.among(name, columns))
+            dimensions = (self.names.among(name, columns)[0] for name in groups.dimensions)
+            groups = replace(groups, persons=_once(persons), dimensions=_once(dimensions))
+        rows = self.rows
+        if rows is not None:
+            rows = tuple(one for given in rows if (one := self._filter(given, columns)) is not None)
+        masks = {name: mask for name in columns if (mask := self._mask(name)) is not None}
+        return replace(self, masks=masks, rows=rows, groups=groups)
+
+    def _mask(self, name: str) -> Mask | None:
+        """Return a column's own mask, or that of its other names; nothing is shown where those have several."""
+        if name in self.masks:
+            return self.masks[name]
+        found = {self.masks[other] for other in self.names.all(name) if other in self.masks}
+        return next(iter(found), None) if len(found) < 2 else Mask()
+
+    def _filter(self, given: RowFilter, columns: Sequence[str]) -> RowFilter | None:
+        """Return an alternative with the names of a table; None where two names of one column leave no value."""
+        found: dict[str, tuple[Value, ...]] = {}
+        for name, values in given.items():
+            stored = self.names.among(name, columns)[0]
+            found[stored] = tuple(value for value in found.get(stored, values) if value in values)
+        return found if all(found.values()) else None
 
     @property
     def are_none(self) -> bool:
         """Say whether the part is shown as it is."""
         return not self.masks and self.rows is None and self.groups is None
+
+
+def _once(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
 
 
 def as_text(value: Value) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
-from lakehouse.definition import FormerNames
+from lakehouse.definition import NEVER_RENAMED, FormerNames
 from lakehouse.policy.licences import licence_allows
 from lakehouse.policy.purposes import includes, meets, outermost, purposes
 
@@ -31,7 +31,7 @@ class ConsentTable:
 class Part:
     """A table, text collection or event log of a dataset: its licence and the columns that name or expose people.
 
-    A personal one has rows about people; its `person_columns` say who.
+    A personal one has rows about people; its `person_columns` say who. `names` are what its columns were called.
     """
 
     name: str
@@ -41,6 +41,12 @@ class Part:
     subject_columns: tuple[str, ...] = ()
     person_columns: tuple[str, ...] = ()
     is_personal: bool = False
+    names: FormerNames = NEVER_RENAMED
+
+    def subjects_among(self, columns: Iterable[str]) -> tuple[str, ...]:
+        """Return the subject columns by the names that a table with these columns has; one it lacks by its own."""
+        known = tuple(columns)
+        return tuple(dict.fromkeys(one for name in self.subject_columns for one in self.names.among(name, known)))
 
     @property
     def always_names_subjects(self) -> bool:
@@ -112,8 +118,8 @@ def _terms(dataset: str, rows: list[Mapping[str, Any]]) -> Terms:
 
 def _renamed(rows: Iterable[Mapping[str, Any]]) -> FormerNames:
     """Return the names of a part's columns; rows that were written before columns could be renamed tell of none."""
-    pairs = (pair.partition(":") for one in rows for pair in _words(one.get("former_columns") or ""))
-    return FormerNames({was: now for was, _, now in pairs})
+    pairs = (pair.partition(":") for one in rows for pair in _words(one.get("former_columns")))
+    return FormerNames(tuple((was, now) for was, _, now in pairs))
 
 
 def _part(row: Mapping[str, Any], all_rows: Sequence[Mapping[str, Any]]) -> Part:
@@ -123,9 +129,9 @@ def _part(row: Mapping[str, Any], all_rows: Sequence[Mapping[str, Any]]) -> Part
     """
     same = [one for one in all_rows if one["part"] == row["part"]]
     names = _renamed(same)
-    hidden = {names.of(name): None for one in same for name in _words(one["hidden_columns"])}
     # Snapshots of before have a column by its former name.
-    hidden |= {was: None for was in names.now if names.of(was) in hidden}
+    told = (name for one in same for name in _words(one["hidden_columns"]))
+    hidden = dict.fromkeys(known for name in told for known in sorted(names.all(name)))
     subjects = dict.fromkeys(names.of(name) for one in same for name in _words(one["subject_columns"]))
     persons = dict.fromkeys(names.of(name) for one in same for name in _words(one["person_columns"]))
     return Part(
@@ -136,6 +142,7 @@ def _part(row: Mapping[str, Any], all_rows: Sequence[Mapping[str, Any]]) -> Part
         subject_columns=tuple(subjects),
         person_columns=tuple(persons),
         is_personal=any(one["is_personal"] for one in same),
+        names=names,
     )
 
 

@@ -91,7 +91,7 @@ class Cleaning:
             return columns
         tables = [one.description.tables.get(name) for one in self.plan.of(planned.dataset)]
         pairs = [(was, now) for each in tables if each for now, told in each.columns.items() for was in told.formerly]
-        names = FormerNames(dict(pairs))
+        names = FormerNames(tuple(pairs))
         then = {names.of(column): column for column in about.columns if column not in columns}
         return [then.get(column, column) for column in columns]
 

@@ -307,6 +307,29 @@ def test_verdicts_on_tables_about_people_tell_no_figure_of_a_few(own_course):
     assert own_course.ask(aside, user="root") == [("gold.loads", 8), ("silver.course_students", 8)]
 
 
+def test_a_renamed_column_is_masked_filtered_and_grouped_by_as_before(own_course):
+    rows = pa.Table.from_pylist(own_course.people)
+    now = {"postcode": "zip", "region": "country", "student": "learner"}
+    columns = {now.get(name, name): COLUMN for name in COURSE["tables"]["students"]}
+    columns |= {after: {**COLUMN, "formerly": [was]} for was, after in now.items()}
+    renamed = {
+        **COURSE,
+        "subjects": {"student": {"description": "S.", "identifiers": ["pupils.learner"]}},
+        "tables": {"pupils": columns},
+    }
+    own_course.policy.path.write_text(POLICY.replace("course_students", "school_pupils"))
+    own_course.publish(
+        {
+            "silver.school_pupils": rows.rename_columns([now.get(name, name) for name in rows.column_names]),
+            "archive.terms": terms(renamed, name="school"),
+        }
+    )
+    asked = "SELECT DISTINCT country, zip FROM lakehouse.silver.school_pupils"
+    assert own_course.ask(asked, user="wales") == [("Wales", "CF")]
+    grouped = own_course.ask("SELECT country, COUNT(*) FROM lakehouse.silver.school_pupils GROUP BY country")
+    assert {name for name, _ in grouped} == set(REGIONS[:3])
+
+
 def test_one_person_with_most_of_the_rows_hides_the_group(course):
     rows = course.ask("SELECT item, COUNT(*) FROM lakehouse.silver.course_answers GROUP BY item ORDER BY item")
     assert [item for item, _ in rows] == ["i0", "i1"]

@@ -270,3 +270,15 @@ def test_what_was_hidden_or_asked_under_one_name_is_so_under_all_that_the_column
     (found,) = read_terms(rows).values()
     assert set(found.parts["marks"].hidden_columns) == {"mail", "address", "pupil", "learner", "code"}
     assert found.parts["marks"].subject_columns == found.parts["marks"].person_columns == ("code",)
+    assert found.parts["marks"].subjects_among(("learner", "mail")) == ("learner",), "as an older snapshot has it"
+
+
+def test_a_column_that_got_an_older_name_back_is_hidden_under_both():
+    rows = [
+        row("1", 1),
+        row("2", 2, former_columns="a:b", hidden_columns="b", subject_columns="b"),
+        row("3", 3, former_columns="b:a"),
+    ]
+    (found,) = read_terms(rows).values()
+    assert set(found.parts["marks"].hidden_columns) == {"a", "b"}
+    assert found.parts["marks"].subject_columns == ("a",)

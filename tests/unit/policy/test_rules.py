@@ -1,13 +1,16 @@
 """What the owner lays down for single tables: read from the policy file, and what follows for a user."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
+from lakehouse.definition import FormerNames
 from lakehouse.errors import UnknownSettingError
 from lakehouse.policy.consent import consented_rows
-from lakehouse.policy.decisions import Policy
-from lakehouse.policy.rules import Groups, Limits, Rules
-from lakehouse.policy.terms import Part, Terms
+from lakehouse.policy.decisions import Decision, Policy
+from lakehouse.policy.rules import Groups, Limits, Mask, Rules
+from lakehouse.policy.terms import ConsentTable, Part, Terms
 from lakehouse.policy.users import User, load_policy
 
 POLICY = """\
@@ -80,6 +83,37 @@ def test_rows_outside_sql_follow_the_same_rules(rules):
     ]
     nobody = consented_rows(rows, decide(rules, "pupils"), TERMS["marks"], part="pupils", consents=())
     assert nobody.num_rows == 0
+
+
+RENAMED = FormerNames((("born", "birth_day"), ("code", "number"), ("postcode", "number"), ("region", "country")))
+SAID = Limits(
+    masks={"born": Mask(cut_to="year"), "code": Mask(pseudonym=True), "postcode": Mask(first=2)},
+    rows=({"region": ("Wales",), "open": (True,)}, {"region": ("Kent",), "country": ("Wales",)}),
+    groups=Groups(7, ("pupil",), ("region",)),
+    names=RENAMED,
+)
+
+
+def test_a_rule_holds_for_a_column_whatever_name_it_has_now_or_had_then():
+    now, then = SAID.among(("birth_day", "number", "country", "open")), SAID.among(("born", "region", "open"))
+    assert now.masks == {"birth_day": Mask(cut_to="year"), "number": Mask()}, "of two masks none is the right one"
+    assert now.rows == ({"country": ("Wales",), "open": (True,)},), "nothing is both of Kent and of Wales"
+    assert now.groups == Groups(7, ("pupil",), ("country",))
+    assert (then.masks, then.groups) == ({"born": Mask(cut_to="year")}, SAID.groups)
+    assert then.rows == ({"region": ("Wales",), "open": (True,)},)
+
+
+def test_renamed_columns_are_masked_filtered_and_asked_outside_sql_too():
+    part = Part("pupils", "table", "CC0-1.0", subject_columns=("learner",), names=FormerNames((("pupil", "learner"),)))
+    answers = Part("answers", "table", names=FormerNames((("given", "agreed"),)))
+    consent = ConsentTable("answers", "learner", "purpose", "agreed", opt_in=True)
+    terms = Terms("marks", {"pupils": part, "answers": answers}, consent=consent, versions=("1",))
+    said = Decision("ada", "research", "marks", "pupils", permitted=True, reason="", consent=consent)
+    said = replace(said, limits={"pupils": replace(SAID, groups=None)})
+    rows = pa.table({"pupil": [1, 2], "country": ["Wales"] * 2, "open": [True] * 2, "birth_day": ["a", "b"]})
+    answer = {"learner": 2, "purpose": "research", "given": True, "dataset_version": "1"}
+    shown = consented_rows(rows, said, terms, part="pupils", consents=[answer])
+    assert shown.to_pylist() == [{"pupil": 2, "country": "Wales", "open": True, "birth_day": None}]
 
 
 def test_the_right_to_identifiers_lifts_masks(rules):
