@@ -39,13 +39,14 @@ NONE = "none"
 class Lessons:
     """The table of instructions that settings name, which of its columns say what, how to learn, and from what.
 
-    Without a dataset nobody is taught. Without a `base` folder the base is the current language model.
+    Without a dataset nobody is taught. Without a `base` folder the base is the current language model. The recipe is
+    asked for when somebody is taught: a file of it that is at fault is no fault of other work.
     """
 
     dataset: str
     table: str
     columns: Columns
-    recipe: InstructRecipe
+    recipe: Callable[[], InstructRecipe]
     base: Path | None = None
 
 
@@ -210,7 +211,7 @@ def _answered(
             rows=file,
             base=base,
             root=workshop.instructed.root,
-            recipe=asdict(lessons.recipe),
+            recipe=asdict(lessons.recipe()),
             compare=accepted or "",
             origin={
                 **learnable.origin,

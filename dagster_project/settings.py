@@ -21,14 +21,17 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _there(path: Path | None) -> Path | None:
-    if path is None:
-        return None
-    whole = (PROJECT / path).resolve()
-    if not whole.is_file():
-        raise ValueError(f"{whole} is not a file")
-    return whole
+    if path is not None and not path.is_file():
+        raise ValueError(f"{path} is not a file")
+    return path
 
 
+def _whole(path: Path | None) -> Path | None:
+    return None if path is None else (PROJECT / path).resolve()
+
+
+# An empty value is as good as none.
+Given = Annotated[Path | None, BeforeValidator(lambda path: path or None), AfterValidator(_whole)]
 Home = Annotated[Path, AfterValidator(lambda path: (PROJECT / path).resolve())]
 
 
@@ -62,7 +65,7 @@ class Settings(BaseModel):
 
     s3_endpoint: str = Field("", description="host:port of the S3 API.")
     s3_secure: bool = Field(default=False, description="Whether the S3 API speaks TLS.")
-    s3_ca_file: Annotated[Path | None, BeforeValidator(lambda path: path or None), AfterValidator(_there)] = Field(
+    s3_ca_file: Annotated[Given, AfterValidator(_there)] = Field(
         None, description="PEM file of the authority that signed the S3 API's certificate; empty: public ones."
     )
     s3_access_key: SecretStr = Field(SecretStr(""), description="S3 access key.")
@@ -167,10 +170,10 @@ class Settings(BaseModel):
     )
     instruct_group: str = Field("", description="Its column of what belongs together; empty: rows that ask the same.")
     instruct_method: Literal["full", "lora"] = Field("lora", description="What of the base moves.")
-    instruct_base: Path | None = Field(
+    instruct_base: Given = Field(
         None, description="Folder of a checkpoint to teach; empty: the current language model."
     )
-    instruct_recipe: Path | None = Field(
+    instruct_recipe: Given = Field(
         None, description="JSON file of a recipe; what it leaves out has its default, and the method is as above."
     )
     fair_gate: Literal["warn", "block"] = Field("warn", description="Warn about a low FAIR score, or refuse it.")

@@ -262,17 +262,18 @@ def lessons(settings: Settings) -> Lessons:
     dataset, _, table = settings.instruct_table.partition(".")
     if settings.instruct_table and (not dataset or not table or "." in table):
         raise UnknownSettingError(f"{PREFIX}INSTRUCT_TABLE is {settings.instruct_table!r}; write dataset.table")
-    recipe = InstructRecipe() if settings.instruct_recipe is None else _instruct_recipe(settings.instruct_recipe)
     return Lessons(
         dataset=dataset,
         table=table,
         columns=Columns(group=settings.instruct_group or None),
-        recipe=replace(recipe, method=settings.instruct_method),
+        recipe=lambda: replace(_instruct_recipe(settings.instruct_recipe), method=settings.instruct_method),
         base=settings.instruct_base,
     )
 
 
-def _instruct_recipe(path: Path) -> InstructRecipe:
+def _instruct_recipe(path: Path | None) -> InstructRecipe:
+    if path is None:
+        return InstructRecipe()
     try:
         return read_recipe(InstructRecipe, path)
     except RecipeError as error:

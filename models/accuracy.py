@@ -4,7 +4,7 @@ Shapes: N texts, G groups, L labels.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,20 +92,22 @@ def calibration(chances_NL: Floats, true_N: Ids, groups: Sequence[str], *, bins:
     group_count = int(place_N.max()) + 1
     tables = np.zeros((group_count, bins))
     np.add.at(tables, (place_N, np.minimum((sure_N * bins).astype(np.int64), bins - 1)), sure_N - right_N)
-    draw = np.random.default_rng(0)
-    drawn = draw.multinomial(group_count, np.full(group_count, 1 / group_count), size=RESAMPLES)
-    errors = np.abs(drawn @ tables).sum(axis=1) / (drawn @ np.bincount(place_N))
-    low, high = np.quantile(errors, [0.025, 0.975])
+    sizes = np.bincount(place_N)
+    errors = [np.abs(drawn @ tables).sum(axis=1) / (drawn @ sizes) for drawn in resamples(group_count)]
+    low, high = np.quantile(np.concatenate(errors), [0.025, 0.975])
     return Interval(calibration_error(chances_NL, true_N, bins=bins), float(low), float(high))
+
+
+def resamples(group_count: int) -> Iterator[Ids]:
+    """Yield how often each group is drawn, a hundred resamples at a time, so that many groups take little memory."""
+    draw = np.random.default_rng(0)
+    for _ in range(RESAMPLES // _AT_ONCE):
+        yield draw.multinomial(group_count, np.full(group_count, 1 / group_count), size=_AT_ONCE)
 
 
 def ratio_interval(sums_G: Floats, sizes_G: Floats) -> Interval:
     """Return sum over sum, with the interval of a bootstrap over the groups behind the two."""
-    draw, count = np.random.default_rng(0), len(sums_G)
-    found = []
-    for _ in range(RESAMPLES // _AT_ONCE):
-        drawn = draw.multinomial(count, np.full(count, 1 / count), size=_AT_ONCE)
-        found.append((drawn @ sums_G) / (drawn @ sizes_G))
+    found = [(drawn @ sums_G) / (drawn @ sizes_G) for drawn in resamples(len(sums_G))]
     low, high = np.quantile(np.concatenate(found), [0.025, 0.975])
     return Interval(float(sums_G.sum() / sizes_G.sum()), float(low), float(high))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.accuracy import RESAMPLES, Floats, Ids, Interval, accuracy, calibration, difference, macro_f1
+from models.accuracy import Floats, Ids, Interval, accuracy, calibration, difference, macro_f1, resamples
 from models.classifier import Classifier
 from models.classifier_requests import ClassifierFigure
 from models.device import Device
@@ -93,9 +93,8 @@ def _macro_f1(told_N: Ids, true_N: Ids, groups: Sequence[str], label_count: int)
     group_count = int(place_N.max()) + 1
     tables = np.zeros((group_count, label_count * label_count))
     np.add.at(tables, (place_N, true_N * label_count + told_N), 1)
-    draw = np.random.default_rng(0)
-    drawn = draw.multinomial(group_count, np.full(group_count, 1 / group_count), size=RESAMPLES)
-    low, high = np.quantile(_f1_of(drawn @ tables, label_count), [0.025, 0.975])
+    scores = [_f1_of(drawn @ tables, label_count) for drawn in resamples(group_count)]
+    low, high = np.quantile(np.concatenate(scores), [0.025, 0.975])
     return Interval(macro_f1(told_N, true_N, label_count), float(low), float(high))
 
 

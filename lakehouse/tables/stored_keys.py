@@ -1,5 +1,6 @@
 """Judges the keys of rows that nobody holds in memory, however many there are."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -59,7 +60,11 @@ class _Look:
         if not keys.num_rows:
             return
         reached = _bounds(keys)
-        self.bounds = reached if self.bounds is None else _bounds(pa.concat_tables([self.bounds, reached]))
+        self.bounds = (
+            reached
+            if self.bounds is None
+            else _bounds(pa.concat_tables([self.bounds, reached], promote_options="permissive"))
+        )
         if self.ascending:
             first, last = (tuple(column[at].as_py() for column in keys.columns) for at in (0, -1))
             whole = not any(column.null_count for column in keys.columns)
@@ -120,22 +125,27 @@ def _compared(key: Sequence[str], telling: Sequence[str], keys: Tables) -> list[
 
 def _at(places: Sequence[int], tables: Iterable[pa.Table]) -> Iterator[dict[str, object]]:
     """Yield the keys at these places, each once."""
-    found: list[dict[str, object]] = []
+    found: set[str] = set()
     start = 0
     for keys in tables:
         for place in sorted(places):
             if (
                 start <= place < start + keys.num_rows
-                and (one := keys.slice(place - start, 1).to_pylist()[0]) not in found
+                and repr(one := keys.slice(place - start, 1).to_pylist()[0]) not in found
             ):
-                found.append(one)
+                found.add(repr(one))  # NaN equals nothing, and reads as itself
                 yield one
         start += keys.num_rows
 
 
 def _rows_with(one: Mapping[str, object], keys: pa.Table) -> int:
-    equal: list[Any] = [
-        pc.is_null(keys[name]) if value is None else pc.equal(keys[name], pa.scalar(value, keys[name].type))
-        for name, value in one.items()
-    ]
+    equal = [_is(keys[name], value) for name, value in one.items()]
     return int(pc.sum(reduce(pc.and_, equal)).as_py() or 0)
+
+
+def _is(column: "pa.ChunkedArray[Any]", value: object) -> Any:  # noqa: ANN401 - Arrow's kernels have no types
+    if value is None:
+        return pc.is_null(column)
+    if isinstance(value, float) and math.isnan(value):
+        return pc.is_nan(column)
+    return pc.equal(column, pa.scalar(value, column.type))

@@ -25,7 +25,7 @@ from tests.unit.models.conftest import rows, table
 
 VERSION = "instructed-0001"
 RECIPE = InstructRecipe(context=64, batch=8, epochs=2, base_rate=5e-3, method="full")
-LESSONS = Lessons(dataset="questions", table="answers", columns=Columns(group="lesson"), recipe=RECIPE)
+LESSONS = Lessons(dataset="questions", table="answers", columns=Columns(group="lesson"), recipe=lambda: RECIPE)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -143,14 +143,19 @@ class Moments:
         self._column, self._measure = column, measure
         self._count = 0
         self._mean = self._squares = np.float64(0)
+        self._beyond = 0.0
 
     def add(self, frame: pl.DataFrame) -> None:
         """Take some rows in; several parts are joined as Chan, Golub and LeVeque do (1983)."""
         values = _numbers(frame, self._column, self._measure)
+        finite = np.isfinite(values)
+        with np.errstate(invalid="ignore"):  # plus and minus infinity are no number together
+            self._beyond += values[~finite].sum()
+        values = values[finite]
         if not len(values):
             return
         count = self._count + len(values)
-        with np.errstate(over="ignore", invalid="ignore"):  # an infinite value makes the figure infinite, or no number
+        with np.errstate(over="ignore", invalid="ignore"):  # values near the greatest number make it infinite, too
             mean = values.mean()
             apart = mean - self._mean
             self._squares += np.square(values - mean).sum() + apart**2 * self._count * len(values) / count
@@ -158,7 +163,12 @@ class Moments:
         self._count = count
 
     def value(self) -> float | None:
-        """Return it; None without values, and for the deviation of a single one, which has none."""
+        """Return it; None without values, and for the deviation of a single one, which has none.
+
+        Beside an infinite value the mean is infinite and the deviation no number; beside NaN both are none.
+        """
+        if self._beyond:
+            return self._beyond if self._measure == "mean" else math.nan
         if self._measure == "mean":
             return float(self._mean) if self._count else None
         return math.sqrt(self._squares / (self._count - 1)) if self._count > 1 else None

@@ -3,7 +3,7 @@
 import pytest
 
 from dagster_project.people import users_file
-from dagster_project.settings import load_settings, read_env_file
+from dagster_project.settings import PROJECT, load_settings, read_env_file
 from lakehouse.errors import UnknownSettingError
 
 
@@ -18,6 +18,16 @@ def test_a_file_that_is_not_there_is_told_and_an_empty_one_is_none(tmp_path):
     assert load_settings(values).s3_ca_file is None
     with pytest.raises(UnknownSettingError, match=r"LAKEHOUSE_S3_CA_FILE is .*is not a file"):
         load_settings({**values, "LAKEHOUSE_S3_CA_FILE": str(tmp_path / "no.pem")})
+
+
+def test_paths_that_may_be_empty_are_none_then_and_else_of_the_project(tmp_path):
+    values = {
+        "LAKEHOUSE_HOME": str(tmp_path),
+        "LAKEHOUSE_INSTRUCT_RECIPE": "",
+        "LAKEHOUSE_INSTRUCT_BASE": "models/base",
+    }
+    settings = load_settings(values)
+    assert (settings.instruct_recipe, settings.instruct_base) == (None, PROJECT / "models/base")
 
 
 def test_a_misspelt_setting_names_the_nearest_one(tmp_path):

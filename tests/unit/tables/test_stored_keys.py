@@ -1,6 +1,7 @@
 """Keys of rows that are stored already: those that repeat are found and named, whatever their order and number."""
 
 import datetime as dt
+import math
 import random
 
 import pyarrow as pa
@@ -42,6 +43,16 @@ def test_keys_that_ascend_are_looked_at_once(comparing):
     assert found(("a", 1), ("a", 2), ("a", 10), ("b", 1), ("b", 2)) == []
     assert found() == []
     assert not comparing
+
+
+def test_a_number_that_is_none_repeats_like_others():
+    said = found((math.nan, 1), (math.nan, 1), (math.nan, 1), types=(pa.float64(), pa.int64()))
+    assert said == ["key (k0, k1) is not unique: 3 rows with k0=nan, k1=1"]
+
+
+def test_texts_of_two_kinds_are_compared_all_the_same():
+    kinds = [pa.table({"k0": pa.array([one], kind)}) for one, kind in (("b", pa.string()), ("a", pa.large_string()))]
+    assert repeated_keys(["k0"], lambda: kinds, lambda _: []) == []
 
 
 @pytest.mark.parametrize(
