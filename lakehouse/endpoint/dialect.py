@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.dremio import Dremio
 from sqlglot.errors import SqlglotError
@@ -82,7 +81,10 @@ def parse(sql: str) -> exp.Expr:
     guard.check_text(sql)
     try:
         with guard.turn(sql):
-            trees = [tree for tree in sqlglot.parse(sql, dialect=EndpointDialect) if tree is not None]
+            dialect = EndpointDialect()
+            tokens = dialect.tokenize(sql)
+            guard.check_words(len(tokens))
+            trees = [tree for tree in dialect.parser().parse(tokens, sql) if tree is not None]
     except SqlglotError as error:
         raise RefusedStatementError(f"PARSE ERROR: {syntax_message(error, sql)}") from error
     except RecursionError as error:

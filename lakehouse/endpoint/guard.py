@@ -17,7 +17,10 @@ MAX_NODES = 50_000
 MAX_WORDS = 2 * MAX_NODES  # a list of values has a comma for each
 LARGE_TEXT = 10_000
 _turn = threading.RLock()
-WORD = re.compile(r"""'[^']*+'?|"[^"]*+"?|\w++|[^\w\s]""")
+WORD = re.compile(
+    r"""(?P<comment>--[^\r\n]*+|//[^\r\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?)"""
+    r"""|'(?:[^']++|'')*+'?|"(?:[^"]++|"")*+"?|\d++(?:\.\d*+)?|\w++|[^\w\s]"""
+)
 MAX_REPEATS = 10_000
 MAX_MOVES = 30  # each is written again with all that it is added to
 REPEATING = ("REPEAT", "REPEATSTR")
@@ -241,17 +244,24 @@ def turn(sql: str, seconds: float = -1) -> Iterator[None]:
 def check_text(sql: str) -> None:
     """Refuse statements that are too long or nested too deeply to parse.
 
-    Words are counted before anything is parsed: a tree of half a million takes ten seconds and 600 MB of this process.
+    Words are counted before anything is split: a tree of half a million takes ten seconds and 600 MB of this process.
+    What is counted here otherwise than it is split, a comment inside a comment, is left to `check_words`.
     """
     if len(sql.encode()) > MAX_BYTES:
         raise RefusedStatementError("the statement is longer than 1,000,000 bytes")
-    if next(islice(WORD.finditer(sql), MAX_WORDS, None), None) is not None:
-        raise RefusedStatementError(
-            f"the statement has more than {MAX_WORDS:,} words and signs; ask for less at a time"
-        )
+    words = (found for found in WORD.finditer(sql) if found.lastgroup is None)
+    check_words(sum(1 for _ in islice(words, MAX_WORDS + 1)))
     depth = deepest = 0
     for sign in sql:
         depth += (sign in "([") - (sign in ")]")
         deepest = max(deepest, depth)
     if deepest > MAX_DEPTH:
         raise RefusedStatementError(f"the statement is nested more than {MAX_DEPTH} deep")
+
+
+def check_words(count: int) -> None:
+    """Refuse statements of more words than are made a tree of."""
+    if count > MAX_WORDS:
+        raise RefusedStatementError(
+            f"the statement has more than {MAX_WORDS:,} words and signs; ask for less at a time"
+        )

@@ -8,7 +8,7 @@ from sqlglot import exp
 from lakehouse.endpoint import guard
 from lakehouse.endpoint.calls import exchange
 from lakehouse.endpoint.decimals import settled
-from lakehouse.endpoint.dialect import last_text_of, translate
+from lakehouse.endpoint.dialect import last_text_of, parse, translate
 from lakehouse.endpoint.faults import RefusedStatementError
 from lakehouse.endpoint.reading import read
 
@@ -26,6 +26,23 @@ def test_more_words_than_are_read_are_refused_without_reading_them(sql):
 @pytest.mark.parametrize("sql", ["SELECT '" + "a, b " * 150_000 + "'", 'SELECT "' + "a, b " * 150_000 + '"'])
 def test_a_long_text_is_one_word(sql):
     guard.check_text(sql)
+
+
+@pytest.mark.parametrize("comment", ["/*'*/", '/*"*/', "--'\n", "--'\r", "//'\n", "/* * it's **/"])
+def test_a_quote_in_a_comment_hides_no_words(comment):
+    with pytest.raises(RefusedStatementError, match="more than 100,000 words"):
+        guard.check_text(f"SELECT {comment} " + "1," * (MOST // 2) + "1")
+
+
+@pytest.mark.parametrize("comment", ["/* /* */ ' */", "{#'#}"])
+def test_words_that_only_the_split_text_shows_are_counted_before_a_tree_is_made(comment):
+    with pytest.raises(RefusedStatementError, match="more than 100,000 words"):
+        parse(f"SELECT {comment} " + "1," * (MOST // 2) + "1")
+
+
+@pytest.mark.parametrize("part", ["1.5,", "'O''Brien',", '"a""b",', "1,/* it's */", "1, -- one\n"])
+def test_a_decimal_and_a_text_with_a_quote_in_it_are_one_word_and_a_comment_is_none(part):
+    guard.check_text("SELECT " + part * (MOST // 2 - 1) + "1")
 
 
 def translated(sql):
