@@ -69,12 +69,9 @@ class Executor:
         Raises RefusedStatementError for what is unknown or not allowed, DeniedStatementError for what the session may
         not see, BusyError while no release can be read.
         """
-        with turn(sql, self._config.queue_seconds):
-            return self._plan(sql, session)
-
-    def _plan(self, sql: str, session: Session) -> Plan:
         catalogue = self.catalogue(session)
-        with contextlib.nullcontext() if self._permissions is None else self._permissions.recorded():
+        recorded = contextlib.nullcontext() if self._permissions is None else self._permissions.recorded()
+        with recorded, turn(sql, self._config.queue_seconds):
             rows = answer(sql, catalogue, session)
             if rows is not None:
                 return Plan(rows.schema, rows=rows, catalogue=catalogue, sight=session.sight)

@@ -16,7 +16,8 @@ MAX_DEPTH = 150
 MAX_NODES = 50_000
 MAX_WORDS = 2 * MAX_NODES  # a list of values has a comma for each
 LARGE_TEXT = 10_000
-_turn = threading.RLock()
+LARGE_AT_ONCE = 3
+_turns = threading.BoundedSemaphore(LARGE_AT_ONCE)
 WORD = re.compile(
     r"""(?P<comment>--[^\r\n]*+|//[^\r\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?)"""
     r"""|'(?:[^']++|'')*+'?|"(?:[^"]++|"")*+"?|\d++(?:\.\d*+)?|\w++|[^\w\s]"""
@@ -224,21 +225,23 @@ def moves_dates(node: exp.Expr | None) -> bool:
 
 
 @contextlib.contextmanager
-def turn(sql: str, seconds: float = -1) -> Iterator[None]:
-    """Have statements of more than 10,000 characters wait for each other, for at most so long; -1 is for ever.
+def turn(sql: str, seconds: float) -> Iterator[None]:
+    """Have users' statements of more than 10,000 characters wait, for at most so long, while three are being read.
 
     They are read in the endpoint's own process, which nothing bounds: a hundred at once would take gigabytes. Small
-    ones wait for nobody. Raises BusyError.
+    ones wait for nobody. Nobody may take a turn who holds a lock, since who has one may come to wait for locks (of a
+    table's past, of an engine that says what is a DECIMAL): so views, which are read while a catalogue is built, and
+    what is read for the record take none. Raises BusyError.
     """
     if len(sql) <= LARGE_TEXT:
         yield
         return
-    if not _turn.acquire(timeout=seconds):
+    if not _turns.acquire(timeout=seconds):
         raise BusyError(f"other statements of more than {LARGE_TEXT:,} characters are being read; try again later")
     try:
         yield
     finally:
-        _turn.release()
+        _turns.release()
 
 
 def check_text(sql: str) -> None:
