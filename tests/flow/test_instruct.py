@@ -104,7 +104,7 @@ def test_a_published_table_becomes_a_model_that_answers(based, tmp_path):
     assert again.told["new"] == "False"
     assert len(based.rows(INSTRUCTED_MODELS.name)) == 1, "unchanged rows, base and recipe give the same version"
 
-    worse = taught(based, replace(LESSONS, recipe=replace(RECIPE, base_rate=5e-4)))
+    worse = taught(based, replace(LESSONS, recipe=lambda: replace(RECIPE, base_rate=5e-4)))
     assert worse.success, worse.failure
     judged = {each["model_version"]: each for each in based.rows(INSTRUCTED_MODELS.name)}
     assert judged["instructed-0002"]["compared_with"] == VERSION
@@ -124,7 +124,8 @@ def test_settings_say_what_is_taught(bench, tmp_path):
     named = {"instruct_table": "questions.answers", "instruct_group": "lesson", "instruct_method": "full"}
     found = lessons(bench.settings.model_copy(update={**named, "instruct_recipe": tmp_path / "recipe.json"}))
     assert (found.dataset, found.table, found.columns.group) == ("questions", "answers", "lesson")
-    assert (found.recipe.method, found.recipe.epochs, found.recipe.context) == ("full", 1, 64)
+    recipe = found.recipe()
+    assert (recipe.method, recipe.epochs, recipe.context) == ("full", 1, 64)
     for wrong in ("questions", "a.b.c", ".answers"):
         with pytest.raises(UnknownSettingError, match="write dataset"):
             lessons(bench.settings.model_copy(update={"instruct_table": wrong}))
