@@ -1,4 +1,4 @@
-"""Large statements are read a few at a time; who waits for something else is in nobody's way, and none waits for ever."""
+"""Large statements are read a few at a time; who waits for something else is in nobody's way, nor waits for ever."""
 
 import contextlib
 import threading
