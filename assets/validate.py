@@ -4,15 +4,19 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.house import Origin, commit, failures, submissions
+from assets.house import Origin, commit, failures, read_released, submissions
 from assets.ingest import submission
+from lakehouse.archive.eds import Description
 from lakehouse.archive.fitting import fitted
 from lakehouse.archive.register import register_rows
 from lakehouse.archive.reports.groups import where
 from lakehouse.archive.reports.markdown import verdict_line
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.validate import Report
-from lakehouse.ports import TableWrite
+from lakehouse.definition import TableDefinition
+from lakehouse.ports import DatasetVersions, TableWrite
+from lakehouse.tables.gold import LOADS
+from lakehouse.tables.health import EXPECTATION_RESULTS
 from lakehouse.tables.write_audit_publish import Lakehouse
 
 FIT = dg.AssetCheckSpec(
@@ -35,11 +39,12 @@ def validation_report(
     context: dg.AssetExecutionContext,
     shelf: dg.ResourceParam[Shelf],
     house: dg.ResourceParam[Lakehouse],
+    versions: dg.ResourceParam[DatasetVersions],
     origin: dg.ResourceParam[Origin],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """All findings and the FAIR score of a submission, kept in the register whatever the verdict."""
     with failures():
-        report = verdict_on(context.partition_key, shelf, house)
+        report = verdict_on(context.partition_key, shelf, house, versions)
         writes = [TableWrite(table, rows) for table, rows in register_rows(report).items()]
         key = f"register:{report.submission}:{report.content_sha256}:{report.rules_version}"
         commit(house, writes, key=key, provenance=origin.provenance(context))
@@ -64,9 +69,33 @@ def validation_report(
     )
 
 
-def verdict_on(key: str, shelf: Shelf, house: Lakehouse) -> Report:
+def verdict_on(key: str, shelf: Shelf, house: Lakehouse, versions: DatasetVersions) -> Report:
     """Return the report on what landed under a key, held to the tables that its rows would go to."""
-    return fitted(shelf.judge(key), house.tables.misfits)
+    report = shelf.judge(key)
+    return fitted(report, house.tables.misfits, _waiting(report, shelf, house, versions))
+
+
+def _waiting(report: Report, shelf: Shelf, house: Lakehouse, versions: DatasetVersions) -> Iterator[Description]:
+    """Yield how the versions are described that were saved before this one and are not stored yet.
+
+    One that a promise stopped is not waited for: what mends it may need another type.
+    """
+    known = versions.versions(report.dataset)
+    place = next((n for n, one in enumerate(known) if one.content_sha256 == report.content_sha256), len(known))
+    done = _labels(house, LOADS, report.dataset, ("layer", "silver")) if place else set()
+    waiting = [one for one in known[:place] if one.version not in done]
+    done = _labels(house, EXPECTATION_RESULTS, report.dataset, ("blocked", True)) if waiting else set()
+    for version in waiting:
+        accepted = shelf.accepted_report(version.content_sha256) if version.version not in done else None
+        if accepted is not None and accepted.description is not None:
+            yield accepted.description
+
+
+def _labels(house: Lakehouse, table: TableDefinition, dataset: str, wanted: tuple[str, object]) -> set[str]:
+    """Return the versions of a dataset with a row in a table that holds a value in a column."""
+    column, value = wanted
+    rows = read_released(house, table, columns=["dataset", "dataset_version", column]).to_pylist()
+    return {row["dataset_version"] for row in rows if row["dataset"] == dataset and row[column] == value}
 
 
 def _shown(report: Report) -> dict[str, dg.MetadataValue | str | int | float]:

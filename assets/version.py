@@ -9,7 +9,6 @@ from assets.house import Origin, commit, failures, read_released, submissions, w
 from assets.validate import validation_report, verdict_on
 from lakehouse.archive.eds import Description
 from lakehouse.archive.findings import Report
-from lakehouse.archive.fitting import tables_of
 from lakehouse.archive.identifiers import Naming, mint
 from lakehouse.archive.records import Names, Sources, VersionRecord, make_record, store_record
 from lakehouse.archive.shelf import Shelf
@@ -37,10 +36,10 @@ def dataset_version(
     with failures():
         require_none_open(house.objects)
         require_not_retracted(house.objects, shelf.landed(context.partition_key).content_sha256)
-        description = _require_accepted(verdict_on(context.partition_key, shelf, house), context.partition_key)
-        if versions.find(description.name, description.version) is None:
-            _give_columns(house, description)
-        version = saved_version(shelf, versions, context.partition_key)
+        # Of two versions of a dataset that come at once, the second is held to the columns of the first.
+        with shelf.saving(context.partition_key.partition("@")[0]):
+            _require_accepted(verdict_on(context.partition_key, shelf, house, versions), context.partition_key)
+            version = saved_version(shelf, versions, context.partition_key)
     return dg.MaterializeResult(
         metadata={
             "dataset": version.dataset,
@@ -148,18 +147,6 @@ def saved_version(shelf: Shelf, versions: DatasetVersions, key: str) -> DatasetV
     description = _require_accepted(shelf.judge(key), key)
     landed = shelf.landed(key)
     return versions.save(landed.folder, description.name, description.version, landed.content_sha256)
-
-
-def _give_columns(house: Lakehouse, description: Description) -> None:
-    """Give a dataset's tables the columns of a version before it is saved, still without rows.
-
-    So whoever is judged after that, at once or while this version waits to be stored, is held to them.
-
-    Raises:
-        SchemaError: another version was faster, and its tables cannot take this one.
-    """
-    for _, table in tables_of(description):
-        house.tables.ensure(table)
 
 
 def _require_accepted(report: Report, key: str) -> Description:

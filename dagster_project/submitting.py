@@ -44,7 +44,7 @@ def submit_path(settings: Settings, path: Path) -> int:
     if outcome.success:
         return _told(shelf(settings).judge(arrival.key))
     if outcome.exit_code == RefusedError.exit_code:
-        return _told(verdict_on(arrival.key, shelf(settings), lakehouse(settings)))
+        return _told(verdict_on(arrival.key, shelf(settings), lakehouse(settings), versions(settings)))
     sys.stderr.write(f"error: {outcome.failure}\n")
     return outcome.exit_code
 

@@ -1,14 +1,17 @@
 """Whether the tables that hold earlier versions of a dataset can take a new one, asked before any of it is kept."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+
+import pyarrow as pa
 
 from lakehouse.archive.eds import Description
 from lakehouse.archive.event_tables import event_definition
 from lakehouse.archive.findings import Finding, Report
 from lakehouse.archive.levels import LEVELS
 from lakehouse.archive.reading import Layer, table_definition, text_definition
+from lakehouse.archive.values import ARROW_TYPES
 from lakehouse.definition import Misfit, TableDefinition
 from lakehouse.errors import SchemaError, TableOwnerError
 
@@ -16,19 +19,26 @@ RETYPED_CODE, RENAMED_CODE, TAKEN_CODE = "COLUMN_RETYPED", "COLUMN_RENAMED", "TA
 LAYERS: tuple[Layer, ...] = ("bronze", "silver")
 # What the tables' types are called in a data dictionary.
 WORDS = {"long": "integer", "double": "number", "timestamptz": "datetime"}
+ARROW_WORDS: Mapping[pa.DataType, str] = {kind: word for word, kind in ARROW_TYPES.items()}
 
 Misfits = Callable[[TableDefinition], Sequence[Misfit]]
 """Returns what a stored table cannot take of a definition; raises TableOwnerError for another dataset's table."""
 
 
-def fitted(report: Report, misfits: Misfits) -> Report:
+def fitted(report: Report, misfits: Misfits, waiting: Iterable[Description] = ()) -> Report:
     """Return the report with one finding more for each column that the stored tables cannot take as it is described.
 
+    `waiting` are earlier versions of the dataset that are not stored yet: once they are, the tables have their columns.
     What is stored is part of the verdict then, so the report carries another version of the rules.
     """
     if report.description is None:
         return report
-    told = [one for place, table in tables_of(report.description) for one in _findings(place, table, misfits)]
+    saved = [table for description in waiting for _, table in tables_of(description)]
+
+    def unfit(table: TableDefinition) -> list[Misfit]:
+        return [*misfits(table), *(one for held in saved if held.name == table.name for one in _unlike(held, table))]
+
+    told = [one for place, table in tables_of(report.description) for one in _findings(place, table, unfit)]
     if not told:
         return report
     # Bronze and silver may both say it of a column.
@@ -51,6 +61,26 @@ def tables_of(description: Description) -> Iterator[tuple[str, TableDefinition]]
             yield f"texts/{collection.name}", text_definition(name, collection, layer)
         for log in description.events.values():
             yield f"events/{log.name}", event_definition(name, log, layer)
+
+
+def _unlike(held: TableDefinition, wanted: TableDefinition) -> Iterator[Misfit]:
+    """Yield each column that a table made for one definition could not take of another."""
+    known = {column.name: column for column in held.columns}
+    renamed = {was: column.name for column in held.columns for was in column.formerly}
+    for column in wanted.columns:
+        old = next((known[name] for name in (column.name, *column.formerly) if name in known), None)
+        word = _word(column.type)
+        if old is None and column.name in renamed:
+            now = renamed[column.name]
+            yield Misfit(column.name, "absent", word, f"column {column.name} is called {now} by now", now)
+        elif old is not None and _word(old.type) != word:
+            said = f"column {column.name} is {_word(old.type)} and cannot become {word}"
+            yield Misfit(column.name, _word(old.type), word, said)
+
+
+def _word(kind: pa.DataType) -> str:
+    plain = pa.string() if pa.types.is_large_string(kind) else kind
+    return ARROW_WORDS.get(plain, str(plain))
 
 
 def _findings(place: str, table: TableDefinition, misfits: Misfits) -> list[Finding]:

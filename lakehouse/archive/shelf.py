@@ -1,6 +1,7 @@
 """Where the archive keeps what has landed: one folder per content, one record per arrival, one report per verdict."""
 
 import json
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,9 @@ from lakehouse.archive.rule_packs import Packs, load_packs
 from lakehouse.durable_files import replace_file
 from lakehouse.errors import PermanentError, UnreadableSubmissionError, VersionTakenError
 from lakehouse.ports import DatasetVersions
+from lakehouse.tables.lock import archive_lock
+
+LONGEST_SAVING_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,10 @@ class Shelf:
         ]
         accepted = [report for report in found if report.accepted and report.content_sha256 == content_sha256]
         return max(accepted, key=lambda report: report.validated_at, default=None)
+
+    def saving(self, dataset: str) -> AbstractContextManager[None]:
+        """Hold the turn to judge a version of a dataset and save it; raises TransientError when that takes too long."""
+        return archive_lock(self.root / "saving" / f"{dataset}.lock", timeout_s=LONGEST_SAVING_SECONDS)
 
     def done(self, key: str) -> None:
         """Note that what landed under the key is stored or refused; its arrival is not asked for again."""

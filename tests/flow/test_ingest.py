@@ -116,6 +116,8 @@ def test_a_version_that_waits_to_be_stored_holds_the_next_one_to_its_columns(ben
     steps = [submission.key, validation_report.key, dataset_version.key]
     bench.loop._add_partition(first)
     assert bench.loop._run(first, "ingest", partition_key=first, only=steps).success
+    made = [name for layer in ("bronze", "silver") for name in bench.house.tables.tables(layer)]
+    assert not made, "a version that is not stored has no tables"
     folder = college_scorecard.write(2009, tmp_path)
     path = folder / "tables" / "outcomes" / "columns.yaml"
     counted = 'type: integer\n    description: "Former students who work."'

@@ -1,12 +1,17 @@
 """A version whose columns the stored tables cannot take is refused by name, before anything of it is kept."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
+from assets import validate
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.archive.fitting import fitted
 from lakehouse.archive.reading import table_definition
+from lakehouse.ports import DatasetVersion
 
 
 def with_rooms(report, *, name="rooms", **columns):
@@ -73,3 +78,46 @@ def test_a_column_that_was_renamed_stays_one_column_and_its_old_name_is_told(rep
     (finding,) = [one for one in fitted(report, tables.misfits).findings if one.level == "error"]
     assert (finding.code, finding.exit_code) == ("COLUMN_RENAMED", 22)
     assert "renamed 'size' to 'floor'" in finding.message
+
+
+def test_a_version_that_waits_to_be_stored_is_held_to_as_a_stored_one_is(report):
+    waiting = with_rooms(report, size={"type": "integer"}).description
+    (finding,) = [one for one in fitted(report, no_tables, [waiting]).findings if one.level == "error"]
+    assert (finding.code, finding.place) == ("COLUMN_RETYPED", "tables/rooms/columns.yaml: size")
+    assert "as integer, this one describes it as number" in finding.message
+    rooms = report.description.tables["rooms"]
+    columns = {"room": rooms.columns["room"], "floor": rooms.columns["size"].model_copy(update={"formerly": ("size",)})}
+    renamed = report.description.model_copy(update={"tables": {"rooms": rooms.model_copy(update={"columns": columns})}})
+    (finding,) = [one for one in fitted(report, no_tables, [renamed]).findings if one.level == "error"]
+    assert (finding.code, "renamed 'size' to 'floor'" in finding.message) == ("COLUMN_RENAMED", True)
+    later = replace(report, description=renamed)
+    assert fitted(later, no_tables, [report.description]) == later
+
+
+def test_a_version_is_held_to_those_before_it_that_are_neither_stored_nor_stopped(report, monkeypatch):
+    saved = [DatasetVersion("lessons", str(n), "c" * 40, f"v{n}", f"{n}" * 64, NOW) for n in range(5)]
+    known = SimpleNamespace(versions=lambda dataset: saved if dataset == "lessons" else [])
+    shelf = SimpleNamespace(
+        judge=lambda key: replace(report, content_sha256="3" * 64),
+        accepted_report=lambda content: with_rooms(report, size={"type": WAITING[content[0]]}),
+    )
+    house = SimpleNamespace(tables=SimpleNamespace(misfits=no_tables))
+    rows = {
+        "gold.loads": [{"dataset": "lessons", "dataset_version": "0", "layer": "silver"}],
+        "gold.expectation_results": [{"dataset": "lessons", "dataset_version": "1", "blocked": True}],
+    }
+    rows["gold.loads"].append({"dataset": "lessons", "dataset_version": "2", "layer": "bronze"})
+    monkeypatch.setattr(validate, "read_released", lambda _, table, columns: pa.Table.from_pylist(rows[table.name]))
+    held = validate.verdict_on("lessons@3", shelf, house, known)
+    assert ["as date" in one.message for one in held.findings if one.level == "error"] == [True]
+    rows["gold.loads"][1]["layer"] = "silver"
+    assert validate.verdict_on("lessons@3", shelf, house, known).accepted
+
+
+# 0 is stored, 1 was stopped by a promise, 2 waits, and 4 came later.
+WAITING = {"0": "string", "1": "boolean", "2": "date", "4": "datetime"}
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def no_tables(table):
+    return []
