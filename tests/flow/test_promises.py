@@ -46,7 +46,7 @@ def test_a_broken_promise_publishes_nothing_and_a_changed_one_lets_the_same_vers
     outcome = promising(bench, NEVER=NEVER).ingest(key)
     assert (outcome.success, outcome.exit_code) == (False, BrokenPromiseError.exit_code)
     assert "NEVER" in outcome.failure
-    assert bench.state()["snapshots"][OUTCOMES] == 1, "its columns, and no rows"
+    assert OUTCOMES not in bench.state()["snapshots"]
     recorded = {row["code"]: row for row in bench.rows("gold.expectation_results")}
     assert recorded["NEVER"]["blocked"]
     assert 0 < recorded["NEVER"]["unexpected_count"] < recorded["NEVER"]["row_count"]
@@ -60,7 +60,7 @@ def test_texts_are_held_to_their_promises_and_a_table_that_never_came_is_told_da
     outcome = promising(bench, "silver.echoes_echoes", ODD=odd).ingest(bench.periodic_texts())
     assert (outcome.success, outcome.exit_code) == (False, BrokenPromiseError.exit_code)
     assert "silver.echoes_echoes: ODD" in outcome.failure
-    assert bench.state()["snapshots"]["silver.echoes_echoes"] == 1, "its columns, and no rows"
+    assert "silver.echoes_echoes" not in bench.state()["snapshots"]
     (recorded,) = [row for row in bench.rows("gold.expectation_results") if row["code"] == "ODD"]
     assert (recorded["blocked"], recorded["unexpected_count"]) == (True, 160)
     loop = promising(bench, "silver.echos_echoes", ODD=odd)
