@@ -1,9 +1,10 @@
 """Makes the catalogue that one user sees for one purpose: denied tables gone, rows and columns left out of others."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -103,14 +104,14 @@ class _Maker:
             seen.entries[path] = entry
             return
         if layer not in LAYERS:
-            seen.entries[path] = self._of_the_house(entry, entry.relation, f"{layer}.{name}")
+            seen.entries[path] = _or_fault(entry, partial(self._of_the_house, entry, entry.relation, f"{layer}.{name}"))
             return
         decision = self._decision(name)
         reason = self._unaskable(decision, name, entry.relation)
         if decision.permitted and reason:
             decision = replace(decision, permitted=False, reason=reason)
         if decision.permitted:
-            seen.entries[path] = self._restricted(entry, entry.relation, decision)
+            seen.entries[path] = _or_fault(entry, partial(self._restricted, entry, entry.relation, decision))
         else:
             seen.denied[path] = decision
 
@@ -135,19 +136,13 @@ class _Maker:
         return Decision(self.user, self.purpose, name, None, permitted=False, reason=reason)
 
     def _restricted(self, entry: Entry, relation: Relation, decision: Decision) -> Entry:
-        try:
-            seen = self._rows_and_columns(relation, decision)
-            groups = _limits(decision, relation).groups
-            if groups is None:
-                return entry if seen is relation else replace(entry, relation=seen)
-            persons = [name for name in groups.persons if name in relation.schema.names]
-            shape = shape_of(self.duck, seen, groups, _hidden(decision))
-            return replace(entry, relation=grouped(self.duck, seen, shape, persons, self.secret), shape=shape)
-        except BusyError as error:
-            return replace(entry, relation=None, fault=str(error))
-        except duckdb.Error as error:
-            log.warning("table not restricted name=%s error=%s", entry.path, error)
-            return replace(entry, relation=None, fault=f"table {entry.path} cannot be read now; try again later")
+        seen = self._rows_and_columns(relation, decision)
+        groups = _limits(decision, relation).groups
+        if groups is None:
+            return entry if seen is relation else replace(entry, relation=seen)
+        persons = [name for name in groups.persons if name in relation.schema.names]
+        shape = shape_of(self.duck, seen, groups, _hidden(decision))
+        return replace(entry, relation=grouped(self.duck, seen, shape, persons, self.secret), shape=shape)
 
     def _rows_and_columns(self, relation: Relation, decision: Decision) -> Relation:
         """Return a table without the rows and values that may not be seen; people are still to be grouped.
@@ -256,6 +251,20 @@ class _Maker:
             and (includes(COLLECTED_FOR, self.purpose) or not _asks(terms, part))
             and not (part.is_personal and self._groups_only())
         ]
+
+
+def _or_fault(entry: Entry, make: Callable[[], Entry]) -> Entry:
+    """Return what is made of a table; the table without its rows, and why, where its files cannot be read now.
+
+    So the other tables can be asked all the same.
+    """
+    try:
+        return make()
+    except BusyError as error:
+        return replace(entry, relation=None, fault=str(error))
+    except duckdb.Error as error:
+        log.warning("table not restricted name=%s error=%s", entry.path, error)
+        return replace(entry, relation=None, fault=f"table {entry.path} cannot be read now; try again later")
 
 
 def _limits(decision: Decision, relation: Relation) -> Limits:
