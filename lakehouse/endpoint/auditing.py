@@ -87,12 +87,12 @@ class WatchedExecutor(Executor):
         with self._audited.changing:
             return self._audited.rows("statements", self._rules.statements.rows())
 
-    def plan(self, sql: str, session: Session) -> Plan:
+    def plan(self, sql: str, session: Session, promised: pa.Schema | None = None) -> Plan:
         """Return what a statement will do, as `Executor.plan` does; what it refuses is recorded."""
         started = time.monotonic()
         purpose = session.purpose or self._default(session.user)
         try:
-            plan = super().plan(sql, session)
+            plan = super().plan(sql, session, promised)
         except LakehouseError as error:
             self._record(sql, session.user, purpose, error, rows=0, seconds=time.monotonic() - started)
             raise

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -42,6 +42,7 @@ class Plan:
     sight: tuple[str, str] = ("", "")
     held: Held = ()
     read: PlainRead | None = None
+    default_schema: tuple[str, ...] = ()
 
 
 class Executor:
@@ -63,19 +64,33 @@ class Executor:
         with self._permissions.recorded():
             return self._permissions.seen(everything, session)
 
-    def plan(self, sql: str, session: Session) -> Plan:
-        """Return what a statement will do and the schema of its rows.
+    def _sees(self, session: Session, catalogue: Catalogue) -> bool:
+        """Say whether a session would be given a catalogue like this one now. A denial is raised and not recorded."""
+        everything = self._catalogues.current()
+        made_of = everything.made_of if self._permissions is None else self._permissions.made_of(everything, session)
+        return catalogue.made_of == made_of
+
+    def plan(self, sql: str, session: Session, promised: pa.Schema | None = None) -> Plan:
+        """Return what a statement will do and the schema of its rows, which must be the promised one if there is one.
 
         Raises RefusedStatementError for what is unknown or not allowed, DeniedStatementError for what the session may
-        not see, BusyError while no release can be read.
+        not see, BusyError while no release can be read and when the columns are others than were promised.
         """
-        catalogue = self.catalogue(session)
+        found = self._planned(sql, session)
+        if promised is not None and found.schema != promised:
+            raise BusyError("the tables changed after this statement was planned; send it again")
+        return found
+
+    def _planned(self, sql: str, session: Session) -> Plan:
+        catalogue, default_schema = self.catalogue(session), session.schema
         recorded = contextlib.nullcontext() if self._permissions is None else self._permissions.recorded()
         with recorded, turn(sql, self._config.queue_seconds):
             rows = answer(sql, catalogue, session)
             if rows is not None:
-                return Plan(rows.schema, rows=rows, catalogue=catalogue, sight=session.sight)
-            translated = catalogue.translate(sql, session.schema)
+                return Plan(
+                    rows.schema, rows=rows, catalogue=catalogue, sight=session.sight, default_schema=default_schema
+                )
+            translated = catalogue.translate(sql, default_schema)
         try:
             described = self._described(translated)
         except ENGINE_ERRORS as error:
@@ -83,23 +98,21 @@ class Executor:
         schema = described.schema(_output_names(described.names))
         if not session.complex_types:
             _require_plain(schema)
-        return Plan(schema, translated.text, None, catalogue, session.sight, translated.held, translated.read)
+        text, held, read = translated.text, translated.held, translated.read
+        return Plan(schema, text, None, catalogue, session.sight, held, read, default_schema)
 
     def again(self, plan: Plan, sql: str, session: Session) -> Plan:
         """Return a plan that was made before, or a new one where its session would now get another.
 
-        So a right that was taken away, a withdrawal and a new release hold for what was planned before them, too.
-        Raises what `plan` does, and BusyError when the statement has other columns now than were promised.
+        So a right that was taken away, a withdrawal and a new release hold for what was planned before them, too. Names
+        mean what they meant before, whatever USE the session has seen since. Raises what `plan` does.
         """
         if plan.sight != session.sight:
             return self.plan(sql, session)
-        with contextlib.suppress(DeniedStatementError):  # which planning anew raises, and records
-            if plan.catalogue is not None and plan.catalogue.is_as(self.catalogue(session)):
+        with contextlib.suppress(DeniedStatementError, BusyError):  # which planning anew meets, and records
+            if plan.catalogue is not None and self._sees(session, plan.catalogue):
                 return plan
-        found = self.plan(sql, session)
-        if found.schema != plan.schema:
-            raise BusyError("the tables changed after this statement was planned; send it again")
-        return found
+        return self.plan(sql, replace(session, schema=plan.default_schema), plan.schema)
 
     def _described(self, translated: Translated) -> Described:
         """Return the columns of a statement, which do not depend on the values that it compares with."""
