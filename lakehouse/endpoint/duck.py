@@ -360,7 +360,9 @@ class Duck:
     ) -> Iterator[Frame]:
         """Send a request together with the recipes that the engine lacks, and with what it may forget."""
         missing = [relation for relation in needed if relation.name not in engine.has]
-        forgotten = [name for name in engine.has if name not in self._relations]
+        # What is being made again is no one's yet, and an engine may still have it from the last time.
+        asked = {relation.name for relation in needed}
+        forgotten = [name for name in engine.has if name not in self._relations and name not in asked]
         drops = [engine.has.pop(name) for name in forgotten]
         make = [(relation.name, relation.statement, len(relation.rows)) for relation in missing]
         body = b"".join(relation.rows for relation in missing)
