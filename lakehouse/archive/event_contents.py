@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from lakehouse.archive import eds, privacy
@@ -37,11 +38,13 @@ WATCHED = {
 }
 """What is searched for persons, by the name that reports give it."""
 # What says when and by which rules, and numbers made for the statement itself.
-OWN = frozenset({"id", "timestamp", "stored", "version", "verb", "objectType"})
+OWN = frozenset({"id", "timestamp", "stored", "version", "objectType"})
 # Activities, verbs and extensions are called by addresses on the web.
 EVERYWHERE = frozenset({"url"})
 OF_AGENTS = frozenset({"objectType", "mbox", "mbox_sha1sum", "name", "account"})
 IN_RESULT = frozenset({"response"})
+EXTENSIONS = "extensions"
+"""Whose names, and all names below, are the sender's own; other names are the specification's, or languages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,29 +157,37 @@ class _Reader:
 
     def _scan(self, events: list[Event]) -> None:
         columns: dict[str, list[str | None]] = {name: [] for name in WATCHED}
-        for event in events:
+        others: list[int] = []
+        for number, event in enumerate(events):
             for agent in agents(event.statement):
                 columns["mbox"].append((text_at(agent, "mbox") or "").removeprefix("mailto:"))
                 columns["name"].append(text_at(agent, "name"))
                 columns["account"].append(text_at(agent, "account", "name"))
             columns["response"].append(text_at(event.statement, "result", "response"))
             columns[OTHERS].extend(_other_parts(event.statement))
+            others.extend([number] * (len(columns[OTHERS]) - len(others)))
         for name, cells in columns.items():
-            self._scans[name].add(pa.array(cells, pa.string()), self._scanned)
+            # By the share of statements: how wordy these are otherwise says nothing of whom they name.
+            after = np.array(others, np.int64) if name == OTHERS else None
+            self._scans[name].add(pa.array(cells, pa.string()), self._scanned, after)
         self._scanned += len(events)
 
 
 def _other_parts(statement: Mapping[str, object]) -> Iterator[str]:
-    """Yield every text and number of a statement that no other watched part holds, wherever it stands."""
+    """Yield what no other watched part of a statement holds: every text and number, and every name of an extension."""
     looked_at = {id(agent) for agent in agents(statement)}
     # By a list of its own, for what is nested too deeply for functions that call themselves.
-    pending: list[object] = [value for name, value in statement.items() if name not in OWN]
+    pending: list[tuple[object, bool]] = [(value, False) for name, value in statement.items() if name not in OWN]
     while pending:
-        value = pending.pop()
+        value, named_freely = pending.pop()
         if isinstance(value, dict):
-            skipped = OF_AGENTS if id(value) in looked_at else IN_RESULT if value is statement.get("result") else ()
-            pending.extend(one for name, one in value.items() if name not in skipped)
+            if named_freely:
+                yield from value
+            answered = value is statement.get("result") and isinstance(value.get("response"), str)
+            skipped = OF_AGENTS if id(value) in looked_at else IN_RESULT if answered else ()
+            inside = ((name, one) for name, one in value.items() if name not in skipped)
+            pending.extend((one, named_freely or name == EXTENSIONS) for name, one in inside)
         elif isinstance(value, list):
-            pending.extend(value)
+            pending.extend((one, named_freely) for one in value)
         elif isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool)):
             yield str(value)

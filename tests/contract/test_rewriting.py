@@ -73,6 +73,14 @@ def test_a_row_that_only_an_old_snapshot_has_is_found(backend, new_table, marks_
     assert tables.read(marks.name)["student"].to_pylist() == ["ann"]
 
 
+def test_rows_of_a_killed_write_that_no_snapshot_names_are_found_and_swept(backend, new_table, marks_of):
+    tables, marks = backend.tables(), new_table()
+    tables.store_rows(marks, [marks_of("bo")])
+    assert tables.rewrite(marks.name, without("bo"), "r1", renamed) is not None
+    assert tables.sweep(marks.name, (tables.pointer(marks.name).metadata_location,)) > 0
+    assert tables.rewrite(marks.name, without("bo"), "r2", renamed) is None, "nothing of bo is left in any file"
+
+
 def test_a_table_without_the_person_keeps_its_past(backend, new_table, marks_of):
     tables, marks = backend.tables(), new_table()
     old = put(tables, marks, marks_of("ann"), key="k1")

@@ -25,9 +25,13 @@ JUDGED_CELLS, JUDGED_AFTER = 5_000, 64
 JUDGED_TEXTS = 500
 # Names are judged in the first cells and letters, and in an evenly spread part of what follows.
 NAME_CELLS, NAME_CELLS_AFTER = 2_000, 512
+# Where a row has several cells, one in dozens may be the one that names somebody.
+NAME_CELLS_AFTER_OF_SEVERAL = 64
 NAME_LETTERS, NAME_LETTERS_EVERY = 200_000, 1_000_000
 NAME_LETTERS_IN_CELLS = 50_000
 RUNNING_WORDS = 4
+# 2^64 by the golden ratio: its multiples spread most evenly (Knuth, The Art of Computer Programming 3, 6.4).
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 # How much of what held among the first ones counts where few of the later ones were judged.
 FORMER = 4
 # No cue with its value fits into fewer bytes.
@@ -36,6 +40,7 @@ SHORTEST_NAME = 3
 # Compiling the one for all scripts takes longer than asking it of a whole chunk.
 CAPITAL, CAPITAL_IN_ASCII = r"\p{Lu}\pL", "[A-Z][A-Za-z]"
 LONGEST_OF_SHORTEST = 20
+TITLE = "title"
 NO_HEADS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
@@ -82,6 +87,8 @@ class _Tally:
     values: int = 0
     example: str = ""
     rows: list[int] = field(default_factory=list)
+    rows_held: int = 0
+    last: int = -1
 
     @property
     def seen(self) -> int:
@@ -101,6 +108,12 @@ class _Tally:
         share = (self.held_in_sample + FORMER * share) / (self.sampled + FORMER)
         return self.noted + round(self.likely + self.unjudged * share)
 
+    @property
+    def row_count(self) -> int:
+        """Rows that hold, where a row has several cells: from where all cells were judged it is known how many hold."""
+        before = self.held - self.held_in_sample
+        return round(self.count * (self.rows_held / before if before else 1.0))
+
     def take(self, count: int, first: int, after: int) -> Rows:
         """Return the positions to judge of the next `count`: all up to the `first` ones, then one in `after`."""
         chosen = _spread(count, self.seen, first, after)
@@ -117,6 +130,8 @@ class _Tally:
         """Count one cell or text that was judged and holds; of the first one the shape is kept."""
         self.held += 1
         self.held_in_sample += sampled
+        if not sampled and row != self.last:
+            self.rows_held, self.last = self.rows_held + 1, row
         self._keep(row, example, values)
 
     def note_disguised(self, row: int, example: str, likely: float) -> None:
@@ -184,30 +199,39 @@ def _looked_for_among(rest: Rows, cells: Cells, longest: int) -> dict[str, Rows]
 
 
 class ColumnScan:
-    """Looks for identifiers in one column; `add` its cells in order, then ask for the `suspicions`."""
+    """Looks for identifiers in one column; `add` its cells in order, then ask for the `suspicions`.
+
+    Where a row has several cells, each is judged by itself, and counts and shares are of rows.
+    """
 
     def __init__(self, name: str, description: str = "") -> None:
         spoken = [k for k, i in identifiers().items() if has_context(i, name, description)]
         self._context = frozenset(spoken)
+        self._several = False
         self._present = 0
         self._running_letters = 0
         self._tallies: dict[str, _Tally] = {}
 
-    def add(self, cells: Cells, first_row: int) -> None:
-        """Look through the next cells, the first of which stands in `first_row`."""
+    def add(self, cells: Cells, first_row: int, after: Rows | None = None) -> None:
+        """Look through the next cells, the first of which stands in `first_row`.
+
+        `after` says of each how many rows after it the cell stands, in order; None says that each row has one.
+        """
         cells = _plainly(cells)
         lengths = np.diff(bounds_of(cells))
-        self._present += int(np.count_nonzero(lengths))
+        self._several |= after is not None
+        rows_of = first_row + (np.arange(len(cells)) if after is None else after)
+        self._present += len(np.unique(rows_of[lengths > 0]))
         if not len(cells) or not lengths.any():
             return
         rest = np.flatnonzero(~plain_cells(cells))
         found = _looked_for_among(rest, cells, int(lengths.max())) if len(rest) else {}
         judged = {kind: rows for kind, rows in found.items() if kind in identifiers()}
         for kind, rows in {**judged, **dict(self._in_context(cells, judged))}.items():
-            self._judge(kind, cells, rows, first_row)
+            self._judge(kind, cells, rows, rows_of)
         for row, kind, example, likely in uncovered(cells, found, partial(_anything_in, "columns")):
-            self._tally(kind).note_disguised(first_row + row, example, likely)
-        self._judge_names(cells, rest[lengths[rest] >= SHORTEST_NAME], first_row)
+            self._tally(kind).note_disguised(int(rows_of[row]), example, likely)
+        self._judge_names(cells, rest[lengths[rest] >= SHORTEST_NAME], rows_of)
 
     def _in_context(self, cells: Cells, found: Mapping[str, Rows]) -> Iterator[tuple[str, Rows]]:
         for kind in self._context:
@@ -219,7 +243,7 @@ class ColumnScan:
     def _tally(self, kind: str) -> _Tally:
         return self._tallies.setdefault(kind, _Tally())
 
-    def _judge(self, kind: str, cells: Cells, rows: Rows, first_row: int) -> None:
+    def _judge(self, kind: str, cells: Cells, rows: Rows, rows_of: Rows) -> None:
         identifier, tally, fits = identifiers()[kind], self._tally(kind), kind in self._context
         whole = JUDGED_CELLS - tally.seen
         if not fits and whole > 0:
@@ -230,20 +254,21 @@ class ColumnScan:
             sample = sample[_fitting(identifier, cells, rows[sample])]
         chosen = rows[sample]
         for position, value in _held(identifier, cells.take(pa.array(chosen, pa.int64())), fits=fits):
-            tally.note(first_row + int(chosen[position]), value, sampled=int(sample[position]) >= whole)
+            tally.note(int(rows_of[chosen[position]]), value, sampled=int(sample[position]) >= whole)
 
-    def _judge_names(self, cells: Cells, rows: Rows, first_row: int) -> None:
+    def _judge_names(self, cells: Cells, rows: Rows, rows_of: Rows) -> None:
         """Judge some of the cells that may hold a name; empty ones and numbers use up nothing of the sample."""
         tally = self._tally(NAME)
         whole = NAME_CELLS - tally.seen
-        sample = tally.take(len(rows), NAME_CELLS, NAME_CELLS_AFTER)
+        after = NAME_CELLS_AFTER_OF_SEVERAL if self._several else NAME_CELLS_AFTER
+        sample = tally.take(len(rows), NAME_CELLS, after)
         if not len(sample):
             return
         chosen = rows[sample]
-        for value, positions in _by_value(cells.take(pa.array(chosen, pa.int64()))):
-            if self._is_name(value):
-                for position in positions:
-                    tally.note(first_row + int(chosen[position]), value, sampled=int(sample[position]) >= whole)
+        values = _by_value(cells.take(pa.array(chosen, pa.int64())))
+        names = ((position, value) for value, positions in values if self._is_name(value) for position in positions)
+        for position, value in sorted(names):
+            tally.note(int(rows_of[chosen[position]]), value, sampled=int(sample[position]) >= whole)
 
     def _is_name(self, cell: str) -> bool:
         if is_name_cell(cell, Where.IN_CONTEXT if NAME in self._context else Where.ELSEWHERE):
@@ -261,12 +286,13 @@ class ColumnScan:
 
     def _suspicion(self, kind: str) -> Suspicion:
         tally, identifier = self._tallies[kind], identifiers()[kind]
-        share = min(1.0, tally.count / self._present)
+        seen = min(tally.row_count, self._present) if self._several else tally.count
+        share = min(1.0, seen / self._present)
         count, least = identifier.count, identifier.share
         if kind in self._context:
             count, least = identifier.context_count, identifier.context_share
-        personal = identifier.certainty == "direct" and tally.count >= count and share >= least
-        return Suspicion(kind, tally.count, share, personal, tally.example, tally.rows[0], tuple(tally.rows))
+        personal = identifier.certainty == "direct" and seen >= count and share >= least
+        return Suspicion(kind, seen, share, personal, tally.example, tally.rows[0], tuple(tally.rows))
 
 
 def _by_value(cells: Cells) -> Iterator[tuple[str, list[int]]]:
@@ -309,10 +335,16 @@ def _value(identifier: Identifier, cell: str, *, fits: bool) -> str | None:
 
 
 def _spread(count: int, seen: int, first: int, after: int) -> Rows:
-    """Return the positions to judge of the next `count`: all of the first ones, then one in `after`."""
+    """Return the positions to judge of the next `count`: all of the first ones, then one of each `after`.
+
+    Which one changes from one to the next, for what comes in turns would else be met always or never.
+    """
     whole = min(count, max(0, first - seen))
-    phase = -(seen + whole - first) % after
-    return np.concatenate([np.arange(whole), np.arange(whole + phase, count, after)]).astype(np.int64)
+    start, end = seen + whole, seen + count
+    blocks = np.arange(start // after, -(-end // after), dtype=np.uint64)
+    places = (blocks * np.uint64(after) + (blocks * GOLDEN >> np.uint64(40)) % np.uint64(after)).astype(np.int64)
+    chosen = places[(places >= start) & (places < end)] - seen
+    return np.concatenate([np.arange(whole), chosen]).astype(np.int64)
 
 
 class TextScan:
@@ -377,19 +409,23 @@ class TextScan:
 
     def suspicions(self) -> tuple[TextSuspicion, ...]:
         """Return what was found, the most certain kind first; nothing for an empty collection."""
-        beside: dict[str, list[Suspicion]] = {}
-        for one in (one for scan in self._heads.values() for one in scan.suspicions()):
-            beside.setdefault(one.kind, []).append(one)
+        beside: dict[str, dict[str, Suspicion]] = {}
+        for head, one in ((head, one) for head, scan in self._heads.items() for one in scan.suspicions()):
+            beside.setdefault(one.kind, {})[head] = one
         kinds = [kind for kind in identifiers() if self._tallies.get(kind, _Tally()).count or kind in beside]
-        return tuple(self._suspicion(kind, beside.get(kind, [])) for kind in kinds)
+        return tuple(self._suspicion(kind, beside.get(kind, {})) for kind in kinds)
 
-    def _suspicion(self, kind: str, beside: Sequence[Suspicion]) -> TextSuspicion:
+    def _suspicion(self, kind: str, beside: Mapping[str, Suspicion]) -> TextSuspicion:
         """Join what was found in texts and beside them; a document that has it in both may count twice."""
         tally, identifier = self._tallies.get(kind, _Tally()), identifiers()[kind]
-        in_heads = sum(one.count for one in beside)
+        in_heads = sum(one.count for one in beside.values())
         documents = min(self._documents, tally.count + in_heads)
-        dense = documents >= identifier.text_count and documents / self._documents >= identifier.text_share
+        # A title that is a name says whom the text is about, as in an encyclopaedia: it may only warn.
+        weighed = documents
+        if kind == NAME and TITLE in beside:
+            weighed = min(self._documents, tally.count + in_heads - beside[TITLE].count)
+        dense = weighed >= identifier.text_count and weighed / self._documents >= identifier.text_share
         values = in_heads + (round(tally.values * tally.count / tally.noted) if tally.noted else 0)
-        rows = sorted({*tally.rows, *(row for one in beside for row in one.rows)})[:ROWS_KEPT]
+        rows = sorted({*tally.rows, *(row for one in beside.values() for row in one.rows)})[:ROWS_KEPT]
         personal = dense and identifier.certainty == "direct"
         return TextSuspicion(kind, values, documents, rows[0], tuple(rows), personal)

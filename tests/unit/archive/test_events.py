@@ -10,6 +10,7 @@ import pytest
 import zstandard
 
 from lakehouse.archive.eds import load_description
+from lakehouse.archive.event_contents import EventContent, EventFile
 from lakehouse.archive.event_fields import moment_at
 from lakehouse.archive.event_files import BATCH_LINES, LONGEST_LINE_BYTES
 from lakehouse.archive.layers import bronze_writes, silver_writes
@@ -146,6 +147,8 @@ SPOKEN_OF = "kid{}@west-school.net"
         {"result": {"extensions": {"http://x.org/note": f"ask {SPOKEN_OF}"}}},
         {"object": {"id": "http://x.org/1", "definition": {"name": {"en": f"Page of {SPOKEN_OF}"}}}},
         {"object": {"id": f"http://x.org/?of={SPOKEN_OF}"}},
+        {"context": {"extensions": {"http://x.org/read-by": {SPOKEN_OF: 1}}}},
+        {"verb": {"id": "http://x.org/asked", "display": {"en": f"asked {SPOKEN_OF}"}}},
     ],
 )
 def test_persons_are_found_wherever_a_statement_names_them(dataset, log, judged, more):
@@ -154,6 +157,31 @@ def test_persons_are_found_wherever_a_statement_names_them(dataset, log, judged,
     report = judged(dataset)
     (told,) = [f for f in report.findings if f.code == "PERSONAL_ACTOR"]
     assert (told.place, told.occurrences) == ("events/answers: other parts", 30)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [("phone", "+49 170 55{:05}"), ("national_id", "AB{:06}C"), ("person_name", "Anna Garcia")]
+)
+def test_what_else_statements_say_does_not_thin_out_whom_they_name(tmp_path, kind, told):
+    choices = [{"id": str(n), "description": {"en": "perhaps"}} for n in range(12)]
+    task = {"id": "http://x.org/1", "definition": {"interactionType": "choice", "choices": choices}}
+    some = [statement(n, object=task, context={"extensions": {"http://x.org/p": told.format(n)}}) for n in range(600)]
+    (tmp_path / "a.jsonl").write_bytes(lines(some))
+    seen = EventContent("answers", None, (EventFile("a.jsonl", tmp_path / "a.jsonl"),), "1.0.3").seen
+    (found,) = [one for part, one in seen.suspicions if part == "other parts" and one.kind == kind]
+    assert found.personal
+    assert 300 <= found.count <= 600
+
+
+def test_persons_whom_one_statement_names_often_are_one_statement(tmp_path):
+    read_by = {f"kid{n}@west-school.net": 1 for n in range(50)}
+    some = [
+        statement(n, context={"extensions": {"http://x.org/p": read_by}}) if n == 7 else statement(n) for n in range(20)
+    ]
+    (tmp_path / "a.jsonl").write_bytes(lines(some))
+    seen = EventContent("answers", None, (EventFile("a.jsonl", tmp_path / "a.jsonl"),), "1.0.3").seen
+    (found,) = [one for part, one in seen.suspicions if one.kind == "email"]
+    assert (found.count, found.share, found.rows[0]) == (1, 0.05, 7)
 
 
 def test_an_account_that_is_a_number_is_none_at_a_bank(dataset, log, judged):

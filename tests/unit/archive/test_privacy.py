@@ -222,3 +222,13 @@ def test_what_stands_beside_a_text_is_looked_at(where):
     scan.add(["Add the numbers."] * 30, 0, {where: [f"Letter of kid{n}@west-school.net" for n in range(30)]})
     (found,) = scan.suspicions()
     assert (found.kind, found.document_count, found.personal) == ("email", 30, True)
+
+
+@pytest.mark.parametrize(("where", "personal"), [("title", False), ("id", True)])
+def test_titles_that_are_names_only_warn(where, personal):
+    names = ["Marie Curie", "Isaac Newton", "Charles Darwin", "Albert Einstein"] * 50
+    scan = TextScan()
+    scan.add(["Was known for work on light."] * len(names), 0, {where: names})
+    (found,) = scan.suspicions()
+    assert (found.kind, found.personal) == ("person_name", personal)
+    assert found.document_count >= 20
