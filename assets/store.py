@@ -29,7 +29,7 @@ from lakehouse.archive.layers import Far, bronze_writes, load_rows, silver_write
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.terms import personal_columns, terms_rows
 from lakehouse.definition import TableDefinition
-from lakehouse.ports import AnyWrite, Change, DatasetVersion, DatasetVersions, StoredRows, TableWrite
+from lakehouse.ports import AnyWrite, Change, DatasetVersion, DatasetVersions, Provenance, StoredRows, TableWrite
 from lakehouse.tables.documents import assemble, documents_sha256
 from lakehouse.tables.expectations.book import Expectations
 from lakehouse.tables.expectations.inspection import Inspection
@@ -70,9 +70,9 @@ def bronze_tables(
     with failures():
         description, version = _accepted(shelf, versions, context.partition_key)
         keeper = Keeper(house, _key("bronze", version))
+        beside = _terms_beside(house, terms_rows(description, version), version, _provenance(context, origin, version))
         writes = bronze_writes(shelf.landed(context.partition_key).folder, description, version, keeper.keep)
-        terms = TableWrite(TERMS, terms_rows(description, version))
-        _commit(context, house, origin, "bronze", version, writes, beside=(terms,))
+        _commit(context, house, origin, "bronze", version, writes, beside=beside)
     return _loaded(writes, version, description, keeper.shown)
 
 
@@ -194,9 +194,7 @@ def _commit(
     *,
     beside: tuple[TableWrite, ...] = (),
 ) -> None:
-    provenance = origin.provenance(
-        context, dataset=version.dataset, dataset_version=version.version, dataset_commit=version.commit
-    )
+    provenance = _provenance(context, origin, version)
     loads = with_run(load_rows(writes, version), provenance, LOADS)
     commit(
         house,
@@ -208,6 +206,31 @@ def _commit(
 
 def _key(layer: str, version: DatasetVersion) -> str:
     return f"{layer}:{version.dataset}@{version.version}:{version.commit}"
+
+
+def _provenance(context: dg.AssetExecutionContext, origin: Origin, version: DatasetVersion) -> Provenance:
+    return origin.provenance(
+        context, dataset=version.dataset, dataset_version=version.version, dataset_commit=version.commit
+    )
+
+
+def _terms_beside(
+    house: Lakehouse, terms: pa.Table, version: DatasetVersion, provenance: Provenance
+) -> tuple[TableWrite, ...]:
+    """Return the terms of a version as a write beside its bronze rows; none where they are published already.
+
+    Terms that tell of renamed columns are published here: from the renaming of a table on, what is hidden must be
+    known by its new name, and storing may end right after it.
+    """
+    known = read_released(house, TERMS, columns=["dataset", "dataset_version"]).to_pylist()
+    if {"dataset": version.dataset, "dataset_version": version.version} in known:
+        return ()
+    write = TableWrite(TERMS, terms)
+    if not any(terms["former_columns"].to_pylist()):
+        return (write,)
+    key = f"terms:{version.dataset}@{version.version}:{version.commit}"
+    commit(house, [write], key=key, provenance=provenance)
+    return ()
 
 
 def _row_counts(house: Lakehouse, version: DatasetVersion) -> Counter[str]:
