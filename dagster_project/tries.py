@@ -33,6 +33,7 @@ def count_given_up(instance: dg.DagsterInstance) -> Mapping[str, int]:
         if state.instigator_name in counts and cursor:
             entries = json.loads(cursor)
             entries = entries["seen"] if state.instigator_name == UPLOADS else entries
-            ends = [entry[-2:] for entry in entries.values()]
+            # Cursors of earlier versions say only what was seen.
+            ends = [entry[-2:] for entry in entries.values() if isinstance(entry, list) and len(entry) > 2]
             counts[state.instigator_name] = sum(given_up(tries, not_before, now) for tries, not_before in ends)
     return counts

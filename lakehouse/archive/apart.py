@@ -53,10 +53,17 @@ class GivenUp:
         return f"took {self.too_much}" if self.too_much else "broke off"
 
 
-def do_apart(task: str, arguments: Mapping[str, object], costs: Costs, writable: Iterable[Path] = ()) -> object:
+def do_apart(
+    task: str,
+    arguments: Mapping[str, object],
+    costs: Costs,
+    writable: Iterable[Path] = (),
+    handles: Iterable[int] = (),
+) -> object:
     """Return the result of a task as JSON gives it, or `GivenUp` when it has none.
 
-    It may write below `writable` and in a folder of its own, which is gone afterwards.
+    It may write below `writable` and in a folder of its own, which is gone afterwards. The locks on `handles` are its
+    own as well: should this process be killed, they last until the task ends.
 
     Raises:
         LakehouseError: the error of this library that the task ended with.
@@ -72,7 +79,7 @@ def do_apart(task: str, arguments: Mapping[str, object], costs: Costs, writable:
     )
     with tempfile.TemporaryDirectory(prefix="lakehouse-apart-") as name:
         work = Path(name)
-        code = _run(orders, work, costs.wall_seconds)
+        code = _run(orders, work, costs.wall_seconds, tuple(handles))
         answer = _answer(work, costs) if code == 0 else None
         if answer is None:
             return GivenUp(_place(work), _too_much(code, costs))
@@ -81,7 +88,7 @@ def do_apart(task: str, arguments: Mapping[str, object], costs: Costs, writable:
     return answer["result"]
 
 
-def _run(orders: Orders, work: Path, seconds: float) -> int | None:
+def _run(orders: Orders, work: Path, seconds: float, handles: tuple[int, ...]) -> int | None:
     """Return the child's exit code, negative for the signal that ended it; None when it was out of time."""
     environment = {"PYTHONPATH": str(ROOT), "TMPDIR": str(work), "LC_ALL": "C.UTF-8", **LEAN}
     with (work / "log.txt").open("wb") as log:
@@ -94,6 +101,7 @@ def _run(orders: Orders, work: Path, seconds: float) -> int | None:
                 cwd=work,
                 env=environment,
                 start_new_session=True,
+                pass_fds=handles,
             )
         except OSError as error:
             raise ServiceUnavailableError(f"the process that reads files cannot be started: {error}") from error

@@ -48,23 +48,30 @@ def land(source: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Landed:
 
 @contextmanager
 def landing_place(into: Path) -> Iterator[Path]:
-    """Yield an empty hidden folder in `into`, which is made where needed; it is gone afterwards.
+    """Yield an empty hidden folder in `into`, which is made where needed; it is gone afterwards."""
+    with held_place(into) as (work, _):
+        yield work
+
+
+@contextmanager
+def held_place(into: Path) -> Iterator[tuple[Path, int]]:
+    """Yield such a folder and the open handle that holds it: for a child, too, that is given the handle.
 
     What killed processes left there goes first: it may hold people, and nobody would look for it.
     """
     into.mkdir(parents=True, exist_ok=True)
     for left in into.glob(f"{LANDING}*"):
         _remove_unless_held(left)
-    work, handle = _held_place(into)
+    work, handle = _made_place(into)
     try:
-        yield work
+        yield work, handle
     finally:
         shutil.rmtree(work, ignore_errors=True)
         os.close(handle)
 
 
-def _held_place(into: Path) -> tuple[Path, int]:
-    """Make a folder and lock it for this process; the lock ends with the process."""
+def _made_place(into: Path) -> tuple[Path, int]:
+    """Make a folder and lock it; the lock ends with the last process that has the handle."""
     while True:
         work = Path(tempfile.mkdtemp(prefix=LANDING, dir=into))
         handle = os.open(work, os.O_RDONLY)

@@ -8,7 +8,7 @@ from typing import Any
 from lakehouse.archive.apart import Costs, GivenUp, do_apart
 from lakehouse.archive.child import reading
 from lakehouse.archive.entries import DEFAULT_LIMITS, Limits
-from lakehouse.archive.landing import Landed, land_from, landing_place
+from lakehouse.archive.landing import Landed, held_place, land_from
 from lakehouse.errors import ServiceUnavailableError, UnsafeArchiveError
 
 # Copying 20 GB and its hashes takes minutes; an answer is a few hundred bytes.
@@ -29,14 +29,14 @@ def land_in_child(source: Path, into: Path, limits: Limits = DEFAULT_LIMITS, cos
         UnreadableSubmissionError: neither a folder nor a readable archive.
         ServiceUnavailableError: no room on the disk, or no process to be had.
     """
-    with landing_place(into) as work:
+    with held_place(into) as (work, handle):
         arguments = {
             "source": str(source.absolute()),
             "work": str(work.absolute()),
             "into": str(into.absolute()),
             "limits": asdict(limits),
         }
-        answer = do_apart("land", arguments, costs, [into])
+        answer = do_apart("land", arguments, costs, [into], [handle])
     if isinstance(answer, GivenUp):
         raise _given_up(source, answer)
     return _landed(answer if isinstance(answer, dict) else {}, into)

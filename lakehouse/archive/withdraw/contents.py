@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +99,12 @@ def _change_table_file(path: Path, rule: Rule, mask: Mask) -> None:
 
 def _change_parquet(path: Path, rule: Rule, mask: Mask) -> None:
     """Write a Parquet file again, some rows at a time, and keep the old one where nothing changed."""
-    partial, changed = path.with_name(f"{path.name}.part"), False
-    with (
-        pq.ParquetFile(path, page_checksum_verification=True) as old,
-        pq.ParquetWriter(partial, old.schema_arrow, compression="zstd", write_page_checksum=True) as new,
-    ):
+    partial = path.with_name(f"{path.name}.part")
+    with ExitStack() as opened:
+        old = opened.enter_context(pq.ParquetFile(path, page_checksum_verification=True))
+        schema = _unnamed(old.schema_arrow, mask)
+        changed = not schema.equals(old.schema_arrow, check_metadata=True)
+        new = opened.enter_context(pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True))
         for batch in old.iter_batches(batch_size=PARQUET_ROWS, use_threads=False):
             rows = pa.Table.from_batches([batch])
             kept, count = rule.emptied_rows(rows.filter(pc.invert(rule.rows_that_go(rows))), blank=None)
@@ -117,6 +119,21 @@ def _change_parquet(path: Path, rule: Rule, mask: Mask) -> None:
         partial.replace(path)
     else:
         partial.unlink()
+
+
+def _unnamed(schema: pa.Schema, mask: Mask) -> pa.Schema:
+    """Return a schema with the person masked in what is written beside it, as labels of rows or remarks of a tool."""
+    fields = [one.with_metadata(_masked_facts(one.metadata, mask)) for one in schema]
+    return pa.schema(fields, _masked_facts(schema.metadata, mask))
+
+
+def _masked_facts(facts: Mapping[bytes, bytes] | None, mask: Mask) -> dict[bytes | str, bytes | str]:
+    return {_masked_bytes(name, mask): _masked_bytes(fact, mask) for name, fact in (facts or {}).items()}
+
+
+def _masked_bytes(body: bytes, mask: Mask) -> bytes:
+    text = body.decode(errors="surrogateescape")
+    return mask.data(text).encode(errors="surrogateescape") if mask.holds(text) else body
 
 
 def _csv_lines(lines: Iterator[str], delimiter: str, rule: Rule, mask: Mask) -> Iterator[str | None]:

@@ -54,7 +54,8 @@ def passages_of(path: Path, mask: Mask) -> Iterator[str]:
             cut = mask.line_before(text, len(text) - LONGEST_VALUE)
             if cut:
                 yield text[:cut]
-            read, size = [text[cut:]], len(text) - cut
+            # Counted anew, or what is a long line would be looked through again with each short one after it.
+            read, size = [text[cut:]], 0
     if read:
         yield "".join(read)
 

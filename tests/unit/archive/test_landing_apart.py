@@ -38,6 +38,15 @@ def outcome(deed):
         return errno.errorcode[error.errno]
     return "done"
 
+def held(source, work, into, limits):
+    Path(into, "held").write_text(str(any(is_open(number, work) for number in range(3, 100))))
+
+def is_open(number, folder):
+    try:
+        return os.path.samestat(os.fstat(number), os.stat(folder))
+    except OSError:
+        return False
+
 def too_much(what):
     if what == "disk":
         with open("large", "wb") as file:
@@ -66,7 +75,8 @@ def misdeeds(tmp_path, monkeypatch):
     (place / "start.py").write_text(
         f"import sys\nsys.path[:0] = [{str(place)!r}, {str(apart.ROOT)!r}]\n"
         "from lakehouse.archive import child\n"
-        "child.TASKS.update(refusals='lakehouse_misdeeds:refusals', too_much='lakehouse_misdeeds:too_much')\n"
+        "names = {'refusals': 'refusals', 'too_much': 'too_much', 'land': 'held'}\n"
+        "child.TASKS.update({name: f'lakehouse_misdeeds:{deed}' for name, deed in names.items()})\n"
         "sys.exit(child.main())\n"
     )
     monkeypatch.setattr(apart, "CHILD", ("-P", str(place / "start.py")))
@@ -115,6 +125,12 @@ def test_a_submission_lands_in_a_child_as_it_does_here(dataset, packed, tmp_path
         assert replace(there, folder=here.folder) == here
         assert sorted(p.name for p in there.folder.iterdir()) == sorted(p.name for p in here.folder.iterdir())
     assert [p.name for p in (tmp_path / "there").iterdir()] == [here.folder.name]
+
+
+def test_the_child_holds_its_folder_should_this_process_be_killed(misdeeds, dataset, tmp_path):
+    with pytest.raises(ServiceUnavailableError):
+        land_in_child(dataset, tmp_path / "in")
+    assert (tmp_path / "in" / "held").read_text() == "True"
 
 
 def test_errors_of_the_child_are_raised_here(tmp_path, zipped):

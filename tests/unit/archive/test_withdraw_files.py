@@ -104,6 +104,20 @@ def test_tabs_json_lines_and_parquet(folder):
     assert pq.read_table(table / "c.parquet").to_pylist() == [{"who": "ann", "note": "by [withdrawn]"}]
 
 
+def test_what_a_parquet_file_says_beside_its_rows_is_masked(folder):
+    path = folder / "tables" / "a" / "a.parquet"
+    told = {"labels": json.dumps([PERSON, "bo"]), "made by": "a tool"}
+    field = pa.field("who", pa.string(), metadata={"remark": f"first is {PERSON}"})
+    schema = pa.schema([field, pa.field("note", pa.string())], told)
+    pq.write_table(pa.table({"who": ["ann"], "note": ["x"]}, schema=schema), path)
+    clean(folder, Removal())
+    assert PERSON.encode() not in path.read_bytes()
+    left = pq.read_table(path)
+    assert left.to_pylist() == [{"who": "ann", "note": "x"}]
+    assert json.loads(left.schema.metadata[b"labels"]) == ["[withdrawn]", "bo"]
+    assert left.schema.metadata[b"made by"] == b"a tool"
+
+
 def test_what_does_not_hold_the_person_is_not_touched(folder):
     path = folder / "tables" / "a" / "a.csv.gz"
     path.write_bytes(gzip.compress(b"who,note\nann,x\n"))
@@ -230,6 +244,17 @@ def test_no_value_is_cut_where_a_large_text_is(tmp_path, monkeypatch, size):
     path.write_text(text := "a\nb Ann\nGardiner c\nAnn\n\nGardiner\nd\n" * 3)
     passages = list(files.passages_of(path, NAME))
     assert ("".join(passages), sum(map(NAME.count, passages))) == (text, 6)
+
+
+def test_a_long_line_is_not_looked_through_for_each_line_after_it(tmp_path, monkeypatch):
+    text = "x" * (3 * files.LONGEST_VALUE) + "\n" + "and more\n" * 200
+    (tmp_path / "a.txt").write_text(text)
+    monkeypatch.setattr(files, "PASSAGE_CHARACTERS", 2 * files.LONGEST_VALUE)
+    seen = []
+    plain = Mask.line_before
+    monkeypatch.setattr(Mask, "line_before", lambda mask, text, at: (seen.append(at), plain(mask, text, at))[1])
+    assert "".join(files.passages_of(tmp_path / "a.txt", Mask((PERSON,)))) == text
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize("damage", ["packed bytes", "name"])

@@ -81,7 +81,7 @@ def test_runs_are_counted_by_job_and_by_how_they_ended(told):
 @pytest.mark.parametrize(
     ("sensor", "cursor"),
     [
-        ("inbox_sensor", {"a": ["m", 5, 1.0], "b": ["m", 5, 9e12], "seen": ["m", 4, 1.0]}),
+        ("inbox_sensor", {"a": ["m", 5, 1.0], "b": ["m", 5, 9e12], "seen": ["m", 4, 1.0], "of earlier": "m5"}),
         ("upload_sensor", {"polled": 1.0, "seen": {"a": ["m", 0.0, 5, 1.0], "b/": ["m", 0.0, 4, 1.0]}}),
     ],
 )
