@@ -13,6 +13,9 @@ from typing import IO
 
 PARTIAL = ".partial"
 OURS = re.compile(r"\.[0-9a-f]{16}\.partial")
+# Earlier versions named them so, and held no lock; within a day whoever wrote one has long done.
+FORMERLY_OURS = re.compile(r"\.[a-z0-9_]{8}")
+FORMER_SECONDS = 86_400.0
 # What a file system says that knows no such locks; there a file without a name counts as somebody's for ever.
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -49,14 +52,16 @@ def remove_unfinished(folder: Path, *, unused_seconds: float = 0.0) -> tuple[int
     that is not there has none.
     """
     deleted, held = 0, []
-    for path in sorted(folder.rglob(f".*{PARTIAL}")) if folder.is_dir() else ():
-        if not OURS.fullmatch(path.name) or path.is_symlink():
+    for path in sorted(folder.rglob(".*")) if folder.is_dir() else ():
+        former = FORMERLY_OURS.fullmatch(path.name)
+        if not (former or OURS.fullmatch(path.name)) or path.is_symlink() or not path.is_file():
             continue
+        unused = max(unused_seconds, FORMER_SECONDS) if former else unused_seconds
         if not os.access(path, os.R_OK):
             held.append(path)
             continue
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-            if time.time() - os.fstat(file.fileno()).st_mtime < unused_seconds:
+            if time.time() - os.fstat(file.fileno()).st_mtime < unused:
                 continue
             if _hold(file, wait=False):
                 path.unlink()

@@ -7,7 +7,6 @@ from collections import Counter
 from pathlib import Path
 
 from dagster_project.wiring import care, lakehouse, versions
-from lakehouse.errors import NoReleaseError
 from lakehouse.ports import Provenance
 from lakehouse.tables.gold import MAINTENANCE
 from lakehouse.tables.intents import IntentLog
@@ -29,17 +28,15 @@ HASHES: dict[tuple[str, int], str] = {}
 APART = {"dagster", "scratch", "tables", ".git", "logs"}
 
 
-def releases(house: Lakehouse) -> list[dict[str, str]]:
-    """Return what each release of a lake shows: every table's content as a hash."""
-    try:
-        newest = house.releases.current().number
-    except NoReleaseError:
-        return [{}]
-    return [{}, *(shown(house, number) for number in range(1, newest + 1))]
+def releases(house: Lakehouse, since: int) -> list[dict[str, str]]:
+    """Return what each release of a lake shows from one on: every table's content as a hash."""
+    return [shown(house, number) for number in range(since, house.releases.current_or_empty().number + 1)]
 
 
 def shown(house: Lakehouse, number: int) -> dict[str, str]:
-    """Return what one release shows."""
+    """Return what one release shows; number 0 is the lake before its first one."""
+    if not number:
+        return {}
     pins = house.releases.numbered(number).tables
     ids = {name: pin.snapshot_id for name, pin in sorted(pins.items()) if pin.snapshot_id is not None}
     return {name: _hash(house, name, snapshot_id) for name, snapshot_id in ids.items()}
@@ -54,8 +51,7 @@ def _hash(house: Lakehouse, name: str, snapshot_id: int) -> str:
 
 def current(house: Lakehouse) -> dict[str, str]:
     """Return what the current release shows."""
-    number = house.releases.current_or_empty().number
-    return shown(house, number) if number else {}
+    return shown(house, house.releases.current_or_empty().number)
 
 
 def end_state(scene: Scene) -> dict[str, object]:

@@ -38,6 +38,17 @@ def test_what_a_killed_process_left_goes(tmp_path):
     assert remove_unfinished(tmp_path / "absent") == (0, ())
 
 
+def test_what_earlier_versions_left_goes_after_a_day(tmp_path):
+    left, young, folder = (tmp_path / f".ab_{name}7" for name in ("12xy", "34xy", "56xy"))
+    for path in (left, young, folder / "mine"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("ann,7")
+    os.utime(left, (1, 1))
+    os.utime(folder, (1, 1))
+    assert remove_unfinished(tmp_path) == (1, ())
+    assert sorted(tmp_path.iterdir()) == [young, folder]
+
+
 def test_what_somebody_writes_stays_however_old(tmp_path):
     with unnamed_file(tmp_path / "rows") as (temporary, file):
         file.write(b"ann,7")
