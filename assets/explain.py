@@ -14,7 +14,7 @@ from lakehouse.lineage import Fact, Link
 from lakehouse.publish.views import all_required_tables
 from lakehouse.tables.gold import DOCUMENTS, GOLD, PREDICTIONS
 from lakehouse.tables.records import RECORDS
-from lakehouse.tables.register import REGISTER
+from lakehouse.tables.register import REGISTER, SUBMISSIONS
 from models.classifier_versions import is_classifier
 from models.form_store import is_form
 
@@ -56,7 +56,17 @@ def explain(sources: Sources, target: str) -> Link:
     dataset, _, label = target.partition("@")
     if rows := sources.where(RECORDS, dataset=dataset, dataset_version=label):
         return dataset_version(sources, dataset, label, rows[-1]["dataset_commit"])
+    if refused := sources.where(SUBMISSIONS, dataset=dataset, dataset_version=label, verdict="refused"):
+        raise UntraceableError(_refused(target, refused[-1]))
     raise UntraceableError(f"nothing that is published is called {target!r}; {HOW}")
+
+
+def _refused(target: str, submission: Mapping[str, Any]) -> str:
+    name, when = submission["submission"], f"{submission['validated_at']:%Y-%m-%d %H:%M} UTC"
+    return (
+        f"{target} was handed in and refused on {when}, so nothing of it is stored; what is to be mended stands in the "
+        f"view kpi.findings, under the submission {name!r}"
+    )
 
 
 def _version(sources: Sources, version: str) -> Link:

@@ -124,7 +124,11 @@ def show_status(settings: Settings) -> int:
     console.print(
         f"The command is {Path(sys.executable).with_name('lakehouse')}; its --help lists the verbs.", soft_wrap=True
     )
-    console.print(f"Passwords are in {settings.env_file} (readable by you only). Stop with: make down", soft_wrap=True)
+    console.print(
+        f"Passwords are in {settings.env_file} (readable by you only): LAKEHOUSE_SUPERSET_PASSWORD and "
+        "LAKEHOUSE_SQL_PASSWORD. Stop with: make down",
+        soft_wrap=True,
+    )
     for service in run_here:
         if changed := supervisor.outdated(service):
             kept = " and ".join(f"the {name}" for name in changed)

@@ -259,7 +259,15 @@ class S3Objects:
             case S3Error(code=code) if not _is_transient(error):
                 return PermanentError(f"{place} answered {code}; check the bucket name and the server's log")
             case _:
-                return ServiceUnavailableError(f"{place} does not answer ({error}); start the server and try again")
+                return ServiceUnavailableError(
+                    f"{place} does not answer ({_cause(error)}); start the server and try again"
+                )
+
+
+def _cause(error: Exception) -> str:
+    """Say why a request failed, without the pool of connections that it came through."""
+    reason = getattr(error, "reason", None)
+    return str(reason).rpartition(": ")[2] if isinstance(reason, Exception) else str(error)
 
 
 def _too_skewed(place: str) -> ClockError:

@@ -32,6 +32,7 @@ from lakehouse.archive.unpacking import stem_of
 from lakehouse.errors import EncodingError, SchemaError, UnreadableSubmissionError
 
 HEAD_BYTES = 1 << 16
+LONGEST_SHOWN = 40
 # What programs write that do not write UTF-8; every byte means something in it.
 OTHER_ENCODING = "cp1252"
 NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
@@ -177,6 +178,10 @@ def _column(name: str, guess: Guess, *, is_key: bool) -> Iterator[str]:
 def _told(guess: Guess) -> str:
     if not guess.rows or guess.rows == guess.empty:
         return "  # CHECK: there is no value to tell it by"
+    if guess.odd:
+        share = f"{guess.rows - guess.empty - guess.odd:,} of {guess.rows - guess.empty:,} values are numbers"
+        odd = json.dumps(guess.odd_one[:LONGEST_SHOWN], ensure_ascii=True)
+        return f"  # CHECK: {share}, and {odd} is none: is this a mistake? Then mend it and write integer or number"
     empty = f", {guess.empty:,} of {guess.rows:,} empty" if guess.empty else ""
     span = f"{guess.low:g} to {guess.high:g}" if guess.low is not None else ""
     said = f"{span}{empty}".removeprefix(", ")

@@ -22,13 +22,18 @@ TYPES: tuple[ColumnType, ...] = ("integer", "number", "date", "datetime", "boole
 # A number that begins so is a code whose zeros count, such as a postal code.
 LEADING_ZERO = r"^[+-]?0[0-9]"
 MOST_LEVELS, LONGEST_LEVEL, ROWS_A_LEVEL = 20, 60, 5
+# Up to this share of values that are no numbers may be mistakes in a column of numbers.
+MOST_ODD, MANY_ODD = 0.05, 1_000
 # Values held to see whether one comes again; a longer column is not proposed as a key.
 MOST_KEYS = 3_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What a column seems to be; `low` and `high` are of numbers, `suspect` a number that may stand for no value."""
+    """What a column seems to be; `low` and `high` are of numbers, `suspect` a number that may stand for no value.
+
+    `odd` is how many values of a text column are no numbers, where nearly all others are, and `odd_one` is one of them.
+    """
 
     type: ColumnType
     rows: int
@@ -39,6 +44,8 @@ class Guess:
     low: float | None = None
     high: float | None = None
     suspect: int | None = None
+    odd: int = 0
+    odd_one: str = ""
 
     @property
     def complete(self) -> bool:
@@ -57,6 +64,9 @@ class ColumnLook:
     _values: dict[str, int] | None = field(default_factory=dict)
     _seen: set[int] | None = field(default_factory=set)
     _bounds: list[float] = field(default_factory=list)
+    _zeros: bool = False
+    _odd: int = 0
+    _odd_one: str = ""
 
     def add(self, cells: Cells) -> None:
         """Look at the next cells, of type `string`."""
@@ -69,7 +79,9 @@ class ColumnLook:
         present = {value: number for value, number in counted.items() if value and value not in CODES}
         self._note_values(present)
         if present:
-            self._rule_out(pa.array(present, pa.string()))
+            values = pa.array(present, pa.string())
+            self._rule_out(values)
+            self._note_odd(values, present)
 
     def _note_values(self, present: Mapping[str, int]) -> None:
         if self._values is not None:
@@ -86,6 +98,7 @@ class ColumnLook:
     def _rule_out(self, values: Cells) -> None:
         if pc.any(pc.match_substring_regex(values, LEADING_ZERO)).as_py():
             self._types = [type_ for type_ in self._types if type_ not in ("integer", "number")]
+            self._zeros = True
         for type_ in list(self._types):
             parsed = parse(values, ColumnDescription(type=type_, description="-"))
             if count_true(parsed.wrong):
@@ -94,12 +107,22 @@ class ColumnLook:
                 self._bounds += [pc.min(parsed.values).as_py(), pc.max(parsed.values).as_py()]
                 self._bounds = [min(self._bounds), max(self._bounds)]
 
+    def _note_odd(self, values: Cells, present: Mapping[str, int]) -> None:
+        if "number" in self._types or self._zeros or self._odd > MANY_ODD:
+            return
+        parsed = parse(values, ColumnDescription(type="number", description="-"))
+        odd = list(map(str, values.filter(parsed.wrong).to_pylist()))
+        self._odd += sum(present[value] for value in odd)
+        self._odd_one = self._odd_one or next(iter(odd), "")
+
     def guess(self) -> Guess:
         """Return what the cells so far seem to be; text where there is none or nothing else fits."""
         known = self.rows > self.empty
         type_: ColumnType = self._types[0] if known and self._types else "string"
         numeric = type_ in ("integer", "number")
         low, high = (self._bounds[0], self._bounds[1]) if numeric else (None, None)
+        most_odd = min(MANY_ODD, (self.rows - self.empty) * MOST_ODD)
+        nearly = type_ == "string" and not self._zeros and 0 < self._odd <= most_odd
         return Guess(
             type=type_,
             rows=self.rows,
@@ -110,6 +133,8 @@ class ColumnLook:
             low=low,
             high=high,
             suspect=self._suspect(low) if numeric else None,
+            odd=self._odd if nearly else 0,
+            odd_one=self._odd_one if nearly else "",
         )
 
     def _levels(self) -> tuple[str, ...]:

@@ -220,7 +220,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     filters: dict[str, Callable[..., str]] = {"bytes": _bytes, "count": _count, "day": _day, "share": _share}
-    filters |= {"of": _of, "plain": _plain}
+    filters |= {"of": _of, "plain": _plain, "sentence": _sentence}
     environment.filters.update(filters)
     return environment
 
@@ -239,6 +239,12 @@ def _bytes(size: int) -> str:
 
 def _count(number: int | None) -> str:
     return "unknown" if number is None else f"{number:,}".replace(",", "\u202f")
+
+
+def _sentence(text: str) -> str:
+    """End a description, so that another sentence can follow it."""
+    text = text.rstrip()
+    return f"{text}." if text[-1:].isalnum() or text[-1:] in ")]\"'%" else text
 
 
 def _of(number: int | None, noun: str) -> str:

@@ -15,6 +15,7 @@ from lakehouse.errors import OutputExistsError, UntraceableError
 from lakehouse.lineage import NOT_RECORDED, Link, as_json, as_text, walk
 from lakehouse.tables.gold import MODEL_FORMS, MODEL_QUARANTINES, MODEL_STAGES, MODEL_VERSIONS, PREDICTIONS
 from lakehouse.tables.records import RECORDS, TOMBSTONES
+from lakehouse.tables.register import SUBMISSIONS
 from lakehouse.tables.release import View
 from models.checkpoint import WEIGHTS
 from models.config import file_sha256
@@ -250,6 +251,15 @@ def test_the_command_ends_with_a_code_of_its_own(tmp_path, monkeypatch, capsys):
         main(["explain", "nothing"])
     assert ended.value.code == UntraceableError.exit_code == 38
     assert "nothing that is published is called 'nothing'" in capsys.readouterr().err
+
+
+def test_a_submission_that_was_refused_is_said_to_be(lake):
+    other = {"dataset": "marks", "dataset_version": "1", "verdict": "refused", "content_sha256": "a" * 64}
+    lake.publish(SUBMISSIONS, {**other, "submission": "marks@1"})
+    with pytest.raises(UntraceableError, match=r"marks@1 was handed in and refused on .* the submission 'marks@1'"):
+        explain(lake.sources(), "marks@1")
+    with pytest.raises(UntraceableError, match="nothing that is published is called 'marks@2'"):
+        explain(lake.sources(), "marks@2")
 
 
 def test_a_table_leads_to_the_dataset_versions_in_it(lake):

@@ -141,6 +141,21 @@ def test_types_are_told_by_all_cells(tmp_path, cells, type_):
     assert columns(folder, "t")["columns"]["b"]["type"] == type_
 
 
+@pytest.mark.parametrize(
+    ("odd", "asked"),
+    [(["four hundred"], True), ([f"word {n}" for n in range(40)], False), (["007", "x"], False), ([], False)],
+)
+def test_a_column_of_numbers_with_a_mistake_in_it_is_asked_about(tmp_path, odd, asked):
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["enrolled", *map(str, range(100, 200)), *odd]) + "\n")
+    folder, _ = drafted(path, tmp_path / "new")
+    text = (folder / "tables/t/columns.yaml").read_text()
+    said = 'type: string  # CHECK: 100 of 101 values are numbers, and "four hundred" is none: is this a mistake?'
+    assert (said in text) is asked
+    assert ("is none" in text) is asked
+    yaml.safe_load(text)
+
+
 def test_a_number_that_may_stand_for_nothing_is_asked_about(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "".join(f"{n},{-99 if n == 3 else n}\n" for n in range(10)))
