@@ -99,7 +99,9 @@ class TextScan:
         self._texts.add(_keys((" ".join(document.text.split()) for document in documents), rows + base))
         for run in _runs(rows):
             mine = documents[run]
-            heads = {"id": [one.document_id for one in mine], "title": [one.title for one in mine]}
+            # A file of its own has its name for both, which says no more than a title does.
+            ids = ["" if one.document_id == one.title else one.document_id for one in mine]
+            heads = {"id": ids, "title": [one.title for one in mine]}
             self._privacy.add([one.text for one in mine], base + int(rows[run.start]), heads)
 
 

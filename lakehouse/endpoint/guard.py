@@ -20,7 +20,7 @@ LARGE_AT_ONCE = 3
 _turns = threading.BoundedSemaphore(LARGE_AT_ONCE)
 WORD = re.compile(
     r"""(?P<comment>--[^\r\n]*+|//[^\r\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?)"""
-    r"""|'(?:[^']++|'')*+'?|"(?:[^"]++|"")*+"?|\d++(?:\.\d*+)?|\w++|[^\w\s]"""
+    r"""|'(?:[^']++|'')*+'?|"(?:[^"]++|"")*+"?|\d++(?:\.\d*+)?+(?:[eE][+-]?\d++)?+|\w++|[^\w\s]"""
 )
 MAX_REPEATS = 10_000
 MAX_MOVES = 30  # each is written again with all that it is added to

@@ -221,7 +221,7 @@ class ColumnScan:
         lengths = np.diff(bounds_of(cells))
         self._several |= after is not None
         rows_of = first_row + (np.arange(len(cells)) if after is None else after)
-        self._present += len(np.unique(rows_of[lengths > 0]))
+        self._present += _different(rows_of[lengths > 0]) if self._several else int(np.count_nonzero(lengths))
         if not len(cells) or not lengths.any():
             return
         rest = np.flatnonzero(~plain_cells(cells))
@@ -293,6 +293,10 @@ class ColumnScan:
             count, least = identifier.context_count, identifier.context_share
         personal = identifier.certainty == "direct" and seen >= count and share >= least
         return Suspicion(kind, seen, share, personal, tally.example, tally.rows[0], tuple(tally.rows))
+
+
+def _different(ordered: Rows) -> int:
+    return int(np.count_nonzero(np.diff(ordered))) + 1 if len(ordered) else 0
 
 
 def _by_value(cells: Cells) -> Iterator[tuple[str, list[int]]]:

@@ -1,8 +1,12 @@
+import json
+
 import pyarrow as pa
 import pytest
 
+from lakehouse.archive import text_scan
 from lakehouse.archive.privacy import ColumnScan, TextScan, shape, shown, shown_name
 from lakehouse.archive.privacy.kinds import identifiers
+from lakehouse.archive.tally import RowBudget
 
 
 def suspicions(name, values, description=""):
@@ -232,3 +236,17 @@ def test_titles_that_are_names_only_warn(where, personal):
     (found,) = scan.suspicions()
     assert (found.kind, found.personal) == ("person_name", personal)
     assert found.document_count >= 20
+
+
+@pytest.mark.parametrize(("kind", "personal"), [("txt", False), ("jsonl", True)])
+def test_a_file_that_is_called_like_a_person_is_titled_so(tmp_path, kind, personal):
+    scan = text_scan.TextScan(RowBudget())
+    for number in range(30):
+        name = ("Marie Curie", "Isaac Newton", "Charles Darwin")[number % 3]
+        path = tmp_path / str(number) / (f"{name}.txt" if kind == "txt" else "all.jsonl")
+        path.parent.mkdir()
+        line = {"id": name, "title": f"Text {number}", "text": "Was known for work on light."}
+        path.write_text(line["text"] if kind == "txt" else json.dumps(line) + "\n")
+        scan.read(path, path.name)
+    (found,) = scan.finish().suspicions
+    assert (found.kind, found.personal) == ("person_name", personal)

@@ -40,7 +40,7 @@ def test_words_that_only_the_split_text_shows_are_counted_before_a_tree_is_made(
         parse(f"SELECT {comment} " + "1," * (MOST // 2) + "1")
 
 
-@pytest.mark.parametrize("part", ["1.5,", "'O''Brien',", '"a""b",', "1,/* it's */", "1, -- one\n"])
+@pytest.mark.parametrize("part", ["1.5,", "1.5e-7,", "1E5,", "'O''Brien',", '"a""b",', "1,/* it's */", "1, -- one\n"])
 def test_a_decimal_and_a_text_with_a_quote_in_it_are_one_word_and_a_comment_is_none(part):
     guard.check_text("SELECT " + part * (MOST // 2 - 1) + "1")
 
