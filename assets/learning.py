@@ -65,9 +65,10 @@ def document_parts(
         PurposeError: a part may not be learned from, and it was not said to leave such parts out.
         NoReleaseError: there is nothing to learn from.
     """
-    policy = permission.policy(house)
+    # The policy is asked last: no version's rows are taken before the policy knows that its answers count.
+    datasets, policy = stored_datasets(house, shelf, versions), permission.policy(house)
     parts, left_out = [], []
-    for name, stored in stored_datasets(house, shelf, versions).items():
+    for name, stored in datasets.items():
         for part, definition in _with_text(name, stored):
             decision = permission.learn(policy, name, part)
             if not decision.permitted:
@@ -130,8 +131,8 @@ def require_agreed(house: Lakehouse, shelf: Shelf, versions: DatasetVersions, pe
 
     `documents` asks when it puts them together; who made the assets behind it alone would miss an answer since then.
     """
-    policy, published = permission.policy(house), None
-    for name, stored in stored_datasets(house, shelf, versions).items():
+    datasets, policy, published = stored_datasets(house, shelf, versions), permission.policy(house), None
+    for name, stored in datasets.items():
         for part, definition in _with_text(name, stored):
             decision = policy.decide(TRAINER, PURPOSE, name, part)
             if not decision.permitted or decision.consent is None:

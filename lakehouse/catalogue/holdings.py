@@ -119,13 +119,14 @@ def read_holdings(house: Lakehouse, release: Release | None) -> Holdings:
         return house.tables.read(table, snapshot_id=pin.snapshot_id).to_pylist() if pin else []
 
     removals = {(row["dataset"], row["dataset_version"]): _removal(row) for row in rows(TOMBSTONES.name)}
+    loads = rows(LOADS.name)
     return Holdings(
         release=release.number,
         released_at=release.created_at,
-        versions=_versions(rows(RECORDS.name), _loads(rows(LOADS.name)), removals, _withdrawn(rows(WITHDRAWALS.name))),
+        versions=_versions(rows(RECORDS.name), _loads(loads), removals, _withdrawn(rows(WITHDRAWALS.name))),
         identifiers={row["identifier"]: (row["dataset"], row["dataset_version"]) for row in rows(IDENTIFIERS.name)},
         pointers=release.tables,
-        terms=read_terms(rows(TERMS.name)),
+        terms=read_terms(rows(TERMS.name), lambda: loads),
     )
 
 

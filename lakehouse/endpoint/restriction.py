@@ -26,7 +26,7 @@ from lakehouse.policy.purposes import includes
 from lakehouse.policy.rules import Limits
 from lakehouse.policy.terms import ConsentTable, Part, Terms, read_terms
 from lakehouse.policy.users import PolicyFile
-from lakehouse.tables.gold import DOCUMENTS, PREDICTIONS
+from lakehouse.tables.gold import DOCUMENTS, LOADS, PREDICTIONS
 from lakehouse.tables.health import EXPECTATION_RESULTS, ROWS_ASIDE
 from lakehouse.tables.register import TERMS
 
@@ -58,7 +58,8 @@ def restricted_catalogue(duck: Duck, everything: Catalogue, asker: Asker) -> Cat
 
     The terms are those that this very release holds.
     """
-    terms = read_terms(_rows(duck, everything, TERMS.name) or ())
+    loads = partial(_rows, duck, everything, LOADS.name, ("layer", "dataset", "dataset_version"))
+    terms = read_terms(_rows(duck, everything, TERMS.name) or (), lambda: loads() or ())
     policy = Policy(asker.said.users, terms, asker.today, asker.said.rules)
     maker = _Maker(duck, everything, policy, asker.user, asker.purpose, asker.secret)
     seen = Catalogue(everything.release, unread=everything.unread, describe=duck.describe)

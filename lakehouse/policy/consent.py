@@ -19,17 +19,25 @@ def answering_subjects(
     """Return the subjects, as text, who agreed to a purpose; or, unless consent is the basis, who objected to it.
 
     `rows` are those of the consent table with ``dataset_version``. For each subject the narrowest purpose that has an
-    answer decides, and for it the newest version; several answers there agree only if all of them do.
+    answer decides, and for it the newest version; several answers there agree only if all of them do. Of snapshots
+    only the newest that is stored counts.
+
+    Raises:
+        PurposeError: the rows lack one of the columns that the terms name.
     """
     stored, names = list(rows), terms.parts[consent.part].names
     known = stored[0] if stored else ()
     # The table may have had other names for these columns when this snapshot of it was made, or has got them since.
     who, what, whether = (names.among(name, known)[0] for name in (consent.subject, consent.purpose, consent.given))
+    missing = [name for name in (who, what, whether) if stored and name not in known]
+    if missing:
+        raise PurposeError(f"consent cannot be asked: {consent.part} has no column {', '.join(missing)}")
     order = {version: number for number, version in enumerate(terms.versions)}
     asked = {code: place for place, code in enumerate(lineage(purpose))}
+    newest = _newest(terms, order, stored)
     answers: dict[str, tuple[tuple[int, int], bool]] = {}
     for row in stored:
-        counts = terms.accumulates == "waves" or row["dataset_version"] == terms.versions[-1]
+        counts = terms.accumulates == "waves" or row["dataset_version"] == newest
         if row[what] not in asked or row[who] is None or not counts:
             continue
         subject, given = str(row[who]), row[whether] is True
@@ -40,6 +48,16 @@ def answering_subjects(
         elif rank == before[0]:
             answers[subject] = (rank, given and before[1])
     return {subject for subject, (_, given) in answers.items() if given == consent.opt_in}
+
+
+def _newest(terms: Terms, order: Mapping[str, int], rows: list[Mapping[str, Any]]) -> str | None:
+    """Return the newest version that is stored; the newest that answered where nothing tells what is stored.
+
+    Terms alone do not tell: they come before the rows of their version, and stay when it is retracted.
+    """
+    if terms.stored:
+        return terms.stored[-1]
+    return max((row["dataset_version"] for row in rows), key=lambda label: order.get(label, -1), default=None)
 
 
 def consented_rows(

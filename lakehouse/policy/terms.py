@@ -1,6 +1,6 @@
 """The terms of a published dataset, as its newest version states them, read from the rows of ``archive.terms``."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
@@ -56,7 +56,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a dataset may be used for and by whom. `versions` are its published version labels, oldest first."""
+    """What a dataset may be used for and by whom. `versions` are its published version labels, oldest first.
+
+    `stored` are those of them whose rows are in silver: terms can be there before the rows, and stay after them.
+    """
 
     dataset: str
     parts: Mapping[str, Part]
@@ -69,6 +72,7 @@ class Terms:
     consent: ConsentTable | None = None
     accumulates: str = "waves"
     versions: tuple[str, ...] = field(default=())
+    stored: tuple[str, ...] = field(default=())
 
     def permits(self, purpose: str, part: str) -> bool:
         """Say whether a part may be used for a purpose: as the terms name it, else as the licence allows it.
@@ -86,19 +90,33 @@ class Terms:
         return outermost([code for code in purposes() if self.permits(code, part)])
 
 
-def read_terms(rows: Iterable[Mapping[str, Any]]) -> dict[str, Terms]:
-    """Return the terms by dataset: those of the version that was saved last speak for all its versions."""
+def read_terms(
+    rows: Iterable[Mapping[str, Any]], loads: Callable[[], Iterable[Mapping[str, Any]]] = tuple
+) -> dict[str, Terms]:
+    """Return the terms by dataset: those of the version that was saved last speak for all its versions.
+
+    `loads` gives the rows of ``gold.loads``. They are asked for only where a dataset has a consent table: which answers
+    count depends on what is stored.
+    """
     by_dataset: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         by_dataset.setdefault(row["dataset"], []).append(row)
-    return {name: _terms(name, found) for name, found in sorted(by_dataset.items())}
+    asked = any(row["consent_table"] is not None for found in by_dataset.values() for row in found)
+    stored: dict[str, set[str]] = {}
+    for load in loads() if asked else ():
+        if load["layer"] == "silver":
+            stored.setdefault(load["dataset"], set()).add(load["dataset_version"])
+    return {name: _terms(name, found, stored.get(name, set())) for name, found in sorted(by_dataset.items())}
 
 
-def _terms(dataset: str, rows: list[Mapping[str, Any]]) -> Terms:
+def _terms(dataset: str, rows: list[Mapping[str, Any]], in_silver: set[str]) -> Terms:
     saved = {row["dataset_version"]: row["saved_at"] for row in rows}
     versions = tuple(sorted(saved, key=lambda version: (saved[version], version)))
     newest = [row for row in rows if row["dataset_version"] == versions[-1]]
     first = newest[0]
+    stored = tuple(version for version in versions if version in in_silver)
+    # The answers that count are those of the newest version that is stored, so where they are is for it to say.
+    answers = next((row for row in rows if row["dataset_version"] in stored[-1:]), first)
     # A part that only an older version has is still published, so it keeps what that version said of it.
     in_order = [row for version in versions for row in rows if row["dataset_version"] == version]
     return Terms(
@@ -110,9 +128,10 @@ def _terms(dataset: str, rows: list[Mapping[str, Any]]) -> Terms:
         attribution=first["attribution"],
         conditions=first["conditions"],
         retention_until=first["retention_until"],
-        consent=_consent(first),
+        consent=_consent(answers) or _consent(first),
         accumulates=first["accumulates"],
         versions=versions,
+        stored=stored,
     )
 
 

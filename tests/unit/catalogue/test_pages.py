@@ -431,3 +431,4 @@ def test_rows_of_those_who_did_not_agree_are_left_out(world, library, client, mo
     library.refresh()
     body = client.get("/api/v1/datasets/marks/versions/1/rows/marks").json()
     assert [row[body["columns"].index("mark")] for row in body["rows"]] == ["5", "7"]
+    assert library.holdings.terms["marks"].stored == ("1",), "which answers count depends on it"

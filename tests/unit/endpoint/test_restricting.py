@@ -4,8 +4,10 @@ from datetime import date
 from types import SimpleNamespace
 
 import duckdb
+import pyarrow as pa
 import pytest
 
+from lakehouse.endpoint import restriction
 from lakehouse.endpoint.catalogue import Catalogue, Entry
 from lakehouse.endpoint.duck import Relation
 from lakehouse.endpoint.names import folded
@@ -14,6 +16,7 @@ from lakehouse.policy.rules import NO_RULES
 from lakehouse.policy.users import PolicyFile, User
 from lakehouse.tables.gold import DOCUMENTS, LOADS
 from lakehouse.tables.health import EXPECTATION_RESULTS, ROWS_ASIDE
+from lakehouse.tables.register import TERMS
 from lakehouse.tables.release import Release
 
 SAID = PolicyFile({"ada": User(name="ada", purposes=("any",))}, NO_RULES, 90)
@@ -42,3 +45,21 @@ def test_one_table_that_cannot_be_read_keeps_nobody_from_the_others(table):
     faults = {entry.path: entry.fault for entry in seen.entries.values()}
     assert f"lakehouse.{table.name} cannot be read now" in faults[f"lakehouse.{table.name}"]
     assert faults["lakehouse.gold.loads"] == ""
+
+
+def test_the_loads_of_the_release_say_which_versions_are_stored(monkeypatch):
+    known = {"dataset": "marks", "dataset_version": "1"}
+    said = [{**known, "dataset_version": label, "part": "marks", "consent_table": "answers"} for label in ("1", "2")]
+    rows = {TERMS: said, LOADS: [{**known, "layer": "silver"}]}
+    tables = {table.name: pa.Table.from_pylist(found, table.arrow_schema()) for table, found in rows.items()}
+    everything = Catalogue(Release(number=1, created_at=""))
+    for name, found in tables.items():
+        schema, _, short = name.partition(".")
+        entry = Entry(f"lakehouse.{schema}", short, "TABLE", made(f"t_{name}", found.schema))
+        everything.entries[folded((entry.path,))] = entry
+    asked = []
+    monkeypatch.setattr(restriction, "Policy", lambda users, terms, *rest: asked.append(terms))
+    monkeypatch.setattr(restriction._Maker, "add", lambda *given: None)
+    duck = SimpleNamespace(read=lambda query: tables[query.find(restriction.exp.Table).name[2:]], describe=None)
+    restricted_catalogue(duck, everything, ASKER)
+    assert [terms["marks"].stored for terms in asked] == [("1",)]

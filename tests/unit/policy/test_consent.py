@@ -18,9 +18,9 @@ PARTS = {
 }
 
 
-def terms(*, opt_in=True, accumulates="waves"):
+def terms(*, opt_in=True, accumulates="waves", stored=("1", "2")):
     consent = ConsentTable("consents", "student", "purpose", "given", opt_in)
-    return Terms("marks", PARTS, consent=consent, accumulates=accumulates, versions=("1", "2"))
+    return Terms("marks", PARTS, consent=consent, accumulates=accumulates, versions=("1", "2"), stored=stored)
 
 
 def answer(student, purpose, given, version="1"):
@@ -57,6 +57,20 @@ def test_the_narrowest_and_newest_answer_decides(rows, consenting):
 def test_a_newer_snapshot_replaces_what_was_answered_before():
     assert answering("research", answer(7, "research", True), accumulates="snapshots") == set()
     assert answering("research", answer(7, "research", True, "2"), accumulates="snapshots") == {"7"}
+
+
+def test_a_version_whose_terms_are_published_without_its_rows_replaces_no_answer():
+    """Terms come before the rows of their version, and stay when it is retracted."""
+    rows = [answer(7, "research", False)]
+    for stored in (("1",), ()):
+        assert answering("research", *rows, opt_in=False, accumulates="snapshots", stored=stored) == {"7"}
+    assert answering("research", *rows, opt_in=False, accumulates="snapshots") == set(), "nobody objects any more"
+    assert answering("research", opt_in=False, accumulates="snapshots") == set()
+
+
+def test_answers_without_a_column_that_the_terms_name_are_not_guessed():
+    with pytest.raises(PurposeError, match="consents has no column given"):
+        answering("research", {"student": 7, "purpose": "research", "dataset_version": "1"})
 
 
 def test_without_consent_as_the_basis_those_who_objected_are_named():

@@ -174,6 +174,22 @@ def test_the_version_saved_last_speaks_for_all():
     assert not found.permits("model_training", "marks")
 
 
+def test_the_newest_version_in_silver_says_where_the_answers_are():
+    def load(version, layer="silver"):
+        return {"dataset": "marks", "dataset_version": version, "layer": layer}
+
+    def asked(*loads, newer="pupils"):
+        rows = [row("1", 1, consent_table="old"), row("2", 2), row("3", 3, consent_table=newer)]
+        (found,) = read_terms(rows, lambda: loads).values()
+        return found.stored, found.consent and found.consent.part
+
+    assert asked(load("1"), load("3", "bronze")) == (("1",), "old"), "the terms of a version come before its silver"
+    assert asked(load("3"), load("1")) == (("1", "3"), "pupils")
+    assert asked() == ((), "pupils")
+    assert asked(load("2")) == (("2",), "pupils"), "a version that asks nobody takes no newer question away"
+    assert asked(load("2"), newer=None) == (("2",), None)
+
+
 def test_what_an_older_version_hides_stays_hidden_since_one_table_holds_both():
     rows = [
         row("1", 1, hidden_columns="email", subject_columns="pupil", person_columns="pupil", is_personal=True),
