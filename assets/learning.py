@@ -7,20 +7,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.house import Stored, read_released, stored_datasets
+from assets.house import Stored, current_release, read_released, stored_datasets
 from lakehouse.archive.reading import table_definition, text_definition
 from lakehouse.archive.shelf import Shelf
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import NoReleaseError, PurposeError
 from lakehouse.policy.audit import DeniedLog
-from lakehouse.policy.consent import consented_rows
+from lakehouse.policy.consent import consented_rows, unstored_answers
 from lakehouse.policy.decisions import Decision, Policy
+from lakehouse.policy.terms import Terms
 from lakehouse.policy.users import TRAINER, UsersFile
 from lakehouse.ports import DatasetVersions
 from lakehouse.tables.documents import from_outcomes, from_texts
 from lakehouse.tables.gold import DOCUMENTS
 from lakehouse.tables.released_policy import released_policy
-from lakehouse.tables.write_audit_publish import Lakehouse
+from lakehouse.tables.write_audit_publish import Lakehouse, recover
 
 OUTCOMES = "silver.college_scorecard_outcomes"
 PURPOSE = "model_training"
@@ -74,7 +75,7 @@ def document_parts(
             if not decision.permitted:
                 left_out.append(_refused(decision, part, leave_out=permission.leave_out))
                 continue
-            rows = _permitted(house, policy, decision, _of_today(house, definition, stored), stored)
+            rows = _permitted(house, policy, decision, _of_today(house, definition, stored))
             parts.append(_documents(rows, name, part, stored))
     if not parts:
         raise NoReleaseError("no published dataset holds text to learn from; hand one in with `lakehouse submit PATH`")
@@ -114,7 +115,7 @@ def labelled_rows(
         raise PurposeError(f"{decision.message}; {part} cannot be learned from. Ask its owner for other terms")
     definition = table_definition(dataset, table, "silver")
     rows = _of_today(house, definition, stored) if past is None else _of_past(house, definition, past)
-    return definition, _permitted(house, policy, decision, rows, stored), stored
+    return definition, _permitted(house, policy, decision, rows), stored
 
 
 def require_learnable(documents: pa.Table, policy: Policy, permission: Permission) -> None:
@@ -138,7 +139,7 @@ def require_agreed(house: Lakehouse, shelf: Shelf, versions: DatasetVersions, pe
             if not decision.permitted or decision.consent is None:
                 continue
             agreed = _documents(
-                _permitted(house, policy, decision, _of_today(house, definition, stored), stored), name, part, stored
+                _permitted(house, policy, decision, _of_today(house, definition, stored)), name, part, stored
             )
             if published is None:
                 published = _texts_by_id(read_released(house, DOCUMENTS, columns=["document_id", "text"]))
@@ -187,19 +188,27 @@ def _of_past(house: Lakehouse, definition: TableDefinition, past: Past) -> pa.Ta
     return rows.filter(pc.is_in(rows["dataset_version"], value_set=pa.array(past.labels, pa.string())))
 
 
-def _permitted(house: Lakehouse, policy: Policy, decision: Decision, rows: pa.Table, stored: Stored) -> pa.Table:
+def _permitted(house: Lakehouse, policy: Policy, decision: Decision, rows: pa.Table) -> pa.Table:
     """Return the rows of a part that may be learned from."""
     terms, part = policy.terms[decision.dataset], str(decision.part)
-    return consented_rows(rows, decision, terms, part=part, consents=_consents(house, decision, stored))
+    return consented_rows(rows, decision, terms, part=part, consents=_consents(house, decision, terms))
 
 
-def _consents(house: Lakehouse, decision: Decision, stored: Stored) -> Sequence[Mapping[str, Any]]:
+def _consents(house: Lakehouse, decision: Decision, terms: Terms) -> Sequence[Mapping[str, Any]]:
+    """Return the answers of a dataset's consent table, under the names that its columns have there."""
     consent = decision.consent
-    if consent is None:
+    if consent is None or not terms.parts[str(decision.part)].subject_columns:
         return []
-    table = stored.description.tables[consent.part]
-    columns = [consent.subject, consent.purpose, consent.given, "dataset_version"]
-    return read_released(house, table_definition(decision.dataset, table, "silver"), columns=columns).to_pylist()
+    name = f"silver.{decision.dataset}_{consent.part}"
+    recover(house)
+    pin = current_release(house).tables.get(name)
+    if pin is None:
+        raise PurposeError(unstored_answers(name))
+    rows = house.tables.read(name, snapshot_id=pin.snapshot_id)
+    # Terms can tell of new names before the table has them.
+    names = terms.parts[consent.part].names
+    asked = {one for column in (consent.subject, consent.purpose, consent.given) for one in names.all(column)}
+    return rows.select([column for column in rows.column_names if column in {*asked, "dataset_version"}]).to_pylist()
 
 
 def _documents(rows: pa.Table, dataset: str, part: str, stored: Stored) -> pa.Table:

@@ -6,7 +6,8 @@ from typing import Any
 
 from lakehouse.catalogue.holdings import Holdings, Version
 from lakehouse.catalogue.library import Library
-from lakehouse.policy.consent import consented_rows
+from lakehouse.errors import PurposeError
+from lakehouse.policy.consent import consented_rows, unstored_answers
 from lakehouse.policy.decisions import Decision, Policy
 from lakehouse.policy.rules import Limits
 from lakehouse.policy.users import ANYONE
@@ -59,7 +60,10 @@ def preview(library: Library, version: Version, part: str) -> Preview | None:
         return Preview(
             part, table, refusal=f"its rows are about people; SQL shows groups of {limits.groups.least} or more"
         )
-    rows = _rows(library, holdings, version, table, decision, part)
+    try:
+        rows = _rows(library, holdings, version, table, decision, part)
+    except PurposeError as error:
+        return Preview(part, table, refusal=str(error))
     masks = limits.among(tuple(rows[0])).masks if rows else limits.masks
     hidden = (*decision.hidden_columns.get(part, ()), *masks)
     columns = tuple(name for name in rows[0] if name not in (*OWN_COLUMNS, *hidden)) if rows else ()
@@ -75,9 +79,12 @@ def _rows(
     where = {"dataset_version": version.label}
     rows = tables.head(table, READ_ROWS, where=where, snapshot_id=holdings.pointers[table].snapshot_id)
     consents: list[dict[str, Any]] = []
-    if decision.consent is not None:
+    if decision.consent is not None and holdings.terms[dataset].parts[part].subject_columns:
         name = f"silver.{dataset}_{decision.consent.part}"
-        consents = tables.read(name, snapshot_id=holdings.pointers[name].snapshot_id).to_pylist()
+        pin = holdings.pointers.get(name)
+        if pin is None:
+            raise PurposeError(unstored_answers(name))
+        consents = tables.read(name, snapshot_id=pin.snapshot_id).to_pylist()
     kept = consented_rows(rows, decision, holdings.terms[dataset], part=part, consents=consents)
     return kept.slice(0, ROWS).to_pylist()
 

@@ -50,6 +50,11 @@ def answering_subjects(
     return {subject for subject, (_, given) in answers.items() if given == consent.opt_in}
 
 
+def unstored_answers(table: str) -> str:
+    """Return why nobody can be asked whose answers are to be in a table that is not stored."""
+    return f"consent cannot be asked: {table} is not stored yet; store the version whose terms name it, or a newer one"
+
+
 def _newest(terms: Terms, order: Mapping[str, int], rows: list[Mapping[str, Any]]) -> str | None:
     """Return the newest version that is stored; the newest that answered where nothing tells what is stored.
 

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from lakehouse.catalogue.app import ROUTES
 from lakehouse.catalogue.openapi import document
 from lakehouse.policy.users import default_policy
-from lakehouse.tables.register import WITHDRAWALS
+from lakehouse.tables.register import TERMS, WITHDRAWALS
 
 HTML = {"Accept": "text/html"}
 VERSION = "/datasets/marks/2024"
@@ -413,6 +413,18 @@ consent: {basis: consent, table: marks, subject: pupil, purpose: purpose, given:
 subjects:
   pupil: {description: Pupils, identifiers: [marks.pupil]}
 """
+
+
+def test_rows_whose_subjects_cannot_be_asked_are_not_shown(world, library, client):
+    world.add("marks")
+    known = world.tables.rows[TERMS.name].to_pylist()
+    table = {"consent_table": "answers", "consent_subject": "pupil", "subject_columns": "pupil"}
+    ahead = {**known[0], **table, "dataset_version": "2", "saved_at": datetime(2027, 1, 1, tzinfo=UTC)}
+    world.tables.rows[TERMS.name] = pa.Table.from_pylist([*known, ahead], TERMS.arrow_schema())
+    library.refresh()
+    found = client.get("/api/v1/datasets/marks/versions/1/rows/marks")
+    assert found.status_code == 403
+    assert "silver.marks_answers is not stored yet" in found.text
 
 
 def test_rows_of_those_who_did_not_agree_are_left_out(world, library, client, monkeypatch):
