@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -142,6 +143,8 @@ class Shell:
         if text.strip().startswith("\\"):
             self._guarded(lambda: self._command(text.strip()))
             return
+        # The prompt and Arrow both take this signal over for a while; under load one was once seen not to give it back.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         for statement in statements(text):
             if not self._guarded(lambda sql=statement: self._show(sql)):  # type: ignore[misc]  # bound at once
                 return
