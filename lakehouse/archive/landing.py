@@ -16,6 +16,7 @@ from lakehouse.archive.layout import DESCRIPTION_FILE
 from lakehouse.archive.metadata.adopting import adopt, is_package
 from lakehouse.archive.table_files import is_table_file
 from lakehouse.archive.unpacking import TAKEN, packing_of, unpack
+from lakehouse.durable_files import sync_folder
 from lakehouse.errors import ServiceUnavailableError, UnreadableSubmissionError, UnsafeArchiveError
 
 LINKS_NAMED = 5
@@ -196,8 +197,8 @@ def _settle(root: Path, into: Path) -> Landed:
     else:
         shutil.rmtree(folder, ignore_errors=True)
         root.rename(folder)
-    _sync(folder)
-    _sync(into)
+    sync_folder(folder)
+    sync_folder(into)
     return Landed(folder, digest, count, size)
 
 
@@ -207,11 +208,3 @@ def _hash_of(root: Path) -> tuple[str, int, int]:
     description = root / DESCRIPTION_FILE
     digest = content_sha256(hashes, description.read_bytes() if description.is_file() else None)
     return digest, len(files), sum(p.stat().st_size for p in files)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -15,7 +14,7 @@ from lakehouse.archive.entries import DEFAULT_LIMITS, Budget, Limits, Names, che
 from lakehouse.archive.inbox import BEING_WRITTEN
 from lakehouse.archive.unpacking import ENDINGS, TAKEN
 from lakehouse.archive.upload_queue import UploadQueue, upload_name
-from lakehouse.durable_files import replace_file
+from lakehouse.durable_files import replace_file, sync_folder
 from lakehouse.errors import (
     CommitConflictError,
     ServiceUnavailableError,
@@ -130,7 +129,7 @@ class Uploads:
             work.mkdir(parents=True)
             self._copy(upload, work)
             (work / target.name).replace(target)
-            _sync(self.inbox)
+            sync_folder(self.inbox)
         except OSError as error:
             raise _unwritten(upload, error) from error
         finally:
@@ -189,11 +188,3 @@ def _unwritten(upload: Upload, error: OSError) -> Exception:
     if error.errno == errno.ENAMETOOLONG:
         return UnsafeArchiveError(f"{upload.name!a} has a name that is too long for a file; shorten it")
     return ServiceUnavailableError(f"{upload.name!a} cannot be written to the disk ({error}); make room, try again")
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
