@@ -9,13 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.house import current_release
-from assets.learning import Past, Permission, labelled_rows
+from assets.learning import Past, Permission, labelled_rows, labelled_snapshot
 from assets.workshop import Workshop
 from lakehouse.archive.shelf import Shelf
-from lakehouse.errors import BusyError
 from lakehouse.ports import DatasetVersions
-from lakehouse.tables.write_audit_publish import Lakehouse, recover
+from lakehouse.tables.write_audit_publish import Lakehouse
 from models.classifiers import ROLES, Declared
 from models.labelled import LabelledText, label_names, labelled_from, snapshot
 
@@ -45,26 +43,11 @@ def texts_of(
         NoReleaseError: the table is not published.
         BusyError: another release of the table came meanwhile; read it again.
     """
-    recover(house)
-    before = current_release(house)
-    definition, rows, stored = labelled_rows(house, shelf, versions, permission, declared.dataset, declared.table)
+    rows, origin = labelled_snapshot(house, shelf, versions, permission, declared.dataset, declared.table)
     read_as = {name: getattr(declared, name) for name in ("dataset", "table", *ROLES)}
     texts = labelled_from(rows, **{role: read_as[role] for role in ROLES})
     label_names(texts)
-    pin = current_release(house).pin(definition.name)
-    if before.tables.get(definition.name) != pin:
-        raise BusyError(f"{definition.name} was published anew while it was read; run this again")
-    used = set(rows["dataset_version"].to_pylist())
-    commits = {f"{one.dataset}@{one.version}": one.commit for one in stored.versions if one.version in used}
-    origin = {
-        "table": definition.name,
-        "table_snapshot": str(pin.snapshot_id),
-        "table_versions": sorted(commits),
-        "read_as": read_as,
-        "dataset_commits": commits,
-        "licence": stored.description.licence or "",
-    }
-    return Learnable(texts, workshop.root / "work" / "classify" / declared.name, origin)
+    return Learnable(texts, workshop.root / "work" / "classify" / declared.name, origin | {"read_as": read_as})
 
 
 def texts_as_recorded(

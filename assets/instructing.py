@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from assets.evaluate import newest_version
 from assets.house import commit, current_model, current_release, read_released
-from assets.learning import Permission, labelled_rows
+from assets.learning import Permission, labelled_snapshot
 from assets.results import write_of
 from assets.withdrawn import require_no_strays, require_not_withdrawn
 from assets.workshop import Workshop
@@ -22,7 +22,7 @@ from lakehouse.ports import DatasetVersions, Provenance
 from lakehouse.tables.instructed import INSTRUCTED_MODELS
 from lakehouse.tables.stages import released_stages, withheld
 from lakehouse.tables.withdrawals import quarantined, require_none_open
-from lakehouse.tables.write_audit_publish import Lakehouse, recover
+from lakehouse.tables.write_audit_publish import Lakehouse
 from models.child import HERE, perform
 from models.classifier_versions import is_instructed
 from models.durable import recorded_sums
@@ -80,26 +80,12 @@ def rows_of_table(
     """
     if not lessons.dataset:
         raise NoReleaseError("no table of instructions is named; set LAKEHOUSE_INSTRUCT_TABLE=dataset.table")
-    recover(house)
-    before = current_release(house)
-    definition, rows, stored = labelled_rows(house, shelf, versions, permission, lessons.dataset, lessons.table)
+    rows, origin = labelled_snapshot(house, shelf, versions, permission, lessons.dataset, lessons.table)
     columns = lessons.columns
     if columns.input is None and INPUT in rows.column_names:
         columns = replace(columns, input=INPUT)
     found = instructions_from(rows, columns)
     require_splits(found)
-    pin = current_release(house).pin(definition.name)
-    if before.tables.get(definition.name) != pin:
-        raise BusyError(f"{definition.name} was published anew while it was read; run this again")
-    used = set(rows["dataset_version"].to_pylist())
-    commits = {f"{one.dataset}@{one.version}": one.commit for one in stored.versions if one.version in used}
-    origin = {
-        "table": definition.name,
-        "table_snapshot": str(pin.snapshot_id),
-        "table_versions": sorted(commits),
-        "dataset_commits": commits,
-        "licence": stored.description.licence or "",
-    }
     return Rows(found, origin)
 
 

@@ -11,7 +11,7 @@ from assets.house import Stored, current_release, read_released, stored_datasets
 from lakehouse.archive.reading import table_definition, text_definition
 from lakehouse.archive.shelf import Shelf
 from lakehouse.definition import TableDefinition
-from lakehouse.errors import NoReleaseError, PurposeError
+from lakehouse.errors import BusyError, NoReleaseError, PurposeError
 from lakehouse.policy.audit import DeniedLog
 from lakehouse.policy.consent import consented_rows, unstored_answers
 from lakehouse.policy.decisions import Decision, Policy
@@ -80,6 +80,33 @@ def document_parts(
     if not parts:
         raise NoReleaseError("no published dataset holds text to learn from; hand one in with `lakehouse submit PATH`")
     return parts, left_out
+
+
+def labelled_snapshot(
+    house: Lakehouse, shelf: Shelf, versions: DatasetVersions, permission: Permission, dataset: str, part: str
+) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the rows of a published table that may be learned from, all of one snapshot, and where they come from.
+
+    Raises:
+        PurposeError: the table may not be learned from.
+        NoReleaseError: no such dataset or table is published.
+        BusyError: another release of the table came meanwhile; read it again.
+    """
+    recover(house)
+    before = current_release(house)
+    definition, rows, stored = labelled_rows(house, shelf, versions, permission, dataset, part)
+    pin = current_release(house).pin(definition.name)
+    if before.tables.get(definition.name) != pin:
+        raise BusyError(f"{definition.name} was published anew while it was read; run this again")
+    used = set(rows["dataset_version"].to_pylist())
+    commits = {f"{one.dataset}@{one.version}": one.commit for one in stored.versions if one.version in used}
+    return rows, {
+        "table": definition.name,
+        "table_snapshot": str(pin.snapshot_id),
+        "table_versions": sorted(commits),
+        "dataset_commits": commits,
+        "licence": stored.description.licence or "",
+    }
 
 
 def labelled_rows(
