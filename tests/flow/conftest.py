@@ -285,3 +285,25 @@ def bench(tmp_path):
     made = open_bench(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def based(bench):
+    """A bench with a language model to start from, which has learned from a dataset of its own."""
+    # Torch takes seconds to load, and most flows do without it here.
+    from models.checkpoint import Origin
+    from models.documents import documents_from
+    from models.train import train
+    from tests.unit.models.conftest import rows, table
+
+    origin = Origin(
+        training_key="k",
+        documents_snapshot="1",
+        documents_sha256="d" * 64,
+        dataset_commits={"letters@1": "e" * 40},
+        code_commit="c" * 40,
+        cause="first",
+    )
+    short = dataclasses.replace(TINY, steps=3, validate_every=3)
+    bench.workshop.checkpoints.add(train(documents_from(table(rows())), short, threads=1), origin)
+    return bench

@@ -18,12 +18,7 @@ from dagster_project.registering import listed, shown_classifier
 from dagster_project.reproducing import Books, reproduce
 from dagster_project.wiring import lakehouse, permission, shelf
 from lakehouse.errors import NoReleaseError, NotReproducibleError, PurposeError
-from models.checkpoint import Origin
 from models.classifier_store import load_classifier
-from models.config import TINY
-from models.documents import documents_from
-from models.train import train
-from tests.unit.models.conftest import rows, table
 
 NAME, VERSION = "subject_classifier", "subject_classifier-0001"
 SUBJECTS = {
@@ -75,22 +70,6 @@ class Forbidding(Permission):
         known = super().policy(house)
         terms = {name: replace(each, forbidden=(PURPOSE,)) for name, each in known.terms.items()}
         return replace(known, terms=terms)
-
-
-@pytest.fixture
-def based(bench):
-    """A bench with a language model to start from, which has learned from a dataset of its own."""
-    short = replace(TINY, steps=3, validate_every=3)
-    origin = Origin(
-        training_key="k",
-        documents_snapshot="1",
-        documents_sha256="d" * 64,
-        dataset_commits={"letters@1": "e" * 40},
-        code_commit="c" * 40,
-        cause="first",
-    )
-    bench.workshop.checkpoints.add(train(documents_from(table(rows())), short, threads=1), origin)
-    return bench
 
 
 def test_a_published_table_becomes_a_classifier_in_use(based, tmp_path):

@@ -15,13 +15,8 @@ from dagster_project.registering import listed, shown_instructed
 from dagster_project.wiring import lakehouse, lessons
 from lakehouse.errors import NoReleaseError, UnknownSettingError
 from lakehouse.tables.instructed import INSTRUCTED_MODELS
-from models.checkpoint import Origin
-from models.config import TINY
-from models.documents import documents_from
 from models.instruct_recipe import InstructRecipe
 from models.instructions import Columns
-from models.train import train
-from tests.unit.models.conftest import rows, table
 
 VERSION = "instructed-0001"
 RECIPE = InstructRecipe(context=64, batch=8, epochs=2, base_rate=5e-3, method="full")
@@ -54,22 +49,6 @@ def lesson_book(folder, version="1"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
-
-
-@pytest.fixture
-def based(bench):
-    """A bench with a language model to start from, which has learned from a dataset of its own."""
-    origin = Origin(
-        training_key="k",
-        documents_snapshot="1",
-        documents_sha256="d" * 64,
-        dataset_commits={"letters@1": "e" * 40},
-        code_commit="c" * 40,
-        cause="first",
-    )
-    short = replace(TINY, steps=3, validate_every=3)
-    bench.workshop.checkpoints.add(train(documents_from(table(rows())), short, threads=1), origin)
-    return bench
 
 
 def taught(bench, given=LESSONS):
