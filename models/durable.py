@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -99,26 +100,24 @@ def held_alone(folder: Path) -> Iterator[None]:
     Raises:
         CheckpointError: another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CheckpointError(f"another run is at work in {folder}; wait for it, or name another folder") from error
-        try:
-            yield
-        finally:
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
-    finally:
-        os.close(descriptor)
+        descriptor = _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise CheckpointError(f"another run is at work in {folder}; wait for it, or name another folder") from error
+    with _let_go(folder, descriptor):
+        yield
 
 
 @contextmanager
 def in_turn(folder: Path) -> Iterator[None]:
     """Make a folder and hold it for this process alone, after whoever holds it now; if it is empty then, it goes."""
-    descriptor = _locked(folder)
+    with _let_go(folder, _locked(folder, fcntl.LOCK_EX)):
+        yield
+
+
+@contextmanager
+def _let_go(folder: Path, descriptor: int) -> Iterator[None]:
+    """Take a held folder away at the end if nothing is in it, and only then let others have it."""
     try:
         yield
     finally:
@@ -127,21 +126,43 @@ def in_turn(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _locked(folder: Path) -> int:
-    """Wait for a folder; one that its last holder took away meanwhile is made again."""
+def _locked(folder: Path, how: int) -> int:
+    """Lock a folder; one that its last holder took away meanwhile is made again."""
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:
+        descriptor = _opened(folder)
+        if descriptor is None:
             continue
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         try:
+            fcntl.flock(descriptor, how)
             if os.path.samestat(os.fstat(descriptor), folder.stat()):
                 return descriptor
         except FileNotFoundError:
             pass  # taken away while this process waited
+        except OSError:
+            os.close(descriptor)
+            raise
         os.close(descriptor)
+
+
+def _opened(folder: Path) -> int | None:
+    """Make and open a folder; None if another took it away between two of the steps, and it is to be tried again."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
+    except FileExistsError:  # something was there, and a moment later no folder was
+        if _is_no_folder(folder):
+            raise
+        return None
+
+
+def _is_no_folder(path: Path) -> bool:
+    """Whether something that is no folder is at a path; what is not there is not that."""
+    try:
+        return not stat.S_ISDIR(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

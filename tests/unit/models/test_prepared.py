@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,6 +126,29 @@ def test_a_folder_that_its_holder_takes_away_is_made_again_for_who_waits(tmp_pat
         list(pool.map(hold, range(200)))
     assert sorted(done) == list(range(200))
     assert not (tmp_path / "turns").exists()
+
+
+def test_a_folder_that_goes_while_it_is_looked_at_is_made_again(tmp_path, monkeypatch):
+    """`Path.mkdir` raises FileExistsError for a folder that was there and went before it could look again."""
+    calls = []
+
+    def mkdir(path, mode=0o777, parents=False, exist_ok=False):
+        calls.append(path)
+        if len(calls) < 3:
+            raise FileExistsError(17, "File exists", str(path))
+        os.makedirs(path, mode, exist_ok=exist_ok)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with in_turn(tmp_path / "turns"):
+        assert len(calls) == 3
+        assert (tmp_path / "turns").is_dir()
+
+
+def test_what_is_no_folder_is_refused_and_stays(tmp_path):
+    (tmp_path / "turns").write_text("here")
+    with pytest.raises(FileExistsError), in_turn(tmp_path / "turns"):
+        pass
+    assert (tmp_path / "turns").read_text() == "here"
 
 
 def test_finding_counts_as_using(store):
