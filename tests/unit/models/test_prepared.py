@@ -132,11 +132,13 @@ def test_a_folder_that_goes_while_it_is_looked_at_is_made_again(tmp_path, monkey
     """`Path.mkdir` raises FileExistsError for a folder that was there and went before it could look again."""
     calls = []
 
-    def mkdir(path, mode=0o777, parents=False, exist_ok=False):
+    made = Path.mkdir
+
+    def mkdir(path, *args, **kwargs):
         calls.append(path)
         if len(calls) < 3:
             raise FileExistsError(17, "File exists", str(path))
-        os.makedirs(path, mode, exist_ok=exist_ok)
+        made(path, *args, **kwargs)
 
     monkeypatch.setattr(Path, "mkdir", mkdir)
     with in_turn(tmp_path / "turns"):
