@@ -26,6 +26,7 @@ from lakehouse.tables.write_audit_publish import Lakehouse
 from models.child import HERE, perform
 from models.classifier_versions import is_instructed
 from models.durable import recorded_sums
+from models.hub import base_name, hub_record
 from models.instruct_recipe import InstructRecipe
 from models.instruct_requests import ROLES, InstructAnswer, InstructRequest, instruct_answer
 from models.instructions import INPUT, Columns, Instruction, instructions_from, require_splits, rows_sha256
@@ -39,15 +40,15 @@ NONE = "none"
 class Lessons:
     """The table of instructions that settings name, which of its columns say what, how to learn, and from what.
 
-    Without a dataset nobody is taught. Without a `base` folder the base is the current language model. The recipe is
-    asked for when somebody is taught: a file of it that is at fault is no fault of other work.
+    Without a dataset nobody is taught. Without a `base` it is the current language model. Base and recipe are asked for
+    when somebody is taught: what is at fault there is no fault of other work, and the hub is not asked before.
     """
 
     dataset: str
     table: str
     columns: Columns
     recipe: Callable[[], InstructRecipe]
-    base: Path | None = None
+    base: Callable[[], Path] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +191,10 @@ def _answered(
     log: Callable[[str], None],
 ) -> InstructAnswer:
     work = workshop.root / "work" / "instruct"
+    named = None if lessons.base is None else lessons.base().resolve()  # perhaps fetched: nobody else waits for that
     with workshop.alone(), _written(learnable.rows, work) as file:
         require_none_open(house.objects)  # asked again: a withdrawal may have held the lock until now
-        base, learned = _base(house, workshop, lessons)
+        base, version, learned = _base(house, workshop, named)
         request = InstructRequest(
             rows=file,
             base=base,
@@ -202,7 +204,7 @@ def _answered(
             origin={
                 **learnable.origin,
                 "dataset_commits": {**learned, **learnable.origin["dataset_commits"]},
-                "base_version": base.name if lessons.base is None else str(base),
+                "base_version": version,
                 "code_commit": provenance.code_commit,
                 "run_id": provenance.run_id,
             },
@@ -213,18 +215,18 @@ def _answered(
     return answer
 
 
-def _base(house: Lakehouse, workshop: Workshop, lessons: Lessons) -> tuple[Path, dict[str, str]]:
-    """Return the base's folder, and the commits it has learned from as far as this lake knows them.
+def _base(house: Lakehouse, workshop: Workshop, named: Path | None) -> tuple[Path, str, dict[str, str]]:
+    """Return the base's folder, what it is called, and the commits it learned from as far as this lake knows them.
 
-    A version of this lake's own that a folder names is known by its name.
+    A version of this lake's own that a folder names is known by its name, a checkpoint of the hub by its commit.
     """
-    if lessons.base is None:
+    if named is None:
         version = current_model(house) or newest_version(workshop)
-        return workshop.checkpoints.folder(version), dict(workshop.learned_from(version))
-    base = lessons.base.resolve()
-    store = workshop.instructed if is_instructed(base.name) else workshop.checkpoints
-    own = base.parent == store.root.resolve()
-    return base, dict(workshop.learned_from(base.name)) if own else {}
+        return workshop.checkpoints.folder(version), version, dict(workshop.learned_from(version))
+    store = workshop.instructed if is_instructed(named.name) else workshop.checkpoints
+    if named.parent == store.root.resolve():
+        return named, named.name, dict(workshop.learned_from(named.name))
+    return named, base_name(named) if hub_record(named) else str(named), {}
 
 
 @contextmanager

@@ -30,6 +30,11 @@ def _whole(path: Path | None) -> Path | None:
     return None if path is None else (PROJECT / path).resolve()
 
 
+def _whole_base(given: str) -> str:
+    """A folder is one of the project's; a checkpoint of the hub is named as it is."""
+    return given if not given or given.startswith("hub:") else str((PROJECT / given).resolve())
+
+
 # An empty value is as good as none.
 Given = Annotated[Path | None, BeforeValidator(lambda path: path or None), AfterValidator(_whole)]
 Home = Annotated[Path, AfterValidator(lambda path: (PROJECT / path).resolve())]
@@ -170,11 +175,22 @@ class Settings(BaseModel):
     )
     instruct_group: str = Field("", description="Its column of what belongs together; empty: rows that ask the same.")
     instruct_method: Literal["full", "lora"] = Field("lora", description="What of the base moves.")
-    instruct_base: Given = Field(
-        None, description="Folder of a checkpoint to teach; empty: the current language model."
+    instruct_base: Annotated[str, AfterValidator(_whole_base)] = Field(
+        "",
+        description="Checkpoint to teach: a folder, or hub:OWNER/NAME@REVISION; empty: the current language model.",
     )
     instruct_recipe: Given = Field(
         None, description="JSON file of a recipe; what it leaves out has its default, and the method is as above."
+    )
+    hub_url: str = Field(
+        "https://huggingface.co",
+        pattern=r"^https?://[^/@\s]+$",
+        description="Hub that is asked for a base named as hub:OWNER/NAME@REVISION; nothing else asks it.",
+    )
+    hub_token: SecretStr = Field(SecretStr(""), description="Token for checkpoints of the hub that are not open.")
+    hub_largest_gb: float = Field(5.0, gt=0, description="How much of one checkpoint is fetched at most.")
+    hub_licences: str = Field(
+        "", description="Licences of model cards, by comma, that somebody read and accepts besides those that permit."
     )
     fair_gate: Literal["warn", "block"] = Field("warn", description="Warn about a low FAIR score, or refuse it.")
     fair_threshold: float = Field(0.5, ge=0, le=1, description="FAIR score, 0 to 1, from which a dataset passes.")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
+from assets.bases import Bases
 from assets.gate import Gate
 from assets.house import Engine, Origin
 from assets.instructing import Lessons
@@ -39,6 +40,7 @@ from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.config import CHARACTERS, DEMO, GPT2_SMALL, TINY, Recipe
 from models.errors import RecipeError
+from models.hub import Hub
 from models.instruct_recipe import InstructRecipe
 from models.instructions import Columns
 from models.recipe_fields import read_recipe
@@ -267,8 +269,15 @@ def lessons(settings: Settings) -> Lessons:
         table=table,
         columns=Columns(group=settings.instruct_group or None),
         recipe=lambda: replace(_instruct_recipe(settings.instruct_recipe), method=settings.instruct_method),
-        base=settings.instruct_base,
+        base=partial(bases(settings).folder, settings.instruct_base) if settings.instruct_base else None,
     )
+
+
+def bases(settings: Settings) -> Bases:
+    """Return what finds a base that somebody names."""
+    token, largest = settings.hub_token.get_secret_value(), int(settings.hub_largest_gb * 1e9)
+    accepted = frozenset(each.strip() for each in settings.hub_licences.split(",") if each.strip())
+    return Bases(Hub(settings.hub_url, token, largest), settings.home / "models" / "hub", accepted)
 
 
 def _instruct_recipe(path: Path | None) -> InstructRecipe:

@@ -97,6 +97,7 @@ def archive(settings: Settings) -> Archive:
             "models/forms",
             "models/classifiers",
             "models/instructed",
+            "models/hub",
             "keys",
             "local.env",
         )

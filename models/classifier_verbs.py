@@ -19,10 +19,10 @@ from models.classifier_requests import AccuracyGain, ClassifyAnswer, ClassifyReq
 from models.classifier_store import load_classifier, save_classifier
 from models.classifier_trials import read_trial_files, require_known, run_classifier_trials
 from models.classifier_versions import ClassifierVersions
-from models.config import file_sha256
 from models.device import Device, choose_device
 from models.errors import LabelsError, NothingLearnedError
 from models.finetune import finetune, finetuning_key
+from models.hub import weights_sha256
 from models.known_tests import read_injections
 from models.labelled import LabelledText, label_names, labelled_from, of_split
 from models.progress import Learned
@@ -85,7 +85,7 @@ def _made(
     record = {
         **request.origin,
         "finetuning_key": key,
-        "base_weights_sha256": file_sha256(request.base / "model.safetensors"),
+        "base_weights_sha256": weights_sha256(request.base),
         "seed": recipe.seed,
         "versions": library_versions(),
         "packages": installed_packages(),

@@ -1,4 +1,4 @@
-"""Every error the model library raises, each with its own exit code: 40 to 49, 52, 53, 55 to 59 and 68."""
+"""Every error the model library raises, each with its own exit code: 40 to 49, 52, 53, 55 to 59, 68 and 69."""
 
 from typing import ClassVar
 
@@ -105,6 +105,12 @@ class NoRoomError(ModelError):
     exit_code = 68
 
 
+class HubError(ModelError):
+    """A checkpoint of the hub cannot be had: no answer, no such thing, gated, pickled, too large, or other bytes."""
+
+    exit_code = 69
+
+
 class KnownTestsError(ModelError):
     """A published test, or the folder that should hold them, is missing, cut short or of another form."""
 
@@ -132,5 +138,6 @@ BY_NAME: dict[str, type[ModelError]] = {
         NothingLearnedError,
         KnownTestsError,
         NoRoomError,
+        HubError,
     )
 }

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from models.classifier_recipe import FinetuneRecipe
 from models.classifier_store import Base, load_base
 from models.device import Device, choose_device
 from models.errors import NothingLearnedError
+from models.hub import hub_record
 from models.labelled import LabelledText, label_names, of_split, snapshot
 from models.memory import Tuned, require_tuning_fits
 from models.ngrams import rarities
@@ -68,7 +70,8 @@ def finetune(
     curve = loop.run(on_epoch, keep_seconds, state)
     if adapted is not None:
         model.encoder = merge_adapters(adapted)
-    return _calibrated(classifier, loop, curve, {"base": start.name, "texts_sha256": snapshot(texts)})
+    origin = {"base": start.name, "texts_sha256": snapshot(texts), **hub_record(base)}
+    return _calibrated(classifier, loop, curve, origin)
 
 
 def _model(
@@ -92,7 +95,7 @@ def _tuned(moving: int, start: Base) -> Tuned:
     return Tuned(moving=moving, layers=int(layers or 1), width=width, mlp_width=int(wide or 4 * width))
 
 
-def _calibrated(classifier: Classifier, loop: "_Loop", curve: list[Learned], origin: dict[str, str]) -> Classifier:
+def _calibrated(classifier: Classifier, loop: "_Loop", curve: list[Learned], origin: dict[str, Any]) -> Classifier:
     logits_NL, true_N = loop.held_logits(), loop.held_labels
     _require_learned(classifier, logits_NL.argmax(1) == true_N, loop)
     training = {

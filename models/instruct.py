@@ -17,6 +17,7 @@ from models.adapters import add_adapters, merge_adapters
 from models.checkpoint import installed_packages, library_versions
 from models.device import Device, choose_device
 from models.errors import LabelsError, NothingLearnedError
+from models.hub import hub_record
 from models.instruct_recipe import InstructRecipe
 from models.instruct_requests import InstructFigure
 from models.instruct_store import Causal, load_causal
@@ -136,6 +137,7 @@ def _record(
 ) -> dict[str, Any]:
     return {
         "base": base.name,
+        **hub_record(base),
         "recipe": asdict(recipe),
         "rows_sha256": rows_sha256(rows),
         "train_rows": len(loop.learned),

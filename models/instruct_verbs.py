@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 
 from models.classifier_versions import InstructedVersions
 from models.classifiers import INSTRUCTED
-from models.config import file_sha256
 from models.device import choose_device
 from models.errors import LabelsError, NothingLearnedError, RecipeError
+from models.hub import weights_sha256
 from models.instruct import evaluate_instructed, instruct, instructing_key
 from models.instruct_recipe import InstructRecipe
 from models.instruct_requests import ROLES, InstructAnswer, InstructFigure, InstructRequest, read_instruct_request
@@ -68,7 +68,7 @@ def _made(
     except NothingLearnedError:  # going on would end here again
         states.clear()
         raise
-    weights = file_sha256(request.base / "model.safetensors")
+    weights = weights_sha256(request.base)
     record: dict[str, Any] = {**told, **request.origin, "instructing_key": key, "base_weights_sha256": weights}
     folder = store.next_folder(INSTRUCTED)
     save_instructed(causal, record | {"seed": recipe.seed}, folder)

@@ -47,7 +47,9 @@ def finetune() -> None:
     "--base .lakehouse/models/versions/gpt-0001 --method lora --out subjects",
 )
 @click.argument("data", type=_PATH)
-@click.option("--base", type=_PATH, required=True, help="Folder of a checkpoint: ours, or one that AutoModel opens.")
+@click.option(
+    "--base", required=True, help="Checkpoint: a folder, ours or one that AutoModel opens, or hub:OWNER/NAME@REVISION."
+)
 @click.option("--out", type=_PATH, required=True, help="New folder for the classifier.")
 @click.option("--recipe", type=_PATH, help="JSON file of a recipe; what it leaves out has its default.")
 @click.option("--method", type=click.Choice(["full", "lora", "head"]), help="What of the base moves; over the recipe.")
@@ -55,7 +57,7 @@ def finetune() -> None:
 @_on_texts
 def train(
     data: Path,
-    base: Path,
+    base: str,
     out: Path,
     recipe: Path | None,
     method: str | None,
@@ -67,13 +69,15 @@ def train(
     Ends with status 59, and writes nothing, when nothing could be learned; with 53 when a test that stops promotion
     fails.
     """
+    from dagster_project.bases import base_folder
     from dagster_project.finetuning import trained
     from models.classifier_recipe import FinetuneRecipe, read_finetune_recipe
 
     chosen = read_finetune_recipe(recipe) if recipe else FinetuneRecipe()
     over: dict[str, Any] = {"method": method, "seed": seed}
     chosen = dataclasses.replace(chosen, **{name: value for name, value in over.items() if value is not None})
-    for line in trained(_texts(data, given), base, chosen, out, _asked(given), threads=given["threads"]):
+    texts, asked = _texts(data, given), _asked(given)
+    for line in trained(texts, base_folder(local, base), chosen, out, asked, threads=given["threads"]):
         print(line, flush=True)
 
 
@@ -114,7 +118,11 @@ def predict(classifier: str, texts: tuple[str, ...], threads: int | None) -> Non
     example="lakehouse finetune instruct questions.jsonl --base .lakehouse/models/versions/gpt-0001 --out tutor",
 )
 @click.argument("data", type=_PATH)
-@click.option("--base", type=_PATH, required=True, help="Folder of a checkpoint: ours, or of AutoModelForCausalLM.")
+@click.option(
+    "--base",
+    required=True,
+    help="Checkpoint: a folder, ours or one that AutoModelForCausalLM opens, or hub:OWNER/NAME@REVISION.",
+)
 @click.option("--out", type=_PATH, required=True, help="New folder for the model.")
 @click.option("--recipe", type=_PATH, help="JSON file of a recipe; what it leaves out has its default.")
 @click.option("--method", type=click.Choice(["full", "lora"]), help="What of the base moves; over the recipe.")
@@ -128,7 +136,7 @@ def predict(classifier: str, texts: tuple[str, ...], threads: int | None) -> Non
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads. Default: one a core.")
 def instruct(
     data: Path,
-    base: Path,
+    base: str,
     out: Path,
     recipe: Path | None,
     method: str | None,
@@ -142,6 +150,7 @@ def instruct(
     Only responses are learned. On held-out rows their loss and perplexity are told beside those of the base. Ends with
     status 59, and writes nothing, when on validation rows nothing was learned.
     """
+    from dagster_project.bases import base_folder
     from dagster_project.instructing import Rows, instructed, read_instructions
     from models.instruct_recipe import InstructRecipe
     from models.instructions import Columns
@@ -152,7 +161,7 @@ def instruct(
     chosen = dataclasses.replace(chosen, **{name: value for name, value in over.items() if value is not None})
     named: dict[str, Any] = columns
     rows = read_instructions(data, Rows(table=table, named=Columns(**named)))
-    for line in instructed(rows, base, chosen, out, threads=threads):
+    for line in instructed(rows, base_folder(local, base), chosen, out, threads=threads):
         print(line, flush=True)
 
 

@@ -27,7 +27,8 @@ def test_paths_that_may_be_empty_are_none_then_and_else_of_the_project(tmp_path)
         "LAKEHOUSE_INSTRUCT_BASE": "models/base",
     }
     settings = load_settings(values)
-    assert (settings.instruct_recipe, settings.instruct_base) == (None, PROJECT / "models/base")
+    assert load_settings({**values, "LAKEHOUSE_INSTRUCT_BASE": "hub:a/b@main"}).instruct_base == "hub:a/b@main"
+    assert (settings.instruct_recipe, settings.instruct_base) == (None, str(PROJECT / "models/base"))
 
 
 def test_a_misspelt_setting_names_the_nearest_one(tmp_path):
