@@ -1,14 +1,17 @@
 """Checks for personal data in the values of tables and texts; every declared and undeclared column is looked at."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from lakehouse.archive import privacy
-from lakehouse.archive.checks import FILE, TABLE, TEXT, Hit, listed, named, number, text
-from lakehouse.archive.contents import DataFile, TableContent, TextContent
+from lakehouse.archive.checks import DATASET, FILE, TABLE, TEXT, Hit, listed, named, number, text
+from lakehouse.archive.contents import Contents, DataFile, TableContent, TextContent
+from lakehouse.archive.other_scan import OtherSeen, OtherSuspicion
 from lakehouse.archive.privacy.groups import quasi_identifiers, quasi_kind
 from lakehouse.archive.privacy.kinds import identifiers
 from lakehouse.archive.rulebook import Parameters
+
+NAMED_FILES = 3
 
 
 @named(TABLE)
@@ -77,11 +80,63 @@ def small_groups(table: TableContent, parameters: Parameters) -> Iterator[Hit]:
     yield Hit(table.folder, small.rows, spot.row, facts)
 
 
+@named(DATASET)
+def unread_pictures(submission: Contents, parameters: Parameters) -> Iterator[Hit]:
+    """Pictures, which nobody can look into, by folder and ending."""
+    yield from _unread(submission, lambda ending: ending in listed(parameters, "endings"))
+
+
+@named(DATASET)
+def unread_files(submission: Contents, parameters: Parameters) -> Iterator[Hit]:
+    """Other files that cannot be looked into, by folder and ending."""
+    yield from _unread(submission, lambda ending: ending not in listed(parameters, "but"))
+
+
+def _unread(submission: Contents, asked: Callable[[str], bool]) -> Iterator[Hit]:
+    groups: dict[tuple[str, str], list[DataFile]] = {}
+    for file in submission.files:
+        path = PurePosixPath(file.place)
+        if file.other is not None and file.other.unread is not None and asked(path.suffix.lower()):
+            groups.setdefault((path.parent.as_posix(), path.suffix), []).append(file)
+    for (folder, ending), files in groups.items():
+        place = files[0].place if len(files) == 1 else f"{folder}/*{ending}".removeprefix("./")
+        names = ", ".join(file.place for file in files[:NAMED_FILES]) + (", ..." if len(files) > NAMED_FILES else "")
+        yield Hit(place, len(files), facts={"files": names, "reason": (files[0].other or OtherSeen()).unread or ""})
+
+
 @named(FILE)
-def picture_file(file: DataFile, parameters: Parameters) -> Iterator[Hit]:
-    """Pictures among the files."""
-    if PurePosixPath(file.place).suffix.lower() in listed(parameters, "endings"):
-        yield Hit(file.place)
+def personal_file(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
+    """Files that are no data of the standard and hold so many identifiers that they are about persons."""
+    yield from _in_file(file, lambda one: one.personal)
+
+
+@named(FILE)
+def possibly_personal_file(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
+    """Files that are no data of the standard, in which some identifiers stand."""
+    yield from _in_file(file, lambda one: not one.personal and identifiers()[one.kind].certainty == "direct")
+
+
+@named(FILE)
+def indirectly_personal_file(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
+    """Files that are no data of the standard, with what narrows persons down."""
+    yield from _in_file(file, lambda one: identifiers()[one.kind].certainty == "indirect")
+
+
+def _in_file(file: DataFile, asked: Callable[[OtherSuspicion], bool]) -> Iterator[Hit]:
+    by_column: dict[str | None, list[OtherSuspicion]] = {}
+    for one in file.other.suspicions if file.other else ():
+        if asked(one):
+            by_column.setdefault(one.column, []).append(one)
+    for column, found in by_column.items():
+        name = privacy.shown_name(column) if column else None
+        rows = sorted({row for one in found for row in one.rows})
+        facts: dict[str, str | int | float] = {
+            "where": f"The column '{name}' of {file.place}" if name else file.place,
+            "kinds": ", ".join(f"{identifiers()[one.kind].title} ({one.count})" for one in found),
+            "unit": "row" if column is not None else "line",
+        }
+        place = f"{file.place}: {name}" if name else file.place
+        yield Hit(place, sum(one.count for one in found), rows[0] if rows else None, facts, rows)
 
 
 @named(TEXT)

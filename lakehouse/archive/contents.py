@@ -14,6 +14,8 @@ from lakehouse.archive.event_contents import EventContent, EventFile
 from lakehouse.archive.event_files import is_event_file
 from lakehouse.archive.metadata.adopting import IMPORT_FILE
 from lakehouse.archive.metadata.stated import DESCRIPTORS
+from lakehouse.archive.other_scan import OtherSeen, look_into, look_into_footer
+from lakehouse.archive.packed import plain_name
 from lakehouse.archive.plans import plans, resolve, scan_order
 from lakehouse.archive.salvage import table_without_faults
 from lakehouse.archive.table_files import is_table_file
@@ -39,7 +41,10 @@ Progress = Callable[[str], None]
 
 @dataclass(slots=True)
 class DataFile:
-    """One file of the submission; `table` or `text` is what was seen of its content, if it has one."""
+    """One file of the submission; `table` or `text` is what was seen of its content, if it has one.
+
+    `other` is what was found in it where it is neither, and in what a Parquet file says beside its rows.
+    """
 
     place: str
     path: Path
@@ -47,6 +52,7 @@ class DataFile:
     role: Role
     table: FileSeen | None = None
     text: TextFileSeen | None = None
+    other: OtherSeen | None = None
 
     @property
     def fault(self) -> str | None:
@@ -263,6 +269,18 @@ class _Reader:
             described.xapi_version if described else next((one for one in get_args(XapiVersion) if one == said), None)
         )
 
+    def others(self) -> None:
+        """Search what is neither a table, a text nor an event log."""
+        for file in self._filled(self.files):
+            if file.role == "unknown":
+                file.other = look_into(file.path, "kept")
+            elif file.role == "description" or file.place in PACKAGE_FILES:
+                file.other = look_into(file.path, "describes")
+            elif file.role == "about":
+                file.other = look_into(file.path, "explains")
+            elif file.role == "table" and plain_name(file.place).endswith(".parquet"):
+                file.other = look_into_footer(file.path)
+
     def _filled(self, files: tuple[DataFile, ...]) -> Iterator[DataFile]:
         for file in files:
             if file.size_bytes:
@@ -279,6 +297,7 @@ def read_contents(folder: Path, progress: Progress = _unheard) -> Contents:
     reading = eds.read_description(folder)
     files = tuple(_file(path, folder) for path in sorted(folder.rglob("*")) if path.is_file())
     reader = _Reader(folder, reading, files, progress)
+    reader.others()
     return Contents(folder, reading, files, reader.tables(), reader.texts(), reader.events())
 
 

@@ -31,7 +31,7 @@ def parquet_pieces(path: Path) -> Iterator[Piece]:
         SchemaError: the file is broken, or holds columns that are no single values.
     """
     try:
-        with _seekable(path) as stream, _footer(stream) as file:
+        with seekable(path) as stream, footer(stream) as file:
             schema = file.schema_arrow
             _refuse_other_shapes(schema, path)
             yield partial(_empty, tuple(schema.names))
@@ -44,7 +44,8 @@ def parquet_pieces(path: Path) -> Iterator[Piece]:
 
 
 @contextmanager
-def _seekable(path: Path) -> Iterator[IO[bytes]]:
+def seekable(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file, unpacked if its name says that it is packed, where any part of it can be read."""
     with opened(path) as stream:
         if path.suffix not in PACKINGS:
             yield stream
@@ -55,7 +56,8 @@ def _seekable(path: Path) -> Iterator[IO[bytes]]:
             yield unpacked
 
 
-def _footer(stream: IO[bytes]) -> pq.ParquetFile:
+def footer(stream: IO[bytes]) -> pq.ParquetFile:
+    """Open the Parquet file that a stream holds, its footer bounded."""
     return pq.ParquetFile(
         stream,
         buffer_size=READ_AHEAD_BYTES,

@@ -162,7 +162,7 @@ def test_all_findings_are_reported_together(dataset, judged):
     _edit(dataset, LESSONS, "art", "music")
     (dataset / "stray.bin").write_bytes(b"\0")
     report = judged(dataset)
-    assert {"REFERENCE_BROKEN", "TYPE_WRONG", "VALUE_NOT_A_LEVEL"} <= _codes(report)
+    assert {"REFERENCE_BROKEN", "TYPE_WRONG", "VALUE_NOT_A_LEVEL", "PERSONAL_FILE_UNREAD"} <= _codes(report)
     assert _codes(report, "warning") == {"FILE_UNEXPECTED"}
     levels = [f.level for f in report.findings]
     assert levels == sorted(levels, key=("error", "warning", "note").index)
