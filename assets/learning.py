@@ -1,7 +1,7 @@
 """What models may learn from: the documents of published datasets whose terms and subjects permit it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -34,6 +34,7 @@ class Permission:
     users: UsersFile
     denied: DeniedLog
     leave_out: bool = False
+    _agreed: list[tuple[int, list[Decision]]] = field(default_factory=list, compare=False, repr=False)
 
     def policy(self, house: Lakehouse) -> Policy:
         """Return what may be done with what is published now."""
@@ -158,25 +159,34 @@ def require_agreed(house: Lakehouse, shelf: Shelf, versions: DatasetVersions, pe
     """Raise PurposeError when a published document is of a subject who does not agree, as of today.
 
     `documents` asks when it puts them together; who made the assets behind it alone would miss an answer since then.
+    Texts are put together once a release: with the same tables and the same decisions the answer is the same.
     """
+    recover(house)
+    release = current_release(house).number
     datasets, policy, published = stored_datasets(house, shelf, versions), permission.policy(house), None
-    for name, stored in datasets.items():
-        for part, definition in _with_text(name, stored):
-            decision = policy.decide(TRAINER, PURPOSE, name, part)
-            if not decision.permitted or decision.consent is None:
-                continue
-            agreed = _documents(
-                _permitted(house, policy, decision, _of_today(house, definition, stored)), name, part, stored
+    asked = [
+        (policy.decide(TRAINER, PURPOSE, name, part), definition, stored)
+        for name, stored in datasets.items()
+        for part, definition in _with_text(name, stored)
+    ]
+    about = [each for each in asked if each[0].permitted and each[0].consent is not None]
+    known = release, [decision for decision, _, _ in about]
+    if known in permission._agreed:
+        return
+    for decision, definition, stored in about:
+        place = f"{decision.dataset}/{decision.part}"
+        rows = _permitted(house, policy, decision, _of_today(house, definition, stored))
+        agreed = _documents(rows, decision.dataset, str(decision.part), stored)
+        if published is None:
+            published = _texts_by_id(read_released(house, DOCUMENTS, columns=["document_id", "text"]))
+        mine = {key: text for key, text in published.items() if key.startswith(f"{place}/")}
+        gone = mine.items() - _texts_by_id(agreed).items()
+        if gone:
+            raise PurposeError(
+                f"{len(gone)} of {len(mine)} published documents of {place} are not those whose subjects "
+                "agree today; materialise `documents` again"
             )
-            if published is None:
-                published = _texts_by_id(read_released(house, DOCUMENTS, columns=["document_id", "text"]))
-            mine = {key: text for key, text in published.items() if key.startswith(f"{name}/{part}/")}
-            gone = mine.items() - _texts_by_id(agreed).items()
-            if gone:
-                raise PurposeError(
-                    f"{len(gone)} of {len(mine)} published documents of {name}/{part} are not those whose subjects "
-                    "agree today; materialise `documents` again"
-                )
+    permission._agreed[:] = [known]
 
 
 def _texts_by_id(documents: pa.Table) -> dict[str, str]:

@@ -49,6 +49,7 @@ def model_writes(
         "device": training["device"],
         "documents_snapshot": training["documents_snapshot"],
         "cause": training["cause"],
+        "training_key": training["training_key"],
     }
     curve = [
         {

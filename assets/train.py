@@ -2,10 +2,13 @@
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 import dagster as dg
 
+from assets.curve import Curve
 from assets.house import Origin, failures, read_released
 from assets.learning import Permission, require_agreed, require_learnable
 from assets.model_card import write_card
@@ -18,9 +21,8 @@ from lakehouse.ports import DatasetVersions
 from lakehouse.tables.gold import DOCUMENTS
 from lakehouse.tables.withdrawals import require_none_open
 from lakehouse.tables.write_audit_publish import Lakehouse
-from models.progress import Progress
-
-LOG_EVERY_STEPS = 50
+from models.errors import ModelError
+from models.progress import Paced, Progress
 
 
 class Cause(dg.Config):
@@ -52,13 +54,15 @@ def language_model(
         require_learnable(read_released(house, DOCUMENTS, columns=["document_id"]), policy, permission)
         require_agreed(house, shelf, versions, permission)
         corpus = workshop.corpus(house)
-        result = workshop.train(
-            corpus,
-            code_commit=origin.code_commit,
-            cause=config.cause,
-            run_id=context.run.run_id,
-            log=_told(context.log.info),
-        )
+        curve = Curve(house, partial(workshop.training_key, corpus), origin.provenance(context), context.log.warning)
+        with _kept_when_it_fails(curve):
+            result = workshop.train(
+                corpus,
+                code_commit=origin.code_commit,
+                cause=config.cause,
+                run_id=context.run.run_id,
+                log=_heard(Paced(context.log.info), curve),
+            )
         require_not_withdrawn(house, workshop, result.model_version, corpus.dataset_commits, created=result.created)
         card = write_card(result.folder, result.training, corpus.file, policy)
     training = result.training
@@ -99,13 +103,19 @@ def loss_curve(curve: Sequence[Progress]) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![loss curve](data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()})")
 
 
-def _told(log: Callable[[str], None]) -> Callable[[Progress], None]:
-    def tell(progress: Progress) -> None:
-        if progress.step % LOG_EVERY_STEPS == 0 or progress.step == progress.steps:
-            used = "" if progress.utilisation is None else f", {progress.utilisation:.0%} of the matmul rate"
-            log(
-                f"step {progress.step}/{progress.steps} train {progress.train_bits_per_byte:.3f} bits per byte, "
-                f"{progress.tokens_per_second:.0f} tokens/s{used}, {progress.seconds_left:.0f} s left"
-            )
+def _heard(lines: Paced, curve: Curve) -> Callable[[Progress], None]:
+    def hear(point: Progress) -> None:
+        lines(point)
+        curve.hear(point)
 
-    return tell
+    return hear
+
+
+@contextmanager
+def _kept_when_it_fails(curve: Curve) -> Iterator[None]:
+    """Write the last points of a training that ends with an error: they show how it came there."""
+    try:
+        yield
+    except ModelError:
+        curve.write()
+        raise

@@ -20,8 +20,8 @@ from lakehouse.tables.write_audit_publish import Lakehouse, recover
 from models.checkpoint import CheckpointStore
 from models.child import HERE, perform, run_evaluate, run_train
 from models.classifier_versions import ClassifierVersions, InstructedVersions, is_classifier, is_instructed
-from models.config import Recipe
-from models.documents import evaluation_snapshot, of_split, read_documents
+from models.config import Recipe, training_key
+from models.documents import evaluation_snapshot, of_split, read_documents, snapshot_hash
 from models.form_store import FormStore
 from models.forms import SHIPPED as SHIPPED_FORMS
 from models.known_tests import absent, content_name
@@ -179,6 +179,11 @@ class Workshop:
         sources = rows.group_by(["dataset", "dataset_version", "dataset_commit"]).aggregate([]).to_pylist()
         commits = {f"{row['dataset']}@{row['dataset_version']}": row["dataset_commit"] for row in sources}
         return Corpus(file, snapshot_id, dict(sorted(commits.items())), digest)
+
+    def training_key(self, corpus: Corpus) -> str:
+        """Return the name of the training on a corpus, the same for a run that goes on with it."""
+        documents = read_documents(corpus.file)
+        return training_key(self.recipe, snapshot_hash(documents, splits=("train", "validation")))
 
     def train(
         self, corpus: Corpus, *, code_commit: str, cause: str, run_id: str, log: Callable[[Progress], None]

@@ -37,6 +37,7 @@ from lakehouse.archive import inbox
 from lakehouse.errors import NoReleaseError, ServiceUnavailableError
 from lakehouse.samples import college_scorecard, course_records, python_docs
 from lakehouse.tables.release import Release
+from models.progress import Paced
 from models.progress import Progress as Told
 
 REFUSED = "course_records@1"
@@ -180,13 +181,17 @@ def _ingest_all(loop: Loop, keys: Sequence[str]) -> list[RunOutcome]:
 
 @dataclass(slots=True)
 class TrainingBar:
-    """Shows how training goes on; it is silent until there is something to tell."""
+    """Shows how training goes on: a bar in a terminal, a line now and then in a log."""
 
     progress: Progress = field(default_factory=lambda: _progress())
     task: TaskID | None = None
+    lines: Paced = field(default_factory=lambda: Paced(lambda line: console.print(f"  {line}")))
 
     def hear(self, told: Told) -> None:
-        """Move the bar to a recorded step."""
+        """Move the bar to a recorded step, or tell of it."""
+        if not console.is_terminal:
+            self.lines(told)
+            return
         if self.task is None:
             self.progress.start()
             self.task = self.progress.add_task("training", total=told.steps)

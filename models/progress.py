@@ -1,5 +1,7 @@
 """One recorded step of training, or epoch of fine-tuning, as it is shown, stored and sent between processes."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -18,6 +20,31 @@ class Progress:
     seconds_left: float
     utilisation: float | None = None
     """Share of the machine's measured rate of products of matrices that went into the model's own (MFU)."""
+
+    def __str__(self) -> str:
+        held = self.validation_bits_per_byte
+        measured = "" if held is None else f", validation {held:.3f}"
+        used = "" if self.utilisation is None else f", {self.utilisation:.0%} of the matmul rate"
+        return (
+            f"step {self.step}/{self.steps}: train {self.train_bits_per_byte:.3f}{measured} bits per byte, "
+            f"{self.tokens_per_second:,.0f} tokens/s{used}, {self.seconds_left:.0f} s left"
+        )
+
+
+@dataclass(slots=True)
+class Paced:
+    """Tells of a training in lines, at most one in so many seconds; the first point and the last are always told."""
+
+    tell: Callable[[str], None]
+    every_s: float = 10.0
+    _told: float | None = None
+
+    def __call__(self, point: Progress) -> None:
+        """Hear of a point, and tell of it if it is time."""
+        now = time.monotonic()
+        if self._told is None or now - self._told >= self.every_s or point.step == point.steps:
+            self._told = now
+            self.tell(str(point))
 
 
 @dataclass(frozen=True, slots=True)

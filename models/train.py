@@ -72,6 +72,8 @@ def train(
     with seat.meet() as team:
         run = _started(recipe, device, packed, tokenizer, resume if team.leads else None, team)
         before = run.take_up(state)
+        for point in before.curve:  # who hears of this run now may not have heard of these
+            on_progress(point)
         with documents_apart(tokenizer.end_of_text, run.model):
             curve = _Loop(run, packed, prepared.validation, on_progress, team).run(before, started=started)
     return _trained(run, tokenizer, packed, before, curve, taken, time.monotonic() - started, team)

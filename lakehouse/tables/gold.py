@@ -68,6 +68,26 @@ MODEL_VERSIONS = TableDefinition(
             "documents_snapshot", pa.string(), "Iceberg snapshot of gold.documents it learned from.", nullable=False
         ),
         Column("cause", pa.string(), "Why it was trained: first, schedule, drift or request."),
+        Column("training_key", pa.string(), "Name of its training in gold.training_progress; null in old rows."),
+        *RUN,
+    ),
+)
+
+TRAINING_PROGRESS = TableDefinition(
+    name="gold.training_progress",
+    grain="one row per training and step that was recorded while it went on; short trainings have none",
+    key=("training_key", "step"),
+    owner="team:models",
+    columns=(
+        Column("training_key", pa.string(), "Hash of recipe, documents and code version.", nullable=False),
+        Column("step", pa.int64(), "Optimizer steps done.", nullable=False),
+        Column("steps", pa.int64(), "Optimizer steps of the whole training.", nullable=False),
+        Column("train_bits_per_byte", pa.float64(), "Loss on the step's batch.", unit="bit/byte"),
+        Column(
+            "validation_bits_per_byte", pa.float64(), "Loss on validation documents; null between.", unit="bit/byte"
+        ),
+        Column("tokens_per_second", pa.float64(), "Training speed.", unit="1/s"),
+        Column("utilisation", pa.float64(), "Share of the measured matmul rate that the model used (MFU).", unit="1"),
         *RUN,
     ),
 )
@@ -340,6 +360,7 @@ GOLD = (
     LOADS,
     DOCUMENTS,
     MODEL_VERSIONS,
+    TRAINING_PROGRESS,
     TRAINING_CURVE,
     TOKEN_SHARES,
     EVALUATIONS,

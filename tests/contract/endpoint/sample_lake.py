@@ -96,6 +96,10 @@ MODELS: Mapping[str, Sequence[Mapping[str, object]]] = {
         }
         for (number, version), step in itertools.product(enumerate(VERSIONS), range(0, 100, 5))
     ],
+    "gold.training_progress": [
+        {"training_key": "c0ffee00" * 8, "step": step, "steps": 240, "train_bits_per_byte": 4.0, "utilisation": 0.2}
+        for step in (1, 10, 20)
+    ],
     "gold.token_shares": [
         {"model_version": version, "dataset": dataset, "licence": licence, "token_count": 1000, "token_share": 0.5}
         for version in VERSIONS

@@ -86,6 +86,17 @@ EXAMPLES = [
         },
     ),
     (
+        "training_curve",
+        {
+            "gold.model_versions": [{**MODEL, "training_key": "a" * 64}],
+            "gold.training_curve": [],
+            "gold.training_progress": [
+                {"training_key": key * 64, "step": 1, "steps": 9, "train_bits_per_byte": 4.0} for key in ("a", "b")
+            ],
+        },
+        {"model_version": "unfinished bbbbbbbb", "status": "unfinished", "step": 1, "steps": 9, "is_current": 0},
+    ),
+    (
         "model_licences",
         {
             "gold.model_versions": [MODEL],
