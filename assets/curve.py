@@ -15,7 +15,7 @@ from models.progress import Progress
 FIRST_SECONDS = 30.0
 """A training that is shorter is written at its publication only."""
 LONGEST_SECONDS = 600.0
-"""Each pause is twice the one before, up to this: eight hours of training make 54 releases."""
+"""Each pause is twice the one before, up to this: eight hours of training make 51 releases."""
 
 
 @dataclass(slots=True)
