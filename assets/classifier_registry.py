@@ -6,7 +6,6 @@ from typing import Any
 
 from assets.gate import Verdict
 from assets.house import read_released
-from assets.post_mortem import classifier_post_mortem, write_post_mortem
 from assets.registry import decide
 from assets.results import Decision
 from assets.workshop import Workshop
@@ -74,36 +73,6 @@ def roll_back_classifier(
         return decide(house, decisions, provenance)
 
 
-def retire_classifier(
-    house: Lakehouse, workshop: Workshop, version: str, *, by: str, reason: str, provenance: Provenance
-) -> tuple[Published, Path]:
-    """Keep a version back for good; write its post-mortem page and return where it lies. Its folder stays as it is.
-
-    Where none was in use before it, none is afterwards.
-
-    Raises:
-        StageError: it is in use and an earlier one could be, or it is retired already.
-    """
-    with workshop.publishing():
-        workshop.classifiers.folder(version)
-        name = version.rpartition("-")[0]
-        if version == current_classifier(house, name):
-            _require_last(house, name, version)
-        if released_stages(house).get(version, {}).get("stage") == "retired":
-            raise StageError(f"{version} is retired already")
-        text = classifier_post_mortem(
-            workshop.classifiers.training(version),
-            version,
-            stages=_of_version(house, MODEL_STAGES, version),
-            judgements=_of_version(house, CLASSIFIER_VERSIONS, version),
-            results=_of_version(house, CLASSIFIER_RESULTS, version),
-            by=by,
-            reason=reason,
-        )
-        page = write_post_mortem(workshop.root, version, text)
-        return decide(house, [Decision(version, "retired", by, reason)], provenance), page
-
-
 def told(house: Lakehouse, version: str) -> list[str]:
     """Return what is recorded about a version's judgements, decisions and results, a line each."""
     lines = [
@@ -160,7 +129,7 @@ def judgements(house: Lakehouse, name: str | None = None) -> list[dict[str, Any]
     return sorted((row for row in rows if name in (None, row["classifier"])), key=lambda row: str(row["event_key"]))
 
 
-def _require_last(house: Lakehouse, name: str, version: str) -> None:
+def require_last(house: Lakehouse, name: str, version: str) -> None:
     """Raise StageError, naming it, when a version was in use before this one that may be used again."""
     gone = {version, *quarantined(house.objects)}
     gone |= {each for each, row in released_stages(house).items() if row["stage"] == "retired"}

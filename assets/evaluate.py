@@ -70,8 +70,8 @@ def evaluation(
 
 
 def newest_version(workshop: Workshop) -> str:
-    """Return the newest trained version that is not in quarantine; raise CheckpointError when there is none."""
-    versions = workshop.checkpoints.usable()
+    """Return the newest trained version, none in quarantine or archive; raise CheckpointError when there is none."""
+    versions = workshop.checkpoints.at_hand()
     if not versions:
         raise CheckpointError(f"no usable model under {workshop.checkpoints.root}; materialise `language_model` first")
     return versions[-1]

@@ -31,14 +31,15 @@ def post_mortem(
     evaluations: Rows,
     by: str,
     reason: str,
+    files: str,
 ) -> str:
-    """Return the page of a language model."""
+    """Return the page of a language model; `files` says what became of them."""
     what = [
         f"- trained at {training['trained_at']} on {training['device']}, cause: {training['cause']}",
         f"- {training['parameter_count']:,} parameters, seed {training['seed']}",
         *_learned(training),
     ]
-    return _page(version, by, reason, what, _events(stages, judgements, CURRENT), _scores(evaluations))
+    return _page(version, by, reason, what, _events(stages, judgements, CURRENT), _scores(evaluations), files)
 
 
 def classifier_post_mortem(
@@ -50,6 +51,7 @@ def classifier_post_mortem(
     results: Rows,
     by: str,
     reason: str,
+    files: str,
 ) -> str:
     """Return the page of a classifier; texts of its table are not told."""
     what = [
@@ -60,10 +62,18 @@ def classifier_post_mortem(
         f"- labels: {plain(', '.join(sorted(training['label_counts'])))}",
         *_learned(training),
     ]
-    return _page(version, by, reason, what, _events(stages, judgements, IN_USE), _results(results))
+    return _page(version, by, reason, what, _events(stages, judgements, IN_USE), _results(results), files)
 
 
-def _page(version: str, by: str, reason: str, what: Iterable[str], events: Iterable[str], scores: Iterable[str]) -> str:
+def _page(
+    version: str,
+    by: str,
+    reason: str,
+    what: Iterable[str],
+    events: Iterable[str],
+    scores: Iterable[str],
+    files: str,
+) -> str:
     return "\n".join(
         [
             f"# {version}: retired",
@@ -82,7 +92,7 @@ def _page(version: str, by: str, reason: str, what: Iterable[str], events: Itera
             "",
             *scores,
             "",
-            "Its folder stays as it was written; the version is not chosen again.",
+            f"{files} The version is not chosen again.",
             "",
         ]
     )

@@ -1,18 +1,16 @@
-"""Decisions of people on model versions: approve, roll back, retire. Each is one release, rows and alias together."""
+"""Decisions of people on model versions: approve and roll back. Each is one release, rows and alias together."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from assets.gate import Case, objection
 from assets.house import commit, current_model, read_released
-from assets.post_mortem import post_mortem, write_post_mortem
 from assets.publish import case_of, require_fit
 from assets.results import Decision, stage_write
 from assets.workshop import Workshop
 from lakehouse.errors import ApprovalError, NoReleaseError, StageError
 from lakehouse.policy.users import ANYONE, TRAINER, Users
 from lakehouse.ports import Provenance
-from lakehouse.tables.gold import EVALUATIONS, MODEL_STAGES, PROMOTIONS
+from lakehouse.tables.gold import MODEL_STAGES, PROMOTIONS
 from lakehouse.tables.stages import newest_stages, released_stages, withheld
 from lakehouse.tables.withdrawals import quarantined
 from lakehouse.tables.write_audit_publish import Lakehouse, Published
@@ -73,34 +71,6 @@ def roll_back(
         return decide(house, decisions, provenance, model_version=target)
 
 
-def retire(
-    house: Lakehouse, workshop: Workshop, version: str, *, by: str, reason: str, provenance: Provenance
-) -> tuple[Published, Path]:
-    """Keep a version back for good; write its post-mortem page and return where it lies. Its folder stays as it is.
-
-    Raises:
-        StageError: it is the current version, or retired already.
-    """
-    with workshop.publishing():
-        workshop.checkpoints.folder(version)
-        if version == current_model(house):
-            raise StageError(f"{version} is the current version; run `lakehouse models rollback` first")
-        if released_stages(house).get(version, {}).get("stage") == "retired":
-            raise StageError(f"{version} is retired already")
-        told = read_released(house, MODEL_STAGES).to_pylist()
-        text = post_mortem(
-            workshop.checkpoints.training(version),
-            version,
-            stages=[row for row in told if row["model_version"] == version],
-            judgements=_rows(house, PROMOTIONS.name, version),
-            evaluations=_rows(house, EVALUATIONS.name, version),
-            by=by,
-            reason=reason,
-        )
-        page = write_post_mortem(workshop.root, version, text)
-        return decide(house, [Decision(version, "retired", by, reason)], provenance), page
-
-
 def decide(
     house: Lakehouse, decisions: Sequence[Decision], provenance: Provenance, *, model_version: str | None = None
 ) -> Published:
@@ -111,14 +81,13 @@ def decide(
     return commit(house, [write], key=key, provenance=provenance, model_version=model_version)
 
 
-def _rows(house: Lakehouse, table: str, version: str) -> list[dict[str, object]]:
-    definition = {PROMOTIONS.name: PROMOTIONS, EVALUATIONS.name: EVALUATIONS}[table]
-    return [row for row in read_released(house, definition).to_pylist() if row["model_version"] == version]
+def _judged(house: Lakehouse, version: str) -> list[dict[str, object]]:
+    return [row for row in read_released(house, PROMOTIONS).to_pylist() if row["model_version"] == version]
 
 
 def _waiting(house: Lakehouse, version: str) -> set[str]:
     """Return the evaluation snapshots on which the gate let a version wait."""
-    rows = [row for row in _rows(house, PROMOTIONS.name, version) if row["waits"]]
+    rows = [row for row in _judged(house, version) if row["waits"]]
     if not rows:
         raise ApprovalError(f"{version} waits for no approval; `lakehouse models list` shows which versions do")
     return {str(row["evaluation_snapshot"]) for row in rows}
@@ -145,7 +114,7 @@ def _require_was_current(house: Lakehouse, version: str) -> None:
         raise StageError(f"{version} is in quarantine, for it learned from somebody who withdrew; name another")
     if newest_stages(read_released(house, MODEL_STAGES).to_pylist()).get(version, {}).get("stage") == "retired":
         raise StageError(f"{version} is retired; name another")
-    rows = [*_rows(house, PROMOTIONS.name, version), *read_released(house, MODEL_STAGES).to_pylist()]
+    rows = [*_judged(house, version), *read_released(house, MODEL_STAGES).to_pylist()]
     if not any(
         row["model_version"] == version and (row.get("promoted") or row.get("stage") == "current") for row in rows
     ):

@@ -17,6 +17,7 @@ from lakehouse.tables.documents import documents_sha256
 from lakehouse.tables.gold import DOCUMENTS
 from lakehouse.tables.lock import archive_lock
 from lakehouse.tables.write_audit_publish import Lakehouse, recover
+from models.archive import restore
 from models.checkpoint import CheckpointStore
 from models.child import HERE, perform, run_evaluate, run_train
 from models.classifier_versions import ClassifierVersions, InstructedVersions, is_classifier, is_instructed
@@ -141,6 +142,18 @@ class Workshop:
         if is_instructed(version):
             return self.instructed
         return self.classifiers if is_classifier(version) else None
+
+    def store_of(self, version: str) -> CheckpointStore | ClassifierVersions:
+        """Return where a version of any kind lies."""
+        return self._tuned(version) or self.checkpoints
+
+    def restore(self, version: str) -> Path:
+        """Bring a retired version's files back from the archive; it stays retired. Return its folder.
+
+        Raises CheckpointError when there is no such version, or none of it in the archive, or that is altered.
+        """
+        with self.publishing(), self.alone():
+            return restore(self.store_of(version).folder(version), self.root)
 
     def alone(self) -> AbstractContextManager[None]:
         """Keep other processes of this machine from training or evaluating meanwhile; they wait their turn."""
@@ -272,13 +285,13 @@ class Workshop:
 
         What was made from a language model has learned from what that has learned from, too.
         """
-        store = self._tuned(version) or self.checkpoints
+        store = self.store_of(version)
         commits: dict[str, str] = store.training(version)["dataset_commits"]
         return commits
 
     def read_by(self, version: str) -> Mapping[str, str]:
         """Return the commits of the dataset versions a version read itself: of a classifier, not those of its base."""
-        store = self._tuned(version) or self.checkpoints
+        store = self.store_of(version)
         training = store.training(version)
         commits: dict[str, str] = training["dataset_commits"]
         return {name: commits[name] for name in training.get("table_versions", commits)}

@@ -7,13 +7,13 @@ from typing import Any
 
 from assets.classifier_approval import approve_classifier
 from assets.classifier_registry import (
-    retire_classifier,
     roll_back_classifier,
     standing,
     told,
 )
 from assets.house import current_model, read_released
-from assets.registry import approve, require_person, retire, roll_back
+from assets.registry import approve, require_person, roll_back
+from assets.retiring import retire, retire_classifier
 from dagster_project.people import users_file
 from dagster_project.settings import Settings, code_commit
 from dagster_project.wiring import lakehouse, permission, shelf, versions, workshop
@@ -162,6 +162,11 @@ def retired(settings: Settings, version: str, *, by: str, reason: str) -> str:
         lakehouse(settings), workshop(settings), version, by=person, reason=reason, provenance=_here("retire")
     )
     return f"release {done.release_number}: {version} is retired by {person}; post-mortem: {page}"
+
+
+def restored(settings: Settings, version: str) -> str:
+    """Bring a retired version's files back."""
+    return f"{version} lies in {workshop(settings).restore(version)} again; it stays retired"
 
 
 def _here(verb: str) -> Provenance:

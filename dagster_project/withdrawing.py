@@ -98,6 +98,7 @@ def archive(settings: Settings) -> Archive:
             "models/classifiers",
             "models/instructed",
             "models/hub",
+            "models/archive",
             "keys",
             "local.env",
         )

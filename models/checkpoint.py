@@ -10,8 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.archive import forget
 from models.config import Recipe, recipe_from_json
-from models.durable import read_json, seal, sync, unfinished, verify, write_json
+from models.durable import ARCHIVED, read_json, seal, sync, unfinished, verify, write_json
 from models.errors import CheckpointError
 from models.progress import Progress
 from models.trials import TrialResult, as_values
@@ -75,6 +76,8 @@ class Loaded:
 class CheckpointStore:
     """Versions gpt-0001, gpt-0002, ... under one folder; nothing here says which one is in use."""
 
+    files, record = FILES, TRAINING
+
     def __init__(self, root: Path) -> None:
         self.root = root
 
@@ -94,6 +97,10 @@ class CheckpointStore:
         """Versions that are not in quarantine, oldest first."""
         return [version for version in self.versions() if not (self.root / version / QUARANTINE).is_file()]
 
+    def at_hand(self) -> list[str]:
+        """Versions that are neither in quarantine nor in the archive, oldest first."""
+        return [version for version in self.usable() if not (self.root / version / ARCHIVED).is_file()]
+
     def quarantine(self, version: str, reason: Mapping[str, str], *, tells: Callable[[str], bool]) -> bool:
         """Mark a version so that it is neither found nor chosen again; say whether its files were destroyed.
 
@@ -106,6 +113,7 @@ class CheckpointStore:
         if destroyed:
             for name in (WEIGHTS, *TEXTS):
                 (folder / name).unlink(missing_ok=True)
+            forget(folder, self.root.parent)
         sync(folder)
         return destroyed
 
@@ -125,10 +133,14 @@ class CheckpointStore:
         return read_json(self.folder(version) / TRAINING)
 
     def find(self, training_key: str) -> str | None:
-        """The version with this training key whose files are whole, or None; none in quarantine."""
+        """The version with this training key whose files are whole, or None; none in quarantine.
+
+        One in the archive is found, too: what was retired is not to come back by being trained again.
+        """
         for version in reversed(self.usable()):
             if self.training(version).get("training_key") == training_key:
-                verify(self.folder(version), FILES)
+                if not (self.folder(version) / ARCHIVED).is_file():
+                    verify(self.folder(version), FILES)
                 return version
         return None
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from models.archive import forget
 from models.checkpoint import QUARANTINE, WEIGHTS
 from models.classifiers import INSTRUCTED, NO_CLASSIFIERS
 from models.durable import read_json, sync, verify, write_json
@@ -77,6 +78,7 @@ class ClassifierVersions:
         for name in self.files:
             if name != self.record:
                 (folder / name).unlink(missing_ok=True)
+        forget(folder, self.root.parent)
         sync(folder)
 
 

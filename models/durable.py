@@ -20,6 +20,8 @@ from models.errors import CheckpointError, NoRoomError
 
 SUMS = "SHA256SUMS"
 WRITING = ".writing-"
+ARCHIVED = "archived.json"
+"""In the folder of a version whose files lie in the archive (models/archive.py)."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL_IN_RUST = re.compile(rf"os error (?:{errno.ENOSPC}|{errno.EDQUOT})\b")
 
@@ -67,8 +69,13 @@ def verify(folder: Path, names: tuple[str, ...]) -> None:
     """Compare every file with its recorded checksum before anything is read from it.
 
     Raises:
-        CheckpointError: a file is missing, or its bytes are not those that were written.
+        CheckpointError: a file is missing, or its bytes are not those that were written; or it is in the archive.
     """
+    if (folder / ARCHIVED).is_file():
+        raise CheckpointError(
+            f"{folder.name} is retired and its files lie in the archive; bring them back with "
+            f"`lakehouse models restore {folder.name}`"
+        )
     recorded = recorded_sums(folder)
     if sorted(recorded) != sorted(names):
         raise CheckpointError(f"{folder / SUMS} lists {sorted(recorded)}, not {sorted(names)}; train the model again")

@@ -12,7 +12,7 @@ REASON = click.option("--reason", required=True, help="Why; it is kept with the 
 
 @click.group(epilog="Example: lakehouse models list")
 def models() -> None:
-    """List, compare, approve, roll back, retire and shrink model versions."""
+    """List, compare, approve, roll back, retire, restore and shrink model versions."""
 
 
 @models.command("list", cls=ExampleCommand, example="lakehouse models list")
@@ -84,10 +84,19 @@ def rollback(version: str | None, by: str, reason: str) -> None:
 @BY
 @REASON
 def retire(version: str, by: str, reason: str) -> None:
-    """Keep VERSION back for good and write its post-mortem page."""
+    """Keep VERSION back for good, write its post-mortem page, and move its files to the archive."""
     from dagster_project.registering import retired
 
     print(retired(local(), version, by=by, reason=reason))
+
+
+@models.command(cls=ExampleCommand, example="lakehouse models restore gpt-0001")
+@click.argument("version")
+def restore(version: str) -> None:
+    """Bring the files of a retired VERSION back from the archive, to look at or reproduce it; it stays retired."""
+    from dagster_project.registering import restored
+
+    print(restored(local(), version))
 
 
 @models.command(cls=ExampleCommand, example="lakehouse models shrink gpt-0001 --to int8 --to onnx")

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from assets.gate import Gate
-from assets.registry import approve, require_person, retire, roll_back
+from assets.registry import approve, require_person, roll_back
+from assets.retiring import retire
 from dagster_project import registering
 from dagster_project.code_location import build
 from dagster_project.loop import Loop
@@ -78,11 +79,20 @@ def test_a_model_waits_is_approved_rolled_back_and_retired(taught):
     assert "Retired by lakehouse: outdated" in text
     assert "echoes@1" in text
     assert "| gpt | all |" in text
+    store = taught.workshop.checkpoints
+    assert [path.name for path in (taught.workshop.root / "archive").iterdir()] == ["gpt-0001.tar.zst"]
+    assert not (store.folder("gpt-0001") / "model.safetensors").exists()
+    assert "`lakehouse models restore gpt-0001` brings them back" in text
+    learn(taught, SHORTER, approval=False)
+    assert store.versions() == ["gpt-0001", "gpt-0002"], "a retired version does not come back by being trained again"
+    assert current(taught) == "gpt-0002"
     for what in (retire, roll_back):
         with pytest.raises(StageError, match="retired"):
             decide(taught, what, "gpt-0001", by="lakehouse", reason="x")
     with pytest.raises(CheckpointError, match="no checkpoint 'gpt-0009'"):
         decide(taught, retire, "gpt-0009", by="lakehouse", reason="x")
+    assert "it stays retired" in registering.restored(taught.settings, "gpt-0001")
+    assert store.whole("gpt-0001").is_dir()
 
 
 @pytest.mark.parametrize("name", ["nobody", "training", "anyone", ""])

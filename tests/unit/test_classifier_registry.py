@@ -7,18 +7,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from assets import classifier_approval
+from assets import archiving, classifier_approval
 from assets.classified_texts import Learnable
 from assets.classifier_approval import approve_classifier
 from assets.classifier_registry import (
     current_classifier,
     judgement_name,
     judgement_of,
-    retire_classifier,
     roll_back_classifier,
     standing,
 )
 from assets.classifying import require_fit
+from assets.retiring import retire_classifier
 from lakehouse.errors import ApprovalError, PurposeError, StageError, UnfitModelError
 from lakehouse.masking import Mask
 from lakehouse.ports import Provenance
@@ -27,7 +27,7 @@ from lakehouse.tables.withdrawals import quarantine
 from models.classifier_requests import AccuracyGain, ClassifierFigure, ClassifyAnswer, classify_answer
 from models.classifier_versions import FILES, ClassifierVersions, is_classifier
 from models.classifiers import classifier_named, read_classifiers
-from models.durable import seal
+from models.durable import seal, verify
 from models.errors import CheckpointError, LabelsError, RecipeError
 from models.labelled import LabelledText, snapshot
 from tests.unit.explained_lake import COMMIT, NOW, open_lake
@@ -116,6 +116,11 @@ def test_the_newest_that_was_put_to_use_is_in_use_until_a_person_rolls_back(lake
     with pytest.raises(StageError, match="retired already"):
         decide(lake, retire_classifier, TWO)
     assert standing(lake.house) == {ONE: "in use", TWO: "retired", THREE: "rejected"}
+    assert "`lakehouse models restore topics-0002` brings them back. The version is not chosen again." in told
+    with pytest.raises(CheckpointError, match="topics-0002 is retired and its files lie in the archive"):
+        lake.workshop.classifiers.find(NAME, TWO)  # so it is not made anew
+    verify(lake.workshop.restore(TWO), FILES)
+    decide(lake, retire_classifier, TWO)  # again, after somebody looked at it
     decide(lake, retire_classifier, ONE)
     assert current_classifier(lake.house, NAME) is None, "none was in use before it that may be used again"
 
@@ -181,6 +186,39 @@ def test_a_version_that_is_cut_is_not_put_to_use(lake, today):
     assert current_classifier(lake.house, NAME) is None
 
 
+def test_a_retirement_that_is_killed_is_finished_and_a_damaged_version_stays_where_it_is(lake, monkeypatch):
+    judged(lake, ONE, at=1)
+    judged(lake, TWO, at=2)
+    monkeypatch.setattr(archiving, "strip", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        decide(lake, retire_classifier, ONE)
+    monkeypatch.undo()
+    before = lake.house.releases.current().number
+    decide(lake, retire_classifier, ONE)
+    assert lake.house.releases.current().number == before, "it was decided already"
+    assert sorted(path.name for path in lake.workshop.classifiers.folder(ONE).iterdir()) == [
+        "SHA256SUMS", "archived.json", "finetuning.json"
+    ]  # fmt: skip
+
+    weights = lake.workshop.classifiers.folder(TWO) / FILES[0]
+    weights.chmod(0o644)
+    weights.write_text("{")
+    _, page = decide(lake, retire_classifier, TWO)
+    assert "Its files were not archived, for they are not what was written" in page.read_text()
+    assert weights.is_file()
+
+
+def test_a_withdrawal_reaches_what_is_archived(lake):
+    judged(lake, ONE, at=1)
+    decide(lake, retire_classifier, ONE)
+    assert lake.workshop.learned_from(ONE) == {"lessons@1": COMMIT}, "so a withdrawal finds it"
+    assert [path.name for path in (lake.workshop.root / "archive").iterdir()] == ["topics-0001.tar.zst"]
+    lake.workshop.quarantine(ONE, Mask(()), "receipt-1")
+    assert not list((lake.workshop.root / "archive").iterdir())
+    with pytest.raises(CheckpointError, match="is not in the archive"):
+        lake.workshop.restore(ONE)
+
+
 def test_a_withdrawal_finds_classifiers_and_destroys_what_they_learned(lake):
     judged(lake, ONE, at=1, promoted=True)
     judged(lake, TWO, at=2, promoted=True, compared_with=ONE)
@@ -190,6 +228,7 @@ def test_a_withdrawal_finds_classifiers_and_destroys_what_they_learned(lake):
     assert lake.workshop.quarantine(TWO, Mask(()), "receipt-1") is True
     assert current_classifier(lake.house, NAME) == ONE
     store = lake.workshop.classifiers
+    assert not (lake.workshop.root / "archive").exists()
     assert sorted(path.name for path in store.folder(TWO).iterdir()) == [
         "SHA256SUMS",
         "finetuning.json",
