@@ -3,7 +3,7 @@
 import json
 import os
 import pwd
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from dagster_project.wiring import lakehouse, record_folders, shelf, uploads, ve
 from lakehouse.adapters.object_versions import VersionedBuckets
 from lakehouse.adapters.seaweedfs import PlainDisk, SeaweedDisk, SeaweedPorts
 from lakehouse.adapters.traces import DatabaseTraces, FileTraces
-from lakehouse.archive.levels import printable_json
+from lakehouse.archive.levels import counted, printable_json
 from lakehouse.archive.withdraw.archive import Archive
 from lakehouse.archive.withdraw.plan import Followed, PlannedVersion
 from lakehouse.archive.withdraw.receipt import PUBLIC_KEY, Signer, verify
@@ -187,18 +187,38 @@ def told(outcome: Outcome) -> str:
     if plan is not None:
         unread += [f"{name!a}: upload, cannot be read to tell" for name in plan.uploads_unread]
     if plan is None:
-        return "\n".join([f"nothing found; withdrawn before, receipt {outcome.receipt}: {outcome.file}", *unread])
+        known = f"nothing found; withdrawn before, receipt {outcome.receipt}: {outcome.file}"
+        left = [f"{place}: {counted(count, 'mention')} LEFT" for place, count in outcome.left.items()]
+        return "\n".join([known, *unread, *left, *_warning(outcome.left, first=False)])
     lines = [_of_version(one) for one in plan.versions]
     lines += [f"{key}: refused submission, removed as a whole" for key in plan.refused]
     lines += [f"{key}: its report, masked" for key in plan.reported]
     lines += [f"{len(plan.uploads)} uploads, removed from their bucket"] * bool(plan.uploads)
-    lines += [
-        f"{place}: {count} mentions left, for it names no such subject" for place, count in plan.elsewhere.items()
+    left = [
+        f"{place}: {counted(count, 'mention')} LEFT, {_spots(plan.elsewhere_spots.get(place, ()), count)}"
+        for place, count in plan.elsewhere.items()
     ]
     if not outcome.carried_out:
         lines += [_of_identifier(one) for one in plan.followed]
-        return "\n".join([f"would remove a {plan.kind} and rewrite:", *lines, *unread])
-    return "\n".join([f"removed a {plan.kind} from:", *lines, *unread, f"receipt {outcome.receipt}: {outcome.file}"])
+        return "\n".join(
+            [f"would remove a {plan.kind} and rewrite:", *lines, *unread, *left, *_warning(plan.elsewhere, first=True)]
+        )
+    receipt = f"receipt {outcome.receipt}: {outcome.file}"
+    return "\n".join(
+        [f"removed a {plan.kind} from:", *lines, *unread, *left, *_warning(plan.elsewhere, first=False), receipt]
+    )
+
+
+def _warning(left: Mapping[str, int], *, first: bool) -> list[str]:
+    """Say in so many words that the person can still be read, where mentions are left; `first` before anything went."""
+    if not left:
+        return []
+    hint = " (best at once, while all identifiers of the person are known)" if first else " (for each identifier)"
+    return [
+        f"NOT FORGOTTEN EVERYWHERE: {counted(sum(left.values()), 'mention')} of the person stay readable, also in old "
+        "versions and clones, in datasets that declare no such subject. Look whether they mean this person; if so, the "
+        f"same command with --everywhere masks them there too{hint}."
+    ]
 
 
 def told_of_version(outcome: Outcome, key: str) -> str:
@@ -217,10 +237,17 @@ def _of_version(one: PlannedVersion) -> str:
     if one.removal.blanked:
         said.append(f"cells emptied in rows of others: {_counts(one.removal.blanked)}")
     if one.removal.mentions:
-        said.append(f"mentions masked: {_counts(one.removal.mentions)}")
+        spots = [spot for part in sorted(one.removal.spots) for spot in one.removal.spots[part]]
+        where = f" ({_spots(spots, sum(one.removal.mentions.values()))})" if spots else ""
+        said.append(f"mentions masked: {_counts(one.removal.mentions)}{where}")
     if one.removal.unread:
         said.append(f"cannot be read to tell: {', '.join(ascii(name) for name in one.removal.unread)}")
     return f"{one.dataset}@{one.version}: {'; '.join(said)}"
+
+
+def _spots(spots: Sequence[str], count: int) -> str:
+    """Return the first places of so many mentions."""
+    return "at " + "; ".join(ascii(spot)[1:-1] for spot in spots) + ("; ..." if count > len(spots) else "")
 
 
 def _of_identifier(one: Followed) -> str:

@@ -20,6 +20,12 @@ from dagster_project.settings import load_settings
     metavar="TABLE.COLUMN",
     help="Let rows about other people go as well that name the person in this column; may be given several times.",
 )
+@click.option(
+    "--everywhere",
+    is_flag=True,
+    help="Mask the person also in datasets that declare no such subject and only mention them; without it those "
+    "mentions stay and are listed.",
+)
 @click.option("--finish", is_flag=True, help="Finish what a killed call left, and nothing else.")
 @click.option("--verify", "receipt", type=click.Path(path_type=Path), help="Check a receipt instead.")
 @click.option("--public-key", type=click.Path(path_type=Path), help="Key to check with; the archive's own without it.")
@@ -33,6 +39,7 @@ def withdraw(
     public_key: Path | None,
     *,
     dry_run: bool,
+    everywhere: bool,
     finish: bool,
 ) -> None:
     """Find the person with the identifier SUBJECT everywhere, remove them, and write a signed receipt."""
@@ -47,5 +54,13 @@ def withdraw(
         return
     if subject is None or not subject.strip():
         raise click.UsageError("name the SUBJECT to withdraw, --finish, or a receipt to --verify")
-    request = Request(subject, kind=kind, dataset=dataset, reason=reason, by=user_name(), cascade=cascade)
+    request = Request(
+        subject,
+        kind=kind,
+        dataset=dataset,
+        reason=reason,
+        by=user_name(),
+        cascade=cascade,
+        everywhere=everywhere,
+    )
     print(withdraw_subject(local(), request, dry_run=dry_run))

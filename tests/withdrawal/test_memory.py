@@ -8,7 +8,8 @@ import pytest
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.archive.eds import load_description
 from lakehouse.archive.withdraw.contents import remove_from_folder
-from lakehouse.archive.withdraw.finding import find, read_content, with_mentions
+from lakehouse.archive.withdraw.finding import find, read_content
+from lakehouse.archive.withdraw.mentions import with_mentions
 from lakehouse.archive.withdraw.plan import PlannedVersion
 from lakehouse.definition import Column, TableDefinition
 from lakehouse.masking import Mask

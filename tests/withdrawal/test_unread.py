@@ -179,6 +179,32 @@ def theirs(tmp_path):
     return home
 
 
+def test_somebody_whom_a_dataset_only_mentions_is_masked_in_all_its_versions_when_asked(planted, club, tmp_path):
+    for label, said in (("1", planted.NEEDLE), ("2", "nobody")):
+        folder = tmp_path / "given" / label
+        (folder / "tables" / "notes").mkdir(parents=True)
+        described = planted.DATASET.format(label=label).partition("subjects:")[0].replace("name: club", "name: diary")
+        (folder / "dataset.yaml").write_text(described)
+        column = "said: {type: string, description: Said.}"
+        (folder / "tables/notes/columns.yaml").write_text(f"description: N.\ngrain: a note\ncolumns:\n  {column}\n")
+        (folder / "tables/notes/notes.csv").write_text(f"said\nthanks to {said}\n")
+        key = planted.inbox.submit(folder, club.shelf.inbox).key
+        landed = club.shelf.take(key, club.versions)
+        assert club.shelf.judge(key).accepted
+        club.versions.save(landed.folder, "diary", label, landed.content_sha256)
+        club.shelf.done(key)
+    with pytest.raises(UnknownSubjectError, match=r"diary@1: notes 1\), where --everywhere masks it"):
+        withdraw(club, Request(planted.NEEDLE))
+    done = withdraw(club, Request(planted.NEEDLE, everywhere=True))
+    assert planted.places_with(club.shelf.root.parent) == []
+    receipt = json.loads(done.file.read_bytes())["receipt"]
+    assert (receipt["mentions"], receipt["mentions_left"]) == ("masked in every dataset", {})
+    assert [place["mentions_masked"] for place in receipt["places"] if place["place"] == "dataset diary@1"] == [
+        {"notes": 1}
+    ]
+    assert withdraw(club, Request(planted.NEEDLE, everywhere=True)).receipt == done.receipt
+
+
 def test_files_of_others_are_told_and_do_not_stop_the_rest(theirs):
     os.seteuid(NOBODY)
     try:

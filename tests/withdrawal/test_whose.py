@@ -9,10 +9,12 @@ from shutil import copytree
 import pyarrow as pa
 import pytest
 
+from dagster_project import withdrawing
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.withdraw.contents import remove_from_folder
 from lakehouse.archive.withdraw.plan import Plan
 from lakehouse.archive.withdraw.rows import Cleaning
+from lakehouse.archive.withdraw.run import Outcome
 from lakehouse.archive.withdraw.search import Request, search
 from lakehouse.errors import AmbiguousSubjectError, CascadeError
 from lakehouse.masking import Mask
@@ -319,3 +321,74 @@ def test_a_plan_is_read_as_it_was_written(folders, shelf):
     school(folders)
     plan = search(folders, shelf, Request("t1"))
     assert Plan.from_json(plan.to_json()) == plan
+
+
+def library(folders):
+    """A dataset that declares no pupil, and mentions one all the same: in cells, a document, a log and its README."""
+    remarks = "n,said\n1,nothing\n2,lent to pupil-p1x\n3,again pupil-p1x\n"
+    folder = folders.add(
+        "library",
+        "1",
+        subjects="  reader: {description: R., identifiers: [remarks.n]}\n",
+        tables=[("remarks", "n", [text("n"), text("said")], remarks)],
+        texts=[("notes", [{"id": "a", "title": "A", "text": "pupil-p1x came in."}])],
+        events=[("clicks", [{"actor": {"name": "x"}, "result": {"response": "says pupil-p1x"}}])],
+    )
+    (folder / "README.md").write_text("Thanks to pupil-p1x.\n")
+    return folder
+
+
+def club_of_one(folders):
+    folders.add(
+        "club",
+        "1",
+        subjects="  pupil: {description: P., identifiers: [pupils.id]}\n",
+        tables=[("pupils", "id", [text("id")], "id\npupil-p1x\nother\n")],
+    )
+
+
+PLACES = {
+    "library@1: remarks": ("tables/remarks/remarks.csv row 2, said", "tables/remarks/remarks.csv row 3, said"),
+    "library@1: notes": ("texts/notes/notes.jsonl line 1",),
+    "library@1: clicks": ("events/clicks/clicks.jsonl line 1",),
+    "library@1: descriptions": ("README.md",),
+}
+
+
+def test_mentions_where_the_person_is_no_subject_are_left_by_place_and_said_so_loudly(folders, shelf):
+    club_of_one(folders)
+    library(folders)
+    plan = search(folders, shelf, Request("pupil-p1x"))
+    assert [one.dataset for one in plan.versions] == ["club"]
+    assert (dict(plan.elsewhere_spots), sum(plan.elsewhere.values())) == (PLACES, 5)
+    for carried_out in (False, True):
+        said = withdrawing.told(Outcome(plan, "w1", Path("w1.json"), carried_out=carried_out))
+        assert "NOT FORGOTTEN EVERYWHERE: 5 mentions" in said
+        assert "library@1: remarks: 2 mentions LEFT, at tables/remarks/remarks.csv row 2, said;" in said
+        assert "--everywhere" in said
+
+
+def test_everywhere_masks_the_person_in_datasets_that_only_mention_them(folders, shelf):
+    club_of_one(folders)
+    folder = library(folders)
+    plan = search(folders, shelf, Request("pupil-p1x", everywhere=True))
+    assert [one.dataset for one in plan.versions] == ["club", "library"]
+    assert (plan.elsewhere, Plan.from_json(plan.to_json())) == ({}, plan)
+    dry = withdrawing.told(Outcome(plan, None, None, carried_out=False))
+    assert "library@1: no rows; mentions masked: clicks 1, descriptions 1, notes 1, remarks 2 (at" in dry
+    assert "tables/remarks/remarks.csv row 3, said" in dry
+    assert "LEFT" not in dry
+    assert cleaned(folders, folder, plan)["remarks"].count("[withdrawn]") == 2
+    left = [path.read_text() for path in (folders.root / "cleaned" / folder.name).rglob("*.*") if path.is_file()]
+    assert not [one for one in left if "p1x" in one]
+    rows = pa.table({"n": ["2"], "said": ["lent to pupil-p1x"], "dataset_version": ["1"]})
+    assert Cleaning(plan, Mask(plan.values)).of("silver.library_remarks")(rows).rows.column("said").to_pylist() == [
+        "lent to [withdrawn]"
+    ]
+
+
+def test_somebody_whom_datasets_only_mention_is_found_everywhere_and_not_without(folders, shelf):
+    library(folders)
+    assert not search(folders, shelf, Request("pupil-p1x")).found
+    plan = search(folders, shelf, Request("pupil-p1x", everywhere=True))
+    assert (plan.kind, plan.datasets, plan.found) == ("person", ["library"], True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pyarrow.compute as pc
 
@@ -10,17 +9,15 @@ from lakehouse.archive.arrays import flat
 from lakehouse.archive.eds import EVENTS_FOLDER, TEXTS_FOLDER, TableDescription
 from lakehouse.archive.event_files import event_files
 from lakehouse.archive.text_files import document_files
-from lakehouse.archive.withdraw.beside import beside
-from lakehouse.archive.withdraw.files import document_goes, file_goes, is_one_document, lines_of, passages_of
-from lakehouse.archive.withdraw.matching import canonical, folded, is_free_text
+from lakehouse.archive.withdraw.files import document_goes, file_goes, lines_of
+from lakehouse.archive.withdraw.matching import canonical, folded
 from lakehouse.archive.withdraw.places import Places
 from lakehouse.archive.withdraw.plan import Others, Removal
 from lakehouse.archive.withdraw.sightings import Content, Sightings, read_content, sight
 from lakehouse.archive.withdraw.statements import actor_values, data_without
 from lakehouse.archive.withdraw.whose import Rule
-from lakehouse.masking import Mask
 
-__all__ = ["Content", "Found", "find", "read_content", "removal_of", "with_mentions"]
+__all__ = ["Content", "Found", "find", "read_content", "removal_of"]
 
 Values = dict[str, set[str]]
 
@@ -216,40 +213,3 @@ def _statements(content: Content, log: str, values: Collection[str]) -> tuple[in
                 gone += left is None
                 changed += left is not None and left is not line
     return gone, changed
-
-
-def with_mentions(content: Content, removal: Removal, mask: Mask) -> Removal:
-    """Count the cells, documents and statements that stay and name the person, and the files that do or may."""
-    counts = {name: _mentions_in_table(content, name, removal, mask) for name in content.about.tables}
-    actors = actor_values(removal.actors)
-    for name in content.about.texts:
-        fields = removal.documents.get(name, {})
-        files = [path for path in document_files(content.folder / TEXTS_FOLDER / name) if not file_goes(path, fields)]
-        counts[name] = sum(_mentions_in_documents(path, fields, mask) for path in files)
-    for name in content.about.events:
-        lines = (line for path in event_files(content.folder / EVENTS_FOLDER / name) for line in lines_of(path))
-        left = (data_without(line, actors) if line.strip() else None for line in lines if mask.holds(line))
-        counts[name] = sum(1 for line in left if line is not None and mask.holds(line))
-    others = beside(content.folder, mask)
-    counts["descriptions"] = sum(mask.count(one) for path in others.words for one in passages_of(path, mask))
-    counts["files"] = len(others.holding)
-    unread = tuple(mask.text(path.relative_to(content.folder).as_posix()) for path in others.unread)
-    return replace(removal, mentions={name: count for name, count in counts.items() if count}, unread=unread)
-
-
-def _mentions_in_documents(path: Path, fields: Mapping[str, Collection[str]], mask: Mask) -> int:
-    if is_one_document(path):
-        return int(any(mask.holds(passage) for passage in passages_of(path, mask)))
-    return sum(1 for line in lines_of(path) if mask.holds(line) and not document_goes(line, fields))
-
-
-def _mentions_in_table(content: Content, name: str, removal: Removal, mask: Mask) -> int:
-    table = content.about.tables[name]
-    rule = Rule.of(table, removal)
-    free = [column for column, about in table.columns.items() if column not in rule.named and is_free_text(about)]
-    count = 0
-    for rows in content.batches(name) if free else ():
-        left = rows.filter(pc.invert(rule.rows_that_go(rows))) if not rule.idle else rows
-        for column in free:
-            count += sum(1 for cell in flat(left.column(column)).to_pylist() if cell and mask.holds(cell))
-    return count

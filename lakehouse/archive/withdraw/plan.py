@@ -38,7 +38,7 @@ class Removal:
     go. `actors` are the values whose statements go from the event logs. `rows`, `blanked` and `mentions` count what
     goes, the cells emptied in rows that stay, and the places in running text, by table, collection or log. `whole`
     says that nothing but the descriptions stays. `unread` are the files that are no data and cannot be read to tell
-    whether they name the person.
+    whether they name the person. `spots` say of each of the `mentions` where the first ones stand.
     """
 
     columns: Mapping[str, Values] = field(default_factory=dict)
@@ -50,6 +50,7 @@ class Removal:
     documents: Mapping[str, Values] = field(default_factory=dict)
     whole: bool = False
     unread: tuple[str, ...] = ()
+    spots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def found(self) -> bool:
@@ -84,6 +85,9 @@ class Followed:
 class Plan:
     """A withdrawal: whose, why, and every version of the datasets that hold the person. `values` name the person.
 
+    With `everywhere` these are also the datasets that only mention the person; else those mentions stay and are counted
+    in `elsewhere`, by version and part, and `elsewhere_spots` say where the first of each stand.
+
     `refused` are the keys of submissions that never became a version and hold the person, `reported` those whose report
     alone does, `unread` those of refused submissions that cannot be read to tell. `uploads` are the names of
     uploads that go from their bucket, `uploads_unread` of those that cannot be read to tell. In a retraction `subject`
@@ -99,6 +103,8 @@ class Plan:
     values: tuple[str, ...]
     versions: tuple[PlannedVersion, ...]
     elsewhere: Mapping[str, int] = field(default_factory=dict)
+    elsewhere_spots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    everywhere: bool = False
     refused: tuple[str, ...] = ()
     reported: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
@@ -165,7 +171,8 @@ class Plan:
             )
             for one in raw["versions"]
         )
-        lists = {name: tuple(raw[name]) for name in LISTS}
+        lists: dict[str, Any] = {name: tuple(raw[name]) for name in LISTS}
+        lists["elsewhere_spots"] = _values(raw.get("elsewhere_spots", {}))  # plans of earlier versions have none
         followed = tuple(Followed(**one) for one in raw["followed"])
         return cls(**{**raw, **lists, "versions": versions, "followed": followed})
 
@@ -184,6 +191,7 @@ def _removal(raw: Mapping[str, Any]) -> Removal:
         documents={name: _values(each) for name, each in raw["documents"].items()},
         whole=raw["whole"],
         unread=tuple(raw.get("unread", ())),  # plans of earlier versions have none
+        spots=_values(raw.get("spots", {})),
     )
 
 

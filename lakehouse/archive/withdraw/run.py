@@ -1,8 +1,8 @@
 """The calls that withdraw a subject or retract a version: look, plan, carry out, and finish what a killed call left."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class Outcome:
 
     `carried_out` is False after a dry run, and when it had been done before. `retained` are older versions of objects
     that the storage has not given up. `unread` are the keys of refused submissions that cannot be read to tell whether
-    they hold the person.
+    they hold the person. `left` counts the mentions that stay after a call that found nothing else.
     """
 
     plan: Plan | None
@@ -36,6 +36,7 @@ class Outcome:
     carried_out: bool
     retained: tuple[Retained, ...] = ()
     unread: tuple[str, ...] = ()
+    left: Mapping[str, int] = field(default_factory=dict)
 
 
 def withdraw(archive: Archive, request: Request, *, dry_run: bool = False) -> Outcome:
@@ -56,7 +57,7 @@ def withdraw(archive: Archive, request: Request, *, dry_run: bool = False) -> Ou
         return _outcome(archive, finished)
     plan = search(archive.versions, archive.shelf, request)
     if not plan.found:
-        return _already(archive, request, plan.unread)
+        return _already(archive, request, plan)
     plan = _with_uploads(archive, plan)
     if dry_run:
         return Outcome(plan, None, None, carried_out=False, unread=plan.unread)
@@ -166,16 +167,19 @@ def _carry_out(archive: Archive, plan: Plan) -> Outcome:
     return _outcome(archive, plan)
 
 
-def _already(archive: Archive, request: Request, unread: tuple[str, ...]) -> Outcome:
+def _already(archive: Archive, request: Request, plan: Plan) -> Outcome:
     known = archive.signer.fingerprint(request.subject)
     found = [one for one in receipts(archive.house.objects) if one.get("subject", {}).get("keyed_hash") == known]
     if not found:
-        but = f"; these refused submissions cannot be read to tell: {', '.join(unread)}" if unread else ""
+        but = f"; these refused submissions cannot be read to tell: {', '.join(plan.unread)}" if plan.unread else ""
+        if plan.elsewhere:
+            places = ", ".join(f"{place} {count}" for place, count in plan.elsewhere.items())
+            but += f"; datasets mention the value all the same ({places}), where --everywhere masks it"
         raise UnknownSubjectError(
             "no version of any dataset, no refused submission and no report names this subject where its `subjects` "
             f"declare it; check the value, --kind and --dataset{but}"
         )
-    return replace(_known(archive, str(found[-1]["receipt"])), unread=unread)
+    return replace(_known(archive, str(found[-1]["receipt"])), unread=plan.unread, left=plan.elsewhere)
 
 
 def _known(archive: Archive, receipt: str) -> Outcome:

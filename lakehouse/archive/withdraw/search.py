@@ -8,9 +8,10 @@ from pathlib import Path
 
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.withdraw.exports import Exports
-from lakehouse.archive.withdraw.finding import Found, removal_of, with_mentions
+from lakehouse.archive.withdraw.finding import Found, removal_of
 from lakehouse.archive.withdraw.identities import Identity, Sighted, follow
 from lakehouse.archive.withdraw.matching import folded
+from lakehouse.archive.withdraw.mentions import with_mentions
 from lakehouse.archive.withdraw.places import Places
 from lakehouse.archive.withdraw.plan import Plan, PlannedVersion, Removal
 from lakehouse.archive.withdraw.refused import kinds_refused, refused_with, reported_with
@@ -28,6 +29,7 @@ class Request:
     """Whom to withdraw: an identifier's value; `kind` and `dataset` narrow the search; why, and who asked.
 
     `cascade` names columns, as ``table.column``, whose rows shall go although they are about other people.
+    `everywhere` asks to mask mentions in datasets as well in which the person is no subject.
     """
 
     subject: str
@@ -36,6 +38,7 @@ class Request:
     reason: str = ""
     by: str = ""
     cascade: tuple[str, ...] = ()
+    everywhere: bool = False
 
 
 @dataclass
@@ -123,11 +126,12 @@ def _plan(looking: _Search, versions: DatasetVersions, shelf: Shelf) -> Plan:
         identity = follow(folded(request.subject), seen[kind], lambda wanted: looking.look(kind, wanted))
     wanted = {*identity.known, request.subject.strip()}
     removals = looking.removals(kind, wanted)
-    holding = {planned.dataset for planned, _, _ in removals if planned.removal.found}
     _require_asked(removals)
     spelled = {request.subject.strip()}.union(*(spellings for _, spellings, _ in removals))
     mask = Mask(tuple(sorted(spelled)))
     planned = [looking.counted(one, mask) for one, _, _ in removals]
+    holding = {one.dataset for one in planned if one.removal.found or (request.everywhere and one.removal.mentions)}
+    left = [(one, part) for one in planned if one.dataset not in holding for part in one.removal.mentions]
     refused = refused_with(shelf, versions, kind, wanted, mask, request.dataset)
     reported = reported_with(shelf, mask, request.dataset)
     now = datetime.now(UTC)
@@ -140,16 +144,18 @@ def _plan(looking: _Search, versions: DatasetVersions, shelf: Shelf) -> Plan:
         started_at=now.isoformat(timespec="seconds"),
         values=mask.values,
         versions=tuple(one for one in planned if one.dataset in holding),
-        elsewhere={
-            f"{one.dataset}@{one.version}": sum(one.removal.mentions.values())
-            for one in planned
-            if one.dataset not in holding and one.removal.mentions
-        },
+        elsewhere={_place(one, part): one.removal.mentions[part] for one, part in left},
+        elsewhere_spots={_place(one, part): one.removal.spots.get(part, ()) for one, part in left},
+        everywhere=request.everywhere,
         refused=refused.holding,
         reported=tuple(reported),
         unread=refused.unread,
         followed=tuple(identity.followed),
     )
+
+
+def _place(planned: PlannedVersion, part: str) -> str:
+    return f"{planned.dataset}@{planned.version}: {part}"
 
 
 def later_versions(versions: DatasetVersions, scratch: Path, plan: Plan, done: Collection[str]) -> Plan | None:

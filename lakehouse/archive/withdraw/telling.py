@@ -51,7 +51,8 @@ def receipt_of(plan: Plan, steps: Mapping[str, Result], *, now: Now, signer: Sig
         "identifiers_followed": [
             {"place": one.place, "seen": one.seen, "followed": one.followed, "why": one.why} for one in plan.followed
         ],
-        "mentions_elsewhere": dict(plan.elsewhere),
+        "mentions": "masked in every dataset" if plan.everywhere else "masked only where the person is a subject",
+        "mentions_left": dict(plan.elsewhere),
         "copies_elsewhere": {name: found for name, found in copies.items() if found},
     }
 

@@ -11,11 +11,12 @@ import pytest
 import zstandard
 
 from lakehouse.archive.eds import load_description
-from lakehouse.archive.withdraw import files
+from lakehouse.archive.withdraw import files, mentions
 from lakehouse.archive.withdraw.beside import beside
 from lakehouse.archive.withdraw.contents import remove_from_folder
-from lakehouse.archive.withdraw.finding import find, read_content, with_mentions
+from lakehouse.archive.withdraw.finding import find, read_content
 from lakehouse.archive.withdraw.matching import masked
+from lakehouse.archive.withdraw.mentions import with_mentions
 from lakehouse.archive.withdraw.plan import Plan, PlannedVersion, Removal
 from lakehouse.archive.withdraw.rows import Cleaning
 from lakehouse.masking import Mask
@@ -218,6 +219,14 @@ def test_files_that_are_no_data_lose_the_person_too(folder):
     assert gzip.decompress((folder / "extra.csv.gz").read_bytes()) == b"x\nwithdrawn\n"
     left = sorted(path.name for path in folder.iterdir() if path.is_file())
     assert left == ["1_withdrawn.txt", "dataset.yaml", "extra.csv", "extra.csv.gz", "withdrawn.txt"]
+
+
+def test_what_parquet_says_beside_its_rows_is_counted_in_fields_of_fields_too(folder):
+    inner = pa.field("inner", pa.string(), metadata={"by": PERSON})
+    schema = pa.schema([pa.field("outer", pa.struct([inner]))], metadata={"made_for": PERSON})
+    path = folder / "tables" / "a" / "more.parquet"
+    pq.write_table(pa.table({"outer": [{"inner": "x"}]}, schema=schema), path)
+    assert mentions._beside_rows(path, Mask((PERSON,))) == 2
 
 
 NAME = Mask(("Ann Gardiner",))
