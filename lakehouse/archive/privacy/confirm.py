@@ -62,7 +62,7 @@ def _card(value: str, where: Where) -> bool:  # noqa: ARG001 - one signature for
 
 
 def _iban(value: str, where: Where) -> bool:  # noqa: ARG001 - one signature for all
-    packed = value.replace(" ", "")
+    packed = value.replace(" ", "").upper()
     if len(packed) != IBAN_LENGTHS.get(packed[:2]):
         return False
     return int("".join(str(int(letter, 36)) for letter in packed[4:] + packed[:4])) % 97 == 1

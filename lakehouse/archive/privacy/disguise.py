@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from lakehouse.archive.arrays import Cells
+from lakehouse.archive.privacy.digits import OTHER_DIGIT
 from lakehouse.archive.privacy.engine import NOWHERE, Patterns, Rows
 from lakehouse.archive.privacy.finder import find
 from lakehouse.archive.privacy.kinds import identifiers
@@ -27,11 +28,12 @@ ALIKE = str.maketrans(
 DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\uff0d"), "-")
 PLAIN: dict[int, str | int | None] = {**INVISIBLE, **DASHES}
 UNVEILED = {**ALIKE, **PLAIN}
-# A letter of another script, a full-width sign, an odd dash or an invisible one beside what is written in ASCII, or an
-# odd gap between digits.
+# A letter of another script, a full-width sign, an odd dash or an invisible one beside what is written in ASCII, an odd
+# gap between digits, or a digit of another script.
 VEIL = (
     "[0-9A-Za-z@][\u00ad\u200b-\u200d\u2060\ufeff\u0370-\u052f\uff00-\uff5e]|[0-9][\u2010-\u2014\u2212][0-9]"
-    "|[\u0370-\u052f\uff00-\uff5e][0-9A-Za-z@]|[\uff10-\uff19]{3}|[0-9)][\u00a0\u2007\u2009\u202f][0-9(]"
+    "|[\u0370-\u052f\uff00-\uff5e][0-9A-Za-z@]|[0-9)][\u00a0\u2007\u2009\u202f][0-9(]"
+    f"|[{OTHER_DIGIT}]"
 )
 # A run of base64 with its filling, or a longer one with a capital inside, where words have none. It ends where the run
 # does, so that a picture of many thousand letters is one match.

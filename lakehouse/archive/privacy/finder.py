@@ -7,6 +7,7 @@ from functools import cache
 from operator import attrgetter
 
 from lakehouse.archive.privacy.confirm import Where, confirmed
+from lakehouse.archive.privacy.digits import ascii_digits
 from lakehouse.archive.privacy.kinds import Identifier, compiled, identifiers
 from lakehouse.archive.privacy.names import find_names
 
@@ -48,7 +49,7 @@ def fits_context(identifier: Identifier, cell: str) -> bool:
     if identifier.context_pattern is None:
         return False
     # Where the first one does not count, a later one may.
-    found = compiled(identifier.context_pattern).finditer(cell)
+    found = compiled(identifier.context_pattern).finditer(ascii_digits(cell))
     return any(_counts(identifier, match[0], Where.IN_CONTEXT) for match in found)
 
 
@@ -61,6 +62,7 @@ def text_kinds() -> tuple[str, ...]:
 def find(text: str, kinds: Iterable[str] | None = None) -> list[Found]:
     """Return the identifiers that patterns find in a text, in order, none overlapping a more certain one."""
     taken: list[Found] = []
+    text = ascii_digits(text)
     for kind in text_kinds() if kinds is None else kinds:
         for start, end in matches(identifiers()[kind], text):
             if _is_free(taken, start, end):

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from lakehouse.archive.arrays import Cells, bounds_of, sure
 from lakehouse.archive.privacy.confirm import Where
-from lakehouse.archive.privacy.disguise import CODES, VEILS, plain, uncovered
+from lakehouse.archive.privacy.digits import with_ascii_digits
+from lakehouse.archive.privacy.disguise import CODES, VEILED, VEILS, plain, uncovered
 from lakehouse.archive.privacy.engine import NOWHERE, Patterns, Rows, candidates, either, fitting, in_columns, is_ascii
 from lakehouse.archive.privacy.finder import NAME, find, fits_context, matches
 from lakehouse.archive.privacy.kinds import Identifier, has_context, identifiers
@@ -226,6 +227,9 @@ class ColumnScan:
             return
         rest = np.flatnonzero(~plain_cells(cells))
         found = _looked_for_among(rest, cells, int(lengths.max())) if len(rest) else {}
+        clear = with_ascii_digits(cells, found[VEILED]) if VEILED in found else None
+        if clear is not None:
+            cells, found = clear, _looked_for_among(rest, clear, int(lengths.max()))
         judged = {kind: rows for kind, rows in found.items() if kind in identifiers()}
         for kind, rows in {**judged, **dict(self._in_context(cells, judged))}.items():
             self._judge(kind, cells, rows, rows_of)
@@ -370,6 +374,9 @@ class TextScan:
         cells = _plainly(texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string()))
         self._documents += len(cells)
         found = _looked_for("texts", cells, LONGEST_OF_SHORTEST)
+        clear = with_ascii_digits(cells, found[VEILED]) if VEILED in found else None
+        if clear is not None:
+            cells, found = clear, _looked_for("texts", clear, LONGEST_OF_SHORTEST)
         kinds: dict[int, dict[str, bool]] = {}
         for kind in (kind for kind in identifiers() if kind in found):
             for row, sampled in self._judged(kind, cells, found[kind]):

@@ -5,6 +5,7 @@ import pytest
 
 from lakehouse.archive import text_scan
 from lakehouse.archive.privacy import ColumnScan, TextScan, shape, shown, shown_name
+from lakehouse.archive.privacy.finder import find, find_everything
 from lakehouse.archive.privacy.kinds import identifiers
 from lakehouse.archive.tally import RowBudget
 
@@ -29,6 +30,40 @@ def _kinds(name, values, description=""):
 MAILS = ["ann.lee@school-one.org", "bo@uni.ac.uk"]
 NAMES = ["Maria Garcia", "James Smith", "Fatima Khan", "Wei Chen", "Olivia Brown", "Carlos Lopez", "Priya Patel",
          "Noah Miller", "Elena Rossi", "David Jones", "Amina Okafor", "Lucas Weber"]  # fmt: skip
+
+
+ZEROS = ("\u0660", "\u06f0", "\u0966", "\u0e50", "\uff10", "\U0001d7ce")
+
+
+def spelled(zero, text):
+    return text.translate({ord("0") + value: chr(ord(zero) + value) for value in range(10)})
+
+
+@pytest.mark.parametrize("zero", ZEROS)
+def test_digits_of_other_scripts_are_digits(zero):
+    numbers = [spelled(zero, f"212555{n}") for n in range(1000, 1010)]
+    assert "phone" in _kinds("phone", numbers)[0]
+    assert "social_security" in _kinds("x", [spelled(zero, "900-12-3456"), spelled(zero, "912-34-5678"), "none"])[0]
+    assert "birth_date" in _kinds("born", [spelled(zero, "2001-05-04"), spelled(zero, "1999-12-31")])[0]
+    texts = [spelled(zero, f"Please call 212-555-{n} at noon.") for n in range(1000, 1030)]
+    assert ("phone", 30, True) in [(s.kind, s.count, s.personal) for s in text_suspicions(texts)]
+    assert [texts[0][one.start : one.end] for one in find_everything(texts[0])] == [spelled(zero, "212-555-1000")]
+    assert suspicions("n", [spelled(zero, str(n)) for n in range(300)]) == ()
+
+
+IBANS = ("DE89370400440532013000", "GB29NWBK60161331926819", "BE68539007547034", "NO9386011117947",
+         "FR1420041010050500013M02606", "IT60X0542811101000000123456", "SE4550000000058398257466")  # fmt: skip
+
+
+@pytest.mark.parametrize("number", IBANS)
+def test_ibans_in_small_letters_are_found_and_their_check_digits_asked(number):
+    low = number.lower()
+    grouped = " ".join(low[at : at + 4] for at in range(0, len(low), 4))
+    for form in (low, grouped):
+        assert "iban" in _kinds("x", [form, form])[0]
+        assert [form] == [text[one.start : one.end] for text in [f"to {form} from here"] for one in find(text)]
+    wrong = low[:2] + ("11" if low[2:4] != "11" else "12") + low[4:]
+    assert "iban" not in {one.kind for one in find(wrong)}
 
 
 @pytest.mark.parametrize(
