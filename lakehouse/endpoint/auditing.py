@@ -10,11 +10,12 @@ import pyarrow as pa
 from lakehouse.endpoint.auth import Session
 from lakehouse.endpoint.catalogue import Catalogue, Catalogues, Entry
 from lakehouse.endpoint.config import AccessRules, EndpointConfig
-from lakehouse.endpoint.duck import Duck, Relation
+from lakehouse.endpoint.duck import Duck
 from lakehouse.endpoint.executor import Executor, Plan
 from lakehouse.endpoint.faults import DeniedStatementError, RefusedStatementError
 from lakehouse.endpoint.names import folded
 from lakehouse.endpoint.permission import Permissions
+from lakehouse.endpoint.relations import Relation
 from lakehouse.errors import LakehouseError
 from lakehouse.policy.decisions import Decision
 from lakehouse.policy.statements import Statement

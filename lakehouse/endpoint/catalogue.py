@@ -13,12 +13,13 @@ from sqlglot import exp
 from lakehouse.endpoint import information
 from lakehouse.endpoint.decimals import Describe, settled
 from lakehouse.endpoint.dialect import Moment, translate
-from lakehouse.endpoint.duck import Duck, Relation, pin_name
+from lakehouse.endpoint.duck import Duck
 from lakehouse.endpoint.faults import BusyError, DeniedStatementError, RefusedStatementError
 from lakehouse.endpoint.groups import Shape
 from lakehouse.endpoint.honesty import check
 from lakehouse.endpoint.messages import clean
 from lakehouse.endpoint.names import Path, folded, look_up, unknown_table
+from lakehouse.endpoint.relations import Relation, pin_name
 from lakehouse.endpoint.translations import Held, Translated, Translations, plainly
 from lakehouse.errors import LakehouseError, NoReleaseError
 from lakehouse.policy.decisions import Decision

@@ -8,8 +8,6 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from hashlib import sha256
-from typing import NamedTuple
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary, finalize
 
@@ -20,7 +18,7 @@ from sqlglot import exp
 from lakehouse.endpoint import listing
 from lakehouse.endpoint.channel import BATCH, Frame
 from lakehouse.endpoint.config import EndpointConfig
-from lakehouse.endpoint.engine_settings import SCHEMA, setup
+from lakehouse.endpoint.engine_settings import setup
 from lakehouse.endpoint.faults import BusyError, DamagedTableError, DeadlineError
 from lakehouse.endpoint.instants import pinned_column
 from lakehouse.endpoint.kept import Kept
@@ -29,8 +27,8 @@ from lakehouse.endpoint.messages import ENGINE_ERRORS
 from lakehouse.endpoint.plain_reads import PlainRead
 from lakehouse.endpoint.pool import PLANNING, Pool
 from lakehouse.endpoint.process import Engine, EngineDiedError, Nursery
+from lakehouse.endpoint.relations import Described, Relation, digest, pin_name, table_of, unique
 from lakehouse.endpoint.soundness import RECHECK_SECONDS, Soundness
-from lakehouse.endpoint.wire import unique_names
 from lakehouse.errors import LakehouseError
 from lakehouse.ports import TablePointer
 
@@ -45,48 +43,6 @@ UNFILLED_SECONDS = 30.0
 NAME = re.compile(r"\b[a-z]_[0-9a-f]{24}\b")
 CONTENT = pa.schema([("content", pa.string())])
 VALUES = pa.schema([("value", pa.string())])
-
-
-class Described(NamedTuple):
-    """The columns of a query as DuckDB names and types them, and as they travel."""
-
-    names: tuple[str, ...]
-    kinds: tuple[str, ...]
-    types: tuple[pa.DataType, ...]
-
-    def schema(self, names: Iterable[str] | None = None) -> pa.Schema:
-        """Return the schema of the result, with these names, made unique."""
-        return pa.schema(list(zip(unique_names(names or self.names), self.types, strict=True)))
-
-
-class Relation:
-    """A table or view that engines can make. Dropped some time after the last catalogue or plan forgets it.
-
-    `statement` makes it, from `rows` (an Arrow stream) where it has any; `needs` are the relations it reads, which
-    stay while it does.
-    """
-
-    def __init__(self, kind: str, name: str, statement: str, *, rows: bytes, needs: tuple["Relation", ...]) -> None:
-        self.kind = kind
-        self.name = name
-        self.statement = statement
-        self.rows = rows
-        self.needs = needs
-        self.schema = pa.schema([])
-        self.files: tuple[str, ...] = ()
-        """Where the files on this machine lie that the whole relation is, one after the other, if it is so simple."""
-        self.large = False
-        """Whether it is a table so large that rows that were read whole are worth keeping."""
-
-    @property
-    def qualified(self) -> str:
-        """The name statements use."""
-        return f"{SCHEMA}.{self.name}"
-
-    @property
-    def drop(self) -> str:
-        """The statement that drops it."""
-        return str(exp.Drop(tables=[_table(self.name)], kind=self.kind, exists=True).sql("duckdb"))
 
 
 class Duck:
@@ -219,7 +175,7 @@ class Duck:
 
     def view(self, path: str, translated: str) -> Relation:
         """Return the relation for a view whose statement is already DuckDB's. Raises duckdb.Error."""
-        return self._known_or_made("VIEW", "v_" + _digest(path, translated), translated)
+        return self._known_or_made("VIEW", "v_" + digest(path, translated), translated)
 
     def restricted(self, query: exp.Query, needs: tuple[Relation, ...]) -> Relation:
         """Return the relation that shows what a query lets through of others, behind a barrier.
@@ -228,7 +184,7 @@ class Duck:
         query leaves out: their values would be seen in errors.
         """
         text = query.limit(BARRIER).sql("duckdb")
-        return self._known_or_made("VIEW", "r_" + _digest(text), text, needs)
+        return self._known_or_made("VIEW", "r_" + digest(text), text, needs)
 
     def stored(self, query: exp.Query) -> Relation:
         """Return a table with the rows that a query of this program's own has now, the same ones in every engine.
@@ -236,12 +192,12 @@ class Duck:
         Raises duckdb.Error when the query fails.
         """
         text = query.sql("duckdb")
-        name = "g_" + _digest(text)
+        name = "g_" + digest(text)
         return self._relations.get(name) or self._filled(name, self.read(query))
 
     def rows(self, label: str, rows: pa.Table) -> Relation:
         """Return a relation that holds these rows, for metadata tables."""
-        name = f"m_{_digest(label, repr(rows.to_pydict()))}"
+        name = f"m_{digest(label, repr(rows.to_pydict()))}"
         return self._relations.get(name) or self._filled(name, rows)
 
     def sweep(self) -> None:
@@ -267,11 +223,11 @@ class Duck:
         self, kind: str, name: str, select: exp.Expr, *, rows: bytes = b"", needs: tuple[Relation, ...] = ()
     ) -> Relation:
         """Return a new relation, made in one engine to know its columns."""
-        statement = exp.Create(this=_table(name), kind=kind, replace=True, expression=select).sql("duckdb")
+        statement = exp.Create(this=table_of(name), kind=kind, replace=True, expression=select).sql("duckdb")
         named = tuple(self._relations[other] for other in NAME.findall(statement) if other in self._relations)
         relation = Relation(kind, name, statement, rows=rows, needs=(*needs, *named))
-        answer = self._described(exp.select("*").from_(_table(name)).sql("duckdb"), relation)
-        relation.schema = _unique(pa.ipc.read_schema(answer.body))
+        answer = self._described(exp.select("*").from_(table_of(name)).sql("duckdb"), relation)
+        relation.schema = unique(pa.ipc.read_schema(answer.body))
         finalize(relation, self._forgotten.append, name)
         return self._relations.setdefault(name, relation)
 
@@ -432,20 +388,3 @@ class Duck:
             if engine.dead or engine.spent:
                 break
         return bool(lacking)
-
-
-def pin_name(pointer: TablePointer) -> str:
-    """Return the name of the relation that shows a snapshot of a table."""
-    return "t_" + _digest(pointer.metadata_location, str(pointer.snapshot_id))
-
-
-def _unique(schema: pa.Schema) -> pa.Schema:
-    return pa.schema(list(zip(unique_names(schema.names), schema.types, strict=True)))
-
-
-def _table(name: str) -> exp.Table:
-    return exp.Table(this=exp.to_identifier(name), db=exp.to_identifier(SCHEMA))
-
-
-def _digest(*parts: str) -> str:
-    return sha256("\0".join(parts).encode()).hexdigest()[:24]

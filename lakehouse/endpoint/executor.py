@@ -11,7 +11,7 @@ from lakehouse.endpoint.auth import Session
 from lakehouse.endpoint.catalogue import Catalogue, Catalogues
 from lakehouse.endpoint.commands import answer
 from lakehouse.endpoint.config import EndpointConfig
-from lakehouse.endpoint.duck import Described, Duck
+from lakehouse.endpoint.duck import Duck
 from lakehouse.endpoint.faults import (
     BusyError,
     CancelledStatementError,
@@ -24,6 +24,7 @@ from lakehouse.endpoint.guard import turn
 from lakehouse.endpoint.messages import ENGINE_ERRORS, translated_error
 from lakehouse.endpoint.permission import Permissions
 from lakehouse.endpoint.plain_reads import PlainRead
+from lakehouse.endpoint.relations import Described
 from lakehouse.endpoint.translations import Held, Translated
 from lakehouse.endpoint.wire import unique_names
 

@@ -11,9 +11,10 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
-from lakehouse.endpoint.duck import Duck, Relation
+from lakehouse.endpoint.duck import Duck
 from lakehouse.endpoint.engine_settings import SCHEMA
 from lakehouse.endpoint.masks import call, duck_type, named
+from lakehouse.endpoint.relations import Relation
 from lakehouse.policy.rules import Groups
 
 VERSION_COLUMNS = ("dataset_version", "dataset_commit", "_dataset_version", "_dataset_commit")

@@ -11,8 +11,9 @@ from sqlglot import exp
 
 from lakehouse.endpoint.catalogue import Entry
 from lakehouse.endpoint.dialect import HISTORY, Moment
-from lakehouse.endpoint.duck import Duck, Relation
+from lakehouse.endpoint.duck import Duck
 from lakehouse.endpoint.faults import BusyError, RefusedStatementError
+from lakehouse.endpoint.relations import Relation
 from lakehouse.ports import TablePointer
 
 MAIN = "main"

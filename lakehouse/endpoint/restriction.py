@@ -13,13 +13,14 @@ from sqlglot import exp
 
 from lakehouse.definition import LAYERS, NEVER_RENAMED, FormerNames
 from lakehouse.endpoint.catalogue import SOURCE, Catalogue, Entry, complete
-from lakehouse.endpoint.duck import Duck, Relation
+from lakehouse.endpoint.duck import Duck
 from lakehouse.endpoint.engine_settings import SCHEMA
 from lakehouse.endpoint.faults import BusyError, DeniedStatementError, RefusedStatementError
 from lakehouse.endpoint.groups import grouped, shape_of
 from lakehouse.endpoint.masks import among_roles, empty, masked, named, told_of_others
 from lakehouse.endpoint.names import Path, folded
 from lakehouse.endpoint.past import Past
+from lakehouse.endpoint.relations import Relation
 from lakehouse.policy.consent import answering_subjects
 from lakehouse.policy.decisions import Decision, Policy
 from lakehouse.policy.purposes import includes

@@ -11,8 +11,8 @@ from lakehouse.endpoint.auditing import WatchedExecutor
 from lakehouse.endpoint.auth import Session
 from lakehouse.endpoint.catalogue import Catalogue, Entry
 from lakehouse.endpoint.config import AccessRules, EndpointConfig
-from lakehouse.endpoint.duck import Described, Relation
 from lakehouse.endpoint.faults import BusyError, DeniedStatementError
+from lakehouse.endpoint.relations import Described, Relation
 from lakehouse.policy.users import PolicyFile, User
 
 NUMBER = Described(("n",), ("INTEGER",), (pa.int32(),))

@@ -9,8 +9,8 @@ import pytest
 
 from lakehouse.endpoint import restriction
 from lakehouse.endpoint.catalogue import Catalogue, Entry
-from lakehouse.endpoint.duck import Relation
 from lakehouse.endpoint.names import folded
+from lakehouse.endpoint.relations import Relation
 from lakehouse.endpoint.restriction import Asker, restricted_catalogue
 from lakehouse.policy.rules import NO_RULES
 from lakehouse.policy.users import PolicyFile, User
