@@ -27,6 +27,7 @@ def serve(settings: Settings) -> None:
         roots=(str(settings.home / "tables"),) if local else (settings.catalog_warehouse,),
         statement_seconds=settings.sql_timeout_seconds,
         kept_bytes=settings.sql_kept_bytes,
+        ahead_bytes=settings.sql_ahead_bytes,
         s3=None if local else _s3(settings),
         tls=_tls(settings),
         access_tokens={settings.sql_user: settings.sql_token.get_secret_value()},

@@ -129,6 +129,11 @@ class Settings(BaseModel):
         ge=0,
         description="Memory in which the SQL endpoint keeps rows of large tables to hand them out again; 0 for none.",
     )
+    sql_ahead_bytes: int = Field(
+        384 * 1024 * 1024,
+        ge=0,
+        description="How much of it may hold tables that a release brings, before anyone asks; 0 reads nothing ahead.",
+    )
 
     dremio_url: str = Field("", description="REST address of a Dremio to set up, http(s)://host:9047; empty for none.")
     dremio_source: Literal["nessie", "rest"] = Field(

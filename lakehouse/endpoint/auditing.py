@@ -21,6 +21,7 @@ from lakehouse.policy.decisions import Decision
 from lakehouse.policy.statements import Statement
 
 STATEMENTS = ("sys", "statements")
+LOGIN = "LOGIN"
 VERDICTS = {
     "VALIDATION": "refused",
     "PERMISSION": "denied",
@@ -28,6 +29,18 @@ VERDICTS = {
     "RESOURCE_TIMEOUT": "late",
     "RESOURCE": "busy",
 }
+
+
+def missed_logins(rules: AccessRules | None) -> Callable[[str], None]:
+    """Return what keeps a record of a login that was refused, beside the statements; it does nothing without one."""
+
+    def record(user: str) -> None:
+        if rules is not None and rules.statements is not None:
+            rules.statements.record(
+                Statement(datetime.now(UTC), user, "", "denied", "UNAUTHENTICATED", LOGIN, row_count=0, seconds=0.0)
+            )
+
+    return record
 
 
 @dataclass(frozen=True, slots=True)

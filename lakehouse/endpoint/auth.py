@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hmac
+import math
 import secrets
 import threading
 import time
@@ -13,8 +14,11 @@ from typing import Generic, NamedTuple, TypeVar
 
 from lakehouse.endpoint.faults import RefusedStatementError, UnauthenticatedError
 from lakehouse.endpoint.quoting import DOUBLE_QUOTE, quoting_of
+from lakehouse.endpoint.throttle import Throttle
 
 MAX_REMEMBERED = 10_000  # of each user
+UNKNOWN = "(unknown)"
+UNKNOWN_SECONDS = 1.0
 Value = TypeVar("Value")
 
 
@@ -110,6 +114,8 @@ class Gate:
     """Checks every call. Tokens and sessions live in memory, so a restart logs everybody out.
 
     `access_tokens` are personal ones by user, sent as Bearer from the first call on; they last as long as the endpoint.
+    `missed` is told of each new wrong password and of whom it was for: of those for unknown users, once a second at
+    most, and not the name, which may be a password that was typed at the wrong place.
     """
 
     def __init__(
@@ -119,8 +125,13 @@ class Gate:
         token_seconds: float,
         session_seconds: float,
         access_tokens: Mapping[str, str] | None = None,
+        missed: Callable[[str], None] = lambda _user: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
+        self._missed = missed
+        self._throttle = Throttle(clock)
+        self._told_of_unknown = -math.inf
         self._users = {name: password for name, password in users.items() if name and password}
         self._access = {_digest(token): name for name, token in (access_tokens or {}).items() if name and token}
         self._tokens = Remembered[tuple[str, str]](token_seconds, clock)
@@ -193,11 +204,25 @@ class Gate:
             raise UnauthenticatedError("Unable to authenticate: the Basic header is malformed") from error
         # An unknown user costs the same comparison, so that names cannot be told apart by time.
         expected = self._users.get(user, secrets.token_urlsafe(16))
-        if not hmac.compare_digest(password.encode(), expected.encode()) or not colon:
-            raise UnauthenticatedError(
-                f"Unable to authenticate user {user}, exception: Login failed: invalid username or password"
-            )
-        return user
+        right = hmac.compare_digest(password.encode(), expected.encode()) and bool(colon)
+        judged = self._throttle.judge(user, password, right=right)
+        if judged.right:
+            return user
+        if judged.new:
+            self._tell(user)
+        why = "invalid username or password"
+        if judged.wait_seconds:
+            seconds = math.ceil(judged.wait_seconds)
+            why = f"too many wrong passwords, and this one was not looked at; try again in {seconds} seconds"
+        raise UnauthenticatedError(f"Unable to authenticate user {user}, exception: Login failed: {why}")
+
+    def _tell(self, user: str) -> None:
+        if user not in self._users:
+            if self._clock() - self._told_of_unknown < UNKNOWN_SECONDS:
+                return
+            self._told_of_unknown = self._clock()
+            user = UNKNOWN
+        self._missed(user)
 
 
 def _digest(token: str) -> str:

@@ -75,6 +75,8 @@ class EndpointConfig:
     its last row, `result_rows` and `result_bytes` what it returns. `cache_bytes` is the compressed size of tables that
     every engine keeps in memory, `cache_table_bytes` the largest single one. `kept_bytes` is what the endpoint itself
     keeps of the rows of larger ones that were read as a whole, for `kept_seconds` after they were last read.
+    `ahead_bytes` of it may be filled with tables that a release brings, before anyone asks for them; 0 reads nothing
+    ahead.
     """
 
     users: Mapping[str, str] = field(repr=False)
@@ -102,3 +104,4 @@ class EndpointConfig:
     cache_bytes: int = 128 * 1024 * 1024
     kept_bytes: int = 512 * 1024 * 1024
     kept_seconds: float = 600.0
+    ahead_bytes: int = 384 * 1024 * 1024

@@ -33,6 +33,7 @@ from lakehouse.errors import LakehouseError
 from lakehouse.ports import TablePointer
 
 log = logging.getLogger(__name__)
+LOWEST_PRIORITY = 19
 BARRIER = 2**62  # more rows than there can be
 # Of larger tables (compressed bytes) rows that were read whole are worth keeping, also where engines hold the table:
 # DuckDB takes four times as long to make Arrow's rows of it as to hand out rows that are kept.
@@ -60,7 +61,7 @@ class Duck:
         self._nursery = Nursery([*LOCAL_EXTENSIONS[:1], *(["httpfs"] if config.s3 else []), *LOCAL_EXTENSIONS[1:]])
         self._unfilled: dict[str, float] = {}
         self._told = False
-        self.kept = Kept(config.kept_bytes, config.kept_seconds)
+        self.kept = Kept(config.kept_bytes, config.kept_seconds, config.ahead_bytes)
         self.pool = Pool(config, self._engine, self._fill, self.kept.tidy)
 
     def close(self) -> None:
@@ -126,6 +127,28 @@ class Duck:
             if filling is not None:
                 filling.finish()
 
+    def read_ahead(self, relation: Relation, going_on: Callable[[], None]) -> bool:
+        """Read a large table whole and keep its rows, before anyone asks for them. `going_on` may raise to stop it.
+
+        False where there is no room now, or its rows are kept or being read already. An engine of its own does it, at
+        the lowest priority, so that nobody's statement waits for a place or a processor. Raises duckdb.Error and
+        BusyError.
+        """
+        name, schema = relation.name, relation.schema
+        filling = self.kept.filling_ahead(name, schema)
+        if filling is None:
+            return False
+        with contextlib.closing(filling), contextlib.closing(self._engine(nice=LOWEST_PRIORITY)) as engine:
+            query = exp.select("*").from_(table_of(name)).sql("duckdb")
+            for frame in self._told_to(engine, "run", query, schema, going_on, files=relation.files):
+                if frame.kind == BATCH:
+                    filling.add(frame.body, pa.ipc.read_record_batch(frame.body, schema))
+                    if not filling.is_open:
+                        log.info("no room to read ahead relation=%s bytes=%d", name, self.kept.ahead_bytes)
+                        return True
+            filling.finish()
+        return True
+
     def _files(self, read: PlainRead | None) -> tuple[str, ...]:
         """Return the files that a statement hands on as a whole; none where it does anything else."""
         relation = self._relations.get(read.relation) if read is not None and read.whole else None
@@ -162,7 +185,8 @@ class Duck:
             contents = self._soundness.require_files(pointer, remembered=0.0 if kind == "TABLE" else RECHECK_SECONDS)
             query, files = self._pin_query(pointer, None if kind == "TABLE" else contents)
             relation = self._made(kind, name, query)
-            relation.files, relation.large = files, kind == "VIEW" or size > LARGE_BYTES
+            relation.files, relation.size_bytes = files, size
+            relation.large = kind == "VIEW" or size > LARGE_BYTES
         except DamagedTableError as error:
             log.error("damaged table=%s file=%s: %s", pointer.name, error.path, error.how)
             raise
@@ -351,8 +375,8 @@ class Duck:
             add(relation)
         return list(found.values())
 
-    def _engine(self) -> Engine:
-        """Return a new engine, locked."""
+    def _engine(self, nice: int = 0) -> Engine:
+        """Return a new engine, locked; `nice` lowers its priority."""
         engine = self._nursery.fork()
         s3 = self._config.s3
         port = None if s3 is None else urlsplit(f"//{s3.endpoint}").port or (443 if s3.secure else 80)
@@ -364,7 +388,7 @@ class Duck:
             "address_space_bytes": self._config.address_space_bytes,
         }
         try:
-            held = engine.begin({"cage": cage, "setup": setup(self._config)})
+            held = engine.begin({"cage": cage, "setup": setup(self._config), "nice": nice})
         except (OSError, BusyError) as error:
             engine.close()
             raise EngineDiedError("an SQL engine process did not start; the endpoint's log says why") from error

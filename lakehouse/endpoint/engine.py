@@ -61,6 +61,7 @@ class Engine:
         start = receive(self._data)
         if start is None:
             return
+        os.nice(start.header["nice"])  # what it starts from now on inherits it
         held = Cage(**{**start.header["cage"], "roots": tuple(start.header["cage"]["roots"])}).enter()
         for statement in start.header["setup"]:
             self._db.execute(statement)

@@ -23,16 +23,23 @@ SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SE
 
 
 class Rows(NamedTuple):
-    """The batches of a relation, in its schema, their bytes, and when they were last read (monotonic seconds)."""
+    """The batches of a relation, in its schema, their bytes, and when they were last read (monotonic seconds).
+
+    `ahead` says that they were read before anyone asked for them.
+    """
 
     schema: pa.Schema
     batches: list[pa.RecordBatch]
     size: int
     read_at: float
+    ahead: bool
 
 
 class Kept:
     """At most `most_bytes` of rows in all, streams that still run included; each for `seconds` after its last reading.
+
+    Rows that are read ahead, before anyone asks, take at most `ahead_bytes` of them and nobody's place; they stay for
+    as long as they are shown, or until there is no other room for rows that somebody reads.
 
     Rows are kept by the name of their relation, which is a hash of what it shows, and only while `show` names it: what
     a newer release does not pin, as after a withdrawal, is dropped and never kept again. Others are dropped for rows
@@ -40,8 +47,9 @@ class Kept:
     again. Any thread may use it.
     """
 
-    def __init__(self, most_bytes: int, seconds: float) -> None:
+    def __init__(self, most_bytes: int, seconds: float, ahead_bytes: int = 0) -> None:
         self.most_bytes = most_bytes
+        self.ahead_bytes = min(ahead_bytes, most_bytes)
         self._seconds = seconds
         self._bytes = 0
         self._shown: frozenset[str] = frozenset()
@@ -82,7 +90,7 @@ class Kept:
         """Drop what nobody has read for long."""
         before = time.monotonic() - self._seconds
         with self._lock:
-            for name in [name for name, rows in self._rows.items() if rows.read_at < before]:
+            for name in [name for name, rows in self._rows.items() if rows.read_at < before and not rows.ahead]:
                 del self._rows[name]
 
     def find(self, read: PlainRead, schema: pa.Schema) -> Iterator[pa.RecordBatch] | None:
@@ -105,15 +113,28 @@ class Kept:
             known = name in self._rows or name in self._filling or name in self._passed_over
             if not read.whole or name not in self._shown or known or not self.most_bytes:
                 return None
-            if not self._has_room(self._measured.get(name, 0)):
-                return None
-            try:
-                file = os.memfd_create("rows", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-            except OSError as error:
-                log.warning("rows are not kept: %s", error)
-                return None
-            self._filling.add(name)
-        return Filling(self, name, schema, file)
+            return self._begun(name, schema) if self._has_room(self._measured.get(name, 0)) else None
+
+    def filling_ahead(self, name: str, schema: pa.Schema) -> "Filling | None":
+        """Return where rows can be written that nobody has asked for yet; None when they are not to be."""
+        with self._lock:
+            known = name in self._rows or name in self._filling or name in self._passed_over
+            taken = sum(rows.size for rows in self._rows.values() if rows.ahead)
+            most = min(self.ahead_bytes - taken, self.most_bytes - self._bytes)
+            return None if known or not self.shows(name) or most <= 0 else self._begun(name, schema, most)
+
+    def shows(self, name: str) -> bool:
+        """Say whether the current release shows a relation as a large table."""
+        return name in self._shown
+
+    def _begun(self, name: str, schema: pa.Schema, most_ahead: int | None = None) -> "Filling | None":
+        try:
+            file = os.memfd_create("rows", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        except OSError as error:
+            log.warning("rows are not kept: %s", error)
+            return None
+        self._filling.add(name)
+        return Filling(self, name, schema, file, most_ahead)
 
     def pass_over(self, name: str) -> None:
         """Do not try to keep a relation's rows again."""
@@ -181,21 +202,28 @@ class Kept:
 class Filling:
     """Rows on their way to be kept. They are once `finish` is called, and gone when `close` is called before."""
 
-    def __init__(self, kept: Kept, name: str, schema: pa.Schema, file: int) -> None:
+    def __init__(self, kept: Kept, name: str, schema: pa.Schema, file: int, most_ahead: int | None) -> None:
         self._kept = kept
         self._name = name
         self._schema = schema
         self._sizes: list[int] = []
         self._size = 0
         self._file = file
+        self._most_ahead = most_ahead
         self._measuring = False
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether rows are still written to be kept."""
+        return self._file >= 0
 
     def add(self, body: pa.Buffer, batch: pa.RecordBatch) -> None:
         """Write the message of a batch; give up where its parts do not fit together, only measure without room."""
         self._size += body.size
         if self._file < 0:
             return
-        if not self._kept.room(body.size):
+        too_much = self._most_ahead is not None and self._size > self._most_ahead
+        if too_much or not self._kept.room(body.size):
             self.close()
             self._measuring = True
             return
@@ -230,7 +258,8 @@ class Filling:
         for one in self._sizes:
             batches.append(pa.ipc.read_record_batch(whole.slice(at, one), self._schema))
             at += one
-        self._kept.filled(self._name, Rows(self._schema, batches, size, time.monotonic()))
+        ahead = self._most_ahead is not None
+        self._kept.filled(self._name, Rows(self._schema, batches, size, time.monotonic(), ahead))
         log.info("keeping rows bytes=%d batches=%d", size, len(batches))
 
     def close(self) -> None:

@@ -40,6 +40,8 @@ class Relation:
         self.schema = pa.schema([])
         self.files: tuple[str, ...] = ()
         """Where the files on this machine lie that the whole relation is, one after the other, if it is so simple."""
+        self.size_bytes = 0
+        """How large the files of a table are, compressed."""
         self.large = False
         """Whether it is a table so large that rows that were read whole are worth keeping."""
 

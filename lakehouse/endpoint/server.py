@@ -6,7 +6,8 @@ import threading
 
 import pyarrow as pa
 
-from lakehouse.endpoint.auditing import WatchedExecutor
+from lakehouse.endpoint.ahead import Ahead
+from lakehouse.endpoint.auditing import WatchedExecutor, missed_logins
 from lakehouse.endpoint.auth import Gate
 from lakehouse.endpoint.catalogue import Catalogues
 from lakehouse.endpoint.config import AccessRules, EndpointConfig
@@ -35,6 +36,7 @@ class EndpointServer:
             token_seconds=config.token_seconds,
             session_seconds=config.session_seconds,
             access_tokens=config.access_tokens,
+            missed=missed_logins(rules),
         )
         executor = Executor(config, self._duck, self.catalogues)
         if rules is not None:
@@ -51,6 +53,7 @@ class EndpointServer:
         self.host = config.host
         self._scheme = "grpc" if config.tls is None else "grpc+tls"
         self._warm()
+        self._ahead = Ahead(config, self._duck, self.catalogues)
         self.port = int(self._flight.port)
 
     @property
@@ -83,6 +86,11 @@ class EndpointServer:
         """How much memory the rows take that are kept to be handed out again."""
         return self._duck.kept.held_bytes
 
+    @property
+    def kept_tables(self) -> int:
+        """Of how many tables all rows are kept."""
+        return len(self._duck.kept.names)
+
     def _warm(self) -> None:
         """Pin the tables before the first statement; storage that is not up yet is met again at the next one."""
         try:
@@ -96,6 +104,7 @@ class EndpointServer:
 
     def stop(self) -> None:
         """Stop answering and close the database."""
+        self._ahead.close()
         self._flight.shutdown()
         self._duck.close()
 

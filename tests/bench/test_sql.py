@@ -28,6 +28,7 @@ SMALL, LARGE, HUGE = 20_000, 1_000_000, 5_000_000
 CALLS, CLIENTS = 200, 16
 USER, PASSWORD = "ada", "bench password 1"
 KEPT = EndpointConfig(users={}, roots=()).kept_seconds
+READ_AHEAD = EndpointConfig(users={}, roots=()).ahead_bytes
 DUCK, ENDPOINT = "DuckDB in process, on the Parquet files", "the endpoint, over Flight"
 ONE_ROW = "select student, mark from {table} where enrolment = 4711"
 GROUPS = (
@@ -102,9 +103,10 @@ def both(request, tmp_path, made_rows, here):
 
 
 @contextlib.contextmanager
-def served(here, lake, kept_seconds):
+def served(here, lake, kept_seconds, ahead_bytes=0):
     """Serve a lake in a process of its own, with a client of it."""
-    command = [sys.executable, str(here / "serve_lake.py"), str(lake), USER, str(kept_seconds)]
+    numbers = [str(kept_seconds), str(ahead_bytes)]
+    command = [sys.executable, str(here / "serve_lake.py"), str(lake), USER, *numbers]
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     server.stdin.write(PASSWORD + "\n")
     server.stdin.flush()
@@ -212,6 +214,7 @@ def test_many_clients_are_served_without_memory_growing(bench, both):
 BARE = "bare Flight, ready batches"
 CEILING = "bare Flight, pyarrow reads the files, nothing checked"
 FIRST = "the endpoint, reading for the first time"
+READY = "the endpoint, first reading of a table that was read ahead"
 AGAIN = "the endpoint, reading again"
 
 
@@ -228,14 +231,38 @@ def test_everything_comes_as_fast_as_a_bare_flight_stream(bench, both, here, tmp
     )  # fmt: skip
     client = flight.FlightClient(bare.stdout.readline().strip())
     with served(here, tmp_path, 0.0) as (first, first_queries, _):
-        race_of_fetches(bench, both, client, first_queries, {"first": first.pid, "bare": bare.pid})
+        readings = FirstReadings(bench, here, tmp_path)
+        race_of_fetches(bench, both, client, first_queries, readings, {"first": first.pid, "bare": bare.pid})
     client.close()
     bare.stdin.close()
     bare.wait(timeout=60)
     bare.stdout.close()
 
 
-def race_of_fetches(bench, both, bare, first, pids):
+class FirstReadings:
+    """A new server for each turn, asked once it has read the table ahead."""
+
+    def __init__(self, bench, here, lake):
+        self.bench, self.here, self.lake, self.seconds = bench, here, lake, []
+
+    def turn(self, text):
+        stack = contextlib.ExitStack()
+        server, queries, _ = stack.enter_context(served(self.here, self.lake, KEPT, READ_AHEAD))
+        self.seconds.append(float(server.stdout.readline()))
+        queries.fetch("select 1")
+        pids = family(server.pid)
+
+        def fetch():
+            with stack:
+                cpu, wall = time.process_time() * 1000 + cpu_ms(pids), time.perf_counter()
+                rows = queries.fetch(text)
+                wall, cpu = time.perf_counter() - wall, time.process_time() * 1000 + cpu_ms(pids) - cpu
+            return self.bench.clocked_elsewhere(rows, wall=wall, cpu=cpu / 1000)
+
+        return fetch
+
+
+def race_of_fetches(bench, both, bare, first, ready, pids):
     held = {FIRST: pids["first"], AGAIN: both.server.pid}
     before = {name: resident_mb([pid]) for name, pid in held.items()}
     most, watching = dict.fromkeys(held, 0.0), threading.Event()
@@ -253,16 +280,18 @@ def race_of_fetches(bench, both, bare, first, pids):
         DUCK: lambda _turn: lambda: both.duck.execute(EVERYTHING.format(table="huge")).to_arrow_table(),
         CEILING: lambda _turn: lambda: bare.do_get(flight.Ticket("\n".join(both.files["huge"]).encode())).read_all(),
         FIRST: lambda _turn: lambda: first.fetch(text),  # what it kept of it is dropped before its next turn
+        READY: lambda _turn: ready.turn(text),
         AGAIN: lambda _turn: lambda: both.queries.fetch(text),
     }
     servers = [*family(both.server.pid), *family(pids["first"]), pids["bare"]]
     theirs, *others = bench.race(measure, contenders, rounds=5, pids=servers).values()
     watching.set()
     watcher.join()
-    for name in (DUCK, CEILING, FIRST, AGAIN):
+    for name in (DUCK, CEILING, FIRST, READY, AGAIN):
         rate = bench.walls[measure, BARE] / bench.walls[measure, name]
         cost = bench.cpus[measure, BARE] / bench.cpus[measure, name]
         bench.note(f"{measure}, {name}: {rate:.2f} of the rate of {BARE}; by processor time {cost:.2f}")
+    bench.note(f"{READY}: ready {statistics.median(ready.seconds):.1f} s after the endpoint was there")
     for name in held:
         bench.note(f"{name}: its own process grew from {before[name]:.0f} to at most {most[name]:.0f} MB")
     assert {one.num_rows for one in (theirs, *others)} == {HUGE}

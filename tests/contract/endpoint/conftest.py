@@ -119,7 +119,7 @@ def own_lake(tmp_path):
     servers = []
 
     def start(**options):
-        settings = {"poll_seconds": 0.0, "statement_seconds": 20.0, "warm_engines": 1} | options
+        settings = {"poll_seconds": 0.0, "statement_seconds": 20.0, "warm_engines": 1, "ahead_bytes": 0} | options
         config = EndpointConfig(users={USER: PASSWORD}, roots=(str(lake.warehouse),), port=0, **settings)
         servers.append(serve(config, lake.releases))
         return servers[-1]

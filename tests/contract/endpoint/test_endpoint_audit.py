@@ -131,3 +131,17 @@ def test_statements_are_forgotten_after_their_days(tmp_path):
     log.flush()
     assert len(list(tmp_path.iterdir())) == 2
     assert log.rows()["statement"].to_pylist() == ["SELECT ?"]
+
+
+def test_wrong_passwords_are_on_record_and_slowed_and_other_users_go_on(audited):
+    client = flight.FlightClient(audited.server.uri)
+    for number in range(4):
+        with pytest.raises(flight.FlightUnauthenticatedError, match="invalid username or password"):
+            client.authenticate_basic_token("eve", f"guess {number}")
+    with pytest.raises(flight.FlightUnauthenticatedError, match="was not looked at; try again in 1 seconds"):
+        client.authenticate_basic_token("eve", PASSWORDS["eve"])
+    client.close()
+    asked = "SELECT user_name, verdict, reason, statement FROM sys.statements WHERE reason = 'UNAUTHENTICATED'"
+    said = {"user_name": "eve", "verdict": "denied", "reason": "UNAUTHENTICATED", "statement": "LOGIN"}
+    assert audited.ask(asked) == [said] * 4
+    assert "guess" not in str(audited.kept())

@@ -233,7 +233,7 @@ logging.basicConfig(stream=sys.stderr)
 if __name__ == "__main__":
     nursery = Nursery(())
     engine = nursery.fork()
-    engine.begin({"cage": {"roots": [], "port": None, "address_space_bytes": 4 * 1024**3}, "setup": []})
+    engine.begin({"cage": {"roots": [], "port": None, "address_space_bytes": 4 * 1024**3}, "setup": [], "nice": 0})
     try:
         list(engine.ask({"what": "run"}, idle=lambda: None))  # names nothing to drop, which no endpoint does
     except EngineDiedError:

@@ -20,5 +20,7 @@ def test_the_memory_for_kept_rows_is_a_setting(monkeypatch, tmp_path):
     assert told(monkeypatch, tmp_path).kept_bytes == 512 * 1024 * 1024
     assert told(monkeypatch, tmp_path, SQL_KEPT_BYTES="0").kept_bytes == 0
     assert told(monkeypatch, tmp_path, SQL_KEPT_BYTES="1000").kept_bytes == 1000
+    assert told(monkeypatch, tmp_path).ahead_bytes == 384 * 1024 * 1024
+    assert told(monkeypatch, tmp_path, SQL_AHEAD_BYTES="0").ahead_bytes == 0
     with pytest.raises(UnknownSettingError, match="LAKEHOUSE_SQL_KEPT_BYTES is '-1'"):
         load_settings({"LAKEHOUSE_SQL_KEPT_BYTES": "-1"})

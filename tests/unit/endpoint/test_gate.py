@@ -4,8 +4,9 @@ import base64
 
 import pytest
 
-from lakehouse.endpoint.auth import MAX_REMEMBERED, Gate, Remembered
+from lakehouse.endpoint.auth import MAX_REMEMBERED, UNKNOWN, Gate, Remembered
 from lakehouse.endpoint.faults import RefusedStatementError, UnauthenticatedError
+from lakehouse.endpoint.throttle import FREE, LONGEST_SECONDS, MAX_NAMES, Throttle
 
 
 class Clock:
@@ -92,3 +93,84 @@ def test_a_session_keeps_the_purpose_it_was_opened_for(gate):
     assert gate.session("ada", session.id, (), "research") is session
     with pytest.raises(RefusedStatementError, match="was opened for research; open another for teaching"):
         gate.session("ada", session.id, (), "teaching")
+
+
+@pytest.fixture
+def missed():
+    return []
+
+
+@pytest.fixture
+def guarded(clock, missed):
+    users = {"ada": "right", "bob": "right too"}
+    return Gate(users, token_seconds=60, session_seconds=30, missed=missed.append, clock=clock)
+
+
+def refused(gate, user, password):
+    with pytest.raises(UnauthenticatedError) as caught:
+        gate.login(basic(user, password))
+    return str(caught.value)
+
+
+def guess(gate, count, user="ada"):
+    return [refused(gate, user, f"guess {number}") for number in range(count)]
+
+
+@pytest.mark.parametrize("user", ["ada", "nobody"])
+def test_wrong_passwords_are_looked_at_more_and_more_slowly(guarded, clock, user):
+    assert all("invalid username or password" in text for text in guess(guarded, FREE + 1, user))
+    waits = []
+    for number in range(10):
+        text = refused(guarded, user, f"later {number}")
+        assert "was not looked at; try again in" in text
+        waits.append(int(text.split("try again in ")[1].split()[0]))
+        clock.now += waits[-1]
+        assert "invalid username or password" in refused(guarded, user, f"now {number}")
+    assert waits == [1, 2, 4, 8, 16, *[LONGEST_SECONDS] * 5]
+
+
+def test_a_right_password_is_not_told_apart_while_nothing_is_looked_at_and_lets_in_afterwards(guarded, clock):
+    guess(guarded, FREE + 1)
+    assert "was not looked at; try again in 1 seconds" in refused(guarded, "ada", "right")
+    clock.now += 1
+    assert guarded.login(basic("ada", "right")).user == "ada"
+    assert "invalid" in guess(guarded, 1)[0]
+    assert "was not looked at" in refused(guarded, "ada", "another guess"), "one guess for each login of the user"
+
+
+def test_guessing_at_one_user_keeps_no_other_out_and_nobody_who_is_in(guarded):
+    token = guarded.login(basic("ada", "right")).token
+    guess(guarded, FREE + 5)
+    assert guarded.login(basic("bob", "right too")).user == "bob"
+    assert guarded.login(f"Bearer {token}").user == "ada"
+
+
+def test_a_program_that_sends_an_old_password_over_and_over_keeps_nobody_waiting(guarded, missed):
+    for _ in range(100):
+        assert "invalid username or password" in refused(guarded, "ada", "old one")
+    assert guarded.login(basic("ada", "right")).user == "ada"
+    assert missed == ["ada"]
+
+
+def test_each_new_wrong_password_is_told_and_of_unknown_users_only_that_there_are_some(guarded, clock, missed):
+    guess(guarded, FREE + 3)
+    for number in range(50):
+        refused(guarded, f"a password as a name {number}", "x")
+    assert missed == [*["ada"] * (FREE + 1), UNKNOWN]
+    clock.now += 1
+    refused(guarded, "nobody", "x")
+    assert missed[-2:] == [UNKNOWN, UNKNOWN]
+
+
+def test_names_without_end_take_no_memory_without_end(clock):
+    throttle = Throttle(clock)
+    for number in range(MAX_NAMES + 10):
+        throttle.judge(f"name {number}", "x", right=False)
+    assert len(throttle._misses) == MAX_NAMES
+
+
+def test_what_was_long_ago_is_forgotten(guarded, clock):
+    guess(guarded, FREE + 1)
+    clock.now += 901
+    assert all("invalid" in text for text in guess(guarded, FREE))
+    assert guarded.login(basic("ada", "right")).user == "ada"
