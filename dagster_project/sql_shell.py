@@ -109,6 +109,9 @@ class Shell:
 
     def run(self) -> None:
         r"""Read and answer until Ctrl-D or \q."""
+        # A script that was started in the background leaves this signal ignored to whatever it starts, and Python then
+        # takes it from nobody; a shell that somebody sits before hears Ctrl-C all the same, as psql does.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         session = self._session()
         click.echo("SQL over what is published. \\? is for help, Ctrl-D leaves.")
         while True:
@@ -143,8 +146,6 @@ class Shell:
         if text.strip().startswith("\\"):
             self._guarded(lambda: self._command(text.strip()))
             return
-        # The prompt and Arrow both take this signal over for a while; under load one was once seen not to give it back.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         for statement in statements(text):
             if not self._guarded(lambda sql=statement: self._show(sql)):  # type: ignore[misc]  # bound at once
                 return

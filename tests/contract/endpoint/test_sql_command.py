@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -134,6 +135,8 @@ def _own_terminal(fd):
     import fcntl
 
     fcntl.ioctl(fd, termios.TIOCSCTTY, 0)
+    # As a script in the background leaves it to what it starts; nobody hears Ctrl-C then, unless it is taken back.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @pytest.fixture
