@@ -42,11 +42,31 @@ def submit_path(settings: Settings, path: Path) -> int:
     if not report.accepted:
         return _told(report)
     if outcome.success:
-        return _told(shelf(settings).judge(arrival.key))
+        code = _told(shelf(settings).judge(arrival.key))
+        _tell_where(settings, arrival.key)
+        return code
     if outcome.exit_code == RefusedError.exit_code:
         return _told(verdict_on(arrival.key, shelf(settings), lakehouse(settings), versions(settings)))
     sys.stderr.write(f"error: {outcome.failure}\n")
     return outcome.exit_code
+
+
+def _tell_where(settings: Settings, key: str) -> None:
+    """Print where the rows of a submission are that was stored."""
+    from dagster_project.supervisor import Supervisor
+    from dagster_project.whereabouts import whereabouts
+    from dagster_project.wiring import lakehouse, naming, permission, shelf, versions
+
+    house = lakehouse(settings)
+    landed = shelf(settings).landed(key)
+    version = versions(settings).find_content(key.partition("@")[0], landed.content_sha256)
+    policy = permission(settings).policy(house)
+    place = whereabouts(house, naming(settings), policy, version, user=settings.sql_user) if version else None
+    if place is None:
+        return  # somebody has retracted it since
+    sys.stdout.write(f"\n{place}")
+    if not settings.catalogue_url and Supervisor(settings.home).pid("catalogue") is None:
+        sys.stdout.write("  both answer once the servers are up: lakehouse up\n")
 
 
 def _told(report: Report) -> int:

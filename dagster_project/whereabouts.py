@@ -1,0 +1,96 @@
+"""Says where the rows of a stored version are: its tables, its identifier, a statement to ask them by, its page."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from assets.house import read_released
+from lakehouse.archive.identifiers import Naming
+from lakehouse.policy.decisions import Policy
+from lakehouse.policy.rules import Limits
+from lakehouse.policy.users import User
+from lakehouse.ports import DatasetVersion
+from lakehouse.tables.gold import LOADS
+from lakehouse.tables.records import RECORDS
+from lakehouse.tables.write_audit_publish import Lakehouse
+
+SHOWN_ROWS = 10
+LAYERS = ("silver", "bronze")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A published table and how many of its rows are of the version."""
+
+    table: str
+    layer: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a version is. `ask` is a statement that its first table answers, or why none would."""
+
+    dataset: str
+    version: str
+    commit: str
+    identifier: str
+    page: str
+    tables: tuple[Held, ...]
+    ask: str
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines()) + "\n"
+
+    def _lines(self) -> Iterator[str]:
+        yield f"STORED  {self.dataset} {self.version}, {self.identifier}, commit {self.commit[:12]}"
+        names = max((len(held.table) for held in self.tables), default=0)
+        counts = max((len(f"{held.rows:,}") for held in self.tables), default=0)
+        for held in self.tables:
+            yield f"  {held.table:<{names}}  {held.rows:>{counts},} {'row' if held.rows == 1 else 'rows'}"
+        yield f"  ask:  {self.ask}"
+        yield f"  page: {self.page}"
+
+
+def whereabouts(
+    house: Lakehouse, naming: Naming, policy: Policy, version: DatasetVersion, *, user: str
+) -> Whereabouts | None:
+    """Return where a version is as the current release has it, None while its rows are not stored.
+
+    The statement is one that `user` may ask for the purpose that counts where none is named.
+    """
+    wanted = {"dataset": version.dataset, "dataset_version": version.version}
+    loads = [row for row in read_released(house, LOADS).to_pylist() if wanted.items() <= row.items()]
+    tables = tuple(
+        Held(row["table_name"], layer, row["row_count"])
+        for layer in LAYERS
+        for row in sorted(loads, key=lambda row: str(row["table_name"]))
+        if row["layer"] == layer
+    )
+    if not any(held.layer == "silver" for held in tables):
+        return None
+    records = [row for row in read_released(house, RECORDS).to_pylist() if wanted.items() <= row.items()]
+    newest = max(records, key=lambda row: row["recorded_at"], default=None)
+    return Whereabouts(
+        dataset=version.dataset,
+        version=version.version,
+        commit=version.commit,
+        identifier=newest["version_identifier"] if newest else "no identifier yet",
+        page=naming.landing_url(version.dataset, version.version),
+        tables=tables,
+        ask=_ask(policy, policy.users.get(user), version, tables[0].table),
+    )
+
+
+def _ask(policy: Policy, user: User | None, version: DatasetVersion, table: str) -> str:
+    """Return a command that answers: first rows, or where only groups of people are shown, their number."""
+    part = table.partition(".")[2].removeprefix(f"{version.dataset}_")
+    name, purpose = (user.name, user.default_purpose) if user else ("", "")
+    decision = policy.decide(name, purpose, version.dataset, part)
+    if not decision.permitted:
+        return f"not by {name or 'nobody'} for {purpose or 'no purpose'}: {decision.reason}"
+    in_groups = decision.limits.get(part, Limits()).groups is not None
+    shown = "COUNT(*) AS people" if in_groups else "*"
+    limit = "" if in_groups else f" LIMIT {SHOWN_ROWS}"
+    # shown to people, never run here; names and labels are made of letters, digits and ._-
+    statement = f"SELECT {shown} FROM lakehouse.{table} WHERE dataset_version = '{version.version}'{limit}"  # noqa: S608
+    return f'lakehouse sql "{statement}"'
