@@ -21,6 +21,7 @@ from assets.tokenize import tokenizer, tokens
 from assets.train import Cause, language_model
 from assets.validate import validation_report
 from assets.version import dataset_record, dataset_version
+from dagster_project.telling import tell_failure, tell_success
 
 ASSETS = (
     submission,
@@ -50,6 +51,7 @@ STORED = (submission, validation_report, dataset_version, dataset_record, bronze
 ingest = dg.define_asset_job(
     "ingest",
     selection=[*STORED, drift, retrain_decisions],
+    hooks={tell_success, tell_failure},
     description="One submission, from the inbox to its tables, and what its arrival means for the model.",
 )
 

@@ -149,6 +149,15 @@ class Shelf:
         if record is not None:
             self._finish(key, str(record["fingerprint"]))
 
+    def landed_as(self, key: str) -> str:
+        """Return the fingerprint of the arrival that landed under the key, as it was then."""
+        record = self._read(self._record(key))
+        return str(record["fingerprint"]) if record is not None else ""
+
+    def finished_last(self, key: str) -> str:
+        """Return the fingerprint of the arrival with that key that was finished last; empty before the first."""
+        return (self._finished(key) or [""])[-1]
+
     def landed_keys(self) -> list[str]:
         """Return the keys of everything that has landed, sorted."""
         return sorted(path.stem for path in (self.root / "arrivals").glob("*.json"))

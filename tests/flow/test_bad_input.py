@@ -123,6 +123,11 @@ def test_an_unfit_submission_ends_with_its_own_code_and_says_how_to_mend_it(benc
     assert code == expected, text
     assert "REFUSED" in text
     assert place in text
+    (beside,) = (bench.settings.home / "inbox").glob(
+        "marks_v2@*.report.txt" if expected == 10 else "marks@*.report.txt"
+    )
+    assert text.strip() in beside.read_text()
+    assert beside.with_suffix(".html").is_file()
     assert data_state(bench) == before
 
 
@@ -144,6 +149,11 @@ def test_the_same_content_again_is_a_duplicate(bench, lakehouse, tmp_path):
     code, text = lakehouse("submit", marks(tmp_path / "again"))
     assert code == 15
     assert "already in the archive as marks 1" in text
+    told = (bench.settings.home / "inbox" / "marks@1.report.txt").read_text()
+    assert "STORED  marks 1, ark:99999/v1" in told
+    assert "silver.marks_marks    2 rows" in told
+    assert "lakehouse sql \"SELECT * FROM lakehouse.silver.marks_courses WHERE dataset_version = '1' LIMIT 10\"" in told
+    assert "http://127.0.0.1:8600/datasets/marks/1" in told
     assert bench.state() == before
 
 
@@ -152,6 +162,7 @@ def test_other_content_under_a_used_label_is_refused(bench, lakehouse, tmp_path)
     code, text = lakehouse("submit", marks(tmp_path / "other", rows="1,A,3\n"))
     assert code == 17, text
     assert "another version label" in text
+    assert "VERSION_TAKEN" in (bench.settings.home / "inbox" / "marks@1.report.txt").read_text()
     assert data_state(bench) == before
     assert bench.loop.ingest("marks@1").success, "what was accepted under that label goes on as before"
     assert data_state(bench) == before

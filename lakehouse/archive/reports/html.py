@@ -17,11 +17,12 @@ HEADINGS: dict[Level, str] = {
 }
 
 
-def html(report: "Report", level: Level = "note") -> str:
-    """Return the report as an HTML page, with the findings down to a level."""
+def html(report: "Report", level: Level = "note", *, then: str = "") -> str:
+    """Return the report as an HTML page, with the findings down to a level, and text on what came after it."""
     page = _environment().get_template("page.html.j2")
     return page.render(
         report=report,
+        then=then,
         summary=summary(report),
         contents=contents(report),
         levels=[(shown, HEADINGS[shown], groups(report, (shown,))) for shown in down_to(level)],

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse.archive.inbox import arrivals
+from lakehouse.archive.inbox_reports import remove_reports
 from lakehouse.archive.landing import landing_place
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.withdraw.files import hash_of
@@ -39,6 +40,7 @@ def renew_landed(shelf: Shelf, versions: DatasetVersions, plan: Plan, mask: Mask
     refused = [folder for key in plan.refused for folder in _forget(shelf, key)]
     for path in (*refused, *copies):
         remove_path(path)
+    remove_reports(shelf.inbox)  # what they quote is kept masked, in the reports of the archive
     return {
         "landed folders": sum(folders),
         "reports": sum(reports),

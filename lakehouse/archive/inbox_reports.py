@@ -1,0 +1,92 @@
+"""Reports beside what was dropped into the inbox: what became of it, as text and as one HTML file."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+from lakehouse.archive.findings import Finding, Report
+from lakehouse.archive.inbox import BEING_WRITTEN, arrivals
+from lakehouse.archive.levels import LEVELS
+from lakehouse.archive.refusal import refusal
+from lakehouse.archive.reports.html import html
+from lakehouse.archive.reports.text import head, short_text
+from lakehouse.errors import PermanentError, UnsafeArchiveError, VersionTakenError
+
+ENDINGS = (".report.txt", ".report.html")
+LARGEST_BYTES = 4_000_000
+WHOLE = "(whole dataset)"
+
+
+def report_beside(inbox: Path, key: str, fingerprint: str, report: Report, then: str = "") -> list[Path]:
+    """Write a report beside the entry of the inbox that it is about; return its files, none where that is gone.
+
+    They replace what the last try left. `then` is text on what came after the verdict. An entry that has another
+    fingerprint by now is not the one that was judged, and gets its report when it is. Reports beside nothing go.
+    """
+    entries = arrivals(inbox)
+    remove_reports(inbox, but_beside={one.path for one in entries})
+    beside = next((one.path for one in entries if (one.key, one.fingerprint) == (key, fingerprint)), None)
+    if beside is None:
+        return []
+    text = short_text(report) + (f"\n{then}" if then else "")
+    bodies = dict(zip(ENDINGS, (_bounded(text, head(report) + then), _page(report, then)), strict=True))
+    return [_replace(beside.with_name(beside.name + ending), body) for ending, body in bodies.items()]
+
+
+def remove_reports(inbox: Path, *, but_beside: Collection[Path] = ()) -> int:
+    """Delete the reports in the inbox, but those beside these entries; return how many files went."""
+    kept = {entry.name + ending for entry in but_beside for ending in ENDINGS}
+    found = [path for ending in ENDINGS for path in inbox.glob(f"*{ending}") if path.name not in kept]
+    halves = [path for ending in ENDINGS for path in inbox.glob(f"*{ending}{BEING_WRITTEN}")]
+    gone = [path for path in (*found, *halves) if path.is_file() or path.is_symlink()]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return len(gone)
+
+
+def not_taken(key: str, error: PermanentError) -> Report:
+    """Return the report on a submission that was turned away before it could be judged."""
+    report = refusal(key, UnsafeArchiveError(str(error)))
+    if isinstance(error, UnsafeArchiveError):
+        return report
+    code = "VERSION_TAKEN" if isinstance(error, VersionTakenError) else "SUBMISSION_UNREADABLE"
+    return replace(report, findings=(replace(report.findings[0], code=code, exit_code=error.exit_code),))
+
+
+def not_stored(report: Report, error: PermanentError) -> Report:
+    """Return the report on a submission that was found fit, and could not be stored all the same."""
+    finding = Finding(
+        code="NOT_STORED",
+        level="error",
+        place=WHOLE,
+        occurrences=1,
+        first_row=None,
+        message=f"It is fit, and was not stored: {error}",
+        how_to_fix="Mend what this says and hand it in again.",
+        exit_code=error.exit_code,
+    )
+    return replace(report, findings=(finding, *report.findings))
+
+
+def _page(report: Report, then: str) -> str:
+    """Return the page, without notes and then without warnings where it would be too large to open."""
+    for level in reversed(LEVELS):
+        page = html(report, level, then=then)
+        if len(page.encode()) <= LARGEST_BYTES:
+            return page
+    first = replace(report, findings=report.findings[:1])
+    return html(first, "error", then=f"There are {len(report.findings):,} findings, too many for this page.\n{then}")
+
+
+def _bounded(text: str, short: str) -> str:
+    return text if len(text.encode()) <= LARGEST_BYTES else short
+
+
+def _replace(path: Path, body: str) -> Path:
+    """Write a file whole. What lies there under its names is never followed, for others may write to the inbox."""
+    part = path.with_name(path.name + BEING_WRITTEN)
+    part.unlink(missing_ok=True)
+    with part.open("xb") as file:
+        file.write(body.encode(errors="backslashreplace"))
+    part.replace(path)
+    return path
