@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lakehouse.catalogue import api, pages
+from lakehouse.catalogue import api, downloads, pages
 from lakehouse.catalogue.answers import HTML, JSON, answer, error_body, json_body
 from lakehouse.catalogue.library import Library
 from lakehouse.errors import LakehouseError
@@ -30,13 +30,21 @@ SECURITY = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-ERROR_TITLES = {400: "Not understood", 403: "Not shown", 404: "Not found", 406: "No such form", 410: "Gone"}
+ERROR_TITLES = {
+    400: "Not understood",
+    403: "Not shown",
+    404: "Not found",
+    406: "No such form",
+    410: "Gone",
+    413: "Too large",
+}
 ROUTES = (
     Route("/", pages.search),
     Route("/datasets/{dataset}", pages.dataset),
     Route("/datasets/{dataset}/{version}", pages.version),
     Route("/datasets/{dataset}/{version}/metadata/{name:path}", pages.metadata),
     Route("/datasets/{dataset}/{version}/files/{path:path}", pages.file),
+    Route("/datasets/{dataset}/{version}/rows/{part}.csv", downloads.rows_as_csv),
     Route("/id/{identifier:path}", pages.identifier),
     Route("/static/{name}", pages.static),
     Route("/api/v1/datasets", api.search),

@@ -37,6 +37,7 @@ def document(base_url: str) -> Part:
                     (403, 404, 410),
                 )
             },
+            "/datasets/{dataset}/{version}/rows/{part}.csv": {"get": _csv()},
             "/api/v1/identifiers/{identifier}": {
                 "get": _get("getIdentifier", "What an identifier names", "Named", ("identifier",), (404,))
             },
@@ -57,6 +58,15 @@ def _search() -> Part:
     ]
     found = _get("searchDatasets", "Search datasets", "Found", (), (400,))
     return {**found, "parameters": parameters}
+
+
+def _csv() -> Part:
+    told = _get("getCsv", "All rows of a table, if anyone may see them", "Rows", ("dataset", "version", "part"), ())
+    exact = _query("exact", {"enum": ["yes", "no"]}, "Whether text that a spreadsheet would run stays as it is stored.")
+    errors = {str(status): {"description": ERRORS[status]} for status in (400, 403, 404, 410, 413)}
+    errors["503"] = {"description": "Enough tables are being sent already; Retry-After says when to try again"}
+    rows = {"description": told["summary"], "content": {"text/csv": {"schema": TEXT}}}
+    return {**told, "parameters": [*told["parameters"], exact], "responses": {"200": rows, **errors}}
 
 
 def _query(name: str, schema: Part, description: str) -> Part:
@@ -88,6 +98,7 @@ ERRORS = {
     403: "The policy shows them to nobody who has not said who they are",
     404: "There is no such thing",
     410: "The data were removed",
+    413: "The table is too large to be sent as one file",
     503: "The archive cannot be read; an older release is shown",
 }
 TEXT: Part = {"type": "string"}

@@ -1,10 +1,11 @@
 """The first rows of a table, if the policy lets anyone see them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lakehouse.catalogue.holdings import Holdings, Version
+import pyarrow as pa
+
+from lakehouse.catalogue.holdings import Holdings, Load, Version
 from lakehouse.catalogue.library import Library
 from lakehouse.errors import PurposeError
 from lakehouse.policy.consent import consented_rows, unstored_answers
@@ -15,12 +16,14 @@ from lakehouse.policy.users import ANYONE
 ROWS = 10
 READ_ROWS = 200
 LONGEST_CELL = 120
+MOST_ROWS = 250_000
+MOST_BYTES = 100_000_000
 OWN_COLUMNS = ("dataset_version", "dataset_commit")
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The first rows of a part as text, or why they are not shown."""
+    """The first rows of a part as text, or why they are not shown; and why it is too large for a download, if so."""
 
     part: str
     table: str
@@ -28,6 +31,26 @@ class Preview:
     rows: tuple[tuple[str | None, ...], ...] = ()
     hidden: tuple[str, ...] = ()
     refusal: str | None = None
+    too_large: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A part of a version that anyone may see, of these holdings, as `decision` lets it be seen."""
+
+    holdings: Holdings
+    dataset: str
+    label: str
+    part: str
+    table: str
+    row_count: int
+    decision: Decision
+
+
+def load_of(version: Version, part: str) -> Load | None:
+    """Return the load of a table, collection or log of a version that SQL can ask for; None for an unknown one."""
+    name = f"silver.{version.row['dataset']}_{part}"
+    return next((load for load in version.loads if load.layer == "silver" and load.table == name), None)
 
 
 def parts_of(version: Version) -> list[str]:
@@ -44,49 +67,73 @@ def decide(library: Library, holdings: Holdings, dataset: str, part: str) -> Dec
     return Policy(said.users, holdings.terms, rules=said.rules).decide(ANYONE, purpose, dataset, part)
 
 
-def preview(library: Library, version: Version, part: str) -> Preview | None:
-    """Return the first rows of a part, None for an unknown part. The policy is asked before any row is read."""
-    if part not in parts_of(version):
-        return None
-    holdings, dataset = library.holdings, str(version.row["dataset"])
-    table = f"silver.{dataset}_{part}"
+def permitted(library: Library, version: Version, load: Load) -> Shown | str:
+    """Return what may be shown to anyone, or why nothing may. The policy is asked, and no row is read."""
+    dataset = str(version.row["dataset"])
+    part = load.table.removeprefix(f"silver.{dataset}_")
     if version.removal is not None:
-        return Preview(part, table, refusal="its data were removed")
+        return "its data were removed"
+    holdings = library.holdings
     decision = decide(library, holdings, dataset, part)
     if not decision.permitted:
-        return Preview(part, table, refusal=decision.reason)
-    limits = decision.limits.get(part, Limits())
-    if limits.groups is not None:
-        return Preview(
-            part, table, refusal=f"its rows are about people; SQL shows groups of {limits.groups.least} or more"
-        )
+        return decision.reason
+    groups = decision.limits.get(part, Limits()).groups
+    if groups is not None:
+        return f"its rows are about people; SQL shows groups of {groups.least} or more"
+    return Shown(holdings, dataset, version.label, part, load.table, load.row_count, decision)
+
+
+def too_large(version: Version, load: Load) -> str | None:
+    """Return why a table is too large to be sent as one file; None when it is not."""
+    size = int(version.row["size_bytes"] or 0)
+    if load.row_count <= MOST_ROWS and size <= MOST_BYTES:
+        return None
+    return (
+        f"it has {load.row_count:,} rows and its version {size:,} bytes; tables of up to {MOST_ROWS:,} rows, of "
+        f"versions of up to {MOST_BYTES:,} bytes, are given out as CSV. Get it by SQL, DataLad or export"
+    )
+
+
+def preview(library: Library, version: Version, part: str) -> Preview | None:
+    """Return the first rows of a part, None for an unknown part. The policy is asked before any row is read."""
+    load = load_of(version, part)
+    if load is None:
+        return None
+    shown = permitted(library, version, load)
+    if isinstance(shown, str):
+        return Preview(part, load.table, refusal=shown)
     try:
-        rows = _rows(library, holdings, version, table, decision, part)
+        rows, hidden = rows_of(library, shown, READ_ROWS)
     except PurposeError as error:
-        return Preview(part, table, refusal=str(error))
-    masks = limits.among(tuple(rows[0])).masks if rows else limits.masks
-    hidden = (*decision.hidden_columns.get(part, ()), *masks)
-    columns = tuple(name for name in rows[0] if name not in (*OWN_COLUMNS, *hidden)) if rows else ()
-    shown = tuple(tuple(_cell(row[name]) for name in columns) for row in rows)
-    return Preview(part, table, columns, shown, tuple(hidden))
+        return Preview(part, load.table, refusal=str(error))
+    cells = tuple(tuple(_cell(value) for value in row.values()) for row in rows.slice(0, ROWS).to_pylist())
+    columns = tuple(rows.column_names) if cells else ()
+    return Preview(part, load.table, columns, cells, hidden, too_large=too_large(version, load))
 
 
-def _rows(
-    library: Library, holdings: Holdings, version: Version, table: str, decision: Decision, part: str
-) -> Sequence[dict[str, Any]]:
-    dataset = str(version.row["dataset"])
-    tables = library.house.tables
-    where = {"dataset_version": version.label}
-    rows = tables.head(table, READ_ROWS, where=where, snapshot_id=holdings.pointers[table].snapshot_id)
+def rows_of(library: Library, shown: Shown, limit: int) -> tuple[pa.Table, tuple[str, ...]]:
+    """Return what anyone may see of the first `limit` rows, and the columns that are left out because nobody may.
+
+    The archive's own columns are left out, too.
+
+    Raises:
+        PurposeError: nobody can tell whose rows may be shown.
+    """
+    holdings, part, decision = shown.holdings, shown.part, shown.decision
+    tables, terms = library.house.tables, holdings.terms[shown.dataset]
+    where = {"dataset_version": shown.label}
+    rows = tables.head(shown.table, limit, where=where, snapshot_id=holdings.pointers[shown.table].snapshot_id)
     consents: list[dict[str, Any]] = []
-    if decision.consent is not None and holdings.terms[dataset].parts[part].subject_columns:
-        name = f"silver.{dataset}_{decision.consent.part}"
+    if decision.consent is not None and terms.parts[part].subject_columns:
+        name = f"silver.{shown.dataset}_{decision.consent.part}"
         pin = holdings.pointers.get(name)
         if pin is None:
             raise PurposeError(unstored_answers(name))
         consents = tables.read(name, snapshot_id=pin.snapshot_id).to_pylist()
-    kept = consented_rows(rows, decision, holdings.terms[dataset], part=part, consents=consents)
-    return kept.slice(0, ROWS).to_pylist()
+    kept = consented_rows(rows, decision, terms, part=part, consents=consents)
+    masks = decision.limits.get(part, Limits()).among(kept.column_names).masks
+    hidden = (*decision.hidden_columns.get(part, ()), *masks)
+    return kept.select([name for name in kept.column_names if name not in (*OWN_COLUMNS, *hidden)]), hidden
 
 
 def _cell(value: object) -> str | None:

@@ -89,6 +89,7 @@ def version(library: Library, one: Version) -> Told:
         "recorded_at": one.row["recorded_at"],
         "release": holdings.release,
         "forms": [{"name": name, "url": f"{url}/metadata/{name}"} for name in record["forms"]],
+        "rows_url": f"{url}/rows",
         "tables": [
             {
                 "table": load.table,
