@@ -33,7 +33,7 @@ down: ## Stop the servers that `make demo` or `make up` started
 	@if [ -x $(LAKE) ]; then $(LAKE) down; else echo "nothing is installed, so nothing runs"; fi
 
 status: ## Say what runs where
-	@$(LAKE) status
+	@if [ -x $(LAKE) ]; then $(LAKE) status; else python3 dagster_project/bootstrap.py status; fi
 
 testsetup:
 	@python3 dagster_project/bootstrap.py test

@@ -19,6 +19,10 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 PROJECT = Path(__file__).resolve().parent.parent
+if not __package__:
+    sys.path.insert(0, str(PROJECT))  # run as a script, before anything is installed
+from dagster_project.doing import being_done, doing  # noqa: E402
+
 OLDEST, NEWEST = (3, 11), (3, 13)
 UV = "uv>=0.9"
 EXIT_NO_PYTHON, EXIT_NO_VENV, EXIT_INSTALL = 60, 61, 62
@@ -70,6 +74,7 @@ TARGETS = {
 }
 # What also satisfies an environment, because it holds more.
 WITH_MORE = {LAKEHOUSE: (SPARK, TESTS), SPARK: (TESTS,), SUPERSET: (SUPERSET_TESTS,)}
+STATUS = "status"
 JARS_LIST = PROJECT / "lakehouse" / "adapters" / "spark_jars.txt"
 MAVEN_CENTRAL = "https://repo.maven.apache.org/maven2"
 JAR_SECONDS = 60.0
@@ -80,16 +85,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description="Install what a target needs.", epilog="example: python3 dagster_project/bootstrap.py demo"
     )
-    parser.add_argument("target", choices=sorted(TARGETS))
+    parser.add_argument("target", choices=[*sorted(TARGETS), STATUS])
     parser.add_argument("--home", default=os.environ.get("LAKEHOUSE_HOME", ".lakehouse"))
     arguments = parser.parse_args()
     home = (PROJECT / arguments.home).resolve()
+    if arguments.target == STATUS:
+        return tell_status(home)
     code = install(TARGETS[arguments.target], home)
     if code == 0 and arguments.target == "spark":
         code = _need_jars(home / "tools" / "jars")
     elif code == 0 and arguments.target == "test":
         _try_jars(home / "tools" / "jars")
     return code
+
+
+def tell_status(home: Path) -> int:
+    """Say what is being installed, where the command that could tell more is not there yet; return 1."""
+    work = being_done(home)
+    print("\n".join(work) if work else "nothing is installed yet, so nothing runs; make demo or make up installs it")
+    return 1
 
 
 def install(environments: tuple[Environment, ...], home: Path) -> int:
@@ -106,11 +120,13 @@ def install(environments: tuple[Environment, ...], home: Path) -> int:
         )
         return EXIT_NO_PYTHON
     print(f"Setting up under {home} (nothing outside it is changed, but for the package cache):")
-    for number, environment in enumerate(todo, start=1):
-        print(f"  {number}/{len(todo)} {environment.folder}: {environment.why}", flush=True)
-        code = _install_one(environment, home, python)
-        if code:
-            return code
+    with doing(home, "setup") as say:
+        for number, environment in enumerate(todo, start=1):
+            print(f"  {number}/{len(todo)} {environment.folder}: {environment.why}", flush=True)
+            say(f"installing environment {number} of {len(todo)}, {environment.folder}: {environment.why}")
+            code = _install_one(environment, home, python)
+            if code:
+                return code
     return 0
 
 

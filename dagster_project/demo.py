@@ -4,9 +4,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,14 +12,15 @@ from rich.progress import (
     BarColumn,
     Progress,
     SpinnerColumn,
-    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
 
+from assets.house import read_released
 from dagster_project.dagster_home import prepare_dagster_home
+from dagster_project.doing import being_done, doing
 from dagster_project.loop import Loop, RunOutcome, open_loop
 from dagster_project.services import (
     services,
@@ -29,6 +28,7 @@ from dagster_project.services import (
     superset_venv,
 )
 from dagster_project.settings import PROJECT, Settings
+from dagster_project.steps import Beside, Steps, TrainingBar, as_markdown, held_out
 from dagster_project.supervisor import Supervisor
 from dagster_project.wiring import ensure_folders, lakehouse, shelf
 from lakehouse.adapters import superset
@@ -36,54 +36,56 @@ from lakehouse.adapters.catalog_address import shown
 from lakehouse.archive import inbox
 from lakehouse.errors import NoReleaseError, ServiceUnavailableError
 from lakehouse.samples import college_scorecard, course_records, python_docs
+from lakehouse.tables.gold import EVALUATIONS
 from lakehouse.tables.release import Release
-from models.progress import Paced
-from models.progress import Progress as Told
 
+Writer = Callable[[Path], Path]
+
+DEMO, DEMO_STEPS = "demo", 7
 REFUSED = "course_records@1"
 TABLE_WIDTH = 165
 console = Console()
-
-
-@dataclass(slots=True)
-class Timings:
-    """Seconds of each step, in the order in which they ended."""
-
-    steps: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Announce a step, time it, and say how long it took."""
-        console.print(f"[bold]{name}[/bold] ...")
-        begun = time.monotonic()
-        yield
-        self.steps[name] = time.monotonic() - begun
-        console.print(f"  {self.steps[name]:.1f} s")
 
 
 def run_demo(settings: Settings) -> int:
     """Run the whole loop; return 0 when everything is up, accepted as it should be, and refused as it should be."""
     begun = time.monotonic()
     ensure_folders(settings)
-    supervisor, timings = Supervisor(settings.home), Timings()
-    with timings.step("Starting the object store and the table catalog (SeaweedFS)"):
-        _up(supervisor, settings, "storage")
-    with timings.step("Putting three submissions into the inbox"):
-        keys = fill_inbox(settings)
-    with open_loop(settings, prepare_dagster_home(settings), listen=TrainingBar().hear) as loop:
-        with timings.step(f"Checking, versioning and storing {len(keys)} submissions"):
-            outcomes = _ingest_all(loop, keys)
-        _up(supervisor, settings, "sql")
-        provisioning = _start_provisioning(settings, supervisor)
-        with timings.step("Training, evaluating and publishing the language model"):
-            learned = _learn(loop, settings)
-    with timings.step("Setting up dashboards (Superset)"):
-        _finish_provisioning(supervisor, provisioning)
-    with timings.step("Starting the catalogue, Dagster and Superset"):
-        _up(supervisor, settings, "catalogue", "dagster", "superset")
+    supervisor = Supervisor(settings.home)
+    with doing(settings.home, DEMO) as say:
+        steps = Steps(DEMO_STEPS, console, say)
+        outcomes = _all_steps(settings, supervisor, steps)
     console.print()
     show_status(settings)
-    return _verdict([*outcomes, learned], time.monotonic() - begun)
+    code = _verdict(outcomes, time.monotonic() - begun)
+    console.print("\nThe steps, as docs/benchmarks.md has them:\n")
+    told = as_markdown(steps.seconds, "lakehouse demo", time.monotonic() - begun)
+    console.print(told, soft_wrap=True, markup=False, highlight=False)
+    return code
+
+
+def _all_steps(settings: Settings, supervisor: Supervisor, steps: Steps) -> list[RunOutcome]:
+    with steps.step("Starting the object store and the table catalog (SeaweedFS)"):
+        _up(supervisor, settings, "storage")
+    writers = demo_submissions()
+    datasets = {key.partition("@")[0] for key, _ in writers}
+    with steps.step(f"Putting {len(writers)} submissions of {len(datasets)} datasets into the inbox"):
+        keys = fill_inbox(settings, writers)
+    bar = TrainingBar(console, _progress(), steps.tell)
+    with open_loop(settings, prepare_dagster_home(settings), listen=bar.hear) as loop:
+        with steps.step(f"Checking, versioning and storing {len(keys)} submissions"):
+            outcomes = _ingest_all(loop, keys, steps.tell)
+        with steps.step("Starting SQL, and the dashboards' set-up (Superset) beside the next step"):
+            _up(supervisor, settings, "sql")
+            provisioning = _start_provisioning(settings, supervisor)
+        with steps.step("Training, evaluating and publishing the language model"):
+            learned = _learn(loop, settings)
+    with steps.step("Waiting for the dashboards' set-up") as told:
+        _finish_provisioning(supervisor, provisioning)
+        told.append(f"{provisioning.seconds:.1f} s in all, beside the training")
+    with steps.step("Starting the catalogue, Dagster and Superset"):
+        _up(supervisor, settings, "catalogue", "dagster", "superset")
+    return [*outcomes, learned]
 
 
 def run_graph(settings: Settings) -> int:
@@ -93,8 +95,11 @@ def run_graph(settings: Settings) -> int:
     begun = time.monotonic()
     archive = shelf(settings)
     keys = sorted({*archive.landed_keys(), *(arrival.key for arrival in archive.waiting())})
-    with open_loop(settings, prepare_dagster_home(settings), listen=TrainingBar().hear) as loop:
-        outcomes = _ingest_all(loop, keys)
+    with (
+        doing(settings.home, "run") as say,
+        open_loop(settings, prepare_dagster_home(settings), listen=TrainingBar(console, _progress(), say).hear) as loop,
+    ):
+        outcomes = _ingest_all(loop, keys, say)
         outcomes.append(_learn(loop, settings))
     return _verdict(outcomes, time.monotonic() - begun)
 
@@ -103,10 +108,13 @@ def start_servers(settings: Settings) -> None:
     """Start all servers that do not run, and wait until each is well."""
     ensure_folders(settings)
     supervisor = Supervisor(settings.home)
-    _up(supervisor, settings, "storage")
-    _up(supervisor, settings, "sql")
-    _finish_provisioning(supervisor, _start_provisioning(settings, supervisor))
-    _up(supervisor, settings, "catalogue", "dagster", "superset")
+    with doing(settings.home, "up") as say:
+        say("starting the servers")
+        _up(supervisor, settings, "storage")
+        _up(supervisor, settings, "sql")
+        say("setting up the dashboards (Superset), then starting the other servers")
+        _finish_provisioning(supervisor, _start_provisioning(settings, supervisor))
+        _up(supervisor, settings, "catalogue", "dagster", "superset")
     show_status(settings)
 
 
@@ -114,14 +122,18 @@ def show_status(settings: Settings) -> int:
     """Print the table of addresses and logins; return 0 when every server is well, else 1."""
     supervisor, run_here = Supervisor(settings.home), services(settings)
     wells = {service.name: supervisor.pid(service.name) is not None and service.healthy() for service in run_here}
+    work = being_done(settings.home)
+    down = "[yellow]not yet[/yellow] " if work else "[red]down[/red] "
     table = Table("What", title="Education lakehouse")
     table.add_column("Address", no_wrap=True)  # whole, for people copy it
     table.add_column("Login", no_wrap=True)
     table.add_column("Look at")
     for name, *cells in _rows(settings):
-        mark = "" if name not in wells else "[green]up[/green] " if wells[name] else "[red]down[/red] "
+        mark = "" if name not in wells else "[green]up[/green] " if wells[name] else down
         table.add_row(f"{mark}{cells[0]}", *cells[1:])
     Console(width=max(console.width, TABLE_WIDTH)).print(table)
+    for line in work:
+        console.print(f"Being done now: {line}", style="yellow", soft_wrap=True, markup=False)
     console.print(
         f"The command is {Path(sys.executable).with_name('lakehouse')}; its --help lists the verbs.", soft_wrap=True
     )
@@ -138,14 +150,21 @@ def show_status(settings: Settings) -> int:
     return 0 if all(wells.values()) else 1
 
 
-def fill_inbox(settings: Settings) -> list[str]:
-    """Put the demo's submissions into the inbox in the order in which they arrived; return all their keys."""
-    box = settings.home / "inbox"
-    writers: list[tuple[str, Callable[[Path], Path]]] = [
+def demo_submissions() -> list[tuple[str, Writer]]:
+    """Return the demo's submissions in the order in which they arrive: each one's key, and what writes it."""
+    writers: list[tuple[str, Writer]] = [
         (f"college_scorecard@{wave}", _wave_writer(wave)) for wave in college_scorecard.WAVES
     ]
-    writers.append((f"python_docs@{python_docs.version_label()}", python_docs.write))
-    writers.append((REFUSED, course_records.write))
+    return [
+        *writers,
+        (f"python_docs@{python_docs.version_label()}", python_docs.write),
+        (REFUSED, course_records.write),
+    ]
+
+
+def fill_inbox(settings: Settings, writers: Sequence[tuple[str, Writer]]) -> list[str]:
+    """Put submissions into the inbox that are not known yet, in their order; return all their keys."""
+    box = settings.home / "inbox"
     known = set(shelf(settings).landed_keys()) | {arrival.key for arrival in inbox.arrivals(box)}
     for key, write in writers:
         if key not in known:
@@ -153,11 +172,11 @@ def fill_inbox(settings: Settings) -> list[str]:
     return [key for key, _ in writers]
 
 
-def _wave_writer(wave: int) -> Callable[[Path], Path]:
+def _wave_writer(wave: int) -> Writer:
     return lambda into: college_scorecard.write(wave, into)
 
 
-def _write_submission(write: Callable[[Path], Path], box: Path) -> None:
+def _write_submission(write: Writer, box: Path) -> None:
     scratch = box.parent / "scratch"
     scratch.mkdir(exist_ok=True)
     folder = write(scratch)
@@ -165,12 +184,13 @@ def _write_submission(write: Callable[[Path], Path], box: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _ingest_all(loop: Loop, keys: Sequence[str]) -> list[RunOutcome]:
+def _ingest_all(loop: Loop, keys: Sequence[str], tell: Callable[[str], None]) -> list[RunOutcome]:
     outcomes = []
     with _progress() as progress:
         task = progress.add_task("submissions", total=len(keys))
-        for key in keys:
+        for number, key in enumerate(keys, start=1):
             progress.update(task, description=key)
+            tell(f"{key}, {number} of {len(keys)}")
             outcomes.append(loop.store(key))
             progress.advance(task)
     for outcome in outcomes:
@@ -179,32 +199,14 @@ def _ingest_all(loop: Loop, keys: Sequence[str]) -> list[RunOutcome]:
     return outcomes
 
 
-@dataclass(slots=True)
-class TrainingBar:
-    """Shows how training goes on: a bar in a terminal, a line now and then in a log."""
-
-    progress: Progress = field(default_factory=lambda: _progress())
-    task: TaskID | None = None
-    lines: Paced = field(default_factory=lambda: Paced(lambda line: console.print(f"  {line}")))
-
-    def hear(self, told: Told) -> None:
-        """Move the bar to a recorded step, or tell of it."""
-        if not console.is_terminal:
-            self.lines(told)
-            return
-        if self.task is None:
-            self.progress.start()
-            self.task = self.progress.add_task("training", total=told.steps)
-        words = f"training, {told.train_bits_per_byte:.2f} bits per byte"
-        self.progress.update(self.task, completed=told.step, description=words)
-        if told.step == told.steps:
-            self.progress.stop()
-
-
 def _learn(loop: Loop, settings: Settings) -> RunOutcome:
     release = _release(settings)
     outcome = loop.learn("request" if release and release.model_version else "first")
     console.print(f"  {'published' if outcome.success else 'failed: ' + str(outcome.failure)}")
+    release = _release(settings)
+    if release is not None and release.model_version:
+        rows = read_released(lakehouse(settings), EVALUATIONS).to_pylist()
+        console.print(f"  {held_out(rows, release.model_version)}", soft_wrap=True)
     return outcome
 
 
@@ -231,10 +233,10 @@ def _up(supervisor: Supervisor, settings: Settings, *names: str) -> None:
             supervisor.wait(service)
 
 
-def _start_provisioning(settings: Settings, supervisor: Supervisor) -> subprocess.Popen[bytes]:
+def _start_provisioning(settings: Settings, supervisor: Supervisor) -> Beside:
     supervisor.logs.mkdir(parents=True, exist_ok=True)
     with supervisor.log("provision").open("ab") as log:
-        return subprocess.Popen(  # noqa: S603 - fixed program and arguments
+        process = subprocess.Popen(  # noqa: S603 - fixed program and arguments
             superset.provision_command(superset_venv(settings)),
             cwd=PROJECT / "superset",
             env=superset_environment(settings),
@@ -242,11 +244,12 @@ def _start_provisioning(settings: Settings, supervisor: Supervisor) -> subproces
             stdout=log,
             stderr=subprocess.STDOUT,
         )
+    return Beside(process)
 
 
-def _finish_provisioning(supervisor: Supervisor, process: subprocess.Popen[bytes]) -> None:
+def _finish_provisioning(supervisor: Supervisor, provisioning: Beside) -> None:
     with console.status("waiting for Superset's set-up"):
-        code = process.wait()
+        code = provisioning.ended()
     if code:
         raise ServiceUnavailableError(
             f"Superset's set-up ended with {code}; read {supervisor.log('provision')} and run `lakehouse up` again"

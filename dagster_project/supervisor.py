@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dagster_project.doing import born
 from lakehouse.errors import ServiceUnavailableError
 
 POLL_SECONDS = 0.2
@@ -66,7 +67,7 @@ class Supervisor:
                 preexec_fn=_reset_signals,
             )
         self._children[child.pid] = child
-        record = {"pid": child.pid, "born": _born(child.pid), "made_of": dict(service.made_of)}
+        record = {"pid": child.pid, "born": born(child.pid), "made_of": dict(service.made_of)}
         partial = self._record(service.name).with_suffix(".part")
         partial.write_text(json.dumps(record), encoding="utf-8")
         partial.replace(self._record(service.name))
@@ -116,7 +117,7 @@ class Supervisor:
             return None
         pid = int(record["pid"])
         self._reap(pid)
-        return pid if _born(pid) == record["born"] else None
+        return pid if born(pid) == record["born"] else None
 
     def outdated(self, service: Service) -> list[str]:
         """Return what a running service is made of that a start would make otherwise today, sorted by name."""
@@ -151,15 +152,6 @@ def _reset_signals() -> None:
     # A process started from a background job inherits ignored signals and could then never be stopped politely.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-
-
-def _born(pid: int) -> str | None:
-    """Return the start time of a living process in clock ticks since boot (proc(5), field 22)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] == "Z" else fields[19]
 
 
 def _group_alive(group: int) -> bool:

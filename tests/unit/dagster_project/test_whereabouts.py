@@ -1,0 +1,53 @@
+"""The statement that is offered is one that its asker is answered."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from dagster_project.whereabouts import Held, Whereabouts, _ask
+from lakehouse.policy.decisions import Policy
+from lakehouse.policy.terms import Part, Terms
+from lakehouse.policy.users import default_policy
+from lakehouse.ports import DatasetVersion
+
+VERSION = DatasetVersion("school", "2024", "c" * 40, "v2024", "0" * 64, datetime(2026, 1, 1, tzinfo=UTC))
+ABOUT_PEOPLE = Part("marks", "table", "CC-BY-4.0", person_columns=("pupil",), is_personal=True)
+
+
+def asked(part, **terms):
+    said = default_policy("lakehouse")
+    policy = Policy(said.users, {"school": Terms("school", {"marks": part}, **terms)}, rules=said.rules)
+    return _ask(policy, said.users["lakehouse"], VERSION, "silver.school_marks")
+
+
+@pytest.mark.parametrize(
+    ("part", "terms", "line"),
+    [
+        (
+            Part("marks", "table", "CC-BY-4.0"),
+            {},
+            "lakehouse sql \"SELECT * FROM lakehouse.silver.school_marks WHERE dataset_version = '2024' LIMIT 10\"",
+        ),
+        (
+            ABOUT_PEOPLE,
+            {},
+            'lakehouse sql "SELECT COUNT(*) AS people FROM lakehouse.silver.school_marks '
+            "WHERE dataset_version = '2024'\"",
+        ),
+        (ABOUT_PEOPLE, {"purposes": ("research",)}, "not by lakehouse for reporting: its terms permit research"),
+    ],
+)
+def test_the_command_fits_what_the_policy_shows(part, terms, line):
+    assert asked(part, **terms) == line
+
+
+def test_tables_stand_with_their_rows_below_version_and_identifier():
+    tables = (Held("silver.school_marks", "silver", 1_234), Held("bronze.school_b", "bronze", 1))
+    place = Whereabouts("school", "2024", "c" * 40, "ark:99999/v1x", "http://here/datasets/school/2024", tables, "ask")
+    assert str(place).splitlines() == [
+        "STORED  school 2024, ark:99999/v1x, commit cccccccccccc",
+        "  silver.school_marks  1,234 rows",
+        "  bronze.school_b          1 row",
+        "  ask:  ask",
+        "  page: http://here/datasets/school/2024",
+    ]
