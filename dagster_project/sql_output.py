@@ -18,7 +18,7 @@ from rich.text import Text
 from lakehouse.archive.levels import printable, printable_json
 from lakehouse.errors import OutputExistsError
 from lakehouse.made_once import make_new
-from lakehouse.publish.spreadsheet import as_csv
+from lakehouse.spreadsheet import as_csv
 
 Form = Literal["table", "csv", "json", "jsonl", "parquet", "arrow"]
 FORMS: tuple[Form, ...] = ("table", "csv", "json", "jsonl", "parquet", "arrow")

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from lakehouse.catalogue.pages import library_of, version_of
 from lakehouse.catalogue.previews import Shown, load_of, permitted, rows_of, too_large
 from lakehouse.errors import PurposeError
-from lakehouse.publish.spreadsheet import neutral
+from lakehouse.spreadsheet import neutral
 
 ROWS_AT_A_TIME = 2_000
 LONGEST_SECONDS = 600.0

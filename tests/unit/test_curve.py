@@ -9,7 +9,7 @@ from assets import curve as module
 from assets import learning
 from assets.curve import Curve
 from assets.train import _kept_when_it_fails
-from dagster_project.demo import TrainingBar, console
+from dagster_project.demo import TrainingBar, _progress, console
 from lakehouse.errors import ServiceUnavailableError
 from lakehouse.policy.decisions import Decision
 from lakehouse.policy.terms import ConsentTable
@@ -107,7 +107,7 @@ def test_a_log_hears_of_a_training_every_ten_seconds_of_its_first_and_last_point
     assert lines[0] == "step 1/50: train 3.980 bits per byte, 1,000 tokens/s, 25% of the matmul rate, 2 s left"
     assert ", validation 3.000 bits per byte, " in str(point(20))
     with console.capture() as seen:
-        TrainingBar().hear(point(1))
+        TrainingBar(console, _progress()).hear(point(1))
     assert "step 1/100: train 3.990" in seen.get(), "no terminal, so lines"
 
 

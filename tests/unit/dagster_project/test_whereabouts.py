@@ -34,7 +34,11 @@ def asked(part, **terms):
             'lakehouse sql "SELECT COUNT(*) AS people FROM lakehouse.silver.school_marks '
             "WHERE dataset_version = '2024'\"",
         ),
-        (ABOUT_PEOPLE, {"purposes": ("research",)}, "not by lakehouse for reporting: its terms permit research"),
+        (
+            ABOUT_PEOPLE,
+            {"purposes": ("research",)},
+            "not by lakehouse for reporting: its terms permit research, operations",
+        ),
     ],
 )
 def test_the_command_fits_what_the_policy_shows(part, terms, line):

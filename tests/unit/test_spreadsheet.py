@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from dagster_project.sql_output import as_text
-from lakehouse.publish.spreadsheet import as_csv, neutral
+from lakehouse.spreadsheet import as_csv, neutral
 
 FORMULAS = [
     "=1+1",
