@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from lakehouse.archive.contents import ColumnContent, Contents, DataFile, TableContent, TextContent
 from lakehouse.archive.event_contents import EventContent
+from lakehouse.archive.levels import numbered_row
 from lakehouse.archive.rulebook import Parameters
 from lakehouse.archive.tally import FileTally
 
@@ -61,7 +62,7 @@ def hints(names: Collection[str], known: Collection[str]) -> dict[str, str]:
 def in_rows(tally: FileTally, place: str, **facts: str | int | float) -> Hit:
     """Return the hit for all rows of one file that have a fault; `rows` of its facts are the first three."""
     rows = sorted(tally.rows)
-    first = ", ".join(str(row) for row in rows[:3])
+    first = ", ".join(numbered_row(place, row) for row in rows[:3])
     return Hit(place, tally.count, rows[0], {"rows": first, **facts}, rows)
 
 

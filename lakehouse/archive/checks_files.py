@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from lakehouse.archive import privacy
 from lakehouse.archive.checks import FILE, Hit, in_rows, named, text
 from lakehouse.archive.contents import DataFile
+from lakehouse.archive.levels import numbered_row
 from lakehouse.archive.rulebook import Parameters
 
 
@@ -24,7 +25,7 @@ def not_utf8(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
         return
     row = file.encoding.row
     headed = any(suffix in (".csv", ".tsv") for suffix in PurePosixPath(file.place).suffixes)
-    line = f"line {row + 1}" if not headed else f"data row {row}" if row else "the header"
+    line = f"line {row + 1}" if not headed else f"data row {numbered_row(file.place, row)}" if row else "the header"
     number = row if headed else row + 1
     yield Hit(file.place, first_row=number or None, facts={"byte": file.encoding.byte, "line": line})
 

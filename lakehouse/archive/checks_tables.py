@@ -176,6 +176,8 @@ def reference_broken(column: ColumnContent, _parameters: Parameters) -> Iterator
     if target is None or not column.submission.tables[target[0]].seen.readable:
         return
     for tally in column.seen.tally(column.name, "broken"):
+        # Where keys were compared by their hashes, none is known as a text.
+        key = privacy.shown(tally.example, column.name, column.description.description) if tally.example else ""
         yield in_rows(
             tally,
             f"{tally.place}: {column.name}",
@@ -183,4 +185,5 @@ def reference_broken(column: ColumnContent, _parameters: Parameters) -> Iterator
             target=".".join(target),
             table=column.table.name,
             missing_keys=len(tally.values),
+            first=f", the first to {key}" if key else "",
         )

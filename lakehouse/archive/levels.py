@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+HEADED = re.compile(r"\.(csv|tsv)(\.gz|\.zst)?(: |$)")
 BEYOND_ASCII = re.compile(r"[^\n -~]")
 
 Level = Literal["error", "warning", "note"]
@@ -49,6 +50,11 @@ def spoken(message: str) -> str:
 def _plural(match: re.Match[str]) -> str:
     name, noun, many = match.groups()
     return many or f"{{{name}}} {noun}s"
+
+
+def numbered_row(place: str, row: int) -> str:
+    """Return a data row's number for people; where the file has a header, as programs of tables count lines too."""
+    return f"{row} (line {row + 1})" if row and HEADED.search(place) else str(row)
 
 
 def printable(text: str) -> str:

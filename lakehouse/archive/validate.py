@@ -20,7 +20,7 @@ from lakehouse.archive.checks import Check, Hit, Item
 from lakehouse.archive.contents import Contents, Progress, read_contents
 from lakehouse.archive.fair import judge
 from lakehouse.archive.findings import LEVELS, ROWS_NAMED, FairIndicator, Finding, Report
-from lakehouse.archive.levels import Number, printable
+from lakehouse.archive.levels import Number, numbered_row, printable
 from lakehouse.archive.packs_checks import Applied, run
 from lakehouse.archive.rule_packs import Packs, load_packs
 from lakehouse.archive.rulebook import Rule, rules, rules_version
@@ -126,6 +126,8 @@ def _each(check: Check[Item], items: Iterable[Item], rule: Rule) -> Iterator[Hit
 def _finding(code: str, rule: Rule, hit: Hit) -> Finding:
     known: Mapping[str, object] = {"place": hit.place, "count": hit.occurrences, "row": hit.first_row, **hit.facts}
     facts = {name: Number(fact) if isinstance(fact, int) else fact for name, fact in known.items()}
+    if isinstance(known["row"], int):
+        facts["row"] = numbered_row(hit.place, known["row"])
     return Finding(
         code=code,
         level=rule.level,

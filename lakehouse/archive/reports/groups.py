@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lakehouse.archive.levels import LEVELS, PRINCIPLES, PRIORITIES, Level, Principle, counted
+from lakehouse.archive.levels import LEVELS, PRINCIPLES, PRIORITIES, Level, Principle, counted, numbered_row
 
 if TYPE_CHECKING:
     from lakehouse.archive.findings import FairIndicator, Finding, Report
@@ -41,7 +41,9 @@ def groups(report: "Report", levels: Sequence[Level] = LEVELS) -> list[Group]:
 
 def where(finding: "Finding") -> str:
     """Return the place with the first row, when the finding is about rows."""
-    return finding.place if finding.first_row is None else f"{finding.place}, row {finding.first_row}"
+    if finding.first_row is None:
+        return finding.place
+    return f"{finding.place}, row {numbered_row(finding.place, finding.first_row)}"
 
 
 def summary(report: "Report") -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lakehouse.archive.levels import Level, counted, down_to
+from lakehouse.archive.levels import Level, counted, down_to, numbered_row
 from lakehouse.archive.reports.groups import Group, contents, groups, next_steps, points, summary, where
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def head(report: "Report") -> str:
 def _findings(report: "Report", level: Level) -> Iterator[str]:
     for finding in (finding for finding in report.findings if finding.level in down_to(level)):
         yield f"{finding.level.upper()} {finding.code}"
-        row = f", first in row {finding.first_row}" if finding.first_row is not None else ""
+        first = finding.first_row
+        row = f", first in row {numbered_row(finding.place, first)}" if first is not None else ""
         yield f"  where: {finding.place}{row}"
         yield f"  what:  {finding.message}"
         yield f"  mend:  {finding.how_to_fix}"

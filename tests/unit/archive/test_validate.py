@@ -5,6 +5,7 @@ import pytest
 
 from lakehouse.archive.checks import hints
 from lakehouse.archive.eds import load_description
+from lakehouse.archive.levels import numbered_row
 from lakehouse.archive.privacy.kinds import identifiers
 from lakehouse.archive.rule_packs import load_packs
 from lakehouse.archive.rulebook import RULE_FILES, rules
@@ -140,6 +141,15 @@ def test_a_missing_foreign_key_has_its_own_exit_code(dataset, judged):
 def test_a_reference_to_nothing_is_named(dataset, judged):
     _edit(dataset, "tables/lessons/columns.yaml", "rooms.room", "halls.room")
     assert judged(dataset).exit_code == 12
+
+
+def test_a_broken_reference_names_its_first_key_and_rows_are_told_with_the_header_counted(dataset, judged):
+    _edit(dataset, ROOMS, "11,60", "12,60")
+    report = judged(dataset)
+    said = "1 row of lessons.room refers to 1 key that rooms.room does not have; row 2 (line 3), the first to '11'."
+    assert _finding(report, "REFERENCE_BROKEN").message == said
+    assert "tables/lessons/lessons.csv: room, row 2 (line 3)\n" in report.as_short_text()
+    assert (numbered_row("a.tsv.gz", 7), numbered_row("a.jsonl: x", 7)) == ("7 (line 8)", "7")
 
 
 def test_latin_1_is_refused_with_byte_and_row(dataset, judged):

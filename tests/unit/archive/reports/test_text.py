@@ -49,7 +49,7 @@ def test_bytes_of_another_encoding_are_placed_by_line_in_a_text_and_by_row_in_a_
     text = judged(dataset).as_short_text()
     assert "one.txt, row 2\n" in text
     assert "in line 2, is no UTF-8 letter" in text
-    assert "in data row 2, is no UTF-8 letter" in text
+    assert "in data row 2 (line 3), is no UTF-8 letter" in text
 
 
 def test_the_long_form_says_everything(refused):
