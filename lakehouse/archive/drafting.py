@@ -4,7 +4,7 @@ import codecs
 import json
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lakehouse.archive.child import reading
@@ -13,6 +13,7 @@ from lakehouse.archive.drafting_apart import FILL_IN
 from lakehouse.archive.eds import TableDescription
 from lakehouse.archive.entries import DEFAULT_LIMITS, Budget
 from lakehouse.archive.guessing import Guess, TableLook, candidate_key, suspicious_name
+from lakehouse.archive.joining import JoinLook, Looked, Reference, Room, composite_key, references
 from lakehouse.archive.landing import copy_into
 from lakehouse.archive.layout import (
     COLLECTION_FILE,
@@ -35,6 +36,9 @@ HEAD_BYTES = 1 << 16
 LONGEST_SHOWN = 40
 # What programs write that do not write UTF-8; every byte means something in it.
 OTHER_ENCODING = "cp1252"
+PERCENT_NAME = re.compile(r"(^|_)(percent|percentage|pct|perc)(_|$)")
+SHARE_NAME = re.compile(r"(^|_)(rate|share|ratio|proportion|fraction)(_|$)")
+Referring = Mapping[tuple[str, str], Reference]
 NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 
 
@@ -120,41 +124,74 @@ def _layout(path: Path) -> Layout:
 
 def _drafts(root: Path, name: str, notes: list[str], progress: Progress) -> Iterator[tuple[str, str]]:
     yield DESCRIPTION_FILE, _dataset(name)
+    room, drafts = Room(), []
     for folder in sorted((root / TABLES_FOLDER).iterdir()) if (root / TABLES_FOLDER).is_dir() else ():
         if folder.is_dir() and not (folder / DICTIONARY_FILE).exists():
-            place = f"{TABLES_FOLDER}/{folder.name}"
-            yield f"{place}/{DICTIONARY_FILE}", "\n".join([*_dictionary(folder, place, notes, progress), ""])
+            drafts.append((folder, _looked(folder, room, notes, progress)))
+    referring = references([looked for _, looked in drafts])
+    for folder, looked in drafts:
+        lines = [*_dictionary(folder, looked, referring), ""]
+        yield f"{TABLES_FOLDER}/{folder.name}/{DICTIONARY_FILE}", "\n".join(lines)
     for part, file, text in ((TEXTS_FOLDER, COLLECTION_FILE, _COLLECTION), (EVENTS_FOLDER, LOG_FILE, _LOG)):
         for folder in sorted((root / part).iterdir()) if (root / part).is_dir() else ():
             if folder.is_dir():
                 yield f"{part}/{folder.name}/{file}", text
 
 
-def _dictionary(folder: Path, place: str, notes: list[str], progress: Progress) -> Iterator[str]:
-    files = table_files(folder)
-    separator = next((_layout(path).delimiter for path in files if path.suffix == ".csv"), ",")
-    look, described = TableLook(), _separated(separator)
-    for path in files:
+def _separator(folder: Path) -> str:
+    return next((_layout(path).delimiter for path in table_files(folder) if path.suffix == ".csv"), ",")
+
+
+def _looked(folder: Path, room: Room, notes: list[str], progress: Progress) -> Looked:
+    """Read a table's files to their end, or as far as they can be read."""
+    place = f"{TABLES_FOLDER}/{folder.name}"
+    look, joins, described = TableLook(), JoinLook(room), _separated(_separator(folder))
+    for path in table_files(folder):
         progress(f"{place}/{path.name}")
         try:
             for piece in pieces(path, described):
-                look.add(piece())
+                batch = piece()
+                look.add(batch)
+                joins.add(batch.columns, len(batch.numbers))
         except (SchemaError, EncodingError) as error:
             notes.append(f"{place}/{path.name} could not be read to its end: {error}")
-    guesses = look.guesses()
+    return Looked(folder.name, look, joins, look.guesses())
+
+
+def _dictionary(folder: Path, looked: Looked, referring: Referring) -> Iterator[str]:
+    guesses, separator = looked.guesses, _separator(folder)
     key = candidate_key(guesses)
     yield _HEAD
     yield f'description: ""  # {FILL_IN}: what the table holds'
     yield f'grain: ""  # {FILL_IN}: what one row stands for, such as "one row per pupil and test"'
     if key:
-        yield f"primary_key: [{_word(key)}]  # CHECK: it is complete and never repeats in these {look.rows:,} rows"
+        rows = f"{looked.look.rows:,} rows"
+        yield f"primary_key: [{_word(key)}]  # CHECK: it is complete and never repeats in these {rows}"
     else:
-        yield f"# primary_key: []  # {FILL_IN}: the columns that together tell the rows apart; no single one does"
-    if separator not in (",", "\t") or (separator == "\t" and any(path.suffix == ".csv" for path in files)):
+        yield _composite(looked, referring)
+    if separator not in (",", "\t") or (separator == "\t" and any(p.suffix == ".csv" for p in table_files(folder))):
         yield f"delimiter: {json.dumps(separator)}"
     yield "columns:"
     for name, guess in guesses.items():
         yield from _column(name, guess, is_key=name == key)
+        if (looked.table, name) in referring:
+            yield _referring(referring[looked.table, name])
+
+
+def _composite(looked: Looked, referring: Referring) -> str:
+    together = composite_key(looked, referring)
+    if together is None:
+        return f"# primary_key: []  # {FILL_IN}: the columns that together tell the rows apart; no single one does"
+    line = f"primary_key: [{', '.join(map(_word, together.columns))}]"
+    said = f"together they never repeat in these {looked.look.rows:,} rows, no single one does so"
+    return (
+        f"{line}  # CHECK: {said}" if together.named else f"# {line}  # {FILL_IN}: {said}; by chance, or is it the key?"
+    )
+
+
+def _referring(reference: Reference) -> str:
+    line, said = f"references: {reference.target}", f"all {reference.values:,} different values stand there"
+    return f"    {line}  # CHECK: {said}" if reference.named else f"    # {line}  # {FILL_IN}: {said}; is it meant?"
 
 
 def _column(name: str, guess: Guess, *, is_key: bool) -> Iterator[str]:
@@ -162,7 +199,7 @@ def _column(name: str, guess: Guess, *, is_key: bool) -> Iterator[str]:
     yield f"    type: {guess.type}{_told(guess)}"
     yield f'    description: ""  # {FILL_IN}'
     if guess.type in ("integer", "number") and not is_key:
-        yield f'    # unit: ""  # {FILL_IN}: such as h, EUR, points; "1" for plain counts'
+        yield _unit(name, guess)
     if guess.complete:
         yield "    required: true  # CHECK: no row lacks it here"
     if guess.codes:
@@ -175,9 +212,19 @@ def _column(name: str, guess: Guess, *, is_key: bool) -> Iterator[str]:
         yield f"    # role: {role}  # {FILL_IN}: if the rows are about persons"
 
 
+def _unit(name: str, guess: Guess) -> str:
+    if PERCENT_NAME.search(name):
+        return '    unit: "%"  # CHECK: told by its name'
+    if SHARE_NAME.search(name) and guess.low is not None and guess.low >= 0 and (guess.high or 0) <= 1:
+        return '    unit: "1"  # CHECK: a share of 1, told by its name and values'
+    return f'    # unit: ""  # {FILL_IN}: such as h, EUR, points; "1" for plain counts'
+
+
 def _told(guess: Guess) -> str:
     if not guess.rows or guess.rows == guess.empty:
         return "  # CHECK: there is no value to tell it by"
+    if guess.percent:
+        return '  # CHECK: every value ends in %: write the numbers alone, with type: number and unit: "%"'
     if guess.odd:
         share = f"{guess.rows - guess.empty - guess.odd:,} of {guess.rows - guess.empty:,} values are numbers"
         odd = json.dumps(guess.odd_one[:LONGEST_SHOWN], ensure_ascii=True)

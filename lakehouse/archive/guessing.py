@@ -21,6 +21,7 @@ NUMBER_CODES = (-9, -88, -99, -999, -9999, -99999)
 TYPES: tuple[ColumnType, ...] = ("integer", "number", "date", "datetime", "boolean")
 # A number that begins so is a code whose zeros count, such as a postal code.
 LEADING_ZERO = r"^[+-]?0[0-9]"
+PERCENT = r"^[+-]?[0-9]+([.,][0-9]+)? ?%$"
 MOST_LEVELS, LONGEST_LEVEL, ROWS_A_LEVEL = 20, 60, 5
 # Up to this share of values that are no numbers may be mistakes in a column of numbers.
 MOST_ODD, MANY_ODD = 0.05, 1_000
@@ -33,6 +34,7 @@ class Guess:
     """What a column seems to be; `low` and `high` are of numbers, `suspect` a number that may stand for no value.
 
     `odd` is how many values of a text column are no numbers, where nearly all others are, and `odd_one` is one of them.
+    `percent` says that all values are numbers with a sign of percent behind them.
     """
 
     type: ColumnType
@@ -46,6 +48,7 @@ class Guess:
     suspect: int | None = None
     odd: int = 0
     odd_one: str = ""
+    percent: bool = False
 
     @property
     def complete(self) -> bool:
@@ -67,6 +70,7 @@ class ColumnLook:
     _zeros: bool = False
     _odd: int = 0
     _odd_one: str = ""
+    _percent: bool = True
 
     def add(self, cells: Cells) -> None:
         """Look at the next cells, of type `string`."""
@@ -82,6 +86,7 @@ class ColumnLook:
             values = pa.array(present, pa.string())
             self._rule_out(values)
             self._note_odd(values, present)
+            self._percent = self._percent and bool(pc.all(pc.match_substring_regex(values, PERCENT)).as_py())
 
     def _note_values(self, present: Mapping[str, int]) -> None:
         if self._values is not None:
@@ -135,6 +140,7 @@ class ColumnLook:
             suspect=self._suspect(low) if numeric else None,
             odd=self._odd if nearly else 0,
             odd_one=self._odd_one if nearly else "",
+            percent=known and self._percent,
         )
 
     def _levels(self) -> tuple[str, ...]:

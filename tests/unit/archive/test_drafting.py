@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from lakehouse.archive import drafting, joining
 from lakehouse.archive.drafting import draft_here
 from lakehouse.archive.drafting_apart import FILL_IN, Draft, draft_in_child
 from lakehouse.archive.validate import validate
@@ -195,3 +196,65 @@ def test_a_place_that_is_no_description_is_not_believed(dataset, monkeypatch):
         with pytest.raises(UnsafeArchiveError):
             draft_in_child(dataset, None)
     assert Draft({"dataset.yaml": f"{FILL_IN} {FILL_IN}"}, ()).to_fill_in() == {"dataset.yaml": 1}
+
+
+@pytest.fixture
+def school(tmp_path):
+    """Files that refer to each other: rooms, lessons in them, marks of pupils in lessons, and a file about nothing."""
+    bare = tmp_path / "school"
+    bare.mkdir()
+    (bare / "rooms.csv").write_text("room_id,share,pct_used\n" + "".join(f"{n},{n / 40},{n * 3}\n" for n in range(30)))
+    lessons = "".join(f"l{n},{n % 30},{n * 7 % 11}%\n" for n in range(60))
+    (bare / "lessons.csv").write_text("lesson,room_id,fill\n" + lessons)
+    marks = "".join(f"{p},l{n},{(p * n) % 5}\n" for p in range(9) for n in range(40))
+    (bare / "marks.csv").write_text("pupil_no,lesson_id,mark\n" + marks)
+    (bare / "other.csv").write_text("size,seen\n" + "".join(f"{n % 7},{n % 5}\n" for n in range(35)))
+    folder, _ = drafted(bare, tmp_path / "new")
+    return folder
+
+
+def test_references_are_proposed_where_names_and_all_values_say_so(school):
+    lessons, marks = columns(school, "lessons")["columns"], columns(school, "marks")["columns"]
+    assert lessons["room_id"]["references"] == "rooms.room_id"
+    assert marks["lesson_id"]["references"] == "lessons.lesson"
+    assert ["references" in one for one in (*columns(school, "other")["columns"].values(), marks["mark"])] == [
+        False
+    ] * 3
+    assert "# CHECK: all 30 different values stand there" in (school / "tables/lessons/columns.yaml").read_text()
+
+
+def test_keys_of_several_columns_are_proposed_and_asked_about_where_names_say_nothing(school):
+    assert columns(school, "marks")["primary_key"] == ["pupil_no", "lesson_id"]
+    assert "primary_key" not in columns(school, "other")
+    asked = (school / "tables/other/columns.yaml").read_text()
+    assert f"# primary_key: [size, seen]  # {FILL_IN}: together they never repeat in these 35 rows" in asked
+
+
+def test_percent_is_proposed_as_a_unit(school):
+    rooms = columns(school, "rooms")["columns"]
+    assert (rooms["pct_used"]["unit"], rooms["share"]["unit"]) == ("%", "1")
+    assert "every value ends in %: write the numbers alone" in (school / "tables/lessons/columns.yaml").read_text()
+
+
+def test_a_value_that_is_not_there_or_room_that_is_not_left_gives_no_reference(tmp_path, monkeypatch):
+    bare = tmp_path / "two"
+    bare.mkdir()
+    (bare / "rooms.csv").write_text("room\n" + "".join(f"r{n}\n" for n in range(30)))
+    (bare / "uses.csv").write_text("use,room\n" + "".join(f"{n},r{n % 31}\n" for n in range(90)))
+    folder, _ = drafted(bare, tmp_path / "missing")
+    assert "references" not in (folder / "tables/uses/columns.yaml").read_text()
+    (bare / "uses.csv").write_text("use,place\n" + "".join(f"{n},r{n % 30}\n" for n in range(90)))
+    folder, _ = drafted(bare, tmp_path / "texts")
+    assert f"# references: rooms.room  # {FILL_IN}" in (folder / "tables/uses/columns.yaml").read_text()
+    monkeypatch.setattr(joining, "MOST_VALUES", 20)
+    monkeypatch.setattr(drafting, "Room", lambda: joining.Room(20))
+    folder, _ = drafted(bare, tmp_path / "full")
+    assert "references" not in (folder / "tables/uses/columns.yaml").read_text()
+
+
+def test_more_rows_than_are_tried_give_no_key_of_several_columns(tmp_path, monkeypatch):
+    monkeypatch.setattr(joining, "MOST_ROWS", 10)
+    bare = tmp_path / "marks.csv"
+    bare.write_text("pupil_no,lesson_no\n" + "".join(f"{p},{n}\n" for p in range(9) for n in range(9)))
+    folder, _ = drafted(bare, tmp_path / "new")
+    assert "primary_key" not in columns(folder)

@@ -1,0 +1,161 @@
+"""Which columns seem to refer to which table's key, and which of them tell a table's rows apart together."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from lakehouse.archive.arrays import Cells
+from lakehouse.archive.guessing import Guess, TableLook, candidate_key
+
+Hashes = npt.NDArray[np.int64]
+
+# Values kept in all to compare columns of different tables, and rows and columns whose combinations are tried.
+MOST_VALUES, MOST_ROWS, MOST_TRIED = 4_000_000, 1_000_000, 12
+MOST_TOGETHER = 3
+# By their values alone only texts of so many different values are taken for a reference.
+LEAST_VALUES = 10
+MIX = np.int64(-7046029254386353131)  # 2^64 by the golden ratio
+CALLED_LIKE_A_KEY = re.compile(r"(^|_)(id|key|code|number|no|date|day|year|term|semester|wave|question|item)(_|$)")
+
+
+@dataclass(slots=True)
+class Room:
+    """How many more values may be kept in all."""
+
+    left: int = MOST_VALUES
+
+
+@dataclass(slots=True)
+class JoinLook:
+    """Keeps the hashes of a table's values: the different ones of each column, and those of all rows, as room lasts."""
+
+    room: Room
+    rows: int = 0
+    _distinct: dict[str, set[int] | None] = field(default_factory=dict)
+    _rows: dict[str, list[Hashes] | None] = field(default_factory=dict)
+
+    def add(self, columns: Mapping[str, Cells], count: int) -> None:
+        """Note the cells of the next rows."""
+        self.rows += count
+        for name, cells in columns.items():
+            coded = cells.cast(pa.string()).fill_null("").dictionary_encode()
+            values = coded.dictionary.to_pylist()
+            self._note(name, {hash(value) for value in values if value})
+            self._note_rows(name, np.array([hash(value) for value in values], np.int64), coded.indices)
+
+    def _note(self, name: str, found: set[int]) -> None:
+        known = self._distinct.setdefault(name, set())
+        if known is None:
+            return
+        before = len(known)
+        known |= found
+        self.room.left -= len(known) - before
+        if self.room.left < 0:
+            self.room.left += len(known)
+            self._distinct[name] = None
+
+    def _note_rows(self, name: str, hashes: Hashes, codes: Cells) -> None:
+        kept = self._rows.setdefault(name, [] if len(self._rows) < MOST_TRIED else None)
+        if kept is None:
+            return
+        if self.rows > MOST_ROWS:
+            self._rows[name] = None
+            return
+        kept.append(hashes[codes.to_numpy(zero_copy_only=False)])
+
+    def distinct(self, name: str) -> set[int] | None:
+        """Return the hashes of a column's different values; None where they were too many to keep."""
+        return self._distinct.get(name)
+
+    def unique_together(self, names: Sequence[str]) -> bool:
+        """Say whether no two rows have the same values in all of these columns; False where that is not known."""
+        mixed = np.zeros(self.rows, np.int64)
+        for name in names:
+            kept = self._rows.get(name)
+            if kept is None or sum(map(len, kept)) != self.rows:
+                return False
+            mixed = (mixed * MIX) ^ np.concatenate([np.empty(0, np.int64), *kept])
+        return len(np.unique(mixed)) == self.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was seen of one table."""
+
+    table: str
+    look: TableLook
+    joins: JoinLook
+    guesses: Mapping[str, Guess]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A column all of whose values are the key of another table; `named` where the names say so as well."""
+
+    target: str
+    values: int
+    named: bool
+
+
+def references(tables: Sequence[Looked]) -> dict[tuple[str, str], Reference]:
+    """Return by table and column what the column seems to refer to."""
+    found: dict[tuple[str, str], Reference] = {}
+    keys = [(one, key) for one in tables if (key := candidate_key(one.guesses)) is not None]
+    for one in tables:
+        for name, guess in one.guesses.items():
+            fitting = [ref for target, key in keys if (ref := _reference(one, name, guess, target, key)) is not None]
+            if fitting:
+                found[one.table, name] = max(fitting, key=lambda ref: ref.named)
+    return found
+
+
+def _reference(one: Looked, name: str, guess: Guess, target: Looked, key: str) -> Reference | None:
+    theirs, mine = target.joins.distinct(key), one.joins.distinct(name)
+    is_itself = one.table == target.table and name == key
+    other_type = guess.type != target.guesses[key].type or guess.type in ("number", "boolean")
+    if is_itself or other_type or not mine or theirs is None or guess.codes or not mine <= theirs:
+        return None
+    named = _speaks_of(name, target.table, key)
+    by_values = guess.type == "string" and len(mine) >= LEAST_VALUES
+    return Reference(f"{target.table}.{key}", len(mine), named) if named or by_values else None
+
+
+def _speaks_of(name: str, table: str, key: str) -> bool:
+    """Say whether a column is called like a table's key, or like one of its rows."""
+    bare, one = re.sub(r"_?(id|key|code|number|no)$", "", name), re.sub(r"(?<!s)s$", "", table)
+    if name == key:
+        return key not in ("id", "key", "code", "number", "no")
+    return bool(bare) and (bare in (table, one) or bare.endswith((f"_{table}", f"_{one}")) or name.endswith(f"_{key}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Columns that tell the rows apart together; `named` where each is called like a part of a key or refers."""
+
+    columns: tuple[str, ...]
+    named: bool
+
+
+def composite_key(one: Looked, referring: Mapping[tuple[str, str], Reference]) -> Together | None:
+    """Return the fewest columns that never repeat together, those first that are called like parts of a key."""
+    fitting = [name for name, guess in one.guesses.items() if guess.complete and guess.type != "number"]
+    likely = [n for n in fitting if (one.table, n) in referring or CALLED_LIKE_A_KEY.search(n)]
+    for names, named in ((likely, True), (fitting, False)):
+        for columns in _combinations(names[:MOST_TRIED], one):
+            if one.joins.unique_together(columns):
+                return Together(columns, named)
+    return None
+
+
+def _combinations(names: Sequence[str], one: Looked) -> Iterator[tuple[str, ...]]:
+    """Yield combinations that have enough values between them to tell all rows apart."""
+    for size in range(2, MOST_TOGETHER + 1):
+        for columns in combinations(names, size):
+            counts = [len(one.joins.distinct(name) or ()) or one.joins.rows for name in columns]
+            if np.prod([float(count) for count in counts]) >= one.joins.rows:
+                yield columns
