@@ -1,5 +1,6 @@
 """Drafting a dataset's description from the command line: a child process looks, this one writes what it drafted."""
 
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -53,7 +54,7 @@ def _write(draft: Draft, folder: Path) -> list[str]:
 def _left(draft: Draft, folder: Path) -> list[str]:
     if not draft.files:
         return [f"nothing to draft: {folder} has all its description files", *_noted(draft)]
-    return [*_noted(draft), f"next: fill in what is marked, then `lakehouse validate {folder}`"]
+    return [*_noted(draft), f"next: fill in what is marked, then `lakehouse validate {shlex.quote(str(folder))}`"]
 
 
 def _noted(draft: Draft) -> list[str]:
