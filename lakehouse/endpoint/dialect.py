@@ -75,6 +75,12 @@ class EndpointDialect(Dremio):
     NULL_ORDERING = "nulls_are_large"
     Parser = PlainParser
 
+    class Tokenizer(Dremio.Tokenizer):
+        """A comment ends at the first mark of an end, as in Calcite, whatever stands in it; a hint is one, too."""
+
+        NESTED_COMMENTS = False
+        KEYWORDS = {k: v for k, v in Dremio.Tokenizer.KEYWORDS.items() if k != Dremio.Tokenizer.HINT_START}  # noqa: RUF012
+
 
 def parse(sql: str) -> exp.Expr:
     """Return the tree of a single query that the endpoint allows."""

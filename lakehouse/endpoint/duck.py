@@ -40,6 +40,7 @@ BARRIER = 2**62  # more rows than there can be
 LARGE_BYTES = 16 * 1024 * 1024
 LOCAL_EXTENSIONS = ("avro", "iceberg")  # iceberg needs avro first
 MAX_DESCRIPTIONS = 1024
+REMEMBERED_BYTES = 256 * 1024
 UNFILLED_SECONDS = 30.0
 NAME = re.compile(r"\b[a-z]_[0-9a-f]{24}\b")
 CONTENT = pa.schema([("content", pa.string())])
@@ -56,6 +57,7 @@ class Duck:
         self._cached: dict[str, int] = {}
         self._descriptions: OrderedDict[str, Described] = OrderedDict()
         self._describing = threading.Lock()
+        self._remembered: dict[str, pa.Table] = {}
         self._soundness = Soundness(self._values)
         self.changing = threading.RLock()
         self._nursery = Nursery([*LOCAL_EXTENSIONS[:1], *(["httpfs"] if config.s3 else []), *LOCAL_EXTENSIONS[1:]])
@@ -160,6 +162,20 @@ class Duck:
         schema = self.describe(text).schema()
         return self._rows(text, schema)
 
+    def read_once(self, query: exp.Query) -> pa.Table:
+        """Return the rows of a query as `read` does, remembered while all that it names is there.
+
+        A text always has the same rows, for the names in it say what they show. Every user's catalogue asks the same.
+        """
+        text = query.sql("duckdb")
+        known = self._remembered.get(text)
+        if known is not None:
+            return known
+        rows = self.read(query)
+        if rows.nbytes <= REMEMBERED_BYTES:
+            self._remembered[text] = rows
+        return rows
+
     def _values(self, query: exp.Query) -> list[str]:
         """Return the one column of texts, named value, of a query about files."""
         return [str(one) for one in self._rows(query.sql("duckdb"), VALUES).column("value").to_pylist()]
@@ -231,6 +247,7 @@ class Duck:
             if name not in self._relations:
                 self._cached.pop(name, None)
                 self._unfilled.pop(name, None)
+                self._remembered = {text: rows for text, rows in self._remembered.items() if name not in text}
         self.pool.poke()
 
     def _known_or_made(self, kind: str, name: str, text: str, needs: tuple[Relation, ...] = ()) -> Relation:

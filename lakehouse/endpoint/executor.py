@@ -20,12 +20,12 @@ from lakehouse.endpoint.faults import (
     RefusedStatementError,
     TooLargeError,
 )
-from lakehouse.endpoint.guard import turn
 from lakehouse.endpoint.messages import ENGINE_ERRORS, translated_error
 from lakehouse.endpoint.permission import Permissions
 from lakehouse.endpoint.plain_reads import PlainRead
 from lakehouse.endpoint.relations import Described
 from lakehouse.endpoint.translations import Held, Translated
+from lakehouse.endpoint.turns import turn
 from lakehouse.endpoint.wire import unique_names
 
 
@@ -85,7 +85,7 @@ class Executor:
     def _planned(self, sql: str, session: Session) -> Plan:
         catalogue, default_schema = self.catalogue(session), session.schema
         recorded = contextlib.nullcontext() if self._permissions is None else self._permissions.recorded()
-        with recorded, turn(sql, self._config.queue_seconds):
+        with recorded, turn(sql, session.user, self._config.queue_seconds):
             rows = answer(sql, catalogue, session)
             if rows is not None:
                 return Plan(

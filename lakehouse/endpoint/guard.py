@@ -1,27 +1,22 @@
 """What a statement may consist of: a list of allowed syntax, so that anything unforeseen is refused by name."""
 
-import contextlib
 import re
-import threading
-from collections.abc import Iterator
 from itertools import islice
 
 from sqlglot import exp
 
 from lakehouse.endpoint import documented
-from lakehouse.endpoint.faults import BusyError, RefusedStatementError
+from lakehouse.endpoint.faults import RefusedStatementError
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 150
 MAX_NODES = 50_000
 MAX_WORDS = 2 * MAX_NODES  # a list of values has a comma for each
-LARGE_TEXT = 10_000
-LARGE_AT_ONCE = 3
-_turns = threading.BoundedSemaphore(LARGE_AT_ONCE)
 WORD = re.compile(
     r"""(?P<comment>--[^\r\n]*+|//[^\r\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?)"""
     r"""|'(?:[^']++|'')*+'?|"(?:[^"]++|"")*+"?|\d++(?:\.\d*+)?+(?:[eE][+-]?\d++)?+|\w++|[^\w\s]"""
 )
+TEMPLATE = "{#"
 MAX_REPEATS = 10_000
 MAX_MOVES = 30  # each is written again with all that it is added to
 REPEATING = ("REPEAT", "REPEATSTR")
@@ -224,36 +219,22 @@ def moves_dates(node: exp.Expr | None) -> bool:
     return isinstance(node, exp.Anonymous) and str(node.name).upper() in {"DATE_ADD", "DATE_SUB", "DATE_DIFF"}
 
 
-@contextlib.contextmanager
-def turn(sql: str, seconds: float) -> Iterator[None]:
-    """Have users' statements of more than 10,000 characters wait, for at most so long, while three are being read.
-
-    They are read in the endpoint's own process, which nothing bounds: a hundred at once would take gigabytes. Small
-    ones wait for nobody. Nobody may take a turn who holds a lock, since who has one may come to wait for locks (of a
-    table's past, of an engine that says what is a DECIMAL): so views, which are read while a catalogue is built, and
-    what is read for the record take none. Raises BusyError.
-    """
-    if len(sql) <= LARGE_TEXT:
-        yield
-        return
-    if not _turns.acquire(timeout=seconds):
-        raise BusyError(f"other statements of more than {LARGE_TEXT:,} characters are being read; try again later")
-    try:
-        yield
-    finally:
-        _turns.release()
-
-
 def check_text(sql: str) -> None:
     """Refuse statements that are too long or nested too deeply to parse.
 
     Words are counted before anything is split: a tree of half a million takes ten seconds and 600 MB of this process.
-    What is counted here otherwise than it is split, a comment inside a comment, is left to `check_words`.
+    Splitting finds no more of them, which `check_words` looks at once more.
     """
     if len(sql.encode()) > MAX_BYTES:
         raise RefusedStatementError("the statement is longer than 1,000,000 bytes")
     words = (found for found in WORD.finditer(sql) if found.lastgroup is None)
-    check_words(sum(1 for _ in islice(words, MAX_WORDS + 1)))
+    count = 0
+    for found in islice(words, MAX_WORDS + 1):
+        count += 1
+        if sql.startswith(TEMPLATE, found.start()):  # a comment to sqlglot
+            line = sql.count("\n", 0, found.start()) + 1
+            raise RefusedStatementError(f"PARSE ERROR: {TEMPLATE} at line {line} is no SQL; comments are /* */ and --")
+    check_words(count)
     depth = deepest = 0
     for sign in sql:
         depth += (sign in "([") - (sign in ")]")

@@ -202,7 +202,7 @@ class _Maker:
         return self._verdicts(entry, relation, VERDICTS[name]) if name in VERDICTS else entry
 
     def _verdicts(self, entry: Entry, relation: Relation, figures: tuple[str, ...]) -> Entry:
-        names = self.duck.read(exp.select(named("table_name")).from_(_table(relation)).distinct())
+        names = self.duck.read_once(exp.select(named("table_name")).from_(_table(relation)).distinct())
         narrowed = [str(name) for name in names.column("table_name").to_pylist() if self._is_narrowed(str(name))]
         if not narrowed:
             return entry
@@ -230,7 +230,7 @@ class _Maker:
         """Return a table of many datasets with the rows of those that may be seen."""
         place = _place_of("document_id")
         query = exp.select(exp.alias_(place, "place", quoted=True)).from_(_table(relation)).distinct()
-        places = {str(place) for place in self.duck.read(query).column("place").to_pylist()}
+        places = {str(place) for place in self.duck.read_once(query).column("place").to_pylist()}
         allowed = places & set(self._places())
         if allowed == places:
             return entry
@@ -304,7 +304,7 @@ def _rows(
         exp.Star() if name == "*" else _column(names.among(name, known)[0], as_text=name == as_text) for name in columns
     ]
     try:
-        return duck.read(exp.select(*chosen).from_(_table(entry.relation))).to_pylist()
+        return duck.read_once(exp.select(*chosen).from_(_table(entry.relation))).to_pylist()
     except duckdb.Error as error:
         raise BusyError(f"table {table} cannot be read now; try again later") from error
 

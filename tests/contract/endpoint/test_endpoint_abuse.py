@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 
-from lakehouse.endpoint import flight_sql, guard
+from lakehouse.endpoint import flight_sql
+from lakehouse.endpoint import turns as lanes
 from lakehouse.endpoint.config import EndpointConfig
 from lakehouse.endpoint.server import serve
 
@@ -94,10 +95,10 @@ def test_what_only_a_limit_can_end_is_ended_and_others_go_on(abuse, target, ada,
 
 def test_large_statements_wait_for_each_other_and_small_ones_do_not(own_server, new_client):
     client = new_client(uri=own_server(queue_seconds=0.2).uri)
-    large = "SELECT 1 AS a WHERE 1 IN (" + "1," * guard.LARGE_TEXT + "1)"
+    large = "SELECT 1 AS a WHERE 1 IN (" + "1," * lanes.LARGE_TEXT + "1)"
     with contextlib.ExitStack() as turns:
-        for _ in range(guard.LARGE_AT_ONCE):
-            turns.enter_context(guard.turn(large, 60))
+        for number in range(lanes.LARGE_AT_ONCE):
+            turns.enter_context(lanes.turn(large, str(number), 60))
         with pytest.raises(flight.FlightUnavailableError, match="of more than 10,000 characters are being read"):
             client.fetch(large)
         assert client.values("SELECT 7/2") == [(3,)]

@@ -287,7 +287,7 @@ def rows_of(definition, **values):
     return pa.Table.from_pylist([common | {"table_name": one} for one in tables], definition.arrow_schema())
 
 
-def test_verdicts_on_tables_about_people_tell_no_figure_of_a_few(own_course):
+def test_verdicts_on_tables_about_people_tell_no_figure_of_a_few(own_course, monkeypatch):
     verdict = {"kept": True, "blocked": False, "row_count": 200, "unexpected_count": 1, "observed": 80_000_007.0}
     own_course.publish(
         {
@@ -298,6 +298,9 @@ def test_verdicts_on_tables_about_people_tell_no_figure_of_a_few(own_course):
     asked = "SELECT table_name, kept, unexpected_count, observed FROM lakehouse.gold.expectation_results ORDER BY 1"
     aside = "SELECT table_name, row_number FROM lakehouse.gold.rows_aside ORDER BY 1"
     house = ("gold.loads", True, 1, 80_000_007.0)
+    duck, queries = own_course.server._duck, []
+    read = duck.read
+    monkeypatch.setattr(duck, "read", lambda query: (queries.append(query.sql()), read(query))[1])
     # No terms are published of course_marks, so that nobody may see it for research.
     assert own_course.ask(asked) == [
         house, ("silver.course_marks", True, None, None), ("silver.course_students", True, None, None),
@@ -305,6 +308,8 @@ def test_verdicts_on_tables_about_people_tell_no_figure_of_a_few(own_course):
     assert own_course.ask(aside) == [("gold.loads", 8)]
     assert own_course.ask(asked, user="root")[2] == ("silver.course_students", True, 1, 80_000_007.0)
     assert own_course.ask(aside, user="root") == [("gold.loads", 8), ("silver.course_students", 8)]
+    assert sum("table_name" in one for one in queries) == 2, "each table was read once for everybody"
+    assert len(queries) == len(set(queries))
 
 
 def test_a_renamed_column_is_masked_filtered_and_grouped_by_as_before(own_course):

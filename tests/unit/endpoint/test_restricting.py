@@ -40,7 +40,7 @@ def test_one_table_that_cannot_be_read_keeps_nobody_from_the_others(table):
         relation = made(f"t_{one.name}", one.arrow_schema())
         entry = Entry("lakehouse.gold", one.name.removeprefix("gold."), "TABLE", relation)
         everything.entries[folded((entry.path,))] = entry
-    duck = SimpleNamespace(read=unreadable, describe=None, rows=lambda label, rows: made(label, rows.schema))
+    duck = SimpleNamespace(read_once=unreadable, describe=None, rows=lambda label, rows: made(label, rows.schema))
     seen = restricted_catalogue(duck, everything, ASKER)
     faults = {entry.path: entry.fault for entry in seen.entries.values()}
     assert f"lakehouse.{table.name} cannot be read now" in faults[f"lakehouse.{table.name}"]
@@ -60,6 +60,6 @@ def test_the_loads_of_the_release_say_which_versions_are_stored(monkeypatch):
     asked = []
     monkeypatch.setattr(restriction, "Policy", lambda users, terms, *rest: asked.append(terms))
     monkeypatch.setattr(restriction._Maker, "add", lambda *given: None)
-    duck = SimpleNamespace(read=lambda query: tables[query.find(restriction.exp.Table).name[2:]], describe=None)
+    duck = SimpleNamespace(read_once=lambda query: tables[query.find(restriction.exp.Table).name[2:]], describe=None)
     restricted_catalogue(duck, everything, ASKER)
     assert [terms["marks"].stored for terms in asked] == [("1",)]

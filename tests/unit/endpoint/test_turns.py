@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakehouse.endpoint import guard
+from lakehouse.endpoint import turns as lanes
 from lakehouse.endpoint.auth import Session
 from lakehouse.endpoint.catalogue import Catalogue
 from lakehouse.endpoint.config import EndpointConfig
@@ -15,14 +15,14 @@ from lakehouse.endpoint.executor import Executor
 from lakehouse.endpoint.faults import BusyError
 from lakehouse.endpoint.reading import read
 
-LARGE = "SELECT 1 AS a WHERE 1 IN (" + "1, " * (guard.LARGE_TEXT // 3) + "1)"
+LARGE = "SELECT 1 AS a WHERE 1 IN (" + "1, " * (lanes.LARGE_TEXT // 3) + "1)"
 
 
 @contextlib.contextmanager
 def every_turn():
     with contextlib.ExitStack() as turns:
-        for _ in range(guard.LARGE_AT_ONCE):
-            turns.enter_context(guard.turn(LARGE, 0.1))
+        for number in range(lanes.LARGE_AT_ONCE):
+            turns.enter_context(lanes.turn(LARGE, f"user {number}", 0.1))
         yield
 
 
@@ -68,9 +68,30 @@ def test_what_is_read_under_a_lock_waits_for_no_turn(reading):
 
 def test_a_large_statement_waits_while_as_many_as_may_are_read_and_a_small_one_does_not():
     with every_turn():
-        with pytest.raises(BusyError, match="are being read"), guard.turn(LARGE, 0.01):
+        with pytest.raises(BusyError, match="are being read"), lanes.turn(LARGE, "ada", 0.01):
             pass
-        with guard.turn("SELECT 1", 0):
+        with lanes.turn("SELECT 1", "ada", 0):
             pass
     with every_turn():
         pass
+
+
+def test_nobody_takes_every_turn_and_who_waits_has_the_next():
+    waiting = threading.Event()
+
+    def wait():
+        waiting.set()
+        with lanes.turn(LARGE, "ada", 60):
+            pass
+
+    with ThreadPoolExecutor(1) as others, contextlib.ExitStack() as turns:
+        for _ in range(lanes.LARGE_OF_USER):
+            turns.enter_context(lanes.turn(LARGE, "ada", 0))
+        with pytest.raises(BusyError, match="are being read"), lanes.turn(LARGE, "ada", 0.01):
+            pass
+        with lanes.turn(LARGE, "bob", 0):
+            pass
+        later = others.submit(wait)
+        assert waiting.wait(30)
+        turns.close()
+        later.result(30)
