@@ -90,9 +90,17 @@ def primary_key_repeats(table: TableContent, _parameters: Parameters) -> Iterato
 
 
 def _hits(column: ColumnContent, fault: Fault, **facts: str | int | float) -> Iterator[Hit]:
-    """One hit for each file in which the column has the fault, with the first text, masked if it could name one."""
+    """One hit for each file in which the column has the fault, with the first text, masked if it could name one.
+
+    Of a table about people every text is: what is said of one row is one person's.
+    """
+    personal = column.table.name in column.submission.about_people
     for tally in column.seen.tally(column.name, fault):
-        example = privacy.shown(tally.example, column.name, column.description.description)
+        example = (
+            privacy.looks(tally.example)
+            if personal
+            else privacy.shown(tally.example, column.name, column.description.description)
+        )
         yield in_rows(tally, f"{tally.place}: {column.name}", column=column.name, example=example, **facts)
 
 

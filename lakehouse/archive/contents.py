@@ -21,6 +21,7 @@ from lakehouse.archive.salvage import table_without_faults
 from lakehouse.archive.table_files import is_table_file
 from lakehouse.archive.table_scan import FileSeen, Spot, TableScan, TableSeen
 from lakehouse.archive.tally import FileTally, RowBudget
+from lakehouse.archive.terms import person_columns
 from lakehouse.archive.text_files import is_text_file
 from lakehouse.archive.text_scan import TextFileSeen, TextScan, TextSeen
 from lakehouse.archive.xapi_shape import XapiVersion
@@ -194,6 +195,14 @@ class Contents:
     def judging(self) -> Mapping[str, TableDescription]:
         """By what the rows of each table are judged."""
         return {name: table.judged_by for name, table in self.tables.items() if table.judged_by is not None}
+
+    @cached_property
+    def about_people(self) -> frozenset[str]:
+        """The tables whose rows are about people: subjects or consent name a column of them, or one has a role."""
+        known = self.reading.description()
+        named = person_columns(known) if known is not None else {}
+        marked = {name for name, table in self.judging.items() if any(c.role != "none" for c in table.columns.values())}
+        return frozenset(marked.union(name for name, columns in named.items() if columns))
 
     def columns(self) -> Iterator[ColumnContent]:
         """Yield every declared column of every table with a usable dictionary."""

@@ -3,7 +3,7 @@
 from lakehouse.archive.privacy.groups import NAMES_A_ROW, GroupScan, quasi_columns
 from lakehouse.archive.privacy.kinds import has_context
 from lakehouse.archive.privacy.scan import ColumnScan, Suspicion, TextScan, TextSuspicion
-from lakehouse.archive.privacy.showing import shape, shown, shown_name
+from lakehouse.archive.privacy.showing import looks, shape, shown, shown_name
 
 __all__ = [
     "NAMES_A_ROW",
@@ -13,6 +13,7 @@ __all__ = [
     "TextScan",
     "TextSuspicion",
     "has_context",
+    "looks",
     "quasi_columns",
     "shape",
     "shown",

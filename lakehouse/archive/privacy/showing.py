@@ -6,6 +6,7 @@ from lakehouse.archive.privacy.finder import find
 from lakehouse.archive.privacy.kinds import has_context, identifiers, word_list
 from lakehouse.archive.privacy.names import has_name_word
 
+EMPTY = "(empty)"
 SHOWN_LETTERS = 40
 LONG_NUMBER = re.compile(r"[0-9]{7}")
 UNSAID = frozenset({"url", "date", "postcode"})
@@ -17,10 +18,15 @@ def shape(value: str) -> str:
     return re.sub(r"\d", "9", letters)
 
 
+def looks(value: str | None) -> str:
+    """Return for a message how a cell's text looks, and never the text."""
+    return shape(value) if value else EMPTY
+
+
 def shown(value: str | None, name: str, description: str) -> str:
     """Return a cell's text for a message: as its shape where the column or the value could name a person."""
-    if value is None or value == "":
-        return "(empty)"
+    if not value:
+        return EMPTY
     in_context = any(has_context(i, name, description) for i in identifiers().values() if i.certainty == "direct")
     if in_context or _could_name(value) or any(one.kind not in UNSAID for one in find(value)):
         return shape(value)

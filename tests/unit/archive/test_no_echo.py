@@ -3,6 +3,8 @@
 import gzip
 import json
 
+import pytest
+
 from lakehouse.archive.reports.html import html
 from lakehouse.archive.reports.markdown import markdown
 from lakehouse.archive.reports.sarif import sarif
@@ -73,3 +75,29 @@ def test_no_form_of_the_report_repeats_a_value(dataset, judged, caplog):
     assert {"PERSONAL_EMAIL", "PERSONAL_NAME_COLUMN", "PERSONAL_PHONE"} <= {f.code for f in report.findings}
     told = {name: form(report) + caplog.text for name, form in FORMS.items()}
     assert [(name, trace) for name, written in told.items() for trace in sorted(TRACES) if trace in written] == []
+
+
+ROLE = ("code: {type: string,", "code: {type: string, role: quasi_identifier,")
+SUBJECTS = "subjects: {pupil: {description: Who learns., identifiers: [lessons.lesson]}}\n"
+FAULTS = "4,10,2024-01-31,2024-01-31T08:00:00Z,true,chess,z9\n"
+
+
+def messages(report):
+    return {(one.code, one.place.split(": ")[-1]): one.message for one in report.findings}
+
+
+@pytest.mark.parametrize("marked", ["a role", "subjects"])
+def test_of_a_table_about_people_no_message_shows_a_value_and_of_others_it_does(dataset, judged, marked):
+    rows = dataset / "tables/lessons/lessons.csv"
+    rows.write_text(rows.read_text() + FAULTS)
+    (dataset / "tables/rooms/rooms.csv").write_text("room,size\n10,-7\n11,60\n")
+    plain = messages(judged(dataset))
+    assert "the first is 'chess'" in plain["VALUE_NOT_A_LEVEL", "subject"]
+    assert "the first is 'z9'" in plain["VALUE_NOT_MATCHING", "code"]
+    changed, text = ("tables/lessons/columns.yaml", None) if marked == "a role" else ("dataset.yaml", SUBJECTS)
+    path = dataset / changed
+    path.write_text(path.read_text().replace(*ROLE) if text is None else path.read_text() + text)
+    told = messages(judged(dataset))
+    assert "the first is xxxxx" in told["VALUE_NOT_A_LEVEL", "subject"]
+    assert "the first is x9" in told["VALUE_NOT_MATCHING", "code"]
+    assert "the first is '-7'" in told["VALUE_OUT_OF_RANGE", "size"], "rooms are no people"
