@@ -16,6 +16,8 @@ from source_files import COLUMN_TYPES, SOURCE, Dataset, Source, known, load_sour
 
 NAMESPACE = uuid.UUID("6f1d5c62-6a0c-5a2e-9d5e-1f2b3c4d5e6f")
 SCHEMA = "kpi"
+# Names of tables and codes have no spaces, so a table would be wider than its chart, which cuts what is on the right.
+WRAPPED = "[data-test-chart-id] td:not(.dt-metric) { overflow-wrap: anywhere; }"
 VERSION = "1.0.0"
 METADATA = {"version": VERSION, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"}
 
@@ -124,7 +126,7 @@ def _dashboard(name: str, dashboard: dict[str, Any], source: Source) -> dict[str
         "dashboard_title": dashboard["title"],
         "slug": dashboard["slug"],
         "published": True,
-        "css": "",
+        "css": WRAPPED,
         "position": position(name, dashboard, source, uuids),
         "metadata": {
             "color_scheme": "lakehouse",

@@ -24,11 +24,15 @@ LAUNCH = [
 ]
 SLUG = "education-lakehouse"
 # Tall enough for every row of a tab: charts outside the window are not drawn.
-VIEW = {"width": 1600, "height": 3600}
+VIEW = {"width": 1500, "height": 4200}
 SETTLE_MS = 1500
 CHART = "[data-test-chart-id]"
 # No svg: every chart has one in its menu, and none of these charts draws with it.
 DRAWN = "canvas, table, .header-line"
+WIDTHS = """(chart) => {
+  const table = chart.querySelector('table');
+  return [chart.clientWidth, table ? table.scrollWidth : 0];
+}"""
 SOURCE = Path(__file__).parents[2] / "superset" / "source"
 
 
@@ -171,6 +175,9 @@ def _prove(
         problems.append(f"{place}: {(alert.first.text_content() or '').strip()[:300]}")
     if chart.locator(".ant-empty").count():
         problems.append(f"{place}: says it is empty")
+    room, needed = chart.evaluate(WIDTHS)
+    if needed > room:
+        problems.append(f"{place}: its table is {needed} px wide in {room} px, so columns are cut")
     drawn = [kind for kind in DRAWN.split(", ") if chart.locator(kind).count()]
     if not drawn:
         problems.append(f"{place}: has drawn nothing")
