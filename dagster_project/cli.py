@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from dagster_project.commands import COMMANDS
+from dagster_project.commands.base import Verbs
 from lakehouse.errors import LakehouseError
 from models.errors import ModelError
 
@@ -14,22 +15,6 @@ EXIT_INTERRUPTED = 130
 # Looking for garbage every 700 new objects, as Python does, takes a quarter of the time of loading the libraries.
 OBJECTS_BETWEEN_LOOKS = 50_000
 WIDEST_HELP = 120
-LONGEST_SENTENCE = 1_000
-
-
-class Verbs(click.Group):
-    """The verbs in the order of the flow, each with its whole sentence."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click calls it
-        """Return the names as COMMANDS has them."""
-        return list(self.commands)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write what each verb does; click itself cuts it short."""
-        with formatter.section("Commands"):
-            formatter.write_dl(
-                [(name, command.get_short_help_str(LONGEST_SENTENCE)) for name, command in self.commands.items()]
-            )
 
 
 @click.group(

@@ -6,6 +6,23 @@ import click
 
 from dagster_project.settings import Settings, load_settings
 
+LONGEST_SENTENCE = 1_000
+
+
+class Verbs(click.Group):
+    """The verbs in the order of the flow, each with its whole sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click calls it
+        """Return the names as COMMANDS has them."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write what each verb does; click itself cuts it short."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, command.get_short_help_str(LONGEST_SENTENCE)) for name, command in self.commands.items()]
+            )
+
 
 class ExampleCommand(click.Command):
     """A command whose help ends with an example, which it must have."""

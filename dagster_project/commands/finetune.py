@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dagster_project.commands.base import ExampleCommand, local
+from dagster_project.commands.base import ExampleCommand, Verbs, local
 
 _PATH = click.Path(path_type=Path)
 _OPTIONS = (
@@ -36,7 +36,7 @@ def _on_texts(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.group(epilog="Example: lakehouse finetune train paragraphs.jsonl --base gpt-0001 --out subjects")
+@click.group(cls=Verbs, epilog="Example: lakehouse finetune train paragraphs.jsonl --base gpt-0001 --out subjects")
 def finetune() -> None:
     """Fine-tune a text classifier, or a model that answers instructions, from a checkpoint; measure it, ask it."""
 

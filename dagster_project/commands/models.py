@@ -4,13 +4,13 @@ import sys
 
 import click
 
-from dagster_project.commands.base import ExampleCommand, local
+from dagster_project.commands.base import ExampleCommand, Verbs, local
 
 BY = click.option("--by", required=True, help="Who decides: a user of policy.yaml in the state folder.")
 REASON = click.option("--reason", required=True, help="Why; it is kept with the decision.")
 
 
-@click.group(epilog="Example: lakehouse models list")
+@click.group(cls=Verbs, epilog="Example: lakehouse models list")
 def models() -> None:
     """List, compare, approve, roll back, retire, restore and shrink model versions."""
 

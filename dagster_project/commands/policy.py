@@ -4,10 +4,10 @@ import sys
 
 import click
 
-from dagster_project.commands.base import ExampleCommand, local
+from dagster_project.commands.base import ExampleCommand, Verbs, local
 
 
-@click.group(epilog="Example: lakehouse policy check --user lakehouse --purpose research")
+@click.group(cls=Verbs, epilog="Example: lakehouse policy check --user lakehouse --purpose research")
 def policy() -> None:
     """Say who may use which data for what."""
 

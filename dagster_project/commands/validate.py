@@ -68,6 +68,8 @@ def validate(
     from dagster_project.settings import load_settings
 
     try:
+        if output is not None and not output.absolute().parent.is_dir():
+            raise FileNotFoundError(f"{output.parent} is not a folder; make it first, or name another file")
         settings = load_settings()
         report = judge_path(path, _gate(settings, fair_threshold), rule_packs(settings, rules))
         root = path.as_posix() if path.is_dir() and not path.is_absolute() else ""

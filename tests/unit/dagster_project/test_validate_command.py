@@ -129,7 +129,7 @@ def test_every_form_goes_to_stdout_or_to_a_file(validate, unfit, tmp_path):
 def test_an_output_that_cannot_be_written_ends_with_2(validate, fit, tmp_path):
     code, out, err = validate(fit, "--output", tmp_path / "no" / "folder.txt")
     assert (code, out) == (2, "")
-    assert "No such file or directory" in err
+    assert err == f"error: {tmp_path / 'no'} is not a folder; make it first, or name another file\n"
 
 
 def test_the_lengths_of_the_text(validate, unfit):
