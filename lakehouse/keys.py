@@ -26,6 +26,8 @@ KEY = np.dtype([("first", np.uint64), ("second", np.uint64), ("address", np.int6
 # One whole number is its own key; times an odd number nobody can know it lies in a partition nobody can choose.
 FACTOR = np.uint64(secrets.randbits(63) * 2 + 1)
 SPREAD = np.uint64(0x9E3779B97F4A7C15)
+# Keys of which fewer than one in so many is less than the one before it nearly ascend.
+DESCENTS = 64
 
 Keys = npt.NDArray[np.void]
 """Records of `KEY`: two hashes of a row's key and the row's address."""
@@ -68,8 +70,8 @@ class KeyStore:
 
     def finish(self) -> None:
         """Tell the repeated rows among all keys, and remove what is on disk."""
-        for part in self.parts(divided=self.on_disk):
-            self._tell(part, _again(part))
+        for held in ([part] for part in self.parts(divided=True)) if self.on_disk else (self._held,):
+            self._tell(held, _again(held))
         self.close()
 
     @property
@@ -100,8 +102,8 @@ class KeyStore:
             self._folder = tempfile.TemporaryDirectory(prefix="lakehouse-keys-")
         keys = self._all_held()
         if self._repeated is not None:
-            again = _again(keys)
-            self._tell(keys, again)
+            again = _again([keys])
+            self._tell([keys], again)
             keys = np.delete(keys, again) if len(again) else keys
         owners = _partition(keys)
         order = np.argsort(owners, kind="stable")
@@ -111,9 +113,9 @@ class KeyStore:
                 file.write(keys[order[bounds[number] : bounds[number + 1]]].tobytes())
         self._held, self._count = [], 0
 
-    def _tell(self, keys: Keys, again: Rows) -> None:
+    def _tell(self, held: Sequence[Keys], again: Rows) -> None:
         if self._repeated is not None and len(again):
-            self._repeated(np.sort(keys["address"][again]))
+            self._repeated(np.sort(_whole(held, "address")[again]))
 
     def _all_held(self) -> Keys:
         return np.concatenate(self._held) if self._held else np.empty(0, KEY)
@@ -123,15 +125,25 @@ class KeyStore:
         return Path(self._folder.name) / str(number)
 
 
-def _again(keys: Keys) -> Rows:
+def _whole(held: Sequence[Keys], name: str) -> npt.NDArray[Any]:
+    """Return one field of all keys; a copy of the keys themselves would take three times as long."""
+    return np.concatenate([keys[name] for keys in held]) if held else np.empty(0, KEY[name])
+
+
+def _again(held: Sequence[Keys]) -> Rows:
     """Return the positions of the keys that came before, in the order of their addresses."""
-    firsts = np.ascontiguousarray(keys["first"])
-    rising = np.sort(firsts)
+    seconds = _whole(held, "second")
+    # Numbers that nearly ascend, as most do, are sorted in a tenth of the time that their hashes take.
+    nearly = np.count_nonzero(seconds[1:] < seconds[:-1]) * DESCENTS < len(seconds)
+    told = seconds if nearly else _whole(held, "first")
+    rising = np.sort(told, kind="stable" if nearly else None)
     twice = rising[1:][rising[1:] == rising[:-1]]
     if not len(twice):
         return np.empty(0, np.int64)
-    alike = np.flatnonzero(pl.Series(firsts).is_in(pl.Series(np.unique(twice)).implode()).to_numpy())
-    among = keys[alike]
+    alike = np.flatnonzero(pl.Series(told).is_in(pl.Series(np.unique(twice)).implode()).to_numpy())
+    among = np.empty(len(alike), KEY)
+    for name in ("first", "second", "address"):
+        among[name] = _whole(held, name)[alike]
     order = np.lexsort((among["address"], among["second"], among["first"]))
     ranked = among[order]
     same = (ranked["first"][1:] == ranked["first"][:-1]) & (ranked["second"][1:] == ranked["second"][:-1])

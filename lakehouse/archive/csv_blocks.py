@@ -8,46 +8,54 @@ from lakehouse.errors import SchemaError
 BLOCK_BYTES = 4 << 20
 LARGEST_ROW_BYTES = 64 << 20
 QUOTE = b'"'
+Block = bytes | bytearray
 
 
-def blocks(stream: IO[bytes], name: str, *, quoted: bool, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
+def blocks(stream: IO[bytes], name: str, *, quoted: bool, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
     """Yield the stream in blocks of whole rows; where cells may be `quoted`, a line end inside quotes ends no row.
 
     Raises:
         SchemaError: a row is longer than 64 MB.
     """
-    rest: list[bytes | memoryview] = []
-    held = quotes = 0
-    while chunk := stream.read(block_bytes):
-        quotes += chunk.count(QUOTE) if quoted and QUOTE in chunk else 0
-        cut = _last_row_end(chunk, quotes)
+    rest, quotes = b"", 0
+    # Read into its place behind what is left of the block before, so that rows are copied once.
+    while len(block := _read_behind(rest, stream, block_bytes)) > len(rest):
+        quotes += block.count(QUOTE, len(rest)) if quoted else 0
+        cut = _last_row_end(block, quotes, len(rest))
+        rest = bytes(memoryview(block)[cut:])
         if cut:
-            # A view, so that the rows are copied once.
-            yield b"".join([*rest, memoryview(chunk)[:cut]])
-            rest, held, chunk = [], 0, chunk[cut:]
-            quotes = chunk.count(QUOTE) if quotes else 0
-        rest.append(chunk)
-        held += len(chunk)
-        if held > LARGEST_ROW_BYTES:
+            del block[cut:]
+            yield block
+            quotes = rest.count(QUOTE) if quotes else 0
+        if len(rest) > LARGEST_ROW_BYTES:
             what = ", perhaps after a quotation mark that is never closed" if quotes % 2 else ""
             raise SchemaError(f"{name} has a row of more than {LARGEST_ROW_BYTES >> 20} MB{what}; split the row")
-    if held:
-        yield b"".join(rest)
+    if rest:
+        yield rest
 
 
-def _last_row_end(chunk: bytes, quotes: int) -> int:
-    """Return where the last row of the chunk ends, 0 where none does; `quotes` counts those in the row and chunk."""
-    end = _last_line_end(chunk, len(chunk))
+def _read_behind(rest: bytes, stream: IO[bytes], size: int) -> bytearray:
+    """Return the bytes followed by the next ones of a stream; by nothing at its end."""
+    block = bytearray(len(rest) + size)
+    block[: len(rest)] = rest
+    read: int = stream.readinto(memoryview(block)[len(rest) :])  # type: ignore[attr-defined]  # binary streams have it
+    del block[len(rest) + read :]
+    return block
+
+
+def _last_row_end(block: Block, quotes: int, start: int) -> int:
+    """Return where the last row ends behind `start`, 0 where none does; `quotes` counts those in the block."""
+    end = _last_line_end(block, start, len(block))
     # The number of quotes before a line end must be even: go back line by line.
-    before = quotes - chunk.count(QUOTE, end) if quotes else 0
+    before = quotes - block.count(QUOTE, end) if quotes else 0
     while end and before % 2:
-        earlier = _last_line_end(chunk, end - 1)
-        before -= chunk.count(QUOTE, earlier, end)
+        earlier = _last_line_end(block, start, end - 1)
+        before -= block.count(QUOTE, earlier or start, end)
         end = earlier
     return end
 
 
-def _last_line_end(chunk: bytes, stop: int) -> int:
-    end = chunk.rfind(b"\n", 0, stop) + 1
+def _last_line_end(block: Block, start: int, stop: int) -> int:
+    end = block.rfind(b"\n", start, stop) + 1
     # Lines that end in a lone carriage return; one at the very end may be half of a line end.
-    return end or chunk.rfind(b"\r", 0, max(stop - 1, 0)) + 1
+    return end or block.rfind(b"\r", start, max(stop - 1, 0)) + 1

@@ -13,7 +13,7 @@ import pyarrow.csv as pacsv
 
 from lakehouse.archive.arrays import flat
 from lakehouse.archive.batches import MOST_COLUMNS, Batch, Piece, RaggedRow, numbered
-from lakehouse.archive.csv_blocks import QUOTE, blocks
+from lakehouse.archive.csv_blocks import QUOTE, Block, blocks
 from lakehouse.archive.encoding import refuse_other_encodings
 from lakehouse.archive.packed import opened
 from lakehouse.errors import SchemaError
@@ -49,7 +49,7 @@ def csv_pieces(path: Path, delimiter: str) -> Iterator[Piece]:
         raise SchemaError(f"{path.name} has no header line; write the column names first")
 
 
-def _header(block: bytes, path: Path, delimiter: str) -> tuple[str, ...]:
+def _header(block: Block, path: Path, delimiter: str) -> tuple[str, ...]:
     refuse_other_encodings(block, path, quoted=True)
     body = block.removeprefix(BOM).lstrip(b"\r\n")
     line = body.partition(b"\n")[0]
@@ -67,7 +67,7 @@ def _header(block: bytes, path: Path, delimiter: str) -> tuple[str, ...]:
     return header
 
 
-def _read_block(block: bytes, layout: Layout, offset: int) -> Batch:
+def _read_block(block: Block, layout: Layout, offset: int) -> Batch:
     refuse_other_encodings(block, layout.path, offset, quoted=True)
     ragged: list[RaggedRow] = []
     lead = 0 if offset else 1
@@ -87,11 +87,11 @@ def _read_block(block: bytes, layout: Layout, offset: int) -> Batch:
     return Batch(layout.header, columns, numbers, span, tuple(ragged), quotes=quotes)
 
 
-def _arrow_rows(block: bytes, layout: Layout, keep: Keep) -> pa.Table:
+def _arrow_rows(block: Block, layout: Layout, keep: Keep) -> pa.Table:
     names = [f"c{position}" for position in range(len(layout.header))]
     try:
         return pacsv.read_csv(
-            io.BytesIO(block),
+            pa.BufferReader(pa.py_buffer(block)),  # type: ignore[arg-type]  # the stubs know Python's files only
             read_options=pacsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names),
             parse_options=pacsv.ParseOptions(delimiter=layout.delimiter, invalid_row_handler=keep),
             convert_options=pacsv.ConvertOptions(

@@ -20,7 +20,7 @@ class NotUtf8Error(EncodingError):
         self.row = row
 
 
-def refuse_other_encodings(body: bytes, path: Path, offset: int = 0, *, quoted: bool = False) -> None:
+def refuse_other_encodings(body: bytes | bytearray, path: Path, offset: int = 0, *, quoted: bool = False) -> None:
     """Raise NotUtf8Error at the first byte that is not UTF-8, and at a NUL, which no text has.
 
     `body` is the part of the file that begins at the (unpacked) byte `offset`. Where cells may be `quoted`, a line end
@@ -31,7 +31,7 @@ def refuse_other_encodings(body: bytes, path: Path, offset: int = 0, *, quoted: 
         raise NotUtf8Error(path.name, offset + byte, _rows_before(path, offset + byte, quoted=quoted))
 
 
-def _first_other(body: bytes) -> int:
+def _first_other(body: bytes | bytearray) -> int:
     if not body.isascii() and not _is_utf8(body):
         try:
             body.decode("utf-8")
@@ -40,7 +40,7 @@ def _first_other(body: bytes) -> int:
     return body.find(b"\0")
 
 
-def _is_utf8(body: bytes) -> bool:
+def _is_utf8(body: bytes | bytearray) -> bool:
     """Say whether the bytes are UTF-8; Arrow knows five times as fast as it takes to make a Python text of them."""
     bounds = pa.py_buffer(struct.pack("=qq", 0, len(body)))
     try:

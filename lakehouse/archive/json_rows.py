@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from lakehouse.archive.batches import MOST_COLUMNS, BadRow, Batch, Piece, numbered
-from lakehouse.archive.csv_blocks import blocks
+from lakehouse.archive.csv_blocks import Block, blocks
 from lakehouse.archive.encoding import refuse_other_encodings
 from lakehouse.archive.packed import opened
 from lakehouse.errors import SchemaError
@@ -22,7 +22,7 @@ class _TwiceError(ValueError):
     """A JSON object that has a key twice."""
 
 
-def line_blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+def line_blocks(path: Path) -> Iterator[tuple[int, Block]]:
     """Yield the unpacked file in blocks of whole lines, each with the byte it begins at."""
     offset = 0
     with opened(path) as stream:
@@ -31,7 +31,7 @@ def line_blocks(path: Path) -> Iterator[tuple[int, bytes]]:
             offset += len(block)
 
 
-def lines(block: bytes, path: Path, offset: int) -> list[str]:
+def lines(block: Block, path: Path, offset: int) -> list[str]:
     """Return a block's lines as text.
 
     Raises:
@@ -48,7 +48,7 @@ def json_pieces(path: Path) -> Iterator[Piece]:
         yield partial(_read_block, block, path, offset)
 
 
-def _read_block(block: bytes, path: Path, offset: int) -> Batch:
+def _read_block(block: Block, path: Path, offset: int) -> Batch:
     rows: list[dict[str, str]] = []
     bad: list[BadRow] = []
     skipped: set[int] = set()
