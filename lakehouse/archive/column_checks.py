@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.archive.arrays import Cells, by_distinct, count_true, outside, where
+from lakehouse.archive.arrays import Cells, bounds_of, by_distinct, count_true, outside, where
 from lakehouse.archive.batches import Batch, Rows
 from lakehouse.archive.eds import ColumnDescription
+from lakehouse.archive.privacy.plain_cells import LONGEST_NUMBER
 from lakehouse.archive.values import Parsed, parse
 from lakehouse.keys import Keys, keys_of
 
@@ -68,7 +69,10 @@ class RowKeys:
 
 @dataclass(slots=True)
 class Judged:
-    """A batch with what was found in it."""
+    """A batch with what was found in it.
+
+    `odd` has the columns of which all cells but those at these positions are plain numbers or days, or empty.
+    """
 
     batch: Batch
     broken: list[Broken] = field(default_factory=list)
@@ -76,6 +80,7 @@ class Judged:
     key: RowKeys | None = None
     references: dict[str, Keys] = field(default_factory=dict)
     values: dict[str, Cells] = field(default_factory=dict)
+    odd: dict[str, Rows] = field(default_factory=dict)
 
 
 def judge(batch: Batch, plan: Plan) -> Judged:
@@ -91,11 +96,20 @@ def judge(batch: Batch, plan: Plan) -> Judged:
         for fault, mask in _faults(parsed, column):
             judged.broken.append(_broken(batch, column, fault, mask, cells))
         _collect(judged, column, parsed)
+        if _is_plain(cells, column.description):
+            judged.odd[column.name] = where(parsed.wrong)
         if column.name in plan.key:
             keys[column.name] = parsed.values
     if plan.key and len(keys) == len(plan.key):
         judged.key = row_keys([keys[name] for name in plan.key], batch.numbers)
     return judged
+
+
+def _is_plain(cells: Cells, described: ColumnDescription) -> bool:
+    """Say whether what fits the column's type is a plain number or day by itself; codes for missing may be anything."""
+    if described.missing_codes or described.type not in ("integer", "number", "date"):
+        return False
+    return described.type == "date" or int(np.diff(bounds_of(cells)).max(initial=0)) <= LONGEST_NUMBER
 
 
 def _faults(parsed: Parsed, column: ColumnPlan) -> Iterator[tuple[Fault, Cells]]:

@@ -180,8 +180,10 @@ class TableScan:
         for broken in judged.broken:
             self._count(broken, file.place, before)
         self._take_keys(judged, base + before)
+        # Where rows are missing the positions of the others are not those of their cells.
+        odd = judged.odd if len(batch.numbers) == batch.span else {}
         for name, cells in kept_texts(batch).items():
-            self._scan_of(name).add(cells, base + before + 1)
+            self._scan_of(name).add(cells, base + before + 1, odd=odd.get(name))
         self._group(batch, base + before + 1)
 
     def _count(self, broken: Broken, place: str, before: int) -> None:

@@ -213,10 +213,11 @@ class ColumnScan:
         self._running_letters = 0
         self._tallies: dict[str, _Tally] = {}
 
-    def add(self, cells: Cells, first_row: int, after: Rows | None = None) -> None:
+    def add(self, cells: Cells, first_row: int, after: Rows | None = None, odd: Rows | None = None) -> None:
         """Look through the next cells, the first of which stands in `first_row`.
 
-        `after` says of each how many rows after it the cell stands, in order; None says that each row has one.
+        `after` says of each how many rows after it the cell stands, in order; None says that each row has one. `odd`,
+        where known, are the positions of the only cells that may be no plain number or day.
         """
         cells = _plainly(cells)
         lengths = np.diff(bounds_of(cells))
@@ -225,7 +226,7 @@ class ColumnScan:
         self._present += _different(rows_of[lengths > 0]) if self._several else int(np.count_nonzero(lengths))
         if not len(cells) or not lengths.any():
             return
-        rest = np.flatnonzero(~plain_cells(cells))
+        rest = np.flatnonzero(~plain_cells(cells)) if odd is None else odd
         found = _looked_for_among(rest, cells, int(lengths.max())) if len(rest) else {}
         clear = with_ascii_digits(cells, found[VEILED]) if VEILED in found else None
         if clear is not None:

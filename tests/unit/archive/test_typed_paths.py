@@ -207,3 +207,44 @@ def test_bytes_are_utf8_where_python_says_so(tmp_path):
         assert raised.value.byte == other
         refusals += 1
     assert 100 < refusals < 500
+
+
+@pytest.mark.parametrize("kind", ["integer", "number", "date"])
+@pytest.mark.parametrize("codes", ["", ", missing_codes: [ann.lee@school-one.org]"])
+@pytest.mark.parametrize("ragged", ["", "1,2,3\n"])
+def test_what_is_no_value_of_its_type_is_searched_for_personal_data(dataset, judged, kind, codes, ragged):
+    value = "2024-01-31" if kind == "date" else "7"
+    (dataset / "tables/rooms/columns.yaml").write_text(
+        "description: R.\ngrain: one row per room\nprimary_key: [room]\ncolumns:\n"
+        "  room: {type: integer, description: Number of the room, required: true}\n"
+        f"  size: {{type: {kind}, description: S{codes}}}\n"
+    )
+    rows = [f"{n},{value}\n" for n in range(10, 900)]
+    rows[700] = "710,ann.lee@school-one.org\n"
+    (dataset / "tables/rooms/rooms.csv").write_text("room,size\n" + ragged + "".join(rows))
+    found = {f.code: f.rows for f in judged(dataset).findings if f.place == "tables/rooms/rooms.csv: size"}
+    assert found["PERSONAL_EMAIL"] == ((702,) if ragged else (701,))
+
+
+def test_long_numbers_are_searched_whatever_their_type(dataset, judged):
+    (dataset / "tables/rooms/columns.yaml").write_text(
+        "description: R.\ngrain: one row per room\nprimary_key: [room]\ncolumns:\n"
+        "  room: {type: integer, description: Number of the room, required: true}\n"
+    )
+    (dataset / "tables/rooms/rooms.csv").write_text("room\n4111111111111111\n5500000000000004\n340000000000009\n")
+    assert "PERSONAL_CARD" in {f.code for f in judged(dataset).findings}
+
+
+@pytest.mark.parametrize("disorder", [0, 3, 3_000])
+def test_repeated_numbers_are_told_however_much_they_ascend(disorder):
+    draw = np.random.default_rng(disorder)
+    numbers = np.arange(5_000)
+    numbers[draw.integers(0, 5_000, disorder)] = draw.integers(-100, 5_000, disorder)
+    told = []
+    store = KeyStore(lambda addresses: told.extend(addresses.tolist()))
+    for first in range(0, 5_000, 700):
+        part = numbers[first : first + 700]
+        store.add(keys_of([pa.array(part)], np.arange(first, first + len(part))))
+    store.finish()
+    seen = set()
+    assert sorted(told) == [at for at, one in enumerate(numbers.tolist()) if one in seen or seen.add(one)]
