@@ -17,6 +17,7 @@ from lakehouse.endpoint.quoting import DOUBLE_QUOTE, quoting_of
 from lakehouse.endpoint.throttle import Throttle
 
 MAX_REMEMBERED = 10_000  # of each user
+LONGEST_LOGIN = 7  # times as long as one token, until a client must log in again
 UNKNOWN = "(unknown)"
 UNKNOWN_SECONDS = 1.0
 Value = TypeVar("Value")
@@ -48,6 +49,16 @@ class Login(NamedTuple):
     user: str
     token: str
     purpose: str
+
+
+@dataclass(slots=True)
+class Token:
+    """Who logged in when (monotonic seconds) and for what, and the token that follows this one, once it has one."""
+
+    user: str
+    purpose: str
+    began: float
+    next: str = ""
 
 
 class Remembered(Generic[Value]):
@@ -85,6 +96,12 @@ class Remembered(Generic[Value]):
                 self._drop(key)
                 self._put(key, value, owner)
             return value
+
+    def is_old(self, key: str) -> bool:
+        """Say whether more than half of a key's time is over, or all of it."""
+        with self._lock:
+            owner = self._owners.get(key)
+            return owner is None or self._values[owner][key][1] - self._clock() < self._seconds / 2
 
     def drop(self, key: str) -> None:
         """Forget a key now."""
@@ -131,10 +148,12 @@ class Gate:
         self._clock = clock
         self._missed = missed
         self._throttle = Throttle(clock)
+        self._renewing = threading.Lock()
         self._told_of_unknown = -math.inf
         self._users = {name: password for name, password in users.items() if name and password}
         self._access = {_digest(token): name for name, token in (access_tokens or {}).items() if name and token}
-        self._tokens = Remembered[tuple[str, str]](token_seconds, clock)
+        self._tokens = Remembered[Token](token_seconds, clock)
+        self._longest_seconds = token_seconds * LONGEST_LOGIN
         self._sessions = Remembered[Session](session_seconds, clock)
 
     def login(self, authorization: str | None, purpose: str = "") -> Login:
@@ -148,18 +167,32 @@ class Gate:
             case "bearer":
                 token = value.strip()
                 owner = self._access.get(_digest(token))
-                known = self._tokens.find(token, renew=False) if owner is None else (owner, "")
+                if owner is not None:
+                    return Login(owner, token, purpose)
+                known = self._tokens.find(token, renew=False)
                 if known is None:
                     raise UnauthenticatedError(
                         "Unable to authenticate: the bearer token is unknown or has expired; log in again, with a user "
                         "name and password"
                     )
-                return Login(known[0], token, purpose or known[1])
+                return Login(known.user, self._current(token, known), purpose or known.purpose)
             case "basic":
                 user = self._check(value.strip())
-                return Login(user, self._tokens.add((user, purpose), user), purpose)
+                return Login(user, self._tokens.add(Token(user, purpose, self._clock()), user), purpose)
             case _:
                 raise UnauthenticatedError("Unable to authenticate: send a user name and password, or a bearer token")
+
+    def _current(self, token: str, known: Token) -> str:
+        """Return the token to answer with: the next one, in the second half of a token's time.
+
+        Clients that take the token of each answer, as ADBC does, thereby stay in while they are used.
+        """
+        if not self._tokens.is_old(token) or self._clock() - known.began > self._longest_seconds:
+            return token
+        with self._renewing:
+            if not known.next or self._tokens.is_old(known.next):
+                known.next = self._tokens.add(Token(known.user, known.purpose, known.began), known.user)
+            return known.next
 
     def session(
         self,

@@ -113,13 +113,14 @@ class CallerFactory(flight.ServerMiddlewareFactory):
 
     def start_call(self, _info: Any, headers: dict[str, list[Any]]) -> Caller:  # noqa: ANN401 (pyarrow's type)
         """Return the caller; raise FlightUnauthenticatedError when the gate refuses."""
-        plain = {name.lower(): _text(values[0]) for name, values in headers.items() if values}
-        try:
-            login = self._gate.login(plain.get("authorization"), plain.get("purpose", "").strip()[:LONGEST_PURPOSE])
-        except UnauthenticatedError as error:
-            log.warning("login refused: %s", error)
-            raise flight.FlightUnauthenticatedError(str(error)) from None
-        return Caller(self._gate, login, plain)
+        with _translated():
+            plain = {name.lower(): _text(values[0]) for name, values in headers.items() if values}
+            try:
+                login = self._gate.login(plain.get("authorization"), plain.get("purpose", "").strip()[:LONGEST_PURPOSE])
+            except UnauthenticatedError as error:
+                log.warning("login refused: %s", error)
+                raise
+            return Caller(self._gate, login, plain)
 
 
 class NoHandshake(flight.ServerAuthHandler):

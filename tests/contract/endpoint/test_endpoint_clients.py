@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import adbc_driver_flightsql.dbapi
@@ -280,6 +281,18 @@ def test_an_adbc_connection_is_refused_once_its_token_has_expired_and_a_new_one_
         ):
             cursor.execute("SELECT 1")
             assert cursor.fetchall() == [(1,)]
+
+
+def test_an_adbc_connection_that_is_used_outlives_its_first_token(own_server):
+    server, passed = own_server(), [0.0]
+    tokens, options = server.gate._tokens, {"username": USER, "password": PASSWORD}
+    tokens._clock = lambda: time.monotonic() + passed[0]
+    with adbc_driver_flightsql.dbapi.connect(server.uri, db_kwargs=options, autocommit=True) as connection:
+        for hours in (0, 13, 26, 39, 52):
+            passed[0] = hours * 3600.0
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+                assert cursor.fetchall() == [(1,)], f"after {hours} hours"
 
 
 def test_the_adapter_tells_an_engine_that_cannot_from_one_that_is_away(own_server):

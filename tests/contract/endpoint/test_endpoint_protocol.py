@@ -306,3 +306,16 @@ def test_calls_dremio_does_not_offer_are_unimplemented(client):
         list(client.flight.do_action(flight.Action("Shutdown", b""), client.options))
     with pytest.raises(pa.ArrowNotImplementedError):
         list(client.flight.list_flights(options=client.options))
+
+
+def test_a_fault_of_the_gate_itself_shows_no_traceback(own_server, monkeypatch):
+    server = own_server()
+
+    def fails(*_given):
+        raise RuntimeError("a secret of /this/machine")
+
+    monkeypatch.setattr(server.gate, "login", fails)
+    with flight.FlightClient(server.uri) as client, pytest.raises(flight.FlightInternalError) as caught:
+        client.authenticate_basic_token("ada", "correct horse 1")
+    assert "the endpoint failed (RuntimeError); its log says why" in str(caught.value)
+    assert not any(word in str(caught.value) for word in ("Traceback", ".py", "secret"))

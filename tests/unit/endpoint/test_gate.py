@@ -1,6 +1,7 @@
 """Passwords, tokens and sessions."""
 
 import base64
+import contextlib
 
 import pytest
 
@@ -36,6 +37,34 @@ def test_a_token_stands_for_the_password_until_it_expires(gate, clock):
     clock.now = 61
     with pytest.raises(UnauthenticatedError, match="expired"):
         gate.login(f"Bearer {token}")
+
+
+def test_a_client_that_takes_the_token_of_each_answer_stays_in_for_seven_times_as_long(gate, clock):
+    first = token = gate.login(basic("ada", "pass:word"), "research").token
+    tokens = [token]
+    for now in range(20, 421, 20):
+        clock.now = now
+        user, token, purpose = gate.login(f"Bearer {token}")
+        assert (user, purpose) == ("ada", "research")
+        tokens.append(token)
+    assert len(set(tokens)) == 11, "one in each half of a token's time"
+    with pytest.raises(UnauthenticatedError, match="expired"):
+        gate.login(f"Bearer {first}")
+    for now in (440, 460, 480):
+        clock.now = now
+        with contextlib.suppress(UnauthenticatedError):
+            token = gate.login(f"Bearer {token}").token
+    clock.now = 500
+    with pytest.raises(UnauthenticatedError, match="expired"):
+        gate.login(f"Bearer {token}")
+
+
+def test_a_client_that_keeps_its_token_gets_the_same_next_one_at_each_call(gate, clock):
+    token = gate.login(basic("ada", "pass:word")).token
+    clock.now = 40
+    following = {gate.login(f"Bearer {token}").token for _ in range(5)}
+    assert len(following) == 1
+    assert following != {token}
 
 
 def test_every_login_gets_a_token_of_its_own(gate):
