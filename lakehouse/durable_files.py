@@ -71,6 +71,15 @@ def remove_unfinished(folder: Path, *, unused_seconds: float = 0.0) -> tuple[int
     return deleted, tuple(held)
 
 
+def too_young(folder: Path) -> tuple[Path, ...]:
+    """Return the files that an earlier version may have left without a name, or still writes: a day has to pass."""
+    named = (
+        [path for path in sorted(folder.rglob(".*")) if FORMERLY_OURS.fullmatch(path.name)] if folder.is_dir() else []
+    )
+    files = [path for path in named if path.is_file() and not path.is_symlink()]
+    return tuple(path for path in files if time.time() - path.stat().st_mtime < FORMER_SECONDS)
+
+
 def _held_file(folder: Path) -> tuple[Path, IO[bytes]]:
     while True:
         path = folder / f".{secrets.token_hex(8)}{PARTIAL}"

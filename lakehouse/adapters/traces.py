@@ -13,13 +13,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from lakehouse.durable_files import remove_unfinished
+from lakehouse.durable_files import remove_unfinished, too_young
 from lakehouse.errors import ServiceUnavailableError
 from lakehouse.masking import Mask
 from lakehouse.ports import ClearedTraces
 
 SQLITE = b"SQLite format 3\0"
 WAIT_SECONDS = 30.0
+EARLIER_VERSION = (
+    "may be an unfinished file of an earlier version, less than a day old: delete it once nothing of that version runs"
+)
 WINDOW_BYTES = 1 << 24
 OVERLAP_BYTES = 1 << 12
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -166,6 +169,7 @@ class FileTraces:
                         "files cannot be locked to tell; wait, or delete them when nothing runs, then withdraw again"
                     )
                 time.sleep(0.2)
+            skipped |= {self._name(path): EARLIER_VERSION for path in too_young(folder)}
         return {folder: number for folder, number in counts.items() if number}
 
     def _dropped(self, mask: Mask, skipped: dict[str, str]) -> Iterator[Path]:

@@ -47,6 +47,8 @@ def test_what_earlier_versions_left_goes_after_a_day(tmp_path):
     os.utime(folder, (1, 1))
     assert remove_unfinished(tmp_path) == (1, ())
     assert sorted(tmp_path.iterdir()) == [young, folder]
+    cleared = FileTraces(tmp_path.parent, owned=[tmp_path], unfinished=[tmp_path]).clear(Mask(["ann"]))
+    assert ["less than a day old" in why for where, why in cleared.skipped.items() if young.name in where] == [True]
 
 
 def test_what_somebody_writes_stays_however_old(tmp_path):
