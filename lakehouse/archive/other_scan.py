@@ -210,7 +210,8 @@ def _read_json(text: Path, first: str, scan: _Scan) -> bool:
         return False
     for number, lines in _blocks(text, LARGEST_JSON_BYTES):
         values = [(at, json_value(line)) for at, line in enumerate(lines, start=number)]
-        scan.lines([line if value is None else "" for line, (_, value) in zip(lines, values, strict=True)], number)
+        if any(value is None for _, value in values):
+            scan.lines([line if value is None else "" for line, (_, value) in zip(lines, values, strict=True)], number)
         for path, (found, rows) in _by_path(values).items():
             scan.cells(path, pa.array(found, pa.string()), rows[0], np.array(rows) - rows[0])
     return True
