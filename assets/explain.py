@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from assets.explain_classifier import classifier_prediction, classifier_version
+from assets.explain_classifier import classifier_prediction, tuned_version
 from assets.explain_data import Sources, code, dataset_version, label_of, published_table, run, snapshot
 from assets.explain_form import form_of
 from assets.explain_model import model_version
@@ -15,7 +15,7 @@ from lakehouse.publish.views import all_required_tables
 from lakehouse.tables.gold import DOCUMENTS, GOLD, PREDICTIONS
 from lakehouse.tables.records import RECORDS
 from lakehouse.tables.register import REGISTER, SUBMISSIONS
-from models.classifier_versions import is_classifier
+from models.classifier_versions import is_classifier, is_tuned
 from models.form_store import is_form
 
 DEFINED = {table.name: table for table in (*REGISTER, *GOLD)}
@@ -70,8 +70,8 @@ def _refused(target: str, submission: Mapping[str, Any]) -> str:
 
 
 def _version(sources: Sources, version: str) -> Link:
-    """A version of a classifier, or of the language model."""
-    return classifier_version(sources, version) if is_classifier(version) else model_version(sources, version)
+    """A version of a tuned model, or of the language model."""
+    return tuned_version(sources, version) if is_tuned(version) else model_version(sources, version)
 
 
 def _of_table(sources: Sources, name: str, key: str | None) -> Link:

@@ -1,16 +1,25 @@
 """Teaches a language model to answer, from a published table of instructions that settings name."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
+from assets.classify import checked, checks_of, told
+from assets.gate import Gate
 from assets.house import Origin, failures
-from assets.instructing import Lessons, instruct_from, rows_of_table
+from assets.instructing import Lessons, instructing, rows_of_table
 from assets.learning import Permission
 from assets.publish import release as published
 from assets.store import silver_tables
+from assets.tuning import tune
 from assets.workshop import Workshop
 from lakehouse.archive.shelf import Shelf
 from lakehouse.ports import DatasetVersions
 from lakehouse.tables.write_audit_publish import Lakehouse
+from models.instruct_trials import SHIPPED
+
+CHECKS = list(checks_of("instructed_model", [SHIPPED]))
+"""The tests that are shipped; those of a file that settings name are rows of gold.instructed_results."""
 
 
 @dg.asset(
@@ -18,6 +27,7 @@ from lakehouse.tables.write_audit_publish import Lakehouse
     group_name="instruct",
     owners=["team:models"],
     kinds={"pytorch", "iceberg", "gold"},
+    check_specs=CHECKS,
 )
 def instructed_model(
     context: dg.AssetExecutionContext,
@@ -28,21 +38,12 @@ def instructed_model(
     origin: dg.ResourceParam[Origin],
     permission: dg.ResourceParam[Permission],
     lessons: dg.ResourceParam[Lessons],
-) -> dg.MaterializeResult[None]:
+    gate: dg.ResourceParam[Gate],
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """A model that answers, taught from a table of instructions; unchanged rows, base and recipe give the same one."""
     with failures():
         rows = rows_of_table(lessons, house, shelf, versions, permission)
-        done = instruct_from(house, workshop, lessons, rows, origin.provenance(context), context.log.info)
-    answer = done.answer
-    return dg.MaterializeResult(
-        metadata={
-            "model_version": answer.version,
-            "new": answer.created,
-            "accepted": done.accepted,
-            "decision": done.reason,
-            "evaluation_snapshot": answer.evaluation_snapshot,
-            **{each.name: each.value for each in answer.figures},
-            "folder": dg.MetadataValue.path(str(workshop.instructed.folder(answer.version))),
-        },
-        data_version=dg.DataVersion(f"{answer.version}:{answer.evaluation_snapshot}"),
-    )
+        task = instructing(house, workshop, lessons, rows)
+        done = tune(house, workshop, task, gate, origin.provenance(context), context.log.info)
+    yield told(done, task, "response_loss", "base_response_loss", "gain_over_base")
+    yield from checked(done.answer, {each.name for each in CHECKS})

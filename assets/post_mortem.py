@@ -42,7 +42,7 @@ def post_mortem(
     return _page(version, by, reason, what, _events(stages, judgements, CURRENT), _scores(evaluations), files)
 
 
-def classifier_post_mortem(
+def tuned_post_mortem(
     training: Mapping[str, Any],
     version: str,
     *,
@@ -53,13 +53,14 @@ def classifier_post_mortem(
     reason: str,
     files: str,
 ) -> str:
-    """Return the page of a classifier; texts of its table are not told."""
+    """Return the page of a tuned model; texts of its table are not told."""
+    count = training.get("train_texts", training.get("train_rows", 0))
     what = [
         f"- fine-tuned at {training['trained_at']} on {training['device']} from {training['base_version']}, "
         f"seed {training['seed']}",
-        f"- {training['train_texts']:,} texts of {plain(training['table'])}, snapshot {training['table_snapshot']}, "
+        f"- {count:,} texts of {plain(training['table'])}, snapshot {training['table_snapshot']}, "
         f"under {plain(training['licence'] or 'no stated licence')}",
-        f"- labels: {plain(', '.join(sorted(training['label_counts'])))}",
+        *(f"- labels: {plain(', '.join(sorted(training[name])))}" for name in ("label_counts",) if name in training),
         *_learned(training),
     ]
     return _page(version, by, reason, what, _events(stages, judgements, IN_USE), _results(results), files)

@@ -1,17 +1,17 @@
-"""Retires a version of the language model or of a classifier, for good: page, decision and archive."""
+"""Retires a version of the language model or of a tuned one, for good: page, decision and archive."""
 
 from pathlib import Path
 from typing import Any
 
 from assets.archiving import retire_version
-from assets.classifier_registry import current_classifier, require_last
+from assets.families import family_of, name_of
 from assets.house import current_model, read_released
-from assets.post_mortem import classifier_post_mortem, post_mortem
+from assets.post_mortem import post_mortem, tuned_post_mortem
+from assets.tuned_registry import current_tuned, require_last
 from assets.workshop import Workshop
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import StageError
 from lakehouse.ports import Provenance
-from lakehouse.tables.classifiers import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS
 from lakehouse.tables.gold import EVALUATIONS, MODEL_STAGES, PROMOTIONS
 from lakehouse.tables.write_audit_publish import Lakehouse, Published
 
@@ -44,10 +44,10 @@ def retire(
         return retire_version(house, workshop, version, text, by=by, reason=reason, provenance=provenance)
 
 
-def retire_classifier(
+def retire_tuned(
     house: Lakehouse, workshop: Workshop, version: str, *, by: str, reason: str, provenance: Provenance
 ) -> tuple[Published, Path]:
-    """Keep a version of a classifier back for good; return its post-mortem page. Its files go to the archive.
+    """Keep a version of a tuned model back for good; return its post-mortem page. Its files go to the archive.
 
     Where none was in use before it, none is afterwards.
 
@@ -55,17 +55,17 @@ def retire_classifier(
         StageError: it is in use and an earlier one could be, or it is retired already.
     """
     with workshop.publishing():
-        training, name = workshop.classifiers.training(version), version.rpartition("-")[0]
-        if version == current_classifier(house, name):
+        training, name = workshop.store_of(version).training(version), name_of(version)
+        if version == current_tuned(house, name):
             require_last(house, name, version)
 
         def text(files: str) -> str:
-            return classifier_post_mortem(
+            return tuned_post_mortem(
                 training,
                 version,
                 stages=_of_version(house, MODEL_STAGES, version),
-                judgements=_of_version(house, CLASSIFIER_VERSIONS, version),
-                results=_of_version(house, CLASSIFIER_RESULTS, version),
+                judgements=_of_version(house, family_of(name).versions, version),
+                results=_of_version(house, family_of(name).results, version),
                 by=by,
                 reason=reason,
                 files=files,

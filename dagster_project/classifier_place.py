@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from assets.classifier_registry import current_classifier
+from assets.tuned_registry import current_tuned
 from dagster_project.settings import Settings
 from dagster_project.wiring import lakehouse, workshop
 from lakehouse.errors import StageError
@@ -21,7 +21,7 @@ def place_of(settings: Callable[[], Settings], given: str) -> tuple[Path, str]:
     if Path(given).is_dir() or not (is_classifier(given) or given in read_classifiers()):
         return Path(given), ""
     opened = settings()
-    version = given if is_classifier(given) else current_classifier(lakehouse(opened), given)
+    version = given if is_classifier(given) else current_tuned(lakehouse(opened), given)
     if version is None:
         raise StageError(f"no version of {given} is in use; make one with `lakehouse finetune publish {given}`")
     return workshop(opened).classifiers.folder(version), version

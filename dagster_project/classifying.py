@@ -26,9 +26,7 @@ def instructed(settings: Settings) -> tuple[list[str], RunOutcome]:
     """Teach the model that answers; return what to tell of its version, and how the run ended."""
     with open_loop(settings, prepare_dagster_home(settings)) as loop:
         outcome = loop.instruct()
-    told = outcome.told
-    verdict = "accepted" if told.get("accepted") == "True" else "refused"
-    return ([f"{told['model_version']}: {verdict}, {told['decision']}"] if outcome.success else []), outcome
+    return (lines_of(outcome.told) if outcome.success else []), outcome
 
 
 def lines_of(told: Mapping[str, str]) -> list[str]:

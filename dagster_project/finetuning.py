@@ -17,7 +17,6 @@ from lakehouse.archive.levels import printable_json
 from models.classified import GAIN_OVER_WORDS, evaluate_classifier
 from models.classifier import Classifier
 from models.classifier_recipe import FinetuneRecipe
-from models.classifier_requests import ClassifierFigure
 from models.classifier_store import load_classifier, save_classifier
 from models.classifier_trials import (
     SHIPPED,
@@ -36,6 +35,7 @@ from models.labelled import LabelledText, is_unicode, label_names, of_split
 from models.progress import Learned
 from models.resume import ResumeStore
 from models.trials import TrialResult, as_values
+from models.tuned_requests import TunedFigure
 from models.word_counts import told_by_words
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ def _kept(
     injections: list[str],
     out: Path,
     threads: int | None,
-) -> tuple[list[ClassifierFigure], list[TrialResult]]:
+) -> tuple[list[TunedFigure], list[TrialResult]]:
     """Measure a classifier and write it with its figures; return them."""
     try:
         held = of_split(texts, "test")
@@ -157,7 +157,7 @@ def _measured(
     injections: list[str],
     threads: int | None,
     by_words: Sequence[str] = (),
-) -> tuple[list[ClassifierFigure], list[TrialResult]]:
+) -> tuple[list[TunedFigure], list[TrialResult]]:
     device = choose_device("auto", threads=threads)
     figures = evaluate_classifier(classifier, held, device, by_words=by_words)
     beside = next((each for each in figures if each.name == GAIN_OVER_WORDS), None)
@@ -169,7 +169,7 @@ def _tell(learned: Learned) -> None:
     sys.stderr.flush()
 
 
-def _told(figures: list[ClassifierFigure], results: list[TrialResult], rows: Path | None) -> Iterator[str]:
+def _told(figures: list[TunedFigure], results: list[TrialResult], rows: Path | None) -> Iterator[str]:
     if rows is not None:
         pq.write_table(_rows(figures, results), rows, write_page_checksum=True)
     for each in figures:
@@ -183,7 +183,7 @@ def _told(figures: list[ClassifierFigure], results: list[TrialResult], rows: Pat
         raise TrialError(f"tests that stop promotion failed: {', '.join(failed)}; do not use this classifier as it is")
 
 
-def _rows(figures: list[ClassifierFigure], results: list[TrialResult]) -> pa.Table:
+def _rows(figures: list[TunedFigure], results: list[TrialResult]) -> pa.Table:
     """Return figures and tests as one table: a row each, `kind` says which."""
     values: list[dict[str, Any]] = [
         {"kind": "figure", "name": each.name, "slice": each.slice, "value": each.value, "low": each.low,

@@ -15,11 +15,11 @@ from models.durable import held_alone
 from models.errors import LabelsError, NothingLearnedError
 from models.instruct import answer, evaluate_instructed, instruct, instructing_key
 from models.instruct_recipe import InstructRecipe
-from models.instruct_requests import InstructFigure
 from models.instruct_store import Causal, load_causal, save_instructed
 from models.instructions import INPUT, Columns, Instruction, instructions_from, rows_of
 from models.progress import Taught
 from models.resume import ResumeStore
+from models.tuned_requests import TunedFigure
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def _kept(
     recipe: InstructRecipe,
     out: Path,
     threads: int | None,
-) -> list[InstructFigure]:
+) -> list[TunedFigure]:
     """Measure a model and write it with its figures; return them."""
     held = rows_of(rows, "test")
     try:

@@ -5,25 +5,24 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from assets.classifier_approval import approve_classifier
-from assets.classifier_registry import (
-    roll_back_classifier,
+from assets.house import current_model, read_released
+from assets.registry import approve, require_person, roll_back
+from assets.retiring import retire, retire_tuned
+from assets.tuned_approval import approve_tuned, today_of
+from assets.tuned_registry import (
+    roll_back_tuned,
     standing,
     told,
 )
-from assets.house import current_model, read_released
-from assets.registry import approve, require_person, roll_back
-from assets.retiring import retire, retire_classifier
 from dagster_project.people import users_file
 from dagster_project.settings import Settings, code_commit
-from dagster_project.wiring import lakehouse, permission, shelf, versions, workshop
+from dagster_project.wiring import lakehouse, lessons, permission, shelf, versions, workshop
 from lakehouse.ports import Provenance
 from lakehouse.tables.gold import EVALUATIONS, MODEL_STAGES, PROMOTIONS
-from lakehouse.tables.instructed import INSTRUCTED_MODELS
 from lakehouse.tables.stages import newest_stages
 from lakehouse.tables.withdrawals import quarantined
 from lakehouse.tables.write_audit_publish import Lakehouse
-from models.classifier_versions import ClassifierVersions, InstructedVersions, is_classifier
+from models.classifier_versions import ClassifierVersions, is_tuned
 
 LONG = ("curve", "packages", "recipe", "versions", "dataset_commits")
 MISSING = "(none)"
@@ -40,8 +39,8 @@ def listed(settings: Settings) -> str:
         measured = f"{bits[version]:.4f}" if version in bits else ""
         line = f"{version:<10} {standing.get(version, 'not judged'):<20} {measured:>9}  {training['trained_at']}"
         lines.append(f"{line}, cause: {training['cause']}, seed {training['seed']}")
-    lines += _listed_classifiers(house, workshop(settings).classifiers)
-    lines += _listed_instructed(house, workshop(settings).instructed)
+    for tuned in (workshop(settings).classifiers, workshop(settings).instructed):
+        lines += _listed_tuned(house, tuned)
     return "\n".join(lines) if len(lines) > 1 else "no model was trained yet; run `lakehouse run` first"
 
 
@@ -69,47 +68,21 @@ def shown(settings: Settings, version: str) -> str:
     return "\n".join(lines)
 
 
-def shown_classifier(settings: Settings, version: str) -> str:
-    """Return everything that is recorded about a classifier's version."""
-    house, store = lakehouse(settings), workshop(settings).classifiers
+def shown_tuned(settings: Settings, version: str) -> str:
+    """Return everything that is recorded about a classifier's version, or one of the model that answers."""
+    house, store = lakehouse(settings), workshop(settings).store_of(version)
     training = store.training(version)
     lines = [f"{version}: {standing(house).get(version, 'not judged')}", f"folder: {store.folder(version)}"]
     lines += [f"{name}: {value}" for name, value in training.items() if name not in LONG]
     return "\n".join([*lines, *_indented("dataset commits", training["dataset_commits"]), *told(house, version)])
 
 
-def _listed_classifiers(house: Lakehouse, store: ClassifierVersions) -> Iterator[str]:
+def _listed_tuned(house: Lakehouse, store: ClassifierVersions) -> Iterator[str]:
     stands = standing(house)
     for version in store.versions():
         training = store.training(version)
         line = f"{version}: {stands.get(version, 'not judged')}, from {training['base_version']}"
         yield f"{line}, trained {training['trained_at']}, seed {training['seed']}"
-
-
-def _listed_instructed(house: Lakehouse, store: InstructedVersions) -> Iterator[str]:
-    rows = read_released(house, INSTRUCTED_MODELS).to_pylist()
-    verdicts = {row["model_version"]: row for row in sorted(rows, key=lambda row: str(row["event_key"]))}
-    gone = quarantined(house.objects)
-    for version in store.versions():
-        training, row = store.training(version), verdicts.get(version)
-        stands = "not judged" if row is None else "accepted" if row["accepted"] else "refused"
-        stands = "in quarantine" if version in gone else stands
-        line = f"{version}: {stands}, from {training['base_version']}"
-        yield f"{line}, trained {training['trained_at']}, seed {training['recipe']['seed']}"
-
-
-def shown_instructed(settings: Settings, version: str) -> str:
-    """Return everything that is recorded about a version of the model that answers."""
-    store = workshop(settings).instructed
-    training = store.training(version)
-    lines = [f"{version}", f"folder: {store.folder(version)}"]
-    lines += [f"{name}: {value}" for name, value in training.items() if name not in LONG]
-    lines += [*_indented("recipe", training["recipe"]), *_indented("dataset commits", training["dataset_commits"])]
-    for row in read_released(lakehouse(settings), INSTRUCTED_MODELS).to_pylist():
-        if row["model_version"] == version:
-            verdict = "accepted" if row["accepted"] else "refused"
-            lines.append(f"judged {row['recorded_at']:%Y-%m-%d %H:%M} UTC: {verdict}, {row['reason']}")
-    return "\n".join(lines)
 
 
 def differences(settings: Settings, one: str, other: str) -> str:
@@ -124,14 +97,13 @@ def differences(settings: Settings, one: str, other: str) -> str:
 def approved(settings: Settings, version: str, *, by: str, reason: str) -> str:
     """Carry an approval out."""
     person, house, shop = require_person(users_file(settings).users(), by), lakehouse(settings), workshop(settings)
-    if is_classifier(version):
-        done = approve_classifier(
+    if is_tuned(version):
+        today = today_of(lessons(settings), house, shop, shelf(settings), versions(settings), permission(settings))
+        done = approve_tuned(
             house,
             shop,
             version,
-            shelf=shelf(settings),
-            versions=versions(settings),
-            permission=permission(settings),
+            today,
             by=person,
             reason=reason,
             provenance=_here("approve"),
@@ -144,8 +116,8 @@ def approved(settings: Settings, version: str, *, by: str, reason: str) -> str:
 def rolled_back(settings: Settings, version: str | None, *, by: str, reason: str) -> str:
     """Carry a rollback out."""
     person, house = require_person(users_file(settings).users(), by), lakehouse(settings)
-    if version is not None and is_classifier(version):
-        done = roll_back_classifier(
+    if version is not None and is_tuned(version):
+        done = roll_back_tuned(
             house, workshop(settings), version, by=person, reason=reason, provenance=_here("rollback")
         )
         return f"release {done.release_number}: {version} is in use again, put there by {person}"
@@ -157,7 +129,7 @@ def rolled_back(settings: Settings, version: str | None, *, by: str, reason: str
 def retired(settings: Settings, version: str, *, by: str, reason: str) -> str:
     """Carry a retirement out."""
     person = require_person(users_file(settings).users(), by)
-    carried_out = retire_classifier if is_classifier(version) else retire
+    carried_out = retire_tuned if is_tuned(version) else retire
     done, page = carried_out(
         lakehouse(settings), workshop(settings), version, by=person, reason=reason, provenance=_here("retire")
     )

@@ -187,6 +187,9 @@ class Settings(BaseModel):
     instruct_recipe: Given = Field(
         None, description="JSON file of a recipe; what it leaves out has its default, and the method is as above."
     )
+    instruct_trials: Given = Field(
+        None, description="YAML file of tests of that model, besides those of models/instruct_trials.yaml or over them."
+    )
     hub_url: str = Field(
         "https://huggingface.co",
         pattern=r"^https?://[^/@\s]+$",

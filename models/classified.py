@@ -9,17 +9,17 @@ import numpy as np
 
 from models.accuracy import Floats, Ids, Interval, accuracy, calibration, difference, macro_f1, resamples
 from models.classifier import Classifier
-from models.classifier_requests import ClassifierFigure
 from models.device import Device
 from models.errors import LabelsError
 from models.labelled import LabelledText, snapshot
+from models.tuned_requests import TunedFigure
 
 GAIN_OVER_WORDS = "gain_over_counted_words"
 
 
 def evaluate_classifier(
     classifier: Classifier, texts: Sequence[LabelledText], device: Device, *, by_words: Sequence[str] = ()
-) -> list[ClassifierFigure]:
+) -> list[TunedFigure]:
     """Measure a classifier on held-out texts; the slices are `all` and each label.
 
     `by_words` are the labels that counted words tell of the same texts (`models.word_counts`); with them their accuracy
@@ -34,10 +34,10 @@ def evaluate_classifier(
     right_N = chances_NL.argmax(axis=1) == true_N
     commonest_N = true_N == _commonest(classifier, true_N)
 
-    def figure(name: str, part: str, interval: Interval, chosen_N: Ids) -> ClassifierFigure:
+    def figure(name: str, part: str, interval: Interval, chosen_N: Ids) -> TunedFigure:
         count = len({groups[at] for at in chosen_N})
         low, high = (interval.low, interval.high) if count > 1 else (None, None)
-        return ClassifierFigure(name, part, interval.value, low, high, len(chosen_N), count, named)
+        return TunedFigure(name, part, interval.value, low, high, len(chosen_N), count, named)
 
     everything = np.arange(len(texts))
     found = [

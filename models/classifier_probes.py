@@ -15,6 +15,7 @@ import numpy.typing as npt
 from models.classifier import Classifier
 from models.device import Device
 from models.labelled import LabelledText
+from models.text_changes import beside
 
 By = Literal["label", "length", "group"]
 FEWEST = 5
@@ -37,11 +38,6 @@ class Gap:
 
     value: float
     detail: str
-
-
-def beside(text: str, said: str, at: int) -> str:
-    """Put a sentence behind every second text and before the others, for a base reads the first tokens only."""
-    return f"{said} {text}" if at % 2 else f"{text} {said}"
 
 
 def same_label(classifier: Classifier, texts: Sequence[str], adds: Sequence[str], device: Device) -> Kept:

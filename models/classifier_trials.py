@@ -6,24 +6,23 @@ Shapes: N texts, L labels.
 import gzip
 import json
 import logging
-import math
-import random
 import re
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from models.classifier import Classifier
 from models.classifier_probes import By, Slice, disobeyed, gap_between, same_label, same_under_all
-from models.classifier_requests import ClassifierFigure
 from models.device import Device
 from models.entries import Entries
 from models.errors import TrialError
 from models.labelled import LabelledText
-from models.trials import Stops, TrialResult, responsible
+from models.text_changes import CHANGES
+from models.trials import Stops, TrialResult, one_trial_each, responsible, share_result
+from models.tuned_requests import TunedFigure
 
 log = logging.getLogger(__name__)
 
@@ -76,26 +75,6 @@ class ClassifierTrial:
     slices: tuple[Slice, ...] = ()
 
 
-def _typos(text: str) -> str:
-    """Swap two neighbouring letters in one word of ten, the same ones every time."""
-    draw = random.Random(zlib.crc32(text.encode()))  # noqa: S311 - not for secrets
-    words = text.split(" ")
-    for at, word in enumerate(words):
-        if len(word) > 3 and word.isalpha() and draw.random() < 0.1:
-            place = draw.randrange(len(word) - 1)
-            words[at] = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
-    return " ".join(words)
-
-
-CHANGES: dict[str, Callable[[str], str]] = {
-    "lower": str.lower,
-    "upper": str.upper,
-    "typos": _typos,
-    "no_full_stop": lambda text: text.rstrip(". "),
-    "spaces": lambda text: "  ".join(text.split()),
-}
-
-
 def read_classifier_trials(path: Path = SHIPPED) -> list[ClassifierTrial]:
     """Read tests from a YAML file.
 
@@ -111,11 +90,7 @@ def read_trial_files(paths: Iterable[Path]) -> list[ClassifierTrial]:
     Raises:
         TrialError: as of one file, or two files name a test alike, so that one result would stand for both.
     """
-    found = [each for path in paths for each in read_classifier_trials(path)]
-    twice = sorted(name for name, count in Counter(each.name for each in found).items() if count > 1)
-    if twice:
-        raise TrialError(f"the files of tests name {', '.join(twice)} more than once; rename all but one")
-    return found
+    return one_trial_each(each for path in paths for each in read_classifier_trials(path))
 
 
 def _trial(name: str, given: dict[str, Any]) -> ClassifierTrial:
@@ -214,7 +189,7 @@ def run_classifier_trials(
     device: Device,
     *,
     injections: Sequence[str] = (),
-    beside_words: ClassifierFigure | None = None,
+    beside_words: TunedFigure | None = None,
 ) -> list[TrialResult]:
     """Take the tests; those that change texts do it to at most `TEXTS` of the held-out ones.
 
@@ -248,7 +223,7 @@ def _compared(
     return _result(trial, gap.value, gap.detail)
 
 
-def _beside_words(trial: ClassifierTrial, gain: ClassifierFigure) -> TrialResult:
+def _beside_words(trial: ClassifierTrial, gain: TunedFigure) -> TrialResult:
     high = gain.value if gain.high is None else gain.high
     low = gain.value if gain.low is None else gain.low
     told = f"{gain.value:+.4f} [{low:+.4f}, {high:+.4f}] on {gain.text_count} texts of {gain.group_count} groups"
@@ -269,17 +244,7 @@ def _taken(trial: ClassifierTrial, classifier: Classifier, texts: list[str], dev
 
 
 def _result(trial: ClassifierTrial, value: float, detail: str) -> TrialResult:
-    return TrialResult(
-        trial=trial.name,
-        measure=trial.kind,
-        value=value,
-        threshold=float(trial.at_least),
-        comparison="at_least",
-        passed=not math.isnan(value) and value >= trial.at_least,
-        stops=trial.stops,
-        owner=trial.owner,
-        detail=detail,
-    )
+    return share_result(trial.name, trial.kind, value, trial.at_least, trial.stops, trial.owner, detail)
 
 
 def _kept(trial: ClassifierTrial, classifier: Classifier, texts: list[str], device: Device) -> list[bool]:

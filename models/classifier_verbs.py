@@ -1,9 +1,10 @@
 """What runs inside the child process for a classifier: it is made or found, measured, and compared."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,26 +16,26 @@ from models.checkpoint import installed_packages, library_versions
 from models.classified import GAIN_OVER_WORDS, evaluate_classifier
 from models.classifier import Classifier
 from models.classifier_recipe import finetune_recipe
-from models.classifier_requests import AccuracyGain, ClassifyAnswer, ClassifyRequest, read_classify_request
 from models.classifier_store import load_classifier, save_classifier
 from models.classifier_trials import read_trial_files, require_known, run_classifier_trials
 from models.classifier_versions import ClassifierVersions
 from models.device import Device, choose_device
-from models.errors import LabelsError, NothingLearnedError
+from models.errors import LabelsError
 from models.finetune import finetune, finetuning_key
-from models.hub import weights_sha256
 from models.known_tests import read_injections
 from models.labelled import LabelledText, label_names, labelled_from, of_split
 from models.progress import Learned
 from models.requests import RESULT, write_result
 from models.resume import ResumeStore
 from models.trials import TrialResult
+from models.tuned_requests import TuneAnswer, TunedGain, TuneRequest, read_tune_request
+from models.tuned_store import found_or_made
 from models.word_counts import told_by_words
 
 
 def run_classify(request_path: Path, on_epoch: Callable[[Learned], None]) -> None:
     """Make a classifier, or find the equal one, measure it on the held-out texts, and answer."""
-    request = read_classify_request(request_path)
+    request = read_tune_request(request_path)
     texts = _read_texts(request.texts)
     trials = read_trial_files(request.trials)
     require_known(trials, label_names(texts))  # said before the work, not after it
@@ -46,7 +47,7 @@ def run_classify(request_path: Path, on_epoch: Callable[[Learned], None]) -> Non
     figures = evaluate_classifier(classifier, held, device, by_words=told_by_words(of_split(texts, "train"), held))
     beside = next(each for each in figures if each.name == GAIN_OVER_WORDS)
     taken = run_classifier_trials(trials, classifier, held, device, injections=injections, beside_words=beside)
-    answer = ClassifyAnswer(
+    answer = TuneAnswer(
         version=version,
         created=created,
         figures=figures,
@@ -65,36 +66,20 @@ def _read_texts(path: Path) -> list[LabelledText]:
 
 
 def _made(
-    request: ClassifyRequest,
+    request: TuneRequest,
     texts: Sequence[LabelledText],
     store: ClassifierVersions,
     on_epoch: Callable[[Learned], None],
 ) -> tuple[str, bool]:
-    """Return the version, and whether it was made now; a run that was killed is gone on with."""
     recipe = finetune_recipe(dict(request.recipe))
-    key = finetuning_key(texts, request.base, recipe)
-    found = store.find(request.name, key)
-    if found is not None:
-        return found, False
-    states = ResumeStore(request.texts.parent / "states", key, Learned)
-    try:
-        classifier = finetune(texts, request.base, recipe, threads=request.threads, on_epoch=on_epoch, resume=states)
-    except NothingLearnedError:  # going on would end here again
-        states.clear()
-        raise
-    record = {
-        **request.origin,
-        "finetuning_key": key,
-        "base_weights_sha256": weights_sha256(request.base),
-        "seed": recipe.seed,
-        "versions": library_versions(),
-        "packages": installed_packages(),
-        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    folder = store.next_folder(request.name)
-    save_classifier(replace(classifier, training=classifier.training | record), folder)
-    states.clear()
-    return folder.name, True
+
+    def make(states: ResumeStore[Learned]) -> Callable[[Mapping[str, Any], Path], None]:
+        made = finetune(texts, request.base, recipe, threads=request.threads, on_epoch=on_epoch, resume=states)
+        versions = {"versions": library_versions(), "packages": installed_packages()}
+        told = {**made.training, **versions, "trained_at": datetime.now(UTC).isoformat(timespec="seconds")}
+        return lambda record, folder: save_classifier(replace(made, training={**told, **record}), folder)
+
+    return found_or_made(request, store, finetuning_key(texts, request.base, recipe), recipe.seed, Learned, make)
 
 
 def _without_texts(result: TrialResult) -> TrialResult:
@@ -111,13 +96,13 @@ def _gain(
     version: str,
     held: list[LabelledText],
     device: Device,
-) -> AccuracyGain | None:
+) -> TunedGain | None:
     """Compare with the version in use on the same texts; one that lacks a label of today counts as wrong there."""
     if current in ("", version):
         return None
     groups, used = [each.group for each in held], load_classifier(store.folder(current))
     gain = difference(_right(candidate, held, device), _right(used, held, device), groups)
-    return AccuracyGain(gain.value, gain.low, gain.high, len(held), len(set(groups)))
+    return TunedGain("accuracy", gain.value, gain.low, gain.high, len(held), len(set(groups)))
 
 
 def _right(classifier: Classifier, held: list[LabelledText], device: Device) -> npt.NDArray[np.bool_]:

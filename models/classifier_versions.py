@@ -8,7 +8,7 @@ from typing import Any
 from models.archive import forget
 from models.checkpoint import QUARANTINE, WEIGHTS
 from models.classifiers import INSTRUCTED, NO_CLASSIFIERS
-from models.durable import read_json, sync, verify, write_json
+from models.durable import read_json, recorded_sums, sync, verify, write_json
 from models.errors import CheckpointError
 
 CLASSIFIER, TRAINING = "classifier.json", "finetuning.json"
@@ -62,6 +62,10 @@ class ClassifierVersions:
         """What is recorded about a version."""
         return read_json(self.folder(version) / self.record)
 
+    def weights_sha256(self, version: str) -> str:
+        """SHA-256 of a version's file of weights, as it was written down."""
+        return recorded_sums(self.folder(version))[WEIGHTS]
+
     def find(self, name: str, key: str) -> str | None:
         """The newest version with this key whose files are whole, or None; none in quarantine."""
         for version in reversed(self.versions(name)):
@@ -94,6 +98,11 @@ def is_classifier(version: str) -> bool:
     """Say whether a name is that of a classifier's version, gpt-0001 and instructed-0001 being none."""
     match = _VERSION.fullmatch(version)
     return match is not None and match[1] not in NO_CLASSIFIERS
+
+
+def is_tuned(version: str) -> bool:
+    """Say whether a name is that of a version which was tuned from a base: a classifier's, or one that answers."""
+    return is_classifier(version) or is_instructed(version)
 
 
 def is_instructed(version: str) -> bool:

@@ -19,13 +19,13 @@ from models.device import Device, choose_device
 from models.errors import LabelsError, NothingLearnedError
 from models.hub import hub_record
 from models.instruct_recipe import InstructRecipe
-from models.instruct_requests import InstructFigure
 from models.instruct_store import Causal, load_causal
-from models.instructed import Example, by_token, compared, encoded, response_losses, token_losses
+from models.instructed import Example, by_token, compared, encoded, response_losses, token_losses, written
 from models.instructions import Instruction, parts, require_splits, rows_of, rows_sha256
 from models.memory import Tuned, require_tuning_fits
 from models.progress import Taught
 from models.resume import ResumeStore
+from models.tuned_requests import TunedFigure
 from models.tuning import KEEP_SECONDS, Tuning, tuning_key
 
 log = logging.getLogger(__name__)
@@ -161,7 +161,7 @@ def instructing_key(rows: Sequence[Instruction], base: Path, recipe: InstructRec
 
 def evaluate_instructed(
     causal: Causal, base: Path, rows: Sequence[Instruction], *, context: int, threads: int | None = None
-) -> list[InstructFigure]:
+) -> list[TunedFigure]:
     """Measure responses of rows, by the model and by its base; both read the same tokens.
 
     Raises:
@@ -173,17 +173,9 @@ def evaluate_instructed(
     device = choose_device("auto", threads=threads)
     examples = encoded(rows, causal.chat, context)
     tuned_N, base_N = (response_losses(each, examples, device) for each in (causal, load_causal(base)))
-    return compared(tuned_N, base_N, examples, [each.group for each in rows])
+    return compared(tuned_N, base_N, examples, rows)
 
 
-@torch.no_grad()
 def answer(causal: Causal, asked: str, *, most: int, threads: int | None = None) -> str:
     """Return the likeliest response, token by token, of at most `most` tokens."""
-    device = choose_device("auto", threads=threads)
-    model, prompt = causal.model.to(device.torch_device), causal.chat.prompt(asked)
-    tokens = torch.tensor([prompt], device=device.torch_device)
-    written = cast(Any, model).generate(
-        input_ids=tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=most, do_sample=False,
-        eos_token_id=causal.chat.end, pad_token_id=causal.chat.end,
-    )  # fmt: skip
-    return causal.chat.text(written[0, len(prompt) :].tolist())
+    return written(causal, asked, most=most, device=choose_device("auto", threads=threads))[0]

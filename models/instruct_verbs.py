@@ -1,6 +1,6 @@
 """What runs inside the child process for a model that answers instructions: made or found, measured, and compared."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,36 +8,38 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.classifier_versions import InstructedVersions
-from models.classifiers import INSTRUCTED
-from models.device import choose_device
-from models.errors import LabelsError, NothingLearnedError, RecipeError
-from models.hub import weights_sha256
+from models.device import Device, choose_device
+from models.errors import LabelsError
 from models.instruct import evaluate_instructed, instruct, instructing_key
 from models.instruct_recipe import InstructRecipe
-from models.instruct_requests import ROLES, InstructAnswer, InstructFigure, InstructRequest, read_instruct_request
 from models.instruct_store import Causal, load_causal, save_instructed
+from models.instruct_trials import read_instruct_trials, run_instruct_trials
 from models.instructed import encoded, gained, response_losses
-from models.instructions import Columns, Instruction, instructions_from, require_splits, rows_of, rows_sha256
+from models.instructions import ROLES, Columns, Instruction, instructions_from, require_splits, rows_of
 from models.progress import Taught
 from models.recipe_fields import recipe_of
 from models.requests import RESULT, write_result
 from models.resume import ResumeStore
+from models.tuned_requests import TuneAnswer, TunedGain, TuneRequest, read_tune_request
+from models.tuned_store import found_or_made
 
 
 def run_instruct(request_path: Path, on_epoch: Callable[[Taught], None]) -> None:
     """Make a version, or find the equal one, measure it on the held-out rows, and answer."""
-    request = read_instruct_request(request_path)
-    rows, recipe = _read_rows(request.rows), recipe_of(InstructRecipe, dict(request.recipe))
+    request = read_tune_request(request_path)
+    trials = read_instruct_trials(request.trials)  # said before the work, not after it
+    rows, recipe = _read_rows(request.texts), recipe_of(InstructRecipe, dict(request.recipe))
     require_splits(rows)
     store = InstructedVersions(request.root)
     version, created = _made(request, rows, recipe, store, on_epoch)
     causal, held = load_causal(store.folder(version), context=recipe.context), rows_of(rows, "test")
-    answer = InstructAnswer(
+    device = choose_device("auto", threads=request.threads)
+    answer = TuneAnswer(
         version=version,
         created=created,
-        evaluation_snapshot=rows_sha256(held),
         figures=evaluate_instructed(causal, request.base, held, context=recipe.context, threads=request.threads),
-        gain=_gain(causal, request, version, store, held, recipe),
+        trials=run_instruct_trials(trials, causal, held, recipe.context, device),
+        gain=_gain(causal, request, version, store, held, recipe, device),
     )
     write_result(request_path.parent / RESULT, answer.as_json())
 
@@ -51,50 +53,43 @@ def _read_rows(path: Path) -> list[Instruction]:
 
 
 def _made(
-    request: InstructRequest,
+    request: TuneRequest,
     rows: Sequence[Instruction],
     recipe: InstructRecipe,
     store: InstructedVersions,
     on_epoch: Callable[[Taught], None],
 ) -> tuple[str, bool]:
-    """Return the version, and whether it was made now; a run that was killed is gone on with."""
-    key = instructing_key(rows, request.base, recipe)
-    found = store.find(INSTRUCTED, key)
-    if found is not None:
-        return found, False
-    states = ResumeStore(request.rows.parent / "states", key, Taught)
-    try:
+    def make(states: ResumeStore[Taught]) -> Callable[[Mapping[str, Any], Path], None]:
         causal, told = instruct(rows, request.base, recipe, threads=request.threads, on_epoch=on_epoch, resume=states)
-    except NothingLearnedError:  # going on would end here again
-        states.clear()
-        raise
-    weights = weights_sha256(request.base)
-    record: dict[str, Any] = {**told, **request.origin, "instructing_key": key, "base_weights_sha256": weights}
-    folder = store.next_folder(INSTRUCTED)
-    save_instructed(causal, record | {"seed": recipe.seed}, folder)
-    states.clear()
-    return folder.name, True
+        return lambda record, folder: save_instructed(causal, {**told, **record}, folder)
+
+    return found_or_made(request, store, instructing_key(rows, request.base, recipe), recipe.seed, Taught, make)
 
 
 def _gain(
     causal: Causal,
-    request: InstructRequest,
+    request: TuneRequest,
     version: str,
     store: InstructedVersions,
     held: Sequence[Instruction],
     recipe: InstructRecipe,
-) -> InstructFigure | None:
-    """Compare with the version that was accepted last on the same rows, by whole responses: tokens may be others.
+    device: Device,
+) -> TunedGain | None:
+    """Compare with the version in use on the rows that both have positions for, by whole responses: tokens may differ.
 
-    None where there is no other, or where it has not the positions for these rows.
+    Without such a row nothing is known, so nothing is gained.
     """
     if request.compare in ("", version):
         return None
-    device, groups = choose_device("auto", threads=request.threads), [each.group for each in held]
-    try:
-        other = load_causal(store.folder(request.compare), context=recipe.context)
-    except RecipeError:
-        return None
-    mine, theirs = (encoded(held, each.chat, recipe.context) for each in (causal, other))
+    other = load_causal(store.folder(request.compare))
+    positions: int = getattr(other.config, "max_position_embeddings", None) or recipe.context
+    both = [row for row in held if _tokens(row, other) <= positions]
+    if not both:
+        return TunedGain("nats saved a response", 0.0, None, None, 0, 0)
+    mine, theirs = encoded(both, causal.chat, recipe.context), encoded(both, other.chat, positions)
     losses = response_losses(causal, mine, device), response_losses(other, theirs, device)
-    return gained(*losses, mine, groups)
+    return gained(*losses, [row.group for row in both])
+
+
+def _tokens(row: Instruction, causal: Causal) -> int:
+    return len(causal.chat.prompt(row.asked)) + len(causal.chat.response(row.response))

@@ -17,10 +17,10 @@ from torch.nn import functional
 from models.accuracy import Floats, Interval, ratio_interval
 from models.device import Device
 from models.errors import LabelsError
-from models.instruct_requests import InstructFigure
 from models.instruct_store import Causal, Chat
-from models.instructions import Instruction
+from models.instructions import Instruction, rows_sha256
 from models.labelled import refuse
+from models.tuned_requests import TunedFigure, TunedGain
 
 NO_LOSS = -100
 """A place that is not learned, as torch's cross-entropy marks it."""
@@ -99,34 +99,42 @@ def response_losses(causal: Causal, examples: Sequence[Example], device: Device)
 
 
 def compared(
-    tuned_N: Floats, base_N: Floats, examples: Sequence[Example], groups: Sequence[str]
-) -> list[InstructFigure]:
-    """Return loss and perplexity of responses by token, of the base beside, and the gain: base less tuned, in nats."""
+    tuned_N: Floats, base_N: Floats, examples: Sequence[Example], rows: Sequence[Instruction]
+) -> list[TunedFigure]:
+    """Return figures over all rows, and of short and long responses; loss and perplexity are by token of responses.
 
-    def figure(name: str, interval: Interval) -> InstructFigure:
-        return _figure(name, interval, examples, groups)
+    Beside them stand those of the base and the gain over it: base less tuned, in nats.
+    """
+    counts_N = np.array([each.count for each in examples])
+    short_N = counts_N <= np.median(counts_N)
+    parts = {"all": np.ones_like(short_N), "short responses": short_N, "long responses": ~short_N}
+    named, found = rows_sha256(rows), []
+    for part, chosen_N in parts.items():
+        at = np.flatnonzero(chosen_N).tolist()
+        if not at:  # all are equally long
+            continue
+        chosen, groups = [examples[each] for each in at], [rows[each].group for each in at]
 
-    found = []
-    for whose, losses_N in (("", tuned_N), ("base_", base_N)):
-        loss = by_token(losses_N, examples, groups)
-        raised = Interval(*(math.exp(each) for each in (loss.value, loss.low, loss.high)))
-        found += [figure(f"{whose}response_loss", loss), figure(f"{whose}response_perplexity", raised)]
-    return [*found, figure("gain_over_base", by_token(base_N - tuned_N, examples, groups))]
+        def figure(name: str, interval: Interval, part: str = part, groups: list[str] = groups) -> TunedFigure:
+            count = len(set(groups))
+            low, high = (interval.low, interval.high) if count > 1 else (None, None)
+            return TunedFigure(name, part, interval.value, low, high, len(groups), count, named)
+
+        for whose, losses_N in (("", tuned_N), ("base_", base_N)):
+            loss = by_token(losses_N[at], chosen, groups)
+            raised = Interval(*(math.exp(each) for each in (loss.value, loss.low, loss.high)))
+            found += [figure(f"{whose}response_loss", loss), figure(f"{whose}response_perplexity", raised)]
+        found.append(figure("gain_over_base", by_token((base_N - tuned_N)[at], chosen, groups)))
+    return found
 
 
-def gained(tuned_N: Floats, other_N: Floats, examples: Sequence[Example], groups: Sequence[str]) -> InstructFigure:
+def gained(tuned_N: Floats, other_N: Floats, groups: Sequence[str]) -> TunedGain:
     """Return how many nats less a whole response takes than by another model, whose tokens may be others."""
     _, place_N = np.unique(np.array(groups), return_inverse=True)
     rows_G = np.bincount(place_N).astype(np.float64)
-    interval = ratio_interval(np.bincount(place_N, weights=other_N - tuned_N).astype(np.float64), rows_G)
-    return _figure("gain_over_version", interval, examples, groups)
-
-
-def _figure(name: str, interval: Interval, examples: Sequence[Example], groups: Sequence[str]) -> InstructFigure:
-    several = len(set(groups)) > 1
-    low, high = (interval.low, interval.high) if several else (None, None)
-    tokens = sum(each.count for each in examples)
-    return InstructFigure(name, interval.value, low, high, len(groups), len(set(groups)), tokens)
+    gain = ratio_interval(np.bincount(place_N, weights=other_N - tuned_N).astype(np.float64), rows_G)
+    low, high = (gain.low, gain.high) if len(rows_G) > 1 else (None, None)
+    return TunedGain("nats saved a response", gain.value, low, high, len(groups), len(rows_G))
 
 
 def by_token(values_N: Floats, examples: Sequence[Example], groups: Sequence[str]) -> Interval:
@@ -137,3 +145,16 @@ def by_token(values_N: Floats, examples: Sequence[Example], groups: Sequence[str
         np.bincount(place_N, weights=values_N).astype(np.float64),
         np.bincount(place_N, weights=counts).astype(np.float64),
     )
+
+
+@torch.no_grad()
+def written(causal: Causal, asked: str, *, most: int, device: Device) -> tuple[str, bool]:
+    """Return the likeliest response, token by token, of at most `most` tokens, and whether it ended before."""
+    model, prompt = causal.model.to(device.torch_device), causal.chat.prompt(asked)
+    tokens = torch.tensor([prompt], device=device.torch_device)
+    told = cast(Any, model).generate(
+        input_ids=tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=most, do_sample=False,
+        eos_token_id=causal.chat.end, pad_token_id=causal.chat.end,
+    )  # fmt: skip
+    said: list[int] = told[0, len(prompt) :].tolist()
+    return causal.chat.text(said), causal.chat.end in said

@@ -12,6 +12,8 @@ from models.errors import LabelsError
 from models.labelled import Split, is_unicode, refuse, refuse_leaks, split_of
 
 INSTRUCTION, INPUT, RESPONSE = "instruction", "input", "response"
+ROLES = (INSTRUCTION, INPUT, RESPONSE, "group", "split")
+"""Columns of a file of rows for a child process."""
 LEAST_GROUPS = 2
 """Of validation rows: a gain is averaged over groups, and its interval drawn from how they differ."""
 

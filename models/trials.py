@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from models.entries import Entries
 from models.errors import TrialError
@@ -204,3 +204,40 @@ def as_values(given: Iterable[TrialResult]) -> list[dict[str, Any]]:
 def from_values(values: Iterable[Mapping[str, Any]]) -> list[TrialResult]:
     """Results read back from JSON values."""
     return [TrialResult(**{**each, "value": math.nan if each["value"] is None else each["value"]}) for each in values]
+
+
+def share_result(
+    name: str, measure: str, value: float, at_least: float, stops: Stops, owner: str, detail: str
+) -> TrialResult:
+    """Return the result of a test whose value is a share that must be large; no number never passes."""
+    return TrialResult(
+        trial=name,
+        measure=measure,
+        value=value,
+        threshold=float(at_least),
+        comparison="at_least",
+        passed=not math.isnan(value) and value >= at_least,
+        stops=stops,
+        owner=owner,
+        detail=detail,
+    )
+
+
+class Named(Protocol):
+    """A test of any kind."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+
+AnyTrial = TypeVar("AnyTrial", bound=Named)
+
+
+def one_trial_each(found: Iterable[AnyTrial]) -> list[AnyTrial]:
+    """Return the tests of several files; raise TrialError when two are named alike: one result would stand for both."""
+    trials = list(found)
+    twice = sorted(name for name, count in Counter(each.name for each in trials).items() if count > 1)
+    if twice:
+        raise TrialError(f"the files of tests name {', '.join(twice)} more than once; rename all but one")
+    return trials

@@ -32,16 +32,13 @@ def show(version: str) -> None:
     VERSION may also be a smaller form of one, as gpt-0001-int8, a classifier's, as
     subject_classifier-0001, or one of the model that answers, as instructed-0001.
     """
-    from dagster_project.registering import shown, shown_classifier, shown_instructed
+    from dagster_project.registering import shown, shown_tuned
     from dagster_project.shrinking import shown_form
-    from models.classifier_versions import is_classifier, is_instructed
+    from models.classifier_versions import is_tuned
     from models.form_store import is_form
 
-    if is_classifier(version):
-        print(shown_classifier(local(), version))
-        return
-    if is_instructed(version):
-        print(shown_instructed(local(), version))
+    if is_tuned(version):
+        print(shown_tuned(local(), version))
         return
 
     print(shown_form(local(), version) if is_form(version) else shown(local(), version))

@@ -5,7 +5,7 @@ import pyarrow as pa
 from lakehouse.definition import Column, TableDefinition
 from lakehouse.tables.classifiers import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS
 from lakehouse.tables.health import HEALTH
-from lakehouse.tables.instructed import INSTRUCTED_MODELS
+from lakehouse.tables.instructed import INSTRUCTED_RESULTS, INSTRUCTED_VERSIONS
 from lakehouse.tables.register import TIMESTAMP
 
 RUN = (
@@ -372,7 +372,8 @@ GOLD = (
     MODEL_FORMS,
     CLASSIFIER_VERSIONS,
     CLASSIFIER_RESULTS,
-    INSTRUCTED_MODELS,
+    INSTRUCTED_VERSIONS,
+    INSTRUCTED_RESULTS,
     DRIFT,
     RETRAIN_DECISIONS,
     MODEL_QUARANTINES,

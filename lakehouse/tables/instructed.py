@@ -1,43 +1,66 @@
-"""The table of models that answer instructions: where each version comes from, what it showed, how it was judged."""
+"""Tables of the model that answers: its versions as they were judged, and figures and tests, as of classifiers."""
+
+import dataclasses
 
 import pyarrow as pa
 
 from lakehouse.definition import Column, TableDefinition
-from lakehouse.tables.records import RUN
+from lakehouse.tables.classifiers import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS
 
-INSTRUCTED_MODELS = TableDefinition(
-    name="gold.instructed_models",
-    grain="one row per version of the model that answers, held-out rows, and version it was judged against",
-    key=("model_version", "evaluation_snapshot", "compared_with"),
-    owner="team:models",
-    columns=(
-        Column("model_version", pa.string(), "Version, instructed and a number.", nullable=False),
-        Column("evaluation_snapshot", pa.string(), "Hash of the held-out rows.", nullable=False),
-        Column("compared_with", pa.string(), "Version that was accepted last, or none.", nullable=False),
-        Column("event_key", pa.string(), "Release before it, and the version; orders judgements.", nullable=False),
-        Column("base", pa.string(), "Version of the language model, or folder, it was taught from.", nullable=False),
-        Column("base_weights_sha256", pa.string(), "SHA-256 of the base's file of weights.", nullable=False),
-        Column("table_name", pa.string(), "Table it learned from.", nullable=False),
-        Column("table_snapshot", pa.string(), "Iceberg snapshot of that table.", nullable=False),
+_VERSION = Column("model_version", pa.string(), "Version, instructed and a number.", nullable=False)
+_ROWS = Column("evaluation_snapshot", pa.string(), "Hash of the held-out rows it was measured on.", nullable=False)
+_OTHER = {
+    each.name: each
+    for each in (
+        _VERSION,
+        _ROWS,
+        Column(
+            "base", pa.string(), "Language model, checkpoint of the hub, or folder it learned from.", nullable=False
+        ),
         Column("dataset_commits", pa.string(), "Commits that it and its base read, as JSON.", nullable=False),
-        Column("licence", pa.string(), "SPDX licence expression of the dataset."),
-        Column("recipe", pa.string(), "Every hyper-parameter as JSON.", nullable=False),
-        Column("train_rows", pa.int64(), "Rows it learned from.", unit="1"),
-        Column("weights_sha256", pa.string(), "SHA-256 of its file of weights.", nullable=False),
-        Column("response_loss", pa.float64(), "Nats a token of held-out responses.", unit="nat"),
-        Column("response_loss_low", pa.float64(), "Lower end of its 95 % interval over groups.", unit="nat"),
-        Column("response_loss_high", pa.float64(), "Upper end.", unit="nat"),
-        Column("base_response_loss", pa.float64(), "The same by the base.", unit="nat"),
-        Column("gain_over_base", pa.float64(), "Nats a token less than the base takes.", unit="nat"),
-        Column("gain_over_base_low", pa.float64(), "Lower end of its 95 % interval; it decides.", unit="nat"),
-        Column("gain_over_base_high", pa.float64(), "Upper end.", unit="nat"),
-        Column("difference", pa.float64(), "Nats a response less than the version before it takes.", unit="nat"),
+        Column("train_texts", pa.int64(), "Rows it learned from.", unit="1"),
+        Column("difference", pa.float64(), "Nats a response less than the version in use takes.", unit="nat"),
         Column("low", pa.float64(), "Lower end of the difference's 95 % interval over groups; it decides.", unit="nat"),
         Column("high", pa.float64(), "Upper end.", unit="nat"),
-        Column("row_count", pa.int64(), "Held-out rows behind the figures.", unit="1"),
+    )
+}
+_OWN = (
+    Column("base_weights_sha256", pa.string(), "SHA-256 of the base's weights.", nullable=False),
+    Column("base_licence", pa.string(), "Licence that the model card of a base of the hub names."),
+)
+_RESULTS = {
+    each.name: each
+    for each in (
+        _VERSION,
+        _ROWS,
+        Column("slice", pa.string(), "all, short or long responses; of a test, its kind.", nullable=False),
+        Column("value", pa.float64(), "Nats a token of a loss or gain, perplexity, or a test's share of rows."),
+        Column("low", pa.float64(), "Lower end of a figure's 95 % interval over groups."),
+        Column("high", pa.float64(), "Upper end."),
+        Column("text_count", pa.int64(), "Held-out rows behind a figure.", unit="1"),
         Column("group_count", pa.int64(), "Groups that these rows belong to.", unit="1"),
-        Column("accepted", pa.bool_(), "Whether it may be used.", nullable=False),
-        Column("reason", pa.string(), "The numbers behind the verdict.", nullable=False),
-        *RUN,
-    ),
+        Column("detail", pa.string(), "How many rows a test took."),
+    )
+}
+
+
+def _like(table: TableDefinition, name: str, grain: str, other: dict[str, Column], *own: Column) -> TableDefinition:
+    """The columns of a table of classifiers, with what they mean here."""
+    kept = [other.get(each.name, each) for each in table.columns if each.name not in ("classifier", "labels")]
+    at = next((place for place, each in enumerate(kept) if each.name == "table_name"), 0)
+    return dataclasses.replace(table, name=name, grain=grain, columns=(*kept[:at], *own, *kept[at:]))
+
+
+INSTRUCTED_VERSIONS = _like(
+    CLASSIFIER_VERSIONS,
+    "gold.instructed_versions",
+    "one row per version of the model that answers, evaluation snapshot, and what it was judged against and by",
+    _OTHER,
+    *_OWN,
+)
+INSTRUCTED_RESULTS = _like(
+    CLASSIFIER_RESULTS,
+    "gold.instructed_results",
+    "one row per judgement of a version of the model that answers and figure on a slice, or test",
+    _RESULTS,
 )

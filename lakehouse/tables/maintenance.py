@@ -16,7 +16,7 @@ from lakehouse.ports import Provenance, Retention, StagedWrite, Surplus, TableSt
 from lakehouse.tables.classifiers import CLASSIFIER_VERSIONS
 from lakehouse.tables.clocks import agreed_time
 from lakehouse.tables.gold import DOCUMENTS, MAINTENANCE, MODEL_VERSIONS
-from lakehouse.tables.instructed import INSTRUCTED_MODELS
+from lakehouse.tables.instructed import INSTRUCTED_VERSIONS
 from lakehouse.tables.intents import Intent, IntentLog, Move
 from lakehouse.tables.release import Release
 from lakehouse.tables.stages import released_stages
@@ -206,7 +206,7 @@ def _learned_from(house: Lakehouse, kept: Sequence[Release]) -> dict[str, frozen
     for row in _rows(house, kept, MODEL_VERSIONS, "documents_snapshot"):
         if row["model_version"] not in left_out and row["documents_snapshot"].isdigit():
             used.setdefault(DOCUMENTS.name, set()).add(int(row["documents_snapshot"]))
-    for table in (CLASSIFIER_VERSIONS, INSTRUCTED_MODELS):
+    for table in (CLASSIFIER_VERSIONS, INSTRUCTED_VERSIONS):
         for row in _rows(house, kept, table, "table_name", "table_snapshot"):
             if row["model_version"] not in left_out:
                 used.setdefault(row["table_name"], set()).add(int(row["table_snapshot"]))

@@ -7,14 +7,14 @@ from dataclasses import fields, replace
 import dagster as dg
 import pytest
 
-from assets.classifier_registry import current_classifier
 from assets.classifier_reproduction import recorded_finetuning, recorded_texts
 from assets.learning import PURPOSE, Permission
+from assets.tuned_registry import current_tuned
 from dagster_project.classifying import lines_of
 from dagster_project.code_location import build
 from dagster_project.explaining import sources
 from dagster_project.loop import Loop
-from dagster_project.registering import listed, shown_classifier
+from dagster_project.registering import listed, shown_tuned
 from dagster_project.reproducing import Books, reproduce
 from dagster_project.wiring import lakehouse, permission, shelf
 from lakehouse.errors import NoReleaseError, NotReproducibleError, PurposeError
@@ -99,7 +99,7 @@ def test_a_published_table_becomes_a_classifier_in_use(based, tmp_path):
     tests = {name: each for (kind, name, _), each in results.items() if kind == "test"}
     assert tests["typing_errors_do_not_matter"]["owner"] == "team:models"
     failed = [name for name, each in tests.items() if not each["passed"] and each["stops"] == "promotion"]
-    assert (row["promoted"], current_classifier(house, NAME)) == (not failed, None if failed else VERSION)
+    assert (row["promoted"], current_tuned(house, NAME)) == (not failed, None if failed else VERSION)
     assert lines_of(made.told) == [f"{VERSION}: {row['reason']}", f"in use: {'none' if failed else VERSION}"]
     assert all("," not in each["detail"] for each in tests.values() if each["slice"] == "invariance"), "no text is told"
 
@@ -107,7 +107,7 @@ def test_a_published_table_becomes_a_classifier_in_use(based, tmp_path):
     assert {*learned} == {"letters@1", "openstax_paragraphs@1"}, "its base's data count, too"
     assert VERSION in based.workshop.versions()
     assert VERSION in listed(based.settings)
-    assert "figure accuracy on all" in shown_classifier(based.settings, VERSION)
+    assert "figure accuracy on all" in shown_tuned(based.settings, VERSION)
     folder = based.workshop.classifiers.folder(VERSION)
     assert "under CC-BY-4.0" in (folder / "MODEL_CARD.md").read_text()
     assert load_classifier(folder).labels == tuple(sorted(SUBJECTS))

@@ -7,29 +7,29 @@ from types import SimpleNamespace
 
 import pytest
 
-from assets import archiving, classifier_approval
+from assets import archiving, tuned_approval
 from assets.classified_texts import Learnable
-from assets.classifier_approval import approve_classifier
-from assets.classifier_registry import (
-    current_classifier,
+from assets.retiring import retire_tuned
+from assets.tuned_approval import approve_tuned, today_of
+from assets.tuned_registry import (
+    current_tuned,
     judgement_name,
     judgement_of,
-    roll_back_classifier,
+    roll_back_tuned,
     standing,
 )
-from assets.classifying import require_fit
-from assets.retiring import retire_classifier
+from assets.tuning import require_fit
 from lakehouse.errors import ApprovalError, PurposeError, StageError, UnfitModelError
 from lakehouse.masking import Mask
 from lakehouse.ports import Provenance
 from lakehouse.tables.classifiers import CLASSIFIER_VERSIONS
 from lakehouse.tables.withdrawals import quarantine
-from models.classifier_requests import AccuracyGain, ClassifierFigure, ClassifyAnswer, classify_answer
 from models.classifier_versions import FILES, ClassifierVersions, is_classifier
 from models.classifiers import classifier_named, read_classifiers
 from models.durable import seal, verify
 from models.errors import CheckpointError, LabelsError, RecipeError
 from models.labelled import LabelledText, snapshot
+from models.tuned_requests import TuneAnswer, TunedFigure, TunedGain, tune_answer
 from tests.unit.explained_lake import COMMIT, NOW, open_lake
 
 NAME, ONE, TWO, THREE = "topics", "topics-0001", "topics-0002", "topics-0003"
@@ -41,6 +41,7 @@ RECORD = {
 }  # fmt: skip
 HERE = Provenance(run_id="test", code_commit="c" * 40)
 TESTS = classifier_named("subject_classifier").trials
+LEAST = SimpleNamespace(gain="gain_over_commonest_label", against="always naming the commonest label")
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -75,16 +76,16 @@ def today(monkeypatch):
             raise found.error
         return Learnable(found.texts, None, {})
 
-    monkeypatch.setattr(classifier_approval, "texts_of", texts_of)
+    monkeypatch.setattr(tuned_approval, "texts_of", texts_of)
     monkeypatch.setattr(
-        classifier_approval, "classifier_named", lambda name: SimpleNamespace(name=name, trials=found.trials)
+        tuned_approval, "classifier_named", lambda name: SimpleNamespace(name=name, trials=found.trials)
     )
     return found
 
 
 def approve(lake, version):
-    nobody = dict.fromkeys(("shelf", "versions", "permission"))
-    return decide(lake, partial(approve_classifier, **nobody), version)
+    today = today_of(None, lake.house, lake.workshop, None, None, None)
+    return decide(lake, partial(approve_tuned, today=today), version)
 
 
 def decide(lake, what, version):
@@ -92,20 +93,20 @@ def decide(lake, what, version):
 
 
 def test_the_newest_that_was_put_to_use_is_in_use_until_a_person_rolls_back(lake):
-    assert current_classifier(lake.house, NAME) is None
+    assert current_tuned(lake.house, NAME) is None
     judged(lake, ONE, at=1, promoted=True)
     judged(lake, TWO, at=2, promoted=True, compared_with=ONE)
     judged(lake, THREE, at=3, compared_with=TWO)
-    assert current_classifier(lake.house, NAME) == TWO
-    assert current_classifier(lake.house, "other") is None
+    assert current_tuned(lake.house, NAME) == TWO
+    assert current_tuned(lake.house, "other") is None
     for version in (TWO, THREE):
         with pytest.raises(StageError, match="in use already or never was"):
-            decide(lake, roll_back_classifier, version)
+            decide(lake, roll_back_tuned, version)
     with pytest.raises(StageError, match="topics-0002 is in use; run `lakehouse models rollback topics-0001` first"):
-        decide(lake, retire_classifier, TWO)
-    decide(lake, roll_back_classifier, ONE)
-    assert current_classifier(lake.house, NAME) == ONE
-    _, page = decide(lake, retire_classifier, TWO)
+        decide(lake, retire_tuned, TWO)
+    decide(lake, roll_back_tuned, ONE)
+    assert current_tuned(lake.house, NAME) == ONE
+    _, page = decide(lake, retire_tuned, TWO)
     told = page.read_text()
     assert "Retired by ada: read it" in told
     assert "- learned from lessons@1, commit " + COMMIT in told
@@ -114,15 +115,15 @@ def test_the_newest_that_was_put_to_use_is_in_use_until_a_person_rolls_back(lake
     assert "rolled back by ada: read it" in told
     assert "It was never measured." in told
     with pytest.raises(StageError, match="retired already"):
-        decide(lake, retire_classifier, TWO)
+        decide(lake, retire_tuned, TWO)
     assert standing(lake.house) == {ONE: "in use", TWO: "retired", THREE: "rejected"}
     assert "`lakehouse models restore topics-0002` brings them back. The version is not chosen again." in told
     with pytest.raises(CheckpointError, match="topics-0002 is retired and its files lie in the archive"):
         lake.workshop.classifiers.find(NAME, TWO)  # so it is not made anew
     verify(lake.workshop.restore(TWO), FILES)
-    decide(lake, retire_classifier, TWO)  # again, after somebody looked at it
-    decide(lake, retire_classifier, ONE)
-    assert current_classifier(lake.house, NAME) is None, "none was in use before it that may be used again"
+    decide(lake, retire_tuned, TWO)  # again, after somebody looked at it
+    decide(lake, retire_tuned, ONE)
+    assert current_tuned(lake.house, NAME) is None, "none was in use before it that may be used again"
 
 
 def test_a_judgement_is_of_texts_of_the_version_in_use_and_of_tests(lake, tmp_path):
@@ -141,22 +142,22 @@ def test_a_judgement_is_of_texts_of_the_version_in_use_and_of_tests(lake, tmp_pa
 def test_releases_say_which_came_later_and_not_clocks(lake):
     judged(lake, ONE, at=9, promoted=True)
     judged(lake, TWO, at=2, promoted=True, compared_with=ONE)
-    assert (current_classifier(lake.house, NAME), standing(lake.house)) == (TWO, {ONE: "replaced", TWO: "in use"})
+    assert (current_tuned(lake.house, NAME), standing(lake.house)) == (TWO, {ONE: "replaced", TWO: "in use"})
 
 
 def test_a_person_puts_a_waiting_version_to_use_unless_another_came_first(lake, today):
     judged(lake, ONE, at=1, waits=True)
-    assert (current_classifier(lake.house, NAME), standing(lake.house)) == (None, {ONE: "waits for approval"})
+    assert (current_tuned(lake.house, NAME), standing(lake.house)) == (None, {ONE: "waits for approval"})
     with pytest.raises(ApprovalError, match="waits for no approval"):
         approve(lake, TWO)
     approve(lake, ONE)
-    assert current_classifier(lake.house, NAME) == ONE
+    assert current_tuned(lake.house, NAME) == ONE
     judged(lake, TWO, at=2, waits=True)
     with pytest.raises(ApprovalError, match="was judged against none, and topics-0001 is in use"):
         approve(lake, TWO)
     judged(lake, TWO, at=1, waits=True, compared_with=ONE)  # by a machine whose clock is behind
     approve(lake, TWO)
-    assert current_classifier(lake.house, NAME) == TWO
+    assert current_tuned(lake.house, NAME) == TWO
 
 
 def test_terms_texts_and_tests_are_asked_again_before_a_version_comes_into_use(lake, today):
@@ -171,9 +172,9 @@ def test_terms_texts_and_tests_are_asked_again_before_a_version_comes_into_use(l
         with pytest.raises(kind, match=why):
             approve(lake, ONE)
         vars(today).update(before)
-        assert current_classifier(lake.house, NAME) is None
+        assert current_tuned(lake.house, NAME) is None
     approve(lake, ONE)
-    assert current_classifier(lake.house, NAME) == ONE
+    assert current_tuned(lake.house, NAME) == ONE
 
 
 def test_a_version_that_is_cut_is_not_put_to_use(lake, today):
@@ -183,7 +184,7 @@ def test_a_version_that_is_cut_is_not_put_to_use(lake, today):
     weights.write_text("{")
     with pytest.raises(CheckpointError, match="is not what was written"):
         approve(lake, ONE)
-    assert current_classifier(lake.house, NAME) is None
+    assert current_tuned(lake.house, NAME) is None
 
 
 def test_a_retirement_that_is_killed_is_finished_and_a_damaged_version_stays_where_it_is(lake, monkeypatch):
@@ -191,10 +192,10 @@ def test_a_retirement_that_is_killed_is_finished_and_a_damaged_version_stays_whe
     judged(lake, TWO, at=2)
     monkeypatch.setattr(archiving, "strip", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        decide(lake, retire_classifier, ONE)
+        decide(lake, retire_tuned, ONE)
     monkeypatch.undo()
     before = lake.house.releases.current().number
-    decide(lake, retire_classifier, ONE)
+    decide(lake, retire_tuned, ONE)
     assert lake.house.releases.current().number == before, "it was decided already"
     assert sorted(path.name for path in lake.workshop.classifiers.folder(ONE).iterdir()) == [
         "SHA256SUMS", "archived.json", "finetuning.json"
@@ -203,14 +204,14 @@ def test_a_retirement_that_is_killed_is_finished_and_a_damaged_version_stays_whe
     weights = lake.workshop.classifiers.folder(TWO) / FILES[0]
     weights.chmod(0o644)
     weights.write_text("{")
-    _, page = decide(lake, retire_classifier, TWO)
+    _, page = decide(lake, retire_tuned, TWO)
     assert "Its files were not archived, for they are not what was written" in page.read_text()
     assert weights.is_file()
 
 
 def test_a_withdrawal_reaches_what_is_archived(lake):
     judged(lake, ONE, at=1)
-    decide(lake, retire_classifier, ONE)
+    decide(lake, retire_tuned, ONE)
     assert lake.workshop.learned_from(ONE) == {"lessons@1": COMMIT}, "so a withdrawal finds it"
     assert [path.name for path in (lake.workshop.root / "archive").iterdir()] == ["topics-0001.tar.zst"]
     lake.workshop.quarantine(ONE, Mask(()), "receipt-1")
@@ -226,7 +227,7 @@ def test_a_withdrawal_finds_classifiers_and_destroys_what_they_learned(lake):
     assert lake.workshop.learned_from(TWO) == {"lessons@1": COMMIT}
     quarantine(lake.house.objects, TWO, "receipt-1")
     assert lake.workshop.quarantine(TWO, Mask(()), "receipt-1") is True
-    assert current_classifier(lake.house, NAME) == ONE
+    assert current_tuned(lake.house, NAME) == ONE
     store = lake.workshop.classifiers
     assert not (lake.workshop.root / "archive").exists()
     assert sorted(path.name for path in store.folder(TWO).iterdir()) == [
@@ -241,24 +242,24 @@ def test_a_withdrawal_finds_classifiers_and_destroys_what_they_learned(lake):
 
 
 def answer(low):
-    figure = ClassifierFigure("gain_over_commonest_label", "all", 0.1, low, 0.2, 60, 12, "e" * 64)
-    return ClassifyAnswer(
-        version=ONE, created=True, figures=[figure], trials=[], gain=AccuracyGain(0.1, 0.02, 0.2, 9, 3)
+    figure = TunedFigure("gain_over_commonest_label", "all", 0.1, low, 0.2, 60, 12, "e" * 64)
+    return TuneAnswer(
+        version=ONE, created=True, figures=[figure], trials=[], gain=TunedGain("accuracy", 0.1, 0.02, 0.2, 9, 3)
     )
 
 
 def test_no_path_leads_around_the_commonest_label():
-    require_fit(answer(0.01))
+    require_fit(LEAST, answer(0.01))
     for low in (0.0, -0.1, None):
         with pytest.raises(UnfitModelError, match="over always naming the commonest label"):
-            require_fit(answer(low))
+            require_fit(LEAST, answer(low))
 
 
 def test_an_answer_comes_back_as_it_was_sent():
     sent = answer(0.01)
-    assert classify_answer(json.loads(json.dumps(sent.as_json()))) == sent
+    assert tune_answer(json.loads(json.dumps(sent.as_json()))) == sent
     assert sent.gain.wins
-    assert not AccuracyGain(0.1, -0.01, 0.2, 9, 3).wins
+    assert not TunedGain("accuracy", 0.1, -0.01, 0.2, 9, 3).wins
     assert "accuracy +0.1000 [+0.0200, +0.2000]" in sent.gain.reason
 
 

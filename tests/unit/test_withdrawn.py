@@ -6,11 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from assets import classifying
+from assets import tuning
 from assets.classified_texts import Learnable
-from assets.classifying import classify
+from assets.classifying import classifying
 from assets.gate import Gate
 from assets.publish import candidate
+from assets.tuning import tune
 from assets.withdrawn import require_not_withdrawn
 from lakehouse.archive.withdraw.steps import Steps
 from lakehouse.errors import BusyError
@@ -18,11 +19,11 @@ from lakehouse.ports import Provenance
 from lakehouse.tables.classifiers import CLASSIFIER_VERSIONS
 from lakehouse.tables.gold import LOADS, MODEL_VERSIONS
 from lakehouse.tables.withdrawals import quarantine, quarantined
-from models.classifier_requests import ClassifierFigure, ClassifyAnswer
 from models.classifier_versions import FILES
 from models.classifiers import classifier_named
 from models.durable import seal
 from models.labelled import LabelledText
+from models.tuned_requests import TuneAnswer, TunedFigure
 from tests.unit.explained_lake import COMMIT, open_lake
 
 ONE = "topics-0001"
@@ -48,6 +49,10 @@ def learn(lake, record=None):
         )
     seal(folder, FILES)
     return folder
+
+
+def made(lake, declared, learnable):
+    return tune(lake.house, lake.workshop, classifying(lake.house, lake.workshop, declared, learnable), Gate(), HERE)
 
 
 def used(lake, *, created=True, commits=LEARNED):
@@ -111,13 +116,13 @@ def test_what_killed_runs_left_goes_into_quarantine_before_anything_is_published
     assert candidate(lake.house, lake.workshop) == "gpt-0001", "which is published, so a withdrawal saw it"
     assert not (lake.workshop.checkpoints.folder("gpt-0002") / "model.safetensors").exists()
 
-    monkeypatch.setattr(classifying, "_ask_again", lambda *given, created: pytest.fail("it is no stray"))
+    monkeypatch.setattr(tuning, "_ask_again", lambda *given, created: pytest.fail("it is no stray"))
     declared, strange = classifier_named("subject_classifier"), {"gone@1": "8" * 40}
     for commits, ends in ((LEARNED, pytest.fail.Exception), ({"lessons@1": "9" * 40}, BusyError)):
-        monkeypatch.setattr(classifying, "_answered", lambda *given: SimpleNamespace(created=True))
+        monkeypatch.setattr(tuning, "_answered", lambda *given: SimpleNamespace(created=True))
         folder = learn(lake, {"table_versions": ["lessons@1"], "dataset_commits": commits | strange})
         with pytest.raises(ends, match=r"it is no stray|topics-0001 learned from lessons@1\)"):
-            classify(lake.house, lake.workshop, declared, Learnable([], folder, {}), Gate(), HERE)
+            made(lake, declared, Learnable([], folder, {}))
         assert (ONE in quarantined(lake.house.objects)) is (ends is BusyError), "data of its base are its base's affair"
         shutil.rmtree(folder)
 
@@ -131,7 +136,7 @@ def test_a_classifier_is_not_judged_on_a_table_that_changed_while_it_learned(lak
         lake.workshop.root / "work" / "classify" / "topics",
         {"table": LOADS.name, "table_snapshot": str(read), "dataset_commits": LEARNED, "licence": ""},
     )
-    figure = ClassifierFigure("gain_over_commonest_label", "all", 0.1, 0.05, 0.2, 60, 12, "e" * 64)
+    figure = TunedFigure("gain_over_commonest_label", "all", 0.1, 0.05, 0.2, 60, 12, "e" * 64)
 
     def child(_verb, request, *_args, **_more):
         assert json.dumps(request)
@@ -141,12 +146,12 @@ def test_a_classifier_is_not_judged_on_a_table_that_changed_while_it_learned(lak
             quarantine(lake.house.objects, "gpt-0001", "receipt-1")
         else:
             lake.publish(LOADS, {"dataset": "lessons", "dataset_version": "2", "dataset_commit": "8" * 40})
-        answer = ClassifyAnswer(version=ONE, created=True, figures=[figure], trials=[], gain=None)
+        answer = TuneAnswer(version=ONE, created=True, figures=[figure], trials=[], gain=None)
         return json.loads(json.dumps(answer.as_json()))
 
-    monkeypatch.setattr(classifying, "perform", child)
+    monkeypatch.setattr(tuning, "perform", child)
     with pytest.raises(BusyError, match="run this again"):
-        classify(lake.house, lake.workshop, classifier_named("subject_classifier"), learnable, Gate(), HERE)
+        made(lake, classifier_named("subject_classifier"), learnable)
     assert CLASSIFIER_VERSIONS.name not in lake.house.releases.current().tables
     assert (ONE in quarantined(lake.house.objects)) is (what == "withdrawn")
     assert list(learnable.folder.iterdir()) == [], "texts are deleted when the child ends"

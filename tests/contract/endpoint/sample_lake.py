@@ -82,6 +82,7 @@ CLASSIFIER_SHOWS = (
     {"kind": "figure", "name": "gain_over_counted_words", "slice": "all", "value": 0.05, "low": 0.01, "high": 0.09},
     {"kind": "test", "name": "typos", "slice": "invariance", "value": 0.5, "passed": False, "stops": "promotion"},
 )
+TAUGHT = {"model_version": "instructed-0001", "evaluation_snapshot": SETS[0], "judgement": "none:t1", "event_key": "1"}
 # Two models, the newer one rejected, so that the newest is not the current one; both measured on two test sets.
 MODELS: Mapping[str, Sequence[Mapping[str, object]]] = {
     "gold.model_versions": [
@@ -143,6 +144,12 @@ MODELS: Mapping[str, Sequence[Mapping[str, object]]] = {
     "gold.classifier_results": [
         {name: _judged(number)[name] for name in ("model_version", "evaluation_snapshot", "judgement")} | shown
         for number, shown in itertools.product((1, 2), CLASSIFIER_SHOWS)
+    ],
+    "gold.instructed_versions": [TAUGHT | {"reason": "the first", "promoted": True, "base": "lm-0001"}],
+    "gold.instructed_results": [
+        TAUGHT
+        | {"kind": "figure", "name": name, "slice": "all", "value": value, "low": value - 0.1, "high": value + 0.1}
+        for name, value in (("response_loss", 1.5), ("base_response_loss", 2.5), ("gain_over_base", 1.0))
     ],
     "gold.promotions": [
         _measured(VERSIONS[0], SETS[0])

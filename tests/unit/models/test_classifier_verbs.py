@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.child import REQUEST
-from models.classifier_requests import ClassifyRequest, classify_answer
 from models.classifier_store import load_classifier
 from models.classifier_verbs import run_classify
 from models.device import choose_device
 from models.requests import RESULT
+from models.tuned_requests import TuneRequest, tune_answer
 from tests.unit.models.test_finetune import RECIPE, made
 
 TRIALS = "case: {kind: invariance, change: upper, at_least: 0.1, stops: nothing, owner: me, means: why}\n"
@@ -29,13 +29,13 @@ def ask(checkpoint, tmp_path):
         file.parent.mkdir(exist_ok=True)
         columns = ("text", "label", "group", "split")
         pq.write_table(pa.table({name: [getattr(each, name) for each in texts] for name in columns}), file)
-        request = ClassifyRequest(
+        request = TuneRequest(
             texts=file, base=checkpoint, root=tmp_path / "versions", name="topics", recipe=asdict(RECIPE),
             trials=(tmp_path / "trials.yaml",), compare=compare, threads=1, origin={"base_version": "gpt-0001"},
         )  # fmt: skip
         (file.parent / REQUEST).write_text(json.dumps(request.as_json()))
         run_classify(file.parent / REQUEST, told.append)
-        return classify_answer(json.loads((file.parent / RESULT).read_text())), told
+        return tune_answer(json.loads((file.parent / RESULT).read_text())), told
 
     return call
 

@@ -254,9 +254,10 @@ def test_rows_of_instructions_become_a_model_that_answers(command, checkpoint, t
     assert code == 0, out + err
     assert "epoch 2 of 2: loss " in err
     assert "wrote tutor: 24 rows learned" in out
-    assert "gain_over_base: " in out
+    assert "gain_over_base on all: " in out
     figures = json.loads((tmp_path / "tutor" / "instruct.json").read_text())["figures"]
-    assert f"gain_over_base: {figures[-1]['value']:.4f} [" in out
+    whole = next(each for each in figures if (each["name"], each["slice"]) == ("gain_over_base", "all"))
+    assert f"gain_over_base on all: {whole['value']:.4f} [" in out
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == [], "states are gone"
     code, out, _ = command("answer", "tutor", asked()[0].instruction, "--most", "4", "--threads", "1")
     assert (code, json.loads(out).keys()) == (0, {"asked", "response"})

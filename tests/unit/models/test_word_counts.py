@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.classifier_requests import ClassifierFigure
 from models.classifier_trials import read_classifier_trials, run_classifier_trials
 from models.device import choose_device
 from models.labelled import LabelledText, of_split
+from models.tuned_requests import TunedFigure
 from models.word_counts import told_by_words
 from tests.unit.models.test_finetune import made
 
@@ -89,7 +89,7 @@ def test_a_classifier_fails_only_where_counted_words_are_surely_better(tmp_path,
     file = tmp_path / "trials.yaml"
     file.write_text("words: {kind: word_counts, at_least: 1, stops: promotion, owner: me, means: why}\n")
     trials = read_classifier_trials(file)
-    gain = ClassifierFigure("gain_over_counted_words", "all", high - 0.03, high - 0.06, high, 60, 12, "e" * 64)
+    gain = TunedFigure("gain_over_counted_words", "all", high - 0.03, high - 0.06, high, 60, 12, "e" * 64)
     texts, device = of_split(made(), "test"), choose_device("float32", threads=1)
     (taken,) = run_classifier_trials(trials, Nobody(), texts, device, beside_words=gain)
     assert (taken.passed, taken.value) == (passed, pytest.approx(1 + min(0.0, high)))

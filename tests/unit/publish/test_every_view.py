@@ -34,6 +34,10 @@ CLASSIFIER = {
     "event_key": "0000000001:0:judged:topics-0001", "classifier": "topics", "base": "lm-1", "promoted": True,
     "licence": "CC0-1.0", "recorded_at": MORNING,
 }  # fmt: skip
+TAUGHT = {
+    "model_version": "instructed-0001", "evaluation_snapshot": "held-out", "judgement": "none:t1", "event_key": "1",
+    "recorded_at": MORNING,
+}  # fmt: skip
 SHOWN = {name: CLASSIFIER[name] for name in ("model_version", "evaluation_snapshot", "judgement")} | {"kind": "figure"}
 FIGURES = [
     SHOWN | {"name": "accuracy", "slice": "all", "value": 0.75, "low": 0.5, "high": 0.875, "text_count": 8},
@@ -148,6 +152,34 @@ EXAMPLES = [
         "model_forms",
         {"gold.model_versions": [MODEL], "gold.model_forms": [FORM]},
         {"form": "lm-1-int8", "is_accepted": 0, "size_share": 0.25, "speed_ratio": 1.5, "high": 1.0, "is_newest": 1},
+    ),
+    (
+        "instructed_versions",
+        {
+            "gold.instructed_versions": [{**TAUGHT, "base": "hub:a/b@c", "base_licence": "mit", "promoted": True}],
+            "gold.instructed_results": [
+                TAUGHT | {"kind": "figure", "name": "response_loss", "slice": "all", "value": 1.5, "low": 1.25},
+                TAUGHT | {"kind": "figure", "name": "response_loss", "slice": "long responses", "value": 9.0},
+                TAUGHT | {"kind": "figure", "name": "base_response_loss", "slice": "all", "value": 2.5},
+                TAUGHT | {"kind": "figure", "name": "gain_over_base", "slice": "all", "value": 1.0, "low": 0.5},
+                TAUGHT | {"kind": "test", "name": "answers_end", "slice": "ending", "passed": False},
+            ],
+        },
+        {
+            "version_number": 1,
+            "is_in_use": 1,
+            "standing": "in use",
+            "response_loss": 1.5,
+            "response_loss_low": 1.25,
+            "base_response_loss": 2.5,
+            "gain_over_base": 1.0,
+            "gain_over_base_low": 0.5,
+            "test_count": 1,
+            "failed_count": 1,
+            "blocking_count": 0,
+            "base": "hub:a/b@c",
+            "base_licence": "mit",
+        },
     ),
     (
         "classifier_versions",

@@ -1,9 +1,10 @@
-"""Which version of a classifier is in use, and decisions of people on that; each is one release with its rows."""
+"""Which version of a tuned model is in use, and decisions of people on that; each is one release with its rows."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from assets.families import FAMILIES, family_of, name_of
 from assets.gate import Verdict
 from assets.house import read_released
 from assets.registry import decide
@@ -12,17 +13,15 @@ from assets.workshop import Workshop
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import StageError
 from lakehouse.ports import Provenance
-from lakehouse.tables.classifiers import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS
 from lakehouse.tables.gold import MODEL_STAGES
 from lakehouse.tables.stages import released_stages, withheld
 from lakehouse.tables.withdrawals import quarantined
 from lakehouse.tables.write_audit_publish import Lakehouse, Published
-from models.classifier_versions import FILES
 from models.durable import verify
 from models.trials import file_hash
 
 
-def current_classifier(house: Lakehouse, name: str) -> str | None:
+def current_tuned(house: Lakehouse, name: str) -> str | None:
     """Return the version in use, or None: the newest that was put to use and that nobody has kept back since."""
     kept_back = {*quarantined(house.objects), *withheld(released_stages(house))}
     used = [version for version in _put_to_use(house, name) if version not in kept_back]
@@ -52,7 +51,7 @@ def judgement_of(
     return Verdict(rows[-1]["promoted"], rows[-1]["waits"], rows[-1]["reason"]) if rows else None
 
 
-def roll_back_classifier(
+def roll_back_tuned(
     house: Lakehouse, workshop: Workshop, to: str, *, by: str, reason: str, provenance: Provenance
 ) -> Published:
     """Put an earlier version to use again; the one left is kept back.
@@ -61,14 +60,15 @@ def roll_back_classifier(
         StageError: it was never in use, is the one in use, or may not be used.
     """
     with workshop.publishing():
-        name = to.rpartition("-")[0]
-        current = current_classifier(house, name)
+        name = name_of(to)
+        current = current_tuned(house, name)
         if current in (None, to) or to not in _put_to_use(house, name):
             raise StageError(f"{to} is in use already or never was; in use is {current or 'none'}")
         if to in quarantined(house.objects) or released_stages(house).get(to, {}).get("stage") == "retired":
             raise StageError(f"{to} is retired or in quarantine; name another")
         assert current is not None
-        verify(workshop.classifiers.folder(to), FILES)
+        store = workshop.store_of(to)
+        verify(store.folder(to), store.files)
         decisions = [Decision(current, "rolled_back", by, reason), Decision(to, "current", by, reason)]
         return decide(house, decisions, provenance)
 
@@ -83,7 +83,7 @@ def told(house: Lakehouse, version: str) -> list[str]:
     for row in _of_version(house, MODEL_STAGES, version):
         when = f"{row['recorded_at']:%Y-%m-%d %H:%M} UTC"
         lines.append(f"{row['stage'].replace('_', ' ')} {when} by {row['decided_by']}: {row['reason']}")
-    for row in _of_version(house, CLASSIFIER_RESULTS, version):
+    for row in _of_version(house, family_of(name_of(version)).results, version):
         kept = {True: ", passed", False: ", FAILED", None: ""}[row["passed"]]
         lines.append(f"{row['kind']} {row['name']} on {row['slice']}: {row['value']}{kept}")
     return lines
@@ -99,8 +99,8 @@ def standing(house: Lakehouse) -> Mapping[str, str]:
     for version, decision in released_stages(house).items():
         if version in found:
             found[version] = "replaced" if decision["stage"] == "current" else decision["stage"].replace("_", " ")
-    for name in {str(row["classifier"]) for row in judgements(house)}:
-        if (current := current_classifier(house, name)) is not None:
+    for name in {name_of(str(row["model_version"])) for row in judgements(house)}:
+        if (current := current_tuned(house, name)) is not None:
             found[current] = "in use"
     return found | {version: "in quarantine" for version in quarantined(house.objects) if version in found}
 
@@ -124,9 +124,11 @@ def _put_to_use(house: Lakehouse, name: str) -> list[str]:
 
 
 def judgements(house: Lakehouse, name: str | None = None) -> list[dict[str, Any]]:
-    """Return all judgements, or those of one classifier, in the order of their releases: clocks of machines differ."""
-    rows = read_released(house, CLASSIFIER_VERSIONS).to_pylist()
-    return sorted((row for row in rows if name in (None, row["classifier"])), key=lambda row: str(row["event_key"]))
+    """Return all judgements, or those of one tuned model, in the order of their releases: clocks of machines differ."""
+    families = FAMILIES if name is None else (family_of(name),)
+    rows = [row for family in families for row in read_released(house, family.versions).to_pylist()]
+    mine = (row for row in rows if name in (None, name_of(str(row["model_version"]))))
+    return sorted(mine, key=lambda row: str(row["event_key"]))
 
 
 def require_last(house: Lakehouse, name: str, version: str) -> None:

@@ -1,4 +1,4 @@
-"""Turns what a classifier showed into rows of the gold tables and into its card."""
+"""Turns what a tuned model showed into rows of the gold tables and into its card."""
 
 import json
 import math
@@ -6,21 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from assets.families import Family
 from assets.gate import Verdict
 from assets.results import write_of
 from lakehouse.markdown import plain, table
 from lakehouse.ports import Provenance, TableWrite
-from lakehouse.tables.classifiers import CLASSIFIER_RESULTS, CLASSIFIER_VERSIONS
-from models.classifier_requests import ClassifyAnswer
-from models.classifier_versions import ClassifierVersions
-from models.classifiers import Declared
-from models.durable import recorded_sums
+from models.tuned_requests import TuneAnswer
 
 
-def classifier_writes(
-    declared: Declared,
-    store: ClassifierVersions,
-    answer: ClassifyAnswer,
+def tuned_writes(
+    family: Family,
+    training: Mapping[str, Any],
+    own: Mapping[str, Any],
+    answer: TuneAnswer,
     current: str | None,
     verdict: Verdict,
     provenance: Provenance,
@@ -28,14 +26,19 @@ def classifier_writes(
     judgement: str,
     release: int,
 ) -> list[TableWrite]:
-    """Return the row of a judgement made while `release` was the current one, and those of what is behind it."""
+    """Return the row of a judgement made while `release` was the current one, and those of what is behind it.
+
+    `own` are the columns that only this family has, or takes from elsewhere.
+    """
     row = {
         "event_key": f"{release:010d}:0:judged:{answer.version}",
-        "classifier": declared.name,
-        "recipe": json.dumps(asdict(declared.recipe), sort_keys=True),
-        "weights_sha256": recorded_sums(store.folder(answer.version))["model.safetensors"],
         "compared_with": current,
-        **_learned_from(store.training(answer.version)),
+        "base": training["base_version"],
+        "table_name": training["table"],
+        "table_snapshot": training["table_snapshot"],
+        "dataset_commits": json.dumps(training["dataset_commits"], sort_keys=True),
+        "licence": training["licence"] or None,
+        **own,
         **_gained(answer),
         **asdict(verdict),
     }
@@ -45,31 +48,19 @@ def classifier_writes(
         "judgement": judgement,
     }
     return [
-        write_of(CLASSIFIER_VERSIONS, [known | row], provenance),
-        write_of(CLASSIFIER_RESULTS, [known | each for each in _results(answer)], provenance),
+        write_of(family.versions, [known | row], provenance),
+        write_of(family.results, [known | each for each in _results(answer)], provenance),
     ]
 
 
-def _learned_from(training: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "base": training["base_version"],
-        "table_name": training["table"],
-        "table_snapshot": training["table_snapshot"],
-        "dataset_commits": json.dumps(training["dataset_commits"], sort_keys=True),
-        "licence": training["licence"] or None,
-        "labels": json.dumps(sorted(training["label_counts"])),
-        "train_texts": training["train_texts"],
-    }
-
-
-def _gained(answer: ClassifyAnswer) -> dict[str, float | None]:
+def _gained(answer: TuneAnswer) -> dict[str, float | None]:
     gain = answer.gain
     if gain is None:
         return dict.fromkeys(("difference", "low", "high"))
     return {"difference": gain.difference, "low": gain.low, "high": gain.high}
 
 
-def _results(answer: ClassifyAnswer) -> list[dict[str, Any]]:
+def _results(answer: TuneAnswer) -> list[dict[str, Any]]:
     figures = [
         {"kind": "figure", "name": each.name, "slice": each.slice, "value": each.value, "low": each.low,
          "high": each.high, "text_count": each.text_count, "group_count": each.group_count}
@@ -84,20 +75,22 @@ def _results(answer: ClassifyAnswer) -> list[dict[str, Any]]:
     return [*figures, *tests]
 
 
-def card(declared: Declared, training: dict[str, Any], answer: ClassifyAnswer, verdict: Verdict) -> str:
-    """Return the card of a version: what it says, what it learned from, what it showed, and how it stands."""
+def card(means: str, training: Mapping[str, Any], answer: TuneAnswer, verdict: Verdict) -> str:
+    """Return the card of a version: what it is for, what it learned from, what it showed, and how it stands."""
     commits = ", ".join(f"{name} ({commit[:12]})" for name, commit in sorted(training["dataset_commits"].items()))
+    count = training.get("train_texts", training.get("train_rows", 0))
+    hub = training.get("base_hub")
+    published = "" if hub is None else f" Its base was published under {plain(hub['licence'] or 'no stated licence')}."
     return "\n".join(
         [
             f"# {answer.version}",
             "",
-            f"{plain(declared.means)} Meant for texts like those it learned from, in their language; it names one of "
-            f"its labels whatever it is given, and its sureness is calibrated on such texts only.",
+            means,
             "",
-            f"Fine-tuned ({training['device']}, seed {training['seed']}) from {training['base_version']} on "
-            f"{training['train_texts']:,} texts of {plain(training['table'])}, snapshot {training['table_snapshot']}, "
+            f"Tuned ({training['device']}, seed {training['seed']}) from {plain(training['base_version'])} on "
+            f"{count:,} texts of {plain(training['table'])}, snapshot {training['table_snapshot']}, "
             f"under {plain(training['licence'] or 'no stated licence')}. It and its base learned from "
-            f"{plain(commits)}.",
+            f"{plain(commits)}.{published}",
             "",
             f"Judged: {verdict.reason}.",
             "",
@@ -115,7 +108,7 @@ def card(declared: Declared, training: dict[str, Any], answer: ClassifyAnswer, v
     )
 
 
-def _figures(answer: ClassifyAnswer) -> Iterator[str]:
+def _figures(answer: TuneAnswer) -> Iterator[str]:
     return table(
         ("figure", "slice", "value", "95 % interval", "texts"),
         (
@@ -126,7 +119,7 @@ def _figures(answer: ClassifyAnswer) -> Iterator[str]:
     )  # fmt: skip
 
 
-def _tests(answer: ClassifyAnswer) -> Iterator[str]:
+def _tests(answer: TuneAnswer) -> Iterator[str]:
     return table(
         ("test", "value", "must be", "kept", "stops", "owner"),
         (
