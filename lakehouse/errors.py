@@ -325,6 +325,12 @@ class SparkError(PermanentError):
     exit_code = 67
 
 
+class UnusablePlaceError(PermanentError):
+    """A file or folder of the machine that runs a command cannot be read or written, or its disk is full."""
+
+    exit_code = 71
+
+
 class QueueFullError(TransientError):
     """Too many uploads wait to be fetched."""
 

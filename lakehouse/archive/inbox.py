@@ -86,7 +86,9 @@ def submit(source: Path, inbox: Path) -> Arrival:
         part.rename(target)
     except OSError as error:
         # shutil.Error, which lists pipes, devices and unreadable files, is an OSError.
-        raise UnreadableSubmissionError(f"{source} cannot be copied to the inbox: {error}; check its files") from error
+        raise UnreadableSubmissionError(
+            f"{source} cannot be copied to the inbox: {error}; check its files and the inbox"
+        ) from error
     return arrival(target)
 
 
