@@ -62,11 +62,11 @@ def _exact(request: Request) -> bool:
 def _shown(request: Request) -> Shown:
     """Return what is asked for, if it is there and anyone may have it."""
     one, part = version_of(request), request.path_params["part"]
+    if one.removal is not None:
+        raise HTTPException(410, f"the data of this version were removed: {one.removal.reason}")
     load = load_of(one, part)
     if load is None:
         raise HTTPException(404, f"there is no table {part[:80]!r} in this version")
-    if one.removal is not None:
-        raise HTTPException(410, f"the data of this version were removed: {one.removal.reason}")
     shown = permitted(library_of(request), one, load)
     if isinstance(shown, str):
         raise HTTPException(403, f"the rows of {part} are not given out here: {shown}")

@@ -93,6 +93,7 @@ def test_rows_about_people_are_refused_with_the_reason_and_never_read(world):
     [
         ("/datasets/grades/1/rows/marks.csv", 403, "its access is restricted"),
         ("/datasets/lists/1/rows/marks.csv", 410, "The school asked for it."),
+        ("/datasets/lists/1/rows/gone.csv", 410, "The school asked for it."),
         ("/datasets/marks/2024/rows/none.csv", 404, "no table"),
         ("/datasets/marks/1999/rows/marks.csv", 404, "no version"),
         (f"{CSV}?exact=maybe", 400, "yes or no"),
