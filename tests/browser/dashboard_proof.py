@@ -24,7 +24,7 @@ LAUNCH = [
 ]
 SLUG = "education-lakehouse"
 # Tall enough for every row of a tab: charts outside the window are not drawn.
-VIEW = {"width": 1500, "height": 4200}
+VIEW = {"width": 1500, "height": 5400}
 SETTLE_MS = 1500
 CHART = "[data-test-chart-id]"
 # No svg: every chart has one in its menu, and none of these charts draws with it.
