@@ -79,8 +79,8 @@ def is_parquet(path: Path) -> bool:
         return raw.read(len(PARQUET)) == PARQUET
 
 
-def write_as_text(path: Path, target: Path) -> None:
-    """Write a file's text as UTF-8 without a mark; control characters become blanks.
+def write_as_text(path: Path, target: Path) -> str:
+    """Write a file's text as UTF-8 without a mark, control characters as blanks; return the encoding it was read in.
 
     Raises:
         NotTextError: it is no text.
@@ -94,7 +94,9 @@ def write_as_text(path: Path, target: Path) -> None:
             if not encoding.startswith("utf-8"):
                 raise NotTextError(f"{error.reason} at byte {error.start}") from error
             raw.seek(0)
-            _write(raw, BYTEWISE, target)
+            encoding = BYTEWISE
+            _write(raw, encoding, target)
+    return encoding
 
 
 def _encoding(head: bytes) -> str:

@@ -10,16 +10,24 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from lakehouse.archive.eds import EVENTS_FOLDER, TABLES_FOLDER, TEXTS_FOLDER
 from lakehouse.archive.event_files import is_event_file
+from lakehouse.archive.leaves import column_leaves
 from lakehouse.archive.packed import PACKINGS, opened
+from lakehouse.archive.plain_text import BYTEWISE, content, is_parquet, write_as_text
 from lakehouse.archive.table_files import is_table_file
 from lakehouse.archive.text_files import is_text_file
+from lakehouse.archive.withdraw.files import passages_of
 from lakehouse.errors import SchemaError
 from lakehouse.masking import WITHDRAWN, Mask
 
 READ = {TABLES_FOLDER: is_table_file, TEXTS_FOLDER: is_text_file, EVENTS_FOLDER: is_event_file}
 PART_OF_DATA = 3
+PARQUET_ROWS = 16_384
 WINDOW_BYTES, OVERLAP_BYTES = 1 << 20, 1 << 12
 LONGEST_LINE_BYTES = 64 << 20
 MOST_UNZIPPED_BYTES = 1 << 30
@@ -49,8 +57,12 @@ def beside(folder: Path, mask: Mask) -> Beside:
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and not _is_data(folder, path)):
         if _is_text(path):
             words.append(path)
-        else:
+            continue
+        inside = _names_inside(path, mask)
+        if inside is None:
             (holding if _names(path, bytes_mask) else unread).append(path)
+        elif inside:
+            holding.append(path)
     return Beside(tuple(words), tuple(holding), tuple(unread))
 
 
@@ -85,6 +97,36 @@ def _is_text(path: Path) -> bool:
     except (UnicodeDecodeError, SchemaError):
         return False
     return True
+
+
+def _names_inside(path: Path, mask: Mask) -> bool | None:
+    """Say whether a Parquet file, or a text in another encoding or packing, names the person; None for other bytes."""
+    try:
+        with content(path) as plain:
+            if is_parquet(plain):
+                return _names_in_parquet(plain, mask)
+            text = plain.with_name("text")
+            encoding = write_as_text(plain, text)
+            found = any(mask.holds(passage) for passage in passages_of(text, mask))
+            # In what was guessed a name may be spelled otherwise.
+            return found or (None if encoding == BYTEWISE else False)
+    except (SchemaError, pa.ArrowException, OSError):
+        return None
+
+
+def _names_in_parquet(path: Path, mask: Mask) -> bool:
+    """Look at every value, however nested, and at what is written beside the rows."""
+    with pq.ParquetFile(path) as file:
+        facts = [file.schema_arrow.metadata or {}, *(one.metadata or {} for one in file.schema_arrow)]
+        said = [text.decode(errors="replace") for each in facts for pair in each.items() for text in pair]
+        if any(map(mask.holds, [*said, *file.schema.names])):
+            return True
+        for batch in file.iter_batches(batch_size=PARQUET_ROWS, use_threads=False):
+            for name, cells in zip(batch.schema.names, batch.columns, strict=True):
+                for _, texts, _ in column_leaves(name, cells, np.arange(batch.num_rows)):
+                    if any(mask.holds(text) for text in texts.to_pylist() if text):
+                        return True
+    return False
 
 
 def _names(path: Path, mask: Mask) -> bool:

@@ -229,6 +229,18 @@ def test_what_parquet_says_beside_its_rows_is_counted_in_fields_of_fields_too(fo
     assert mentions._beside_rows(path, Mask((PERSON,))) == 2
 
 
+def test_parquet_without_a_place_and_texts_under_false_names_are_looked_into(folder):
+    for name, value in (("hers", PERSON), ("other", "nobody")):
+        pq.write_table(pa.table({"x": [[{"deep": value}]]}), folder / f"{name}.parquet", compression="zstd")
+        (folder / f"{name}.bak").write_bytes(gzip.compress(f"x\n{value}\n".encode()))
+        (folder / f"{name}.csv").write_bytes(f"x\n{value}\n".encode("utf-16"))
+        (folder / f"{name}.txt").write_bytes(f"\xe9 {value}\n".encode("latin-1"))
+    (folder / "cut.parquet").write_bytes((folder / "other.parquet").read_bytes()[:-9])
+    found = beside(folder, Mask((PERSON,)))
+    assert {path.name for path in found.holding} == {"hers.parquet", "hers.bak", "hers.csv", "hers.txt"}
+    assert {path.name for path in found.unread} == {"other.txt", "cut.parquet"}
+
+
 NAME = Mask(("Ann Gardiner",))
 
 
