@@ -137,6 +137,10 @@ class Workshop:
         """Return all versions of the model that answers instructions."""
         return InstructedVersions(self.root / "instructed")
 
+    def tuned_store(self, version: str) -> ClassifierVersions:
+        """Return where a tuned version lies."""
+        return self.instructed if is_instructed(version) else self.classifiers
+
     def _tuned(self, version: str) -> ClassifierVersions | None:
         """Return where a version lies that was made from a language model; None for one of the language model."""
         if is_instructed(version):

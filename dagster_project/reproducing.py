@@ -7,14 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from assets.classifier_reproduction import (
-    compared_classifiers,
-    compared_shares,
-    finetune_again,
-    recorded_finetuning,
-    recorded_texts,
-    write_recorded,
-)
 from assets.explain_data import Sources
 from assets.learning import Permission
 from assets.reproduction import (
@@ -27,13 +19,22 @@ from assets.reproduction import (
     train_again,
     write_documents,
 )
+from assets.tuned_reproduction import (
+    TEXTS,
+    base_folder,
+    compared_shares,
+    compared_tuned,
+    recorded_finetuning,
+    recorded_texts,
+    tune_again,
+)
 from dagster_project.code_history import check_out, missing_code
 from dagster_project.settings import PROJECT, machine_environment
 from lakehouse.archive.shelf import Shelf
 from lakehouse.errors import NotReproducedError, NotReproducibleError
 from models.agreement import CPU, Finding
 from models.child import Place
-from models.classifier_versions import is_classifier
+from models.classifier_versions import is_tuned
 from models.progress import Progress
 from models.surroundings import differences, look_around
 
@@ -67,14 +68,14 @@ def reproduce(
         NotReproducibleError: what is recorded is not enough, or may not be used.
         NotReproducedError: it was made again, and something differs.
     """
-    classifies = is_classifier(version)
-    training = recorded_finetuning(opened, version) if classifies else recorded_training(opened, version)
+    tuned = is_tuned(version)
+    training = recorded_finetuning(opened, version) if tuned else recorded_training(opened, version)
     missing = missing_code(training["code_commit"])
     if missing and not allow_current_code:
         raise NotReproducibleError(
             f"the code of {version} is not at hand: {missing}; to try with the code of today, add --allow-current-code"
         )
-    again = _classifier(opened, version, training, books) if classifies else _model(opened, version, training)
+    again = _tuned(opened, version, training, books) if tuned else _model(opened, version, training)
     with opened.workshop.alone(), _scratch(opened) as name:
         work = Path(name)
         code = PROJECT if missing else check_out(training["code_commit"], work / "code")
@@ -96,11 +97,15 @@ def _model(opened: Sources, version: str, training: Mapping[str, Any]) -> Again:
     return Again(data, lambda attempt: write_documents(attempt, rows), partial(_model_findings, opened))
 
 
-def _classifier(opened: Sources, version: str, training: Mapping[str, Any], books: Books) -> Again:
+def _tuned(opened: Sources, version: str, training: Mapping[str, Any], books: Books) -> Again:
     texts = recorded_texts(opened, version, training, books.shelf, books.permission)
     where = f"snapshot {training['table_snapshot']} of {training['table']}"
-    data = f"texts: {len(texts)} of {where}, their hash is the recorded one; base {training['base_version']}"
-    return Again(data, lambda attempt: write_recorded(attempt, texts), partial(_classifier_findings, opened))
+    data = f"texts: {texts.count} of {where}, their hash is the recorded one; base {training['base_version']}"
+
+    def write(attempt: Attempt) -> None:
+        texts.write(attempt.work / TEXTS)
+
+    return Again(data, write, partial(_tuned_findings, opened))
 
 
 def _scratch(opened: Sources) -> "tempfile.TemporaryDirectory[str]":
@@ -140,11 +145,11 @@ def _model_findings(opened: Sources, attempt: Attempt, tell: Callable[[str], Non
     return [*findings, *_told(compared_figures(opened, attempt, evaluate_again(attempt, again)), tell)]
 
 
-def _classifier_findings(opened: Sources, attempt: Attempt, tell: Callable[[str], None]) -> Sequence[Finding]:
-    original = opened.workshop.classifiers.folder(attempt.version)
-    base = opened.workshop.checkpoints.folder(attempt.training["base_version"])
-    again, answer = finetune_again(attempt, original, base, lambda epoch: tell(str(epoch)))
-    findings = [*compared_classifiers(attempt, original, again), *compared_shares(opened, attempt, answer)]
+def _tuned_findings(opened: Sources, attempt: Attempt, tell: Callable[[str], None]) -> Sequence[Finding]:
+    store = opened.workshop.tuned_store(attempt.version)
+    original, base = store.folder(attempt.version), base_folder(opened, attempt.version, attempt.training)
+    again, answer = tune_again(attempt, original, base, tell)
+    findings = [*compared_tuned(store, attempt, original, again), *compared_shares(opened, attempt, answer)]
     return _told(findings, tell)
 
 

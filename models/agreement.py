@@ -76,8 +76,8 @@ def curve_finding(recorded: Mapping[str, Any], again: Mapping[str, Any]) -> Find
     return Finding("curve", agreed=True, detail=f"{len(one)} losses within {tolerance:g} bits per byte")
 
 
-def epochs_finding(recorded: Mapping[str, Any], again: Mapping[str, Any]) -> Finding:
-    """Compare loss and accuracy of every epoch of a fine-tuning: exactly on the CPU."""
+def epochs_finding(recorded: Mapping[str, Any], again: Mapping[str, Any], held: str = "validation_accuracy") -> Finding:
+    """Compare the loss of every epoch of a tuning, and what was `held` against it: exactly on the CPU."""
     tolerance = 0.0 if recorded["device"] == CPU else SHARE_TOLERANCE_GPU
     one, other = recorded["curve"], again["curve"]
     if len(one) != len(other):
@@ -85,7 +85,7 @@ def epochs_finding(recorded: Mapping[str, Any], again: Mapping[str, Any]) -> Fin
     apart = [
         f"epoch {then['epoch']}, {name}: {then[name]:.6f} then, {now[name]:.6f} now"
         for then, now in zip(one, other, strict=True)
-        for name in ("loss", "validation_accuracy")
+        for name in ("loss", held)
         if not abs(then[name] - now[name]) <= tolerance
     ]
     if apart:

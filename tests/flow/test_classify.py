@@ -7,9 +7,9 @@ from dataclasses import fields, replace
 import dagster as dg
 import pytest
 
-from assets.classifier_reproduction import recorded_finetuning, recorded_texts
 from assets.learning import PURPOSE, Permission
 from assets.tuned_registry import current_tuned
+from assets.tuned_reproduction import recorded_finetuning, recorded_texts
 from dagster_project.classifying import lines_of
 from dagster_project.code_location import build
 from dagster_project.explaining import sources

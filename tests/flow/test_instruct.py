@@ -13,10 +13,11 @@ from assets.instructing import Lessons
 from assets.tuned_registry import current_tuned
 from dagster_project.classifier_place import instructed_place
 from dagster_project.code_location import build
-from dagster_project.explaining import explained
+from dagster_project.explaining import explained, sources
 from dagster_project.loop import Loop
 from dagster_project.registering import approved, listed, retired, rolled_back, shown_tuned
-from dagster_project.wiring import lakehouse, lessons
+from dagster_project.reproducing import Books, reproduce
+from dagster_project.wiring import lakehouse, lessons, permission, shelf
 from lakehouse.errors import NoReleaseError, UnknownSettingError
 from lakehouse.tables.instructed import INSTRUCTED_RESULTS, INSTRUCTED_VERSIONS
 from models.instruct_recipe import InstructRecipe
@@ -93,6 +94,7 @@ def test_a_published_table_becomes_a_model_that_answers(based, tmp_path):
     assert "figure gain_over_base on all" in shown_tuned(based.settings, VERSION)
     chain = explained(based.settings, VERSION, "text", None)
     assert all(each in chain for each in ("model version: gpt-0001", "questions@1", "answers_end", "judgement"))
+    reproduced(based)
     card = (based.workshop.instructed.folder(VERSION) / "MODEL_CARD.md").read_text()
     assert "| answers_end |" in card
     assert instructed_place(lambda: based.settings, Path(VERSION)).is_dir()
@@ -117,6 +119,15 @@ def test_a_published_table_becomes_a_model_that_answers(based, tmp_path):
     based.workshop.destroy(VERSION, "receipt")
     assert not (based.workshop.instructed.folder(VERSION) / "model.safetensors").exists()
     assert VERSION not in based.workshop.instructed.usable()
+
+
+def reproduced(bench):
+    """The version is made again from its record, to the last bit: rows, base, weights, losses and figures."""
+    told, books = [], Books(shelf(bench.settings), permission(bench.settings))
+    reproduce(sources(bench.settings), VERSION, books, allow_current_code=True, tell=told.append)
+    agreed = len([each for each in told if each.startswith("agrees")])
+    assert told[-1] == f"{VERSION} is reproduced: {agreed} of {agreed} comparisons agree"
+    assert any(each.startswith("agrees   weights: sha256 ") for each in told)
 
 
 def people_decide(bench):

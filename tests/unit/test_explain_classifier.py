@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from assets.classifier_reproduction import recorded_finetuning
 from assets.explain import explain
+from assets.tuned_reproduction import recorded_finetuning
 from dagster_project import classifier_place
 from lakehouse.errors import NotReproducibleError, StageError, UntraceableError
 from lakehouse.lineage import as_text, walk
