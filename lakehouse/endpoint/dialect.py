@@ -14,6 +14,7 @@ from lakehouse.endpoint.calls import call, exchange, integer, word_of
 from lakehouse.endpoint.faults import RefusedStatementError
 from lakehouse.endpoint.functions import AGGREGATES, NEEDS_ORDER, function_call, within_group
 from lakehouse.endpoint.likes import escaped, without_case
+from lakehouse.endpoint.missing_parts import check_parts
 from lakehouse.endpoint.moment_functions import PARTS, UNITS, extract, moved
 from lakehouse.endpoint.names import split_path
 from lakehouse.endpoint.plain_texts import FORMS, cast_of
@@ -89,6 +90,7 @@ def parse(sql: str) -> exp.Expr:
         dialect = EndpointDialect()
         tokens = dialect.tokenize(sql)
         guard.check_words(len(tokens))
+        check_parts(tokens)
         trees = [tree for tree in dialect.parser().parse(tokens, sql) if tree is not None]
     except SqlglotError as error:
         raise RefusedStatementError(f"PARSE ERROR: {syntax_message(error, sql)}") from error

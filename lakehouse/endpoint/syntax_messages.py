@@ -20,6 +20,7 @@ KEYWORDS = (
     "WITH",
 )
 INSIDE = re.compile(r"Required keyword: '(\w+)' missing for <class '[\w.]*?(\w+)'>")
+TOKEN = re.compile(r"<Token token_type: TokenType\.(\w+), text: (.*?), line: .*>", re.DOTALL)
 LAST_WORD = re.compile(r"([A-Za-z]+)\s*$")
 LIKENESS = 0.75
 
@@ -31,6 +32,7 @@ def syntax_message(error: SqlglotError, sql: str) -> str:
         return _unsplit(sql)
     first = details[0]
     what = INSIDE.sub(r"something is missing for \2", str(first["description"]))
+    what = TOKEN.sub(lambda found: "the end" if found[1] == "SENTINEL" else repr(found[2]), what)
     return f"{what} at line {first['line']}, column {first['col']}, near {first['highlight']!r}{_hint(first)}"
 
 
