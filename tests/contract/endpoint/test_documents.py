@@ -1,18 +1,24 @@
 """What the pages tell people to paste is run: the questions against a lake, the Python snippets against a server."""
 
+import csv
 import importlib.util
 import re
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from dagster_project.settings import machine_environment
 from lakehouse.adapters.dremio import DremioQueries
 from lakehouse.endpoint.config import EndpointConfig
 from lakehouse.endpoint.server import serve
 from lakehouse.publish.views import load_views
 
-DOCS = Path(__file__).parents[3] / "docs"
+PROJECT = Path(__file__).parents[3]
+DOCS = PROJECT / "docs"
+COMMAND = re.compile(r"^lakehouse (sql .+)$", re.MULTILINE)
 USER, PASSWORD = "reader", "a long password"
 QUESTION = re.compile(r"^### (\d+)\. (.+?)\n+```sql\n(.+?)```\n+(.+?)\n(?=\n|\Z)", re.MULTILINE | re.DOTALL)
 SNIPPET = re.compile(r"^## (Python: .+?)\n+```python\n(.+?)```", re.MULTILINE | re.DOTALL)
@@ -62,3 +68,14 @@ def test_a_python_snippet_runs_as_it_stands(demo, title, code, capsys):
     exec(compile(filled, title, "exec"), names)
     assert "frame" in names
     assert len(capsys.readouterr().out) > 1
+
+
+def test_the_line_for_spreadsheets_writes_a_file_that_one_opens(demo, tmp_path):
+    (line,) = COMMAND.findall((DOCS / "connect.md").read_text(encoding="utf-8"))
+    own = {"LAKEHOUSE_HOME": str(tmp_path / "state"), "LAKEHOUSE_STORAGE": "folder", "LAKEHOUSE_SQL_URI": demo.uri}
+    own |= {"LAKEHOUSE_SQL_USER": USER, "LAKEHOUSE_SQL_PASSWORD": PASSWORD, "PYTHONPATH": str(PROJECT)}
+    command = [sys.executable, "-m", "dagster_project.cli", *shlex.split(line)]
+    subprocess.run(command, env={**machine_environment(), **own}, cwd=tmp_path, check=True, timeout=240)
+    header, *rows = csv.reader((tmp_path / "outcomes.csv").read_text(encoding="utf-8").splitlines())
+    assert "wave_date" in header
+    assert {len(row) for row in rows} == {len(header)}
