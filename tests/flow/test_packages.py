@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dagster_project.accepting import accept_finding
 from tests.conformance.agreement import unpacked
 
 pytestmark = [
@@ -60,12 +61,14 @@ def test_a_package_without_a_version_is_refused_until_it_has_one(bench, packages
     assert (len(rows), rows["He"]["atomic_number"]) == (118, 2)
 
 
-def test_a_croissant_package_becomes_a_table(bench, croissants):
+def test_a_croissant_package_becomes_a_table_once_somebody_answers_for_its_pictures(bench, croissants):
     package = croissants / "datasets" / "1.0" / "coco2014-mini"
     key = bench.arrive(package)
-    outcome = bench.loop.ingest(key)
-    assert outcome.success, outcome.failure
+    assert not bench.loop.ingest(key).success
+    said = {"place": "data/train2014.zip", "by": "Ada Example", "reason": "pictures of things, looked at one by one"}
+    assert accept_finding(bench.settings, key, "PERSONAL_FILE_UNREAD", **said) == 0
     dataset = key.partition("@")[0]
+    assert bench.rows(f"silver.{dataset}_split_enums")
     assert {"PACKAGE_PART_LEFT_OUT", "PACKAGE_VALUE_ASSUMED"} <= findings(bench, dataset)
 
 
