@@ -296,16 +296,17 @@ def _rows(settings: Settings) -> list[tuple[str, ...]]:
             f"{settings.sql_user} / see below",
             'lakehouse sql "select * from kpi.submissions"',
         ),
-        (
-            "storage",
-            "S3 API",
-            f"http://{settings.s3_endpoint}",
-            "keys: see below",
-            f"Iceberg at {shown(settings.catalog_uri)}",
-        ),
+        *_storage(settings),
         *_receiver(settings),
         ("", "Files", str(settings.home), "", f"inbox/ archive/ models/ (current: {model}) logs/"),
     ]
+
+
+def _storage(settings: Settings) -> list[tuple[str, ...]]:
+    if settings.storage == "folder":
+        return []  # objects and tables are plain files there
+    address, catalog = f"http://{settings.s3_endpoint}", f"Iceberg at {shown(settings.catalog_uri)}"
+    return [("storage", "S3 API", address, "keys: see below", catalog)]
 
 
 def _receiver(settings: Settings) -> list[tuple[str, ...]]:

@@ -138,7 +138,9 @@ def test_status_tells_the_work_that_goes_on_and_none_that_was_killed(tmp_path, m
         assert (
             "Being done now: demo: step 5 of 7, training (training step 600 of 1,100), 0 s after" in screen.getvalue()
         )
-        assert "not yet" in capsys.readouterr().out
+        table = capsys.readouterr().out
+        assert "not yet" in table
+        assert "S3 API" not in table, "there is none where all lies in a folder"
         assert bootstrap.tell_status(tmp_path) == 1
         assert "step 5 of 7" in capsys.readouterr().out
         note = json.loads((tmp_path / "run" / "demo.progress").read_text())
