@@ -17,6 +17,7 @@ from lakehouse.definition import TableDefinition
 from lakehouse.ports import DatasetVersions, TableWrite
 from lakehouse.tables.gold import LOADS
 from lakehouse.tables.health import EXPECTATION_RESULTS
+from lakehouse.tables.withdrawals import is_retracted
 from lakehouse.tables.write_audit_publish import Lakehouse
 
 FIT = dg.AssetCheckSpec(
@@ -78,13 +79,15 @@ def verdict_on(key: str, shelf: Shelf, house: Lakehouse, versions: DatasetVersio
 def _waiting(report: Report, shelf: Shelf, house: Lakehouse, versions: DatasetVersions) -> Iterator[Description]:
     """Yield how the versions are described that were saved before this one and are not stored yet.
 
-    One that a promise stopped is not waited for: what mends it may need another type.
+    One that a promise stopped is not waited for: what mends it may need another type. Neither is one that was taken
+    back: its rows do not come any more.
     """
     known = versions.versions(report.dataset)
     place = next((n for n, one in enumerate(known) if one.content_sha256 == report.content_sha256), len(known))
     done = _labels(house, LOADS, report.dataset, ("layer", "silver")) if place else set()
     waiting = [one for one in known[:place] if one.version not in done]
     done = _labels(house, EXPECTATION_RESULTS, report.dataset, ("blocked", True)) if waiting else set()
+    waiting = [one for one in waiting if not is_retracted(house.objects, one.content_sha256)]
     for version in waiting:
         accepted = shelf.accepted_report(version.content_sha256) if version.version not in done else None
         if accepted is not None and accepted.description is not None:

@@ -37,7 +37,7 @@ def dataset_version(
         require_none_open(house.objects)
         require_not_retracted(house.objects, shelf.landed(context.partition_key).content_sha256)
         # Of two versions of a dataset that come at once, the second is held to the columns of the first.
-        with shelf.saving(context.partition_key.partition("@")[0]):
+        with shelf.saving(context.partition_key):
             _require_accepted(verdict_on(context.partition_key, shelf, house, versions), context.partition_key)
             version = saved_version(shelf, versions, context.partition_key)
     return dg.MaterializeResult(

@@ -25,7 +25,8 @@ class Column:
 class Misfit:
     """A column that a stored table cannot take as a definition has it; types by the store's names, `said` in words.
 
-    `now` is what the stored table calls the column since it was renamed.
+    `now` is what the stored table calls the column since it was renamed. `waiting` is the version that has it so and
+    is saved and not stored yet; empty where the table itself has it.
     """
 
     column: str
@@ -33,6 +34,7 @@ class Misfit:
     wanted: str
     said: str
     now: str | None = None
+    waiting: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,18 @@ def fitted(report: Report, misfits: Misfits, waiting: Iterable[Description] = ()
     """
     if report.description is None:
         return report
-    saved = [table for description in waiting for _, table in tables_of(description)]
+    saved = [(one.version, table) for one in waiting for _, table in tables_of(one)]
 
     def unfit(table: TableDefinition) -> list[Misfit]:
-        return [*misfits(table), *(one for held in saved if held.name == table.name for one in _unlike(held, table))]
+        return [
+            *misfits(table),
+            *(
+                replace(one, waiting=version)
+                for version, held in saved
+                if held.name == table.name
+                for one in _unlike(held, table)
+            ),
+        ]
 
     told = [one for place, table in tables_of(report.description) for one in _findings(place, table, unfit)]
     if not told:
@@ -93,26 +101,41 @@ def _findings(place: str, table: TableDefinition, misfits: Misfits) -> list[Find
 
 def _retyped(place: str, table: TableDefinition, one: Misfit) -> Finding:
     stored, wanted = WORDS.get(one.stored, one.stored), WORDS.get(one.wanted, one.wanted)
+    held = "Earlier versions hold"
+    if one.waiting:
+        held = f"Version {one.waiting}, which is saved and waits to be stored, holds"
     return _error(
         RETYPED_CODE,
         f"{place}: {one.column}",
-        f"Earlier versions hold '{one.column}' as {stored}, this one describes it as {wanted}; "
+        f"{held} '{one.column}' as {stored}, this one describes it as {wanted}; "
         f"the table {table.name} cannot hold both.",
         f"Keep it {stored}, or give the changed column a name of its own, such as {one.column}_{wanted}: both "
-        "stay then. Nothing of this version was kept, so its label is still free.",
+        f"stay then. {_or_free(table, one)}Nothing of this version was kept, so its label is still free.",
         SchemaError.exit_code,
     )
+
+
+def _or_free(table: TableDefinition, one: Misfit) -> str:
+    """Say how a version that is only saved stops to count; a stored one does not."""
+    if not one.waiting:
+        return ""
+    key = f"{table.dataset}@{one.waiting}"
+    return f"If version {one.waiting} is not wanted, take it back (`lakehouse retract {key}`); else store it first. "
 
 
 def _renamed(place: str, table: TableDefinition, one: Misfit) -> Finding:
     return _error(
         RENAMED_CODE,
         f"{place}: {one.column}",
-        f"A version before this one renamed '{one.column}' to '{one.now}', and the table {table.name} has it as that.",
-        f"Call it '{one.now}', with `formerly: [{one.column}]`, or give a new column another name. Nothing of this "
-        "version was kept, so its label is still free.",
+        f"{_renamer(one)} renamed '{one.column}' to '{one.now}', and the table {table.name} has it as that.",
+        f"Call it '{one.now}', with `formerly: [{one.column}]`, or give a new column another name. "
+        f"{_or_free(table, one)}Nothing of this version was kept, so its label is still free.",
         SchemaError.exit_code,
     )
+
+
+def _renamer(one: Misfit) -> str:
+    return f"Version {one.waiting}, which waits to be stored," if one.waiting else "A version before this one"
 
 
 def _error(code: str, place: str, message: str, how_to_fix: str, exit_code: int) -> Finding:

@@ -139,9 +139,13 @@ class Shelf:
         accepted = [report for report in found if report.accepted and report.content_sha256 == content_sha256]
         return max(accepted, key=lambda report: report.validated_at, default=None)
 
-    def saving(self, dataset: str) -> AbstractContextManager[None]:
-        """Hold the turn to judge a version of a dataset and save it; raises TransientError when that takes too long."""
-        return archive_lock(self.root / "saving" / f"{dataset}.lock", timeout_s=LONGEST_SAVING_SECONDS)
+    def saving(self, key: str) -> AbstractContextManager[None]:
+        """Hold the turn to judge a version of a dataset and save it; raises TransientError when that takes too long.
+
+        Other versions of the same dataset wait, as they would for its repository, and are told for which one.
+        """
+        lock = self.root / "saving" / f"{key.partition('@')[0]}.lock"
+        return archive_lock(lock, timeout_s=LONGEST_SAVING_SECONDS, doing=f"saving {key}")
 
     def done(self, key: str) -> None:
         """Note that what landed under the key is stored or refused; its arrival is not asked for again."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -10,11 +11,17 @@ from pathlib import Path
 from lakehouse.errors import TransientError
 
 POLL_S = 0.05
+QUIET_S = 60.0
+"""Whoever waits no longer than this says nothing."""
+
+log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def archive_lock(path: Path, *, timeout_s: float = 60.0) -> Iterator[None]:
+def archive_lock(path: Path, *, timeout_s: float = 60.0, doing: str = "") -> Iterator[None]:
     """Hold the lock file `path` while the block runs; the kernel frees it when the process dies, however it dies.
+
+    Whoever waits is told by the log which process holds it, and what that is `doing`.
 
     Raises TransientError when another process holds it for longer than `timeout_s`. Not re-entrant.
     """
@@ -23,20 +30,23 @@ def archive_lock(path: Path, *, timeout_s: float = 60.0) -> Iterator[None]:
     try:
         _acquire(descriptor, path, timeout_s)
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        os.write(descriptor, f"{os.getpid()}{f' ({doing})' if doing else ''}\n".encode())
         yield
     finally:
         os.close(descriptor)
 
 
 def _acquire(descriptor: int, path: Path, timeout_s: float) -> None:
-    end = time.monotonic() + timeout_s
+    end, told = time.monotonic() + timeout_s, False
     while not _locks(descriptor):
+        holder = os.pread(descriptor, 256, 0).decode(errors="replace").strip() or "unknown"
         if time.monotonic() > end:
-            holder = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
             raise TransientError(
                 f"{path} is held by process {holder} since more than {timeout_s:g} s; wait for it to finish, run again"
             )
+        if not told and timeout_s > QUIET_S:
+            log.info("waiting for %s, held by process %s, at most %g s", path, holder, timeout_s)
+            told = True
         time.sleep(POLL_S)
 
 

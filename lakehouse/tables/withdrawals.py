@@ -30,18 +30,27 @@ def require_none_open(objects: ObjectStore) -> None:
 
 def require_not_retracted(objects: ObjectStore, content_sha256: str) -> None:
     """Raise RetractedError for content that was removed as a whole: handed in again it would be back."""
-    key = f"{RETRACTED}{content_sha256}.json"
-    if key in objects.keys(key):
-        told = json.loads(objects.get(key))
+    if is_retracted(objects, content_sha256):
+        told = json.loads(objects.get(_retraction(content_sha256)))
         raise RetractedError(
             f"this content was {told['version']}, which was removed (receipt {told['receipt']}): {told['reason']}; "
             "hand in content without what led to that"
         )
 
 
+def is_retracted(objects: ObjectStore, content_sha256: str) -> bool:
+    """Say whether a content was removed as a whole."""
+    key = _retraction(content_sha256)
+    return key in objects.keys(key)
+
+
+def _retraction(content_sha256: str) -> str:
+    return f"{RETRACTED}{content_sha256}.json"
+
+
 def retracted(objects: ObjectStore, content_sha256: str, told: Mapping[str, str]) -> None:
     """Note that a content was removed as a whole; `told` has its version, receipt and reason. Again is no error."""
-    objects.put(f"{RETRACTED}{content_sha256}.json", json.dumps(dict(told)).encode())
+    objects.put(_retraction(content_sha256), json.dumps(dict(told)).encode())
 
 
 def changed_by_withdrawals(objects: ObjectStore) -> set[tuple[str, str]]:

@@ -9,9 +9,11 @@ import pytest
 
 from assets import validate
 from lakehouse.adapters.catalog import IcebergTables
+from lakehouse.adapters.object_store import LocalObjects
 from lakehouse.archive.fitting import fitted
 from lakehouse.archive.reading import table_definition
 from lakehouse.ports import DatasetVersion
+from lakehouse.tables.withdrawals import retracted
 
 
 def with_rooms(report, *, name="rooms", **columns):
@@ -84,7 +86,8 @@ def test_a_version_that_waits_to_be_stored_is_held_to_as_a_stored_one_is(report)
     waiting = with_rooms(report, size={"type": "integer"}).description
     (finding,) = [one for one in fitted(report, no_tables, [waiting]).findings if one.level == "error"]
     assert (finding.code, finding.place) == ("COLUMN_RETYPED", "tables/rooms/columns.yaml: size")
-    assert "as integer, this one describes it as number" in finding.message
+    assert "Version 1, which is saved and waits to be stored, holds 'size' as integer, this one" in finding.message
+    assert "`lakehouse retract lessons@1`" in finding.how_to_fix
     rooms = report.description.tables["rooms"]
     columns = {"room": rooms.columns["room"], "floor": rooms.columns["size"].model_copy(update={"formerly": ("size",)})}
     renamed = report.description.model_copy(update={"tables": {"rooms": rooms.model_copy(update={"columns": columns})}})
@@ -94,14 +97,14 @@ def test_a_version_that_waits_to_be_stored_is_held_to_as_a_stored_one_is(report)
     assert fitted(later, no_tables, [report.description]) == later
 
 
-def test_a_version_is_held_to_those_before_it_that_are_neither_stored_nor_stopped(report, monkeypatch):
+def test_a_version_is_held_to_those_before_it_that_still_wait(report, monkeypatch, tmp_path):
     saved = [DatasetVersion("lessons", str(n), "c" * 40, f"v{n}", f"{n}" * 64, NOW) for n in range(5)]
     known = SimpleNamespace(versions=lambda dataset: saved if dataset == "lessons" else [])
     shelf = SimpleNamespace(
         judge=lambda key: replace(report, content_sha256="3" * 64),
         accepted_report=lambda content: with_rooms(report, size={"type": WAITING[content[0]]}),
     )
-    house = SimpleNamespace(tables=SimpleNamespace(misfits=no_tables))
+    house = SimpleNamespace(tables=SimpleNamespace(misfits=no_tables), objects=LocalObjects(tmp_path / "objects"))
     rows = {
         "gold.loads": [{"dataset": "lessons", "dataset_version": "0", "layer": "silver"}],
         "gold.expectation_results": [{"dataset": "lessons", "dataset_version": "1", "blocked": True}],
@@ -110,6 +113,10 @@ def test_a_version_is_held_to_those_before_it_that_are_neither_stored_nor_stoppe
     monkeypatch.setattr(validate, "read_released", lambda _, table, columns: pa.Table.from_pylist(rows[table.name]))
     held = validate.verdict_on("lessons@3", shelf, house, known)
     assert ["as date" in one.message for one in held.findings if one.level == "error"] == [True]
+    retracted(house.objects, "2" * 64, {"version": "lessons@2", "receipt": "r", "reason": "slip"})
+    assert validate.verdict_on("lessons@3", shelf, house, known).accepted
+    house.objects.delete(house.objects.keys("")[0])
+    assert not validate.verdict_on("lessons@3", shelf, house, known).accepted
     rows["gold.loads"][1]["layer"] = "silver"
     assert validate.verdict_on("lessons@3", shelf, house, known).accepted
 

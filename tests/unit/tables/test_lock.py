@@ -1,13 +1,15 @@
+import logging
 import os
 import signal
 import subprocess
 import sys
+import time
 from threading import Thread
 
 import pytest
 
 from lakehouse.errors import TransientError
-from lakehouse.tables.lock import archive_lock
+from lakehouse.tables.lock import QUIET_S, archive_lock
 
 HOLD = """
 import sys, time
@@ -33,6 +35,27 @@ def test_a_held_lock_is_a_transient_error_that_names_its_holder(tmp_path):
         archive_lock(path, timeout_s=0.1),
     ):
         pytest.fail("two holders at once")
+
+
+def test_whoever_may_wait_long_is_told_for_what(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+
+    def wait(timeout_s):
+        with archive_lock(tmp_path / "lock", timeout_s=timeout_s):
+            pass
+
+    with archive_lock(tmp_path / "lock", doing="saving lessons@1"):
+        waiters = [Thread(target=wait, args=(each,)) for each in (QUIET_S, QUIET_S + 1)]
+        for waiter in waiters:
+            waiter.start()
+        for _ in range(100):
+            if caplog.messages:
+                break
+            time.sleep(0.05)
+    for waiter in waiters:
+        waiter.join(10)
+    (said,) = caplog.messages
+    assert f"held by process {os.getpid()} (saving lessons@1), at most 61 s" in said
 
 
 def test_a_waiter_gets_the_lock_when_it_is_freed(tmp_path):
