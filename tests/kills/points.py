@@ -26,6 +26,11 @@ PARTS_OF_A_CHILD = (0.25, 0.5, 0.75)
 """At which parts of its usual time a child is killed, together with who started it."""
 FOREIGN = ("dagster/", "scratch/")
 """What Dagster writes down of its runs, by transactions of its own, and what was made before."""
+ALONE, TOGETHER = "alone during", "at part of"
+"""Points at which a child is at work, by which a process can only be killed in earnest."""
+
+Cut = tuple[str, int]
+"""A file that a kill leaves shorter than it is, by its name below the root, and its bytes then."""
 
 
 @dataclass
@@ -35,6 +40,9 @@ class Points:
     What git, git-annex and DataLad do by themselves cannot be counted here. The process dies before it starts one of
     them, alone while one works, which then goes on, and with it at some parts of the time that it took before
     (`child_seconds`).
+
+    At points in `stops` it lives on: `stop` is told of the number and of what a kill would cut short, and returns once
+    somebody has seen the folder as a kill there would leave it.
     """
 
     root: Path
@@ -42,13 +50,18 @@ class Points:
     child_seconds: dict[str, float] = field(default_factory=dict)
     met: list[str] = field(default_factory=list)
     over: bool = False
+    stops: frozenset[int] = frozenset()
+    stop: Callable[[int, Cut | None], None] | None = None
 
-    def meet(self, what: str) -> bool:
+    def meet(self, what: str, cut: Cut | None = None) -> bool:
         """Note a point; say whether this process is to die at it."""
         if self.over:
             return False
         self.met.append(what)
-        return len(self.met) - 1 == self.at
+        number = len(self.met) - 1
+        if number in self.stops and self.stop is not None and not what.startswith((ALONE, TOGETHER)):
+            self.stop(number, cut)
+        return number == self.at
 
     def name(self, path: Any, folder: int | None = None) -> str | None:
         """Return a path as counted from the root; None for one elsewhere."""
@@ -113,7 +126,9 @@ def _opened(points: Points, path: Any, _mode: str | None, flags: int) -> None:
         return
     if points.meet(f"open {name}"):
         die()
-    if points.meet(f"opened {name}"):
+    there = os.access(path, os.F_OK)
+    emptied = (name, 0) if flags & os.O_TRUNC or (flags & os.O_CREAT and not there) else None
+    if points.meet(f"opened {name}", emptied):
         os.close(os.open(path, flags & ~os.O_EXCL, 0o644))
         die()
 
@@ -136,8 +151,9 @@ def _halves(points: Points) -> Iterator[None]:
     def fsync(descriptor: int) -> None:
         path = file_of(descriptor)
         name = None if path.is_dir() else points.name(path)
-        if name and points.meet(f"half of {name}"):
-            os.truncate(path, os.fstat(descriptor).st_size // 2)
+        half = os.fstat(descriptor).st_size // 2
+        if name and points.meet(f"half of {name}", (name, half)):
+            os.truncate(path, half)
             die()
         plain(descriptor)
 
@@ -180,8 +196,8 @@ def _children(points: Points) -> Iterator[None]:
 def _meet_child(points: Points, word: str, alone: threading.Event) -> None:
     if points.meet(f"before {word}"):
         die()
-    if points.meet(f"alone during {word}"):
+    if points.meet(f"{ALONE} {word}"):
         alone.set()
     for part in PARTS_OF_A_CHILD:
-        if points.meet(f"at {part:.0%} of {word}"):
+        if points.meet(f"{TOGETHER} {word}, {part:.0%}"):
             threading.Timer(points.child_seconds[word] * part, lambda: os.killpg(0, signal.SIGKILL)).start()
