@@ -114,17 +114,14 @@ class Lake:
         )
         return files, f"{self.server.plain}/plain"
 
-    def write_bare(self, name: str, rows: pa.Table) -> None:
-        """Write rows as pyarrow does where nothing is said: Snappy, one row group for a million rows."""
+    def write_bare(self, name: str, rows: pa.Table, **options: object) -> None:
+        """Write rows as pyarrow does; where nothing is said, with Snappy and one row group for a million rows."""
         files, folder = self.plain()
-        pq.write_table(rows, f"{folder}/{name}.parquet", filesystem=files)
+        pq.write_table(rows, f"{folder}/{name}.parquet", filesystem=files, **options)
 
     def write_plain(self, name: str, rows: pa.Table) -> None:
         """Write rows with the compression and the row groups that ours have."""
-        files, folder = self.plain()
-        pq.write_table(
-            rows, f"{folder}/{name}.parquet", filesystem=files, compression="zstd", row_group_size=PLAIN_GROUP_ROWS
-        )
+        self.write_bare(name, rows, compression="zstd", row_group_size=PLAIN_GROUP_ROWS)
 
     def duck(self, pattern: str) -> duckdb.DuckDBPyConnection:
         """Return a database whose view `plain` is the plain files of that pattern."""

@@ -5,11 +5,13 @@ from functools import partial
 import pytest
 
 ROWS = 500_000
+SIZES = (100_000, ROWS, 2_000_000)
 ROUNDS = 7
 # Every eighth publish moves old snapshots out of the metadata, so each age is looked at for two times eight appends.
 AGE_ROUNDS = 15
 AGES, LARGE_AGE = (10, 120, 300), 1000
-DEFAULT, PLAIN = "bare `pyarrow.write_table`, nothing said", "the same with zstd and row groups as ours"
+ZSTD, DEFAULT = "bare `pyarrow.write_table`, zstd", "the same, nothing said (Snappy)"
+PLAIN = "the same with zstd and row groups as ours"
 BARE, OURS = "PyIceberg append", "`write_audit_publish`"
 WHO = {PLAIN: "plain", BARE: "iceberg", OURS: "ours"}
 PLACES = ["local folder", *(pytest.param(name, marks=pytest.mark.servers) for name in ("MinIO", "SeaweedFS"))]
@@ -18,6 +20,9 @@ PLACES = ["local folder", *(pytest.param(name, marks=pytest.mark.servers) for na
 def contenders(place, rows):
     """Return the ways to store the same rows, each into something new."""
     tables = []
+
+    def zstd(turn):
+        return lambda: place.lake.write_bare(f"zstd{turn}", rows, compression="zstd")
 
     def bare(turn):
         return lambda: place.lake.write_bare(f"bare{turn}", rows)
@@ -33,21 +38,22 @@ def contenders(place, rows):
         tables.append(place.ready())
         return lambda: (place.publish(tables[-1], rows, turn), tables[-1])[1]
 
-    return {DEFAULT: bare, PLAIN: parquet, BARE: pyiceberg, OURS: ours}
+    return {ZSTD: zstd, DEFAULT: bare, PLAIN: parquet, BARE: pyiceberg, OURS: ours}
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("count", SIZES)
 @pytest.mark.parametrize("lake", PLACES, indirect=True)
-def test_the_same_rows_are_stored(bench, lake, place, made_rows, run_job):
-    rows = made_rows.rows(ROWS)
-    measure = f"append of {ROWS:,} rows x 8 columns, {lake.place}"
+def test_the_same_rows_are_stored(bench, lake, place, made_rows, run_job, count):
+    rows = made_rows.rows(count)
+    measure = f"append of {count:,} rows x 8 columns, {lake.place}"
     *_, theirs, ours = bench.race(measure, contenders(place, rows), pids=lake.pids).values()
     stored = lake.duck("turn0").sql("select * from plain").to_arrow_table()
     for found in (stored, theirs.scan().to_arrow(), place.tables.read(ours.name)):
         assert found.cast(rows.schema).sort_by("enrolment").equals(rows)
     assert place.house.releases.current().tables[ours.name].snapshot_id is not None
-    peaks = {name: run_job("append", who, lake, f"peak_{who}", ROWS) for name, who in WHO.items()}
-    assert [done["result"] for done in peaks.values()] == [ROWS] * len(WHO)
+    peaks = {name: run_job("append", who, lake, f"peak_{who}", count) for name, who in WHO.items()}
+    assert [done["result"] for done in peaks.values()] == [count] * len(WHO)
     bench.note(f"{measure}, {rows.nbytes / 1e6:.0f} MB in Arrow: {'; '.join(rates(bench, measure, rows, peaks))}")
 
 
