@@ -1,8 +1,9 @@
 """Writes an accepted version into Iceberg: bronze as submitted, silver typed, and the documents models learn from."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 
 import dagster as dg
 import pyarrow as pa
@@ -32,6 +33,7 @@ from lakehouse.definition import TableDefinition
 from lakehouse.ports import AnyWrite, Change, DatasetVersion, DatasetVersions, Provenance, StoredRows, TableWrite
 from lakehouse.tables.documents import assemble, documents_sha256
 from lakehouse.tables.expectations.book import Expectations
+from lakehouse.tables.expectations.far import leaving, staying
 from lakehouse.tables.expectations.inspection import Inspection
 from lakehouse.tables.gold import DOCUMENTS, LOADS
 from lakehouse.tables.health import ROWS_ASIDE
@@ -158,20 +160,27 @@ def documents(
 def _far(house: Lakehouse, engine: Engine, found: Inspection) -> Far:
     """Return what makes silver tables of published bronze rows on other machines, where there is such an engine.
 
-    Tables that promise more than a number of rows are made here: such promises are judged over all rows at once.
+    What such a table promises is judged of the files that were made, and of the rows that were left out of them.
     """
 
     def made(
         bronze: TableDefinition, silver: TableDefinition, where: Mapping[str, str], change: Change
     ) -> StoredRows | None:
-        promised_of = found.expectations.of(silver.name)
         pin = current_release(house).tables.get(bronze.name) if engine.maker else None
         if engine.maker is None or pin is None or pin.snapshot_id is None:
             return None
-        if promised_of is not None and not promised_of.of_count_alone:
-            return None
-        rows = engine.maker.make(silver, bronze.name, pin.snapshot_id, where, change)
-        found.count(silver, rows.num_rows)
+        source = bronze.name, pin.snapshot_id, where
+        promised_of = found.expectations.of(silver.name)
+        if promised_of is None or promised_of.of_count_alone:
+            rows = engine.maker.make(silver, *source, change)
+            found.count(silver, rows.num_rows)
+            return rows
+        rows = engine.maker.make(silver, *source, partial(staying, change=change, promised_of=promised_of))
+        left_out: Iterable[pa.Table] = ()
+        if promised_of.sets_aside:
+            left_out = engine.maker.pick(*source, partial(leaving, change=change, promised_of=promised_of))
+        stored = house.tables.stored_columns(silver.name, rows, sorted(promised_of.named_columns))
+        found.judge_stored(silver, stored, left_out)
         return rows
 
     return made

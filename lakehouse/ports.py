@@ -232,6 +232,9 @@ class TableStore(Protocol):
     def store_rows(self, table: TableDefinition, batches: Iterable[pa.Table]) -> StoredRows:
         """Store rows that come some at a time as files that no snapshot names yet; the table is made where needed."""
 
+    def stored_columns(self, table: str, rows: StoredRows, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield these columns of stored rows, file by file and in order; no snapshot needs to name them."""
+
     def stage(self, write: AnyWrite, branch: str, summary: Mapping[str, str]) -> StagedWrite:
         """Write rows to a fresh `branch` cut from main; a left-over branch of that name is dropped first."""
 
@@ -308,6 +311,12 @@ class FarMaker(Protocol):
         Raises ChecksumError for a damaged file, SchemaError when `change` does or its rows do not fit `into`.
         """
         ...
+
+    def pick(self, source: str, snapshot_id: int, where: Mapping[str, str], change: Change) -> Iterator[pa.Table]:
+        """Yield what `change` makes of those rows, which should be few, for they are kept nowhere.
+
+        Raises ChecksumError for a damaged file.
+        """
 
 
 class TableUpkeep(Protocol):

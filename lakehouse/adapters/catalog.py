@@ -8,10 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 from pyiceberg import exceptions as vendor
 from pyiceberg.catalog import Catalog
+from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
@@ -207,6 +209,12 @@ class IcebergTables:
         with self._translated(table.name):
             files = write_batches(self._catalog.load_table(table.name), conforming())
         return StoredRows(given, files=tuple(files))
+
+    def stored_columns(self, table: str, rows: StoredRows, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield these columns of stored rows, file by file and in order; no snapshot needs to name them."""
+        stored = self._load(table)
+        with self._translated(table):
+            yield from iceberg_scan.file_columns(stored, cast(Sequence[DataFile], rows.files), columns)
 
     def stage(self, write: AnyWrite, branch: str, summary: Mapping[str, str]) -> StagedWrite:
         """Write rows to a fresh `branch` cut from main; a left-over branch of that name is dropped first."""

@@ -76,10 +76,11 @@ def _added(stored: Table, staged: Snapshot) -> list[DataFile]:
 
 def added_columns(stored: Table, staged: Snapshot, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Yield these columns of what a staged snapshot added, file by file."""
-    return _columns_of(stored, _added(stored, staged), columns)
+    return file_columns(stored, _added(stored, staged), columns)
 
 
-def _columns_of(stored: Table, files: Iterable[DataFile], columns: Sequence[str]) -> Iterator[pa.Table]:
+def file_columns(stored: Table, files: Iterable[DataFile], columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield these columns of files, one after the other."""
     scan = ArrowScan(stored.metadata, stored.io, stored.schema().select(*columns), AlwaysTrue())
     for one in files:
         yield scan.to_table([FileScanTask(one)]).select(list(columns))
@@ -107,7 +108,7 @@ def similar_rows(stored: Table, snapshot: Snapshot, keys: pa.Table) -> Iterator[
         for entry in entries_of(stored.io, manifest)
         if all(_meets(_limits(entry.data_file, field_id, of), of) for field_id, of in ranges.items())
     ]
-    return _columns_of(stored, hit, keys.column_names)
+    return file_columns(stored, hit, keys.column_names)
 
 
 Bound = int | str

@@ -21,6 +21,7 @@ from lakehouse.ports import Change, StoredRows
 
 FILE_BYTES = {"write.target-file-size-bytes": str(32 * 2**20)}
 SHOWN = 5
+PACKED = "rows"
 
 
 class SparkMaker:
@@ -55,12 +56,31 @@ class SparkMaker:
                 copied(self._spark.session, stored, snapshot, [snapshot]) as read,
                 copied(self._spark.session, target, head, history, FILE_BYTES) as written,
             ):
-                rows = self._spark.session.table(read.name)
-                for name, value in where.items():
-                    rows = rows.where(rows[name] == value)
+                rows = self._meant(read, where)
                 shape = self._spark.session.table(written.name).schema
                 rows.mapInArrow(_changing(change, into, to_arrow_schema(shape)), shape).writeTo(written.name).append()
                 return self._taken(written, into)
+
+    def pick(self, source: str, snapshot_id: int, where: Mapping[str, str], change: Change) -> Iterator[pa.Table]:
+        """Yield what `change` makes of those rows, part by part; a part is in the memory of this process at a time.
+
+        Raises:
+            ChecksumError: a file is damaged.
+            SparkError: Spark failed.
+        """
+        with self._tables.opened(source) as stored, spark_errors(f"reading {source}"):
+            snapshot = iceberg_past.snapshot(stored, snapshot_id)
+            self._require_sound(stored, snapshot, where)
+            with copied(self._spark.session, stored, snapshot, [snapshot]) as read:
+                packed = self._meant(read, where).mapInArrow(_packing(change), f"{PACKED} binary")
+                for row in packed.toLocalIterator():
+                    yield pa.ipc.open_stream(row[PACKED]).read_all()
+
+    def _meant(self, read: Copy, where: Mapping[str, str]) -> DataFrame:
+        rows = self._spark.session.table(read.name)
+        for name, value in where.items():
+            rows = rows.where(rows[name] == value)
+        return rows
 
     def _require_sound(self, stored: Table, snapshot: Snapshot, where: Mapping[str, str]) -> None:
         known = iceberg_scan.with_snapshot(stored, snapshot)
@@ -92,6 +112,21 @@ def _changing(
             yield from rows.select(shape.names).to_batches()
 
     return changed
+
+
+def _packing(change: Change) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Return what makes each batch one cell that holds its rows as Arrow's stream; none where no row is left."""
+
+    def packed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            rows = change(pa.Table.from_batches([batch]))
+            if rows.num_rows:
+                sink = pa.BufferOutputStream()
+                with pa.ipc.new_stream(sink, rows.schema) as stream:
+                    stream.write_table(rows)
+                yield pa.record_batch({PACKED: [sink.getvalue().to_pybytes()]})
+
+    return packed
 
 
 def _repeated(rows: DataFrame, key: Sequence[str]) -> list[str]:

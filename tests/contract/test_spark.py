@@ -4,6 +4,7 @@ import gc
 import hashlib
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import duckdb
 import pyarrow as pa
@@ -28,6 +29,8 @@ from lakehouse.archive.layers import bronze_writes, silver_writes
 from lakehouse.definition import Column, TableDefinition
 from lakehouse.errors import AuditError, ChecksumError, NoJavaError, NoSparkError, NoTableError, SchemaError
 from lakehouse.ports import DatasetVersion, Retention, TableWrite
+from lakehouse.tables.expectations.far import leaving, staying
+from lakehouse.tables.expectations.kinds import TableExpectations
 from lakehouse.tables.maintenance import Upkeep, maintain
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
@@ -337,6 +340,9 @@ columns:
   quiet: {type: boolean, description: Whether it was quiet}
   subject: {type: string, description: Subject}
 """
+SMALL = {"check": "between", "column": "lesson", "maximum": 9, "mostly": 0.5, "severity": "quarantine"}
+SET_ASIDE = {"FEW": SMALL | {"reason": "Because the test says so."}}
+FEW = TableExpectations.model_validate({"about": "Lessons.", "owner": "team:test", "expect": SET_ASIDE})
 HEADER = "lesson,size,held_on,began,quiet,subject\n"
 LESSONS = (
     "1,50.5,2024-01-31,2024-01-31T08:00:00Z,true,maths\n"
@@ -383,6 +389,19 @@ def test_silver_tables_made_by_spark_are_those_made_here(house, on_postgres, spa
         write_audit_publish(house, [again], key="silver 1 again", provenance=provenance)
     assert content_sha256(house.tables.read(there.table.name)) == content_sha256(here.rows)
 
+    left_out = []
+
+    def sifting(bronze, silver, where, change):
+        source = bronze.name, house.releases.current().tables[bronze.name].snapshot_id, where
+        left_out.extend(maker.pick(*source, partial(leaving, change=change, promised_of=FEW)))
+        return maker.make(silver, *source, partial(staying, change=change, promised_of=FEW))
+
+    (sifted,) = silver_writes(*first, kept, far=sifting)
+    stored_now = house.tables.stored_columns(there.table.name, sifted.rows, ["lesson"])
+    assert sorted(row["lesson"] for one in stored_now for row in one.to_pylist()) == [1, 2, 3]
+    told = [{**row, "_source_file": None} for one in left_out for row in one.to_pylist()]
+    assert told == [{"lesson": 2**63 - 1, "_source_file": None, "_row_number": 4, "_code": "FEW"}]
+
     folder, *_ = lessons(tmp_path / "3", LESSONS, "3")
     held = folder / "tables" / "held"
     (held / "columns.yaml").write_text(
@@ -392,8 +411,8 @@ def test_silver_tables_made_by_spark_are_those_made_here(house, on_postgres, spa
     third = folder, load_description(folder), replace(first[2], version="3", commit="3" * 40)
     write_audit_publish(house, bronze_writes(*third, kept), key="bronze 3", provenance=provenance)
     write_audit_publish(house, silver_writes(*third, kept, far=far), key="silver 3", provenance=provenance)
-    left_out = [row for row in house.tables.read(there.table.name).to_pylist() if row["dataset_version"] == "3"]
-    assert [(row["lesson"], row["quiet"], row["subject"]) for row in left_out] == [(5, None, "art")]
+    lacking = [row for row in house.tables.read(there.table.name).to_pylist() if row["dataset_version"] == "3"]
+    assert [(row["lesson"], row["quiet"], row["subject"]) for row in lacking] == [(5, None, "art")]
 
     def refusing(raw):
         raise SchemaError(f"{raw.num_rows} cells of held.size are no number; validate the submission first")

@@ -1,6 +1,6 @@
 """Judges the tables of one dataset version on their way to silver, and keeps what was found for the record."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from lakehouse.definition import TableDefinition
 from lakehouse.ports import DatasetVersion
 from lakehouse.tables.expectations.book import Expectations
+from lakehouse.tables.expectations.far import CODE, PLACE
 from lakehouse.tables.expectations.judge import Codes, Judging, Verdict, judge_count
 from lakehouse.tables.expectations.kinds import TableExpectations
 
@@ -56,11 +57,29 @@ class Inspection:
                     continue
                 self._set_aside(definition, places.filter(goes), codes.filter(goes))
                 yield rows.filter(pc.invert(goes))
-            verdicts = judging.verdicts(history=self._history(definition.name), now=self.now)
+            self._conclude(definition, judging)
+
+    def judge_stored(
+        self, definition: TableDefinition, stored: Iterable[pa.Table], left_out: Iterable[pa.Table] = ()
+    ) -> None:
+        """Judge a silver table whose rows lie in files by now, and those that were left out of it (see `far`)."""
+        promised_of = self.expectations.of(definition.name)
+        assert promised_of is not None, "somebody looks because the table promises something"
+        with closing(Judging(promised_of)) as judging:
+            judging.add(definition.arrow_schema().empty_table())
+            for rows in stored:
+                judging.add(rows)
+            for rows in left_out:
+                judging.add(rows)
+                self._set_aside(definition, rows, rows[CODE].combine_chunks())
+            self._conclude(definition, judging)
+
+    def _conclude(self, definition: TableDefinition, judging: Judging) -> None:
+        verdicts = judging.verdicts(history=self._history(definition.name), now=self.now)
         self.verdicts += [(definition.name, verdict) for verdict in verdicts]
 
     def _set_aside(self, definition: TableDefinition, places: pa.Table, codes: Codes) -> None:
-        named = places.select(["_source_file", "_row_number"]).rename_columns(["source_file", "row_number"])
+        named = places.select(list(PLACE)).rename_columns(["source_file", "row_number"])
         table = pa.array([definition.name] * named.num_rows, pa.string())
         self.aside.append(named.append_column("table_name", table).append_column("code", codes))
 

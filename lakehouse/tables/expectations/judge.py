@@ -93,6 +93,18 @@ def judge_count(count: int, promised_of: TableExpectations, *, history: History,
         return judging.verdicts(history=history, now=now)
 
 
+def codes_of(rows: pa.Table, promised_of: TableExpectations) -> Codes:
+    """Return for each row the code of the promise it is set aside for, or null, whatever other rows there are.
+
+    Raises ExpectationFileError as `judge` does.
+    """
+    _require_columns(rows, promised_of)
+    by_row = _by_row(promised_of)
+    frame = _frame(rows)
+    with _fitting():
+        return _aside(_wrong(frame, by_row), by_row, frame.height)
+
+
 class Judging:
     """The rows of one version on their way past the judge, some at a time; what is kept of them are counts and figures.
 
@@ -104,7 +116,7 @@ class Judging:
         self._promised_of = promised_of
         self._height = 0
         expect = promised_of.expect
-        self._by_row = {code: one for code, one in expect.items() if isinstance(one, RowPromise)}
+        self._by_row = _by_row(promised_of)
         self._wrong: Counter[str] = Counter()
         self._figures = {code: figure_of(one) for code, one in expect.items() if isinstance(one, Measured | Steady)}
         self._figures |= {code: Repeats(one.columns) for code, one in expect.items() if isinstance(one, Unique)}
@@ -113,10 +125,9 @@ class Judging:
     def add(self, rows: pa.Table) -> Codes:
         """Judge rows; return for each the code of the promise it is set aside for, or null."""
         _require_columns(rows, self._promised_of)
-        frame = pl.from_arrow(rows)
-        assert isinstance(frame, pl.DataFrame)
+        frame = _frame(rows)
         with _fitting():
-            wrong = frame.select(_breaks(one).fill_null(value=False).alias(code) for code, one in self._by_row.items())
+            wrong = _wrong(frame, self._by_row)
             if self._by_row and frame.height:
                 self._wrong.update(dict(zip(self._by_row, wrong.sum().row(0), strict=True)))
             for figure in self._figures.values():
@@ -184,6 +195,21 @@ def _require_columns(rows: pa.Table, promised_of: TableExpectations) -> None:
             raise ExpectationFileError(
                 f"{code} speaks of {', '.join(absent)}, but the columns are {', '.join(rows.column_names)}"
             )
+
+
+def _by_row(promised_of: TableExpectations) -> dict[str, RowPromise]:
+    return {code: one for code, one in promised_of.expect.items() if isinstance(one, RowPromise)}
+
+
+def _frame(rows: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(rows)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _wrong(frame: pl.DataFrame, by_row: Mapping[str, RowPromise]) -> pl.DataFrame:
+    """Return a column for each promise, which says of each row whether it breaks it."""
+    return frame.select(_breaks(one).fill_null(value=False).alias(code) for code, one in by_row.items())
 
 
 def _breaks(one: RowPromise) -> pl.Expr:

@@ -177,6 +177,11 @@ class TableExpectations(_Data):
         return all(isinstance(one, Measured | Steady) and one.measure == "rows" for one in self.expect.values())
 
     @property
+    def sets_aside(self) -> bool:
+        """Whether a promise may keep rows out of the table."""
+        return any(one.severity == "quarantine" for one in self.expect.values())
+
+    @property
     def named_columns(self) -> set[str]:
         """The columns that promises speak of."""
         return {name for one in self.expect.values() for name in columns_of(one)}
