@@ -18,6 +18,8 @@ STUDENTS = {PERSON, "387276", "542562", "235428", "925553", "295741"}
 def told(bench, *words):
     """Run `lakehouse withdraw` and return what it prints; errors come as they are."""
     environment = {"LAKEHOUSE_HOME": str(bench.settings.home), "LAKEHOUSE_STORAGE": "folder"}
+    # Where another catalogue has the usual port, the command would choose one of its own, and records would change.
+    environment["LAKEHOUSE_CATALOGUE_PORT"] = str(bench.settings.catalogue_port)
     done = CliRunner().invoke(command, ["withdraw", *words], env=environment)
     if done.exception is not None:
         raise done.exception
