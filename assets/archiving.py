@@ -12,7 +12,7 @@ from lakehouse.errors import StageError
 from lakehouse.ports import Provenance
 from lakehouse.tables.stages import released_stages
 from lakehouse.tables.write_audit_publish import Lakehouse, Published
-from models.archive import Receipt, pack, strip
+from models.archive import Receipt, pack, strip, strip_again
 from models.durable import ARCHIVED
 from models.errors import CheckpointError
 
@@ -34,13 +34,15 @@ def retire_version(
 
     Raises:
         StageError: it is retired already, and in the archive.
+        CheckpointError: so it is, and its archive was altered.
         NoRoomError: the disk is full; nothing was decided.
     """
     store = workshop.store_of(version)
     folder = store.folder(version)
     retired = released_stages(house).get(version, {}).get("stage") == "retired"
     if retired and (folder / ARCHIVED).is_file():
-        raise StageError(f"{version} is retired already")
+        left = " and what an earlier call left of its files is gone now" if strip_again(folder, workshop.root) else ""
+        raise StageError(f"{version} is retired already{left}")
     receipt, told = _packed(folder, store.files, store.record, workshop.root)
     if retired and receipt is None:
         raise StageError(f"{version} is retired already; {told}")

@@ -60,12 +60,28 @@ def pack(folder: Path, files: Sequence[str], record: str, root: Path) -> Receipt
 
 def strip(folder: Path, receipt: Receipt) -> None:
     """Leave of a version that was packed its record, the checksums, and the receipt of its archive."""
-    write_json(folder / ARCHIVED, asdict(receipt))
-    sync(folder / ARCHIVED)
+    with unfinished(folder) as working:
+        write_json(working / ARCHIVED, asdict(receipt))
+        sync(working / ARCHIVED)
+        (working / ARCHIVED).replace(folder / ARCHIVED)
     sync(folder)
     for name in receipt.files:
         (folder / name).unlink(missing_ok=True)
     sync(folder)
+
+
+def strip_again(folder: Path, root: Path) -> bool:
+    """Take out of a version's folder what a killed `strip` or `restore` left beside its archive; say if there was any.
+
+    Raises:
+        CheckpointError: it is not archived, or the archive is missing or altered: then nothing is taken out.
+    """
+    receipt = receipt_of(folder)
+    if not any((folder / name).exists() for name in receipt.files):
+        return False
+    _archive(receipt, folder, root)
+    strip(folder, receipt)
+    return True
 
 
 def restore(folder: Path, root: Path) -> Path:
@@ -75,9 +91,8 @@ def restore(folder: Path, root: Path) -> Path:
         CheckpointError: it is not archived, or the archive is missing or altered.
         NoRoomError: the disk is full.
     """
-    receipt, target = receipt_of(folder), archive_of(folder, root)
-    if not target.is_file() or file_sha256(target) != receipt.sha256:
-        raise CheckpointError(f"{target} is missing, or not what was archived (SHA-256 differs); take it from a backup")
+    receipt = receipt_of(folder)
+    target = _archive(receipt, folder, root)
     sums = recorded_sums(folder)
     with unfinished(folder.parent) as working:
         for name, content in _contents(target):
@@ -116,6 +131,13 @@ def receipt_of(folder: Path) -> Receipt:
 def archive_of(folder: Path, root: Path) -> Path:
     """Return where the archive of a version lies; versions of all kinds have names of their own."""
     return root / "archive" / f"{folder.name}.tar.zst"
+
+
+def _archive(receipt: Receipt, folder: Path, root: Path) -> Path:
+    target = archive_of(folder, root)
+    if not target.is_file() or file_sha256(target) != receipt.sha256:
+        raise CheckpointError(f"{target} is missing, or not what was archived (SHA-256 differs); take it from a backup")
+    return target
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from models.archive import archive_of, forget, pack, receipt_of, restore, strip
+from models.archive import archive_of, forget, pack, receipt_of, restore, strip, strip_again
 from models.checkpoint import FILES, QUARANTINE, TRAINING, CheckpointStore
 from models.durable import ARCHIVED
 from models.errors import CheckpointError
@@ -67,3 +67,34 @@ def test_a_restoring_that_was_killed_is_done_again_and_what_must_be_forgotten_go
     assert {path.name for path in folder.iterdir()} == {TRAINING, "SHA256SUMS", QUARANTINE}
     assert not archive_of(folder, tmp_path).exists()
     forget(folder, tmp_path)
+
+
+def test_a_receipt_that_is_cut_while_it_is_written_is_none(store, tmp_path, monkeypatch):
+    folder = store.folder(store.versions()[0])
+    before, receipt = contents(folder), pack(folder, FILES, TRAINING, tmp_path)
+
+    def cut(path, values):
+        path.write_text("{")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("models.archive.write_json", cut)
+    with pytest.raises(KeyboardInterrupt):
+        strip(folder, receipt)
+    assert contents(folder) == before
+    assert store.whole(folder.name) == folder
+
+
+def test_what_a_killed_retirement_left_goes_with_the_next_unless_the_archive_was_harmed(store, tmp_path):
+    folder = store.folder(store.versions()[0])
+    before, receipt = contents(folder), pack(folder, FILES, TRAINING, tmp_path)
+    strip(folder, receipt)
+    assert not strip_again(folder, tmp_path)
+    left = folder / receipt.files[0]
+    left.write_bytes(before[left.name])
+    assert strip_again(folder, tmp_path)
+    assert not left.exists()
+    left.write_bytes(before[left.name])
+    archive_of(folder, tmp_path).unlink()
+    with pytest.raises(CheckpointError, match="is missing"):
+        strip_again(folder, tmp_path)
+    assert left.exists()
