@@ -280,6 +280,7 @@ def _said(name: HubName, url: str) -> Iterator[None]:
     import httpx2
     from huggingface_hub.errors import (
         GatedRepoError,
+        HFValidationError,
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
@@ -288,6 +289,8 @@ def _said(name: HubName, url: str) -> Iterator[None]:
 
     try:
         yield
+    except HFValidationError as error:
+        raise HubError(f"{name.repository!r} is no name that a hub can have: {error}") from error
     except GatedRepoError as error:
         raise HubError(_gated(name, url)) from error
     except RepositoryNotFoundError as error:

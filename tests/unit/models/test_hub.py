@@ -144,6 +144,12 @@ def test_a_name_that_means_nothing_is_said(bases, given, said):
         bases.folder(given)
 
 
+@pytest.mark.parametrize("repository", ["a--b/c", "a/x.git", ".a/b", "a/" + "b" * 97])
+def test_a_name_that_no_hub_can_have_is_said(bases, repository):
+    with pytest.raises(HubError, match="is no name that a hub can have"):
+        bases.folder(f"hub:{repository}@{'0' * 40}")
+
+
 def test_a_token_opens_what_is_gated_and_one_that_does_not_is_said(hub, tmp_path):
     hub.gated = "auto"
     with pytest.raises(HubError, match="is gated"):
