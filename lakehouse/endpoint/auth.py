@@ -147,10 +147,10 @@ class Gate:
     ) -> None:
         self._clock = clock
         self._missed = missed
-        self._throttle = Throttle(clock)
         self._renewing = threading.Lock()
         self._told_of_unknown = -math.inf
         self._users = {name: password for name, password in users.items() if name and password}
+        self._throttle = Throttle(self._users, clock)
         self._access = {_digest(token): name for name, token in (access_tokens or {}).items() if name and token}
         self._tokens = Remembered[Token](token_seconds, clock)
         self._longest_seconds = token_seconds * LONGEST_LOGIN
@@ -246,7 +246,8 @@ class Gate:
         why = "invalid username or password"
         if judged.wait_seconds:
             seconds = math.ceil(judged.wait_seconds)
-            why = f"too many wrong passwords, and this one was not looked at; try again in {seconds} seconds"
+            later = "1 second" if seconds == 1 else f"{seconds} seconds"
+            why = f"too many wrong passwords, and this one was not looked at; try again in {later}"
         raise UnauthenticatedError(f"Unable to authenticate user {user}, exception: Login failed: {why}")
 
     def _tell(self, user: str) -> None:

@@ -5,7 +5,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
@@ -15,6 +15,9 @@ FIRST_SECONDS = 1.0
 LONGEST_SECONDS = 30.0
 FORGOTTEN_SECONDS = 900.0
 MAX_NAMES = 10_000
+"""How many names that nobody has are remembered; those of users are always."""
+LONG_PASSWORD = 20
+"""Letters of a password that nobody guesses, however often he may try."""
 
 
 @dataclass(slots=True)
@@ -38,14 +41,17 @@ class Throttle:
     """Counts the wrong passwords of each name, known or not. Any thread may use it.
 
     The first few cost nothing; each one after that makes the name wait twice as long, for at most `LONGEST_SECONDS`.
-    What comes earlier is not looked at: whether it was right is not told. Names are counted apart, so who guesses at
-    one makes no other wait. A password that was wrong just before is no new guess: a program that was told an old one
-    sends it over and over, and must not keep its own user waiting.
+    What comes earlier is not looked at: whether it was right is not told. A right one of `LONG_PASSWORD` letters or
+    more lets in even then, so that nobody keeps its user out by guessing. Names are counted apart, so who guesses at
+    one makes no other wait, and names without end push no user's count out. A password that was wrong just before is
+    no new guess: a program that was told an old one sends it over and over, and must not keep its own user waiting.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, users: Container[str] = (), clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._misses: OrderedDict[str, Misses] = OrderedDict()
+        self._users = users
+        self._misses: dict[str, Misses] = {}
+        self._strangers: OrderedDict[str, Misses] = OrderedDict()
         self._key = secrets.token_bytes(32)
         self._lock = threading.Lock()
 
@@ -56,13 +62,13 @@ class Throttle:
         """
         now, digest = self._clock(), hmac.new(self._key, f"{name}\0{password}".encode(), sha256).digest()
         with self._lock:
-            known = self._misses.get(name, Misses())
+            known = (self._misses if name in self._users else self._strangers).get(name, Misses())
             if now - known.at > FORGOTTEN_SECONDS:
                 known = Misses()
             if digest in known.last:
                 return Judged(right=False, wait_seconds=0.0, new=False)
             wait = known.at + _delay(known.count) - now
-            if wait > 0.0:
+            if wait > 0.0 and not (right and len(password) >= LONG_PASSWORD):
                 return Judged(right=False, wait_seconds=wait, new=False)
             self._remember(name, known, digest, now, right=right)
             return Judged(right=right, wait_seconds=0.0, new=not right)
@@ -73,11 +79,13 @@ class Throttle:
             known = Misses(min(known.count, FREE), known.at, known.last)
         else:
             known = Misses(known.count + 1, now, (*known.last, digest)[-FREE:])
-        if known.count:
+        if name in self._users:
             self._misses[name] = known
-            self._misses.move_to_end(name)
-        while len(self._misses) > MAX_NAMES:
-            self._misses.popitem(last=False)
+        elif known.count:
+            self._strangers[name] = known
+            self._strangers.move_to_end(name)
+            if len(self._strangers) > MAX_NAMES:
+                self._strangers.popitem(last=False)
 
 
 def _delay(count: int) -> float:

@@ -7,7 +7,7 @@ import pytest
 
 from lakehouse.endpoint.auth import MAX_REMEMBERED, UNKNOWN, Gate, Remembered
 from lakehouse.endpoint.faults import RefusedStatementError, UnauthenticatedError
-from lakehouse.endpoint.throttle import FREE, LONGEST_SECONDS, MAX_NAMES, Throttle
+from lakehouse.endpoint.throttle import FREE, LONG_PASSWORD, LONGEST_SECONDS, MAX_NAMES, Throttle
 
 
 class Clock:
@@ -160,7 +160,7 @@ def test_wrong_passwords_are_looked_at_more_and_more_slowly(guarded, clock, user
 
 def test_a_right_password_is_not_told_apart_while_nothing_is_looked_at_and_lets_in_afterwards(guarded, clock):
     guess(guarded, FREE + 1)
-    assert "was not looked at; try again in 1 seconds" in refused(guarded, "ada", "right")
+    assert "was not looked at; try again in 1 second" in refused(guarded, "ada", "right")
     clock.now += 1
     assert guarded.login(basic("ada", "right")).user == "ada"
     assert "invalid" in guess(guarded, 1)[0]
@@ -192,10 +192,25 @@ def test_each_new_wrong_password_is_told_and_of_unknown_users_only_that_there_ar
 
 
 def test_names_without_end_take_no_memory_without_end(clock):
-    throttle = Throttle(clock)
+    throttle = Throttle((), clock)
     for number in range(MAX_NAMES + 10):
         throttle.judge(f"name {number}", "x", right=False)
-    assert len(throttle._misses) == MAX_NAMES
+    assert len(throttle._strangers) == MAX_NAMES
+
+
+def test_names_without_end_push_no_user_out(clock):
+    throttle = Throttle({"ada"}, clock)
+    for number in range(FREE + 1):
+        throttle.judge("ada", f"guess {number}", right=False)
+    for number in range(MAX_NAMES + 10):
+        throttle.judge(f"name {number}", "x", right=False)
+    assert throttle.judge("ada", "another guess", right=False).wait_seconds == 1.0
+
+
+def test_nobody_keeps_a_user_with_a_long_password_out_by_guessing(clock):
+    guarded = Gate({"ada": "a" * LONG_PASSWORD}, token_seconds=60, session_seconds=30, clock=clock)
+    assert "was not looked at" in guess(guarded, FREE + 2, "ada")[-1]
+    assert guarded.login(basic("ada", "a" * LONG_PASSWORD)).user == "ada"
 
 
 def test_what_was_long_ago_is_forgotten(guarded, clock):
