@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from lakehouse.archive.json_rows import TWICE, TwiceError, once
 from lakehouse.archive.packed import opened, plain_name
 from lakehouse.archive.xapi import StatementFault, faults
 from lakehouse.archive.xapi_shape import XapiVersion
@@ -103,6 +104,8 @@ def _parsed(line: bytes | None) -> tuple[str, object, str]:
         return "", None, "is not UTF-8"
     except UnicodeEncodeError:
         return "", None, "has half of a surrogate pair, which no UTF-8 text can hold"
+    except TwiceError:
+        return "", None, f"has {TWICE}"
     except (ValueError, RecursionError):
         return "", None, "is not JSON"
     return text, value, ""
@@ -112,4 +115,4 @@ def _no_constant(name: str) -> object:
     raise ValueError(name)
 
 
-DECODER = json.JSONDecoder(parse_constant=_no_constant)
+DECODER = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=once)

@@ -16,9 +16,10 @@ from lakehouse.errors import SchemaError
 
 # Python objects take many times the room of their text.
 BLOCK_BYTES = 1 << 20
+TWICE = "a key that comes twice"
 
 
-class _TwiceError(ValueError):
+class TwiceError(ValueError):
     """A JSON object that has a key twice."""
 
 
@@ -71,11 +72,9 @@ def _read_block(block: Block, path: Path, offset: int) -> Batch:
 def read_object(line: str) -> dict[str, Any] | str:
     """Return a line's JSON object with numbers as their text, or why it is none."""
     try:
-        value = json.loads(
-            line, parse_int=_Number, parse_float=_Number, parse_constant=_Number, object_pairs_hook=_once
-        )
-    except _TwiceError:
-        return "a key that comes twice"
+        value = json.loads(line, parse_int=_Number, parse_float=_Number, parse_constant=_Number, object_pairs_hook=once)
+    except TwiceError:
+        return TWICE
     except (ValueError, RecursionError):
         return "not JSON"
     return value if isinstance(value, dict) else "not a JSON object"
@@ -87,10 +86,11 @@ class _Number(str):
     __slots__ = ()
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's fields; raise TwiceError for a name that comes twice, of which only the last would be seen."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise _TwiceError
+        raise TwiceError
     return found
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -49,11 +50,36 @@ def json_document(path: Path) -> object | None:
 
 
 def json_value(body: bytes | str) -> object | None:
-    """Return what JSON says; None where it is none or too deep."""
+    """Return what JSON says; None where it is none or too deep. A field that comes twice has a list of its values."""
     try:
-        return json.loads(body, parse_int=str, parse_float=str)  # type: ignore[no-any-return]
+        return json.loads(body, parse_int=str, parse_float=str, object_pairs_hook=_fields)  # type: ignore[no-any-return]
     except (ValueError, RecursionError):
         return None
+
+
+def _fields(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) == len(pairs):
+        return fields
+    every: dict[str, list[object]] = {}
+    for name, value in pairs:
+        every.setdefault(name, []).append(value)
+    return dict(every)
+
+
+def fields_of(schema: pa.Schema) -> Iterator[pa.Field[Any]]:
+    """Yield every field of a table, and the fields within it."""
+    pending = list(schema)
+    while pending:
+        field = pending.pop()
+        yield field
+        pending += [field.type.field(at) for at in range(field.type.num_fields)]
+
+
+def told_beside_rows(schema: pa.Schema) -> Iterator[str]:
+    """Yield names and values of the metadata of a table and of all its fields, however nested."""
+    for facts in (schema.metadata, *(field.metadata for field in fields_of(schema))):
+        yield from (text.decode(errors="replace") for pair in (facts or {}).items() for text in pair)
 
 
 def column_leaves(name: str, cells: Cells, rows: Rows) -> Iterator[tuple[str, Cells, Rows]]:

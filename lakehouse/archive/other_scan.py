@@ -16,7 +16,7 @@ from lakehouse.archive import privacy
 from lakehouse.archive.arrays import Cells
 from lakehouse.archive.batches import Rows
 from lakehouse.archive.csv_files import csv_pieces
-from lakehouse.archive.leaves import LARGEST_JSON_BYTES, column_leaves, json_document, json_value, leaves
+from lakehouse.archive.leaves import LARGEST_JSON_BYTES, column_leaves, fields_of, json_document, json_value, leaves
 from lakehouse.archive.metadata.incoming import DELIMITERS
 from lakehouse.archive.packed import plain_name
 from lakehouse.archive.parquet_files import footer, seekable
@@ -52,7 +52,7 @@ NAMES = "person_name"
 SNIFFED_LINES, ALIKE = 50, 0.9
 # So many short lines, and hardly others, are a list.
 LEAST_LIST, SHORT_LINE, SHORT_WORDS = 5, 80, 6
-BLOCK_LINES, LONGEST_LINE, OVERLAP = 4_096, 1 << 16, 200
+BLOCK_LINES, BLOCK_CHARACTERS, LONGEST_LINE, OVERLAP = 4_096, 4 << 20, 1 << 16, 200
 PARQUET_ROWS = 16_384
 MOST_PATHS = 2_000
 NAMES_OF_FIELDS = ""
@@ -277,10 +277,15 @@ def _as_shown(line: str) -> str:
 def _blocks(text: Path, longest: int | None = None) -> Iterator[tuple[int, list[str]]]:
     """Yield lines some at a time, with the number of the first; longer ones are cut, each piece numbered as a line."""
     with text.open(encoding="utf-8") as stream:
-        number, pieces = 1, _pieces(stream, longest or LONGEST_LINE)
-        while block := list(islice(pieces, BLOCK_LINES)):
+        number, block, held = 1, list[str](), 0
+        for piece in _pieces(stream, longest or LONGEST_LINE):
+            if block and (len(block) == BLOCK_LINES or held + len(piece) > BLOCK_CHARACTERS):
+                yield number, block
+                number, block, held = number + len(block), [], 0
+            block.append(piece)
+            held += len(piece)
+        if block:
             yield number, block
-            number += len(block)
 
 
 def _pieces(stream: TextIO, longest: int) -> Iterator[str]:
@@ -311,9 +316,6 @@ def _read_parquet(plain: Path, scan: _Scan) -> None:
 def _read_footer(schema: pa.Schema, scan: _Scan) -> None:
     said = dict(schema.metadata or {})
     texts = [f"{key.decode(errors='replace')}: {value.decode(errors='replace')}" for key, value in said.items()]
-    pending = list(schema)
-    while pending:
-        field = pending.pop()
+    for field in fields_of(schema):
         texts += [field.name, *(value.decode(errors="replace") for value in (field.metadata or {}).values())]
-        pending += [field.type.field(at) for at in range(field.type.num_fields)]
     scan.lines([line for text in texts for line in text.splitlines() if line], 1)

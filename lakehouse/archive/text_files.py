@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakehouse.archive.encoding import refuse_other_encodings
-from lakehouse.archive.json_rows import line_blocks, lines
+from lakehouse.archive.json_rows import TWICE, TwiceError, line_blocks, lines, once
 from lakehouse.archive.packed import opened, plain_name
 from lakehouse.errors import SchemaError
 
@@ -94,7 +94,9 @@ def _batch(found: list[str], before: int) -> DocumentBatch:
 
 def _document(line: str, row: int) -> Document | BadLine:
     try:
-        value = json.loads(line)
+        value = json.loads(line, object_pairs_hook=once)
+    except TwiceError:
+        return BadLine(row, TWICE)
     except (ValueError, RecursionError):
         return BadLine(row, "not JSON")
     if not isinstance(value, dict):

@@ -1,6 +1,7 @@
 """Files of a version that hold no rows, documents or statements: which of them name a person, and taking them out."""
 
 import codecs
+import html
 import lzma
 import zipfile
 import zlib
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 from lakehouse.archive.eds import EVENTS_FOLDER, TABLES_FOLDER, TEXTS_FOLDER
 from lakehouse.archive.event_files import is_event_file
-from lakehouse.archive.leaves import column_leaves
+from lakehouse.archive.leaves import column_leaves, fields_of, told_beside_rows
 from lakehouse.archive.packed import PACKINGS, opened
 from lakehouse.archive.plain_text import BYTEWISE, content, is_parquet, write_as_text
 from lakehouse.archive.table_files import is_table_file
@@ -40,7 +41,7 @@ class Beside:
     """The files that belong to no table, collection or log.
 
     `words` are texts, plain or packed, in which a person can be masked. `holding` are other files that name the person,
-    `unread` those of which it cannot be told, because their bytes are packed or drawn.
+    and pages that spell the name in entities. Of the `unread` it cannot be told: their bytes are packed or drawn.
     """
 
     words: tuple[Path, ...]
@@ -56,7 +57,7 @@ def beside(folder: Path, mask: Mask) -> Beside:
     bytes_mask = Mask(tuple(value for value in mask.values if len(value) >= SHORTEST))
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and not _is_data(folder, path)):
         if _is_text(path):
-            words.append(path)
+            (holding if _names_by_entities(path, mask) else words).append(path)
             continue
         inside = _names_inside(path, mask)
         if inside is None:
@@ -99,6 +100,12 @@ def _is_text(path: Path) -> bool:
     return True
 
 
+def _names_by_entities(path: Path, mask: Mask) -> bool:
+    """Say whether a page spells the person in entities, as ``J&ouml;rg``, which cannot be masked letter by letter."""
+    passages = (passage for passage in passages_of(path, mask) if "&" in passage)
+    return any(mask.count(html.unescape(passage)) > mask.count(passage) for passage in passages)
+
+
 def _names_inside(path: Path, mask: Mask) -> bool | None:
     """Say whether a Parquet file, or a text in another encoding or packing, names the person; None for other bytes."""
     try:
@@ -117,9 +124,8 @@ def _names_inside(path: Path, mask: Mask) -> bool | None:
 def _names_in_parquet(path: Path, mask: Mask) -> bool:
     """Look at every value, however nested, and at what is written beside the rows."""
     with pq.ParquetFile(path) as file:
-        facts = [file.schema_arrow.metadata or {}, *(one.metadata or {} for one in file.schema_arrow)]
-        said = [text.decode(errors="replace") for each in facts for pair in each.items() for text in pair]
-        if any(map(mask.holds, [*said, *file.schema.names])):
+        said = [*told_beside_rows(file.schema_arrow), *(one.name for one in fields_of(file.schema_arrow))]
+        if any(map(mask.holds, said)):
             return True
         for batch in file.iter_batches(batch_size=PARQUET_ROWS, use_threads=False):
             for name, cells in zip(batch.schema.names, batch.columns, strict=True):

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from lakehouse.archive.arrays import flat
 from lakehouse.archive.eds import EVENTS_FOLDER, TABLES_FOLDER, TEXTS_FOLDER
 from lakehouse.archive.event_files import event_files
+from lakehouse.archive.leaves import told_beside_rows
 from lakehouse.archive.packed import plain_name
 from lakehouse.archive.table_files import table_files
 from lakehouse.archive.text_files import document_files
@@ -118,10 +119,4 @@ def _beside_rows(path: Path, mask: Mask) -> int:
     """Return how often a Parquet file names the person in what is written beside its rows, in fields of fields too."""
     with unpacked(path) as plain:
         schema = pq.read_schema(plain)
-    told, pending = [schema.metadata or {}], list(schema)
-    while pending:
-        one = pending.pop()
-        told.append(one.metadata or {})
-        pending += [one.type.field(at) for at in range(one.type.num_fields)]
-    texts = [text.decode(errors="replace") for facts in told for pair in facts.items() for text in pair]
-    return sum(mask.count(text) for text in texts)
+    return sum(map(mask.count, told_beside_rows(schema)))

@@ -89,6 +89,14 @@ def test_every_bad_statement_is_told_with_its_line_and_requirement(dataset, log,
     assert report.table_rows["answers"] == 1
 
 
+def test_a_statement_with_a_key_twice_is_refused_for_the_first_would_never_be_searched(dataset, log, judged):
+    once = lines([statement(0)])
+    (log / "a.jsonl").write_bytes(once.replace(b"{", b'{"id": "ann@school.org", ', 1))
+    (told,) = [f.message for f in judged(dataset).findings if f.code == "STATEMENT_INVALID"]
+    assert "a key that comes twice" in told
+    assert "ann@" not in told
+
+
 def test_many_bad_statements_are_told_up_to_a_hundred_and_counted(dataset, log, judged):
     total = BATCH_LINES + 50
     (log / "a.jsonl").write_bytes(b'{"actor": 1}\n' * total)

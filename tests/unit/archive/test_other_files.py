@@ -56,6 +56,8 @@ SEARCHED = {
     "unmarked.csv": (ROWS.encode("utf-16-be"), ": mail"),
     "old.csv": (f"{ROWS}7,gr\xf6\xdfe\n".encode("latin-1"), ": mail"),
     "contacts.json": (json.dumps([{"of": {"mail": mail}} for mail in MAILS]), ": of.mail"),
+    "twice.json": ("[" + ",".join(f'{{"mail": "{mail}", "mail": "x"}}' for mail in MAILS) + "]", ": mail"),
+    "twice.jsonl": ("".join(f'{{"mail": "{mail}", "mail": "x"}}\n' for mail in MAILS), ": mail"),
     "by_mail.json": (json.dumps(dict.fromkeys(MAILS, 1)), ""),
     "contacts.jsonl": ("".join(json.dumps({"mail": mail}) + "\n" for mail in MAILS), ": mail"),
     "page.html": ("".join(f"<p>\n<a href='mailto:{mail.replace('@', '&#64;')}'>him</a>\n" for mail in MAILS), ""),
@@ -167,3 +169,13 @@ def test_numbers_and_programmes_are_let_through(tmp_path):
     (tmp_path / "run.py").write_text("import os\n\nprint(os.name)\n" * 50, encoding="utf-8")
     assert [look(path).unread for path in sorted(tmp_path.iterdir())] == [None, None]
     assert [one for path in tmp_path.iterdir() for one in look(path).suspicions if one.personal] == []
+
+
+def test_lines_are_taken_some_at_a_time_by_their_letters_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(other_scan, "BLOCK_CHARACTERS", 10)
+    text = tmp_path / "text"
+    text.write_text("".join(f"line {number}\n" for number in range(3)) + "x" * 30 + "\n" + "a\nb\n")
+    blocks = list(other_scan._blocks(text))
+    assert [first for first, _ in blocks] == [1, 2, 3, 4, 5]
+    assert [len(lines) for _, lines in blocks] == [1, 1, 1, 1, 2]
+    assert "".join(line for _, lines in blocks for line in lines) == text.read_text()

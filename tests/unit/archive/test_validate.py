@@ -117,6 +117,7 @@ def test_spdx_expressions_are_known(dataset, judged, licence):
         (SHEETS, '"id": "b"', '"id": "a"', "DOCUMENT_ID_REPEATS", 1, 2, "earlier"),
         (SHEETS, '"id": "b"', '"nr": "b"', "DOCUMENT_INVALID", 1, 2, "'id'"),
         (SHEETS, '{"id": "b"', "[", "DOCUMENT_INVALID", 1, 2, "not JSON"),
+        (SHEETS, '{"id": "b"', '{"title": "x", "id": "b"', "DOCUMENT_INVALID", 1, 2, "twice"),
     ],
 )
 def test_faults_of_the_data_are_named_with_their_row(

@@ -241,6 +241,25 @@ def test_parquet_without_a_place_and_texts_under_false_names_are_looked_into(fol
     assert {path.name for path in found.unread} == {"other.txt", "cut.parquet"}
 
 
+def test_what_parquet_without_a_place_says_of_fields_of_fields_is_looked_at(folder):
+    inner = pa.field("inner", pa.string(), metadata={"by": PERSON})
+    pq.write_table(
+        pa.table({"outer": [{"inner": "x"}]}, schema=pa.schema([pa.field("outer", pa.struct([inner]))])),
+        folder / "hers.parquet",
+    )
+    assert [path.name for path in beside(folder, Mask((PERSON,))).holding] == ["hers.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("page", "holds"), [("Ann&#32;G&auml;rdiner, Ann Gärdiner", True), ("Ann Gärdiner &amp; co", False)]
+)
+def test_a_page_that_spells_a_person_in_entities_is_taken_out(folder, page, holds):
+    path = folder / "page.html"
+    path.write_text(page)
+    found = beside(folder, Mask(("Ann Gärdiner",)))
+    assert (path in found.holding, path in found.words) == (holds, not holds)
+
+
 NAME = Mask(("Ann Gardiner",))
 
 
