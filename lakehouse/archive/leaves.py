@@ -67,7 +67,7 @@ def _fields(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return dict(every)
 
 
-def fields_of(schema: pa.Schema) -> Iterator[pa.Field[Any]]:
+def fields_of(schema: pa.Schema) -> "Iterator[pa.Field[Any]]":
     """Yield every field of a table, and the fields within it."""
     pending = list(schema)
     while pending:
