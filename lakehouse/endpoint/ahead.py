@@ -43,8 +43,10 @@ class Ahead:
             try:
                 for relation in self._due():
                     self._read(relation)
-            except LakehouseError as error:
+            except (*ENGINE_ERRORS, LakehouseError) as error:
                 log.warning("nothing is read ahead now: %s", error)
+            except Exception:  # withdrawn rows are dropped here as well, so this goes on whatever happens
+                log.exception("nothing is read ahead now")
             self._closed.wait(LOOK_SECONDS)
 
     def _due(self) -> list[Relation]:

@@ -248,7 +248,10 @@ class Gate:
             seconds = math.ceil(judged.wait_seconds)
             later = "1 second" if seconds == 1 else f"{seconds} seconds"
             why = f"too many wrong passwords, and this one was not looked at; try again in {later}"
-        raise UnauthenticatedError(f"Unable to authenticate user {user}, exception: Login failed: {why}")
+        raise UnauthenticatedError(
+            f"Unable to authenticate user {user}, exception: Login failed: {why}",
+            logged=f"user {user if user in self._users else UNKNOWN}: {why}",
+        )
 
     def _tell(self, user: str) -> None:
         if user not in self._users:

@@ -60,9 +60,16 @@ class DamagedTableError(BusyError):
 
 
 class UnauthenticatedError(LoginError):
-    """No valid user name and password, token or session came with the call."""
+    """No valid user name and password, token or session came with the call.
+
+    `logged` is what a log may say of it: nothing that a client sent but the name of a user there is.
+    """
 
     kind: ClassVar[str] = "UNAUTHENTICATED"
+
+    def __init__(self, message: str, *, logged: str = "") -> None:
+        super().__init__(message)
+        self.logged = logged or message
 
 
 class DeniedStatementError(PurposeError):

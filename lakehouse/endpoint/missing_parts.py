@@ -44,15 +44,16 @@ def check_parts(tokens: Sequence[Token]) -> None:
         elif token.token_type in NEEDING and ends:
             raise _lacking(f"after {NEEDING[token.token_type]}", token)
         elif token.token_type in WORDS and following in BEFORE:
-            _check_word(token)
+            _check_word(token, qualified=at > 0 and tokens[at - 1].token_type == TokenType.DOT)
 
 
-def _check_word(token: Token) -> None:
+def _check_word(token: Token, *, qualified: bool) -> None:
+    """After a dot only a name can be meant, so the quotes alone are told."""
     word = token.text.upper()
     if word in UNFINISHED:
+        meant = "write it in quotes" if qualified else f"write {UNFINISHED[word]}, or the name in quotes"
         raise RefusedStatementError(
-            f"PARSE ERROR: {word} at line {token.line}, column {token.col} is no name; write {UNFINISHED[word]}, "
-            f'or the name in quotes, "{token.text}"'
+            f'PARSE ERROR: {word} at line {token.line}, column {token.col} is no name; {meant}, "{token.text}"'
         )
 
 

@@ -118,7 +118,7 @@ class CallerFactory(flight.ServerMiddlewareFactory):
             try:
                 login = self._gate.login(plain.get("authorization"), plain.get("purpose", "").strip()[:LONGEST_PURPOSE])
             except UnauthenticatedError as error:
-                log.warning("login refused: %s", error)
+                log.warning("login refused: %s", error.logged)
                 raise
             return Caller(self._gate, login, plain)
 

@@ -34,10 +34,10 @@ def remove_files(lake):
 def test_who_asks_first_gets_rows_that_are_ready_and_later_releases_are_read_too(own_lake, new_client):
     own_lake.publish([own_lake.write("gold.words", ROWS)])
     server = own_lake.serve(**AHEAD, kept_seconds=0.0)
-    wait_until(lambda: server.kept_bytes > 0)
+    wait_until(lambda: server.kept_tables == 1)
     before = server.kept_bytes
     own_lake.publish([own_lake.write("gold.words", ROWS.slice(500))])
-    wait_until(lambda: server.kept_bytes > before)
+    wait_until(lambda: server.kept_bytes > before and server.kept_tables == 1)
     time.sleep(1.5)  # rows that somebody asked for are dropped by now, at a `kept_seconds` of 0
     client = new_client(uri=server.uri)
     whole, part = WHOLE.format("words"), WHOLE.format("words") + " WHERE n >= 0"
@@ -52,7 +52,7 @@ def test_who_asks_first_gets_rows_that_are_ready_and_later_releases_are_read_too
 def test_what_a_release_leaves_out_is_gone_though_nobody_asks(own_lake):
     own_lake.publish([own_lake.write("gold.words", ROWS)])
     server = own_lake.serve(**AHEAD)
-    wait_until(lambda: server.kept_bytes > 0)
+    wait_until(lambda: server.kept_tables == 1)
     own_lake.releases.objects.put_new("releases/0000000002.json", Release(2, "2026-01-02T00:00:00+00:00").to_json())
     wait_until(lambda: server.kept_bytes == 0)
 
@@ -63,8 +63,9 @@ def test_the_largest_that_fit_are_read_ahead_and_none_where_it_is_turned_off(own
     own_lake.publish([own_lake.write("gold.words", ROWS), small])
     off = own_lake.serve(**AHEAD | {"ahead_bytes": 0})
     little = own_lake.serve(**AHEAD | {"ahead_bytes": 8_000})
-    wait_until(lambda: 0 < little.kept_bytes < 8_000)
-    assert "no room to read ahead" in caplog.text, "of the larger one, which takes some 30 KB"
+    # Of the larger one there is told that it has no room: it takes some 30 KB.
+    wait_until(lambda: little.kept_tables == 1 and "no room to read ahead" in caplog.text)
+    assert 0 < little.kept_bytes < 8_000
     assert off.kept_bytes == 0
     client = new_client(uri=little.uri)
     client.info(WHOLE.format("small"))
@@ -88,7 +89,7 @@ def test_a_table_that_cannot_be_read_is_tried_again(own_lake, monkeypatch, caplo
     server._duck.kept.ahead_bytes = 1_000_000
     reading = ahead.Ahead(server._duck._config, server._duck, server.catalogues)
     try:
-        wait_until(lambda: server.kept_bytes > 0)
+        wait_until(lambda: server.kept_tables == 1)
     finally:
         reading.close()
     assert "could not read ahead" in caplog.text

@@ -3,11 +3,13 @@
 import base64
 import contextlib
 
+import pyarrow.flight as flight
 import pytest
 
 from lakehouse.endpoint.auth import MAX_REMEMBERED, UNKNOWN, Gate, Remembered
 from lakehouse.endpoint.faults import RefusedStatementError, UnauthenticatedError
 from lakehouse.endpoint.throttle import FREE, LONG_PASSWORD, LONGEST_SECONDS, MAX_NAMES, Throttle
+from lakehouse.endpoint.transport import CallerFactory
 
 
 class Clock:
@@ -189,6 +191,15 @@ def test_each_new_wrong_password_is_told_and_of_unknown_users_only_that_there_ar
     clock.now += 1
     refused(guarded, "nobody", "x")
     assert missed[-2:] == [UNKNOWN, UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    ("user", "logged"), [("ada", "user ada: "), ("Typed-here-1\nINFO login ok", f"user {UNKNOWN}: ")]
+)
+def test_a_log_hears_of_no_name_that_nobody_has(gate, caplog, user, logged):
+    with pytest.raises(flight.FlightUnauthenticatedError, match=user):
+        CallerFactory(gate).start_call(None, {"authorization": [basic(user, "wrong")]})
+    assert caplog.messages == [f"login refused: {logged}invalid username or password"]
 
 
 def test_names_without_end_take_no_memory_without_end(clock):

@@ -35,6 +35,7 @@ TOLD = [
         'GROUP at line 1, column 21 is no name; write GROUP BY, or the name in quotes, "group"',
     ),
     ("select a from t offset", "write OFFSET and a number"),
+    ("select t.offset from t", 'OFFSET at line 1, column 15 is no name; write it in quotes, "offset"'),
     ("select * from", "Expected table name but got the end"),
     ("select * from where", "Expected table name but got 'where'"),
     ("select t.* b from t", "t.* cannot have the name b; is a comma missing?"),
