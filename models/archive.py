@@ -5,6 +5,7 @@ import io
 import shutil
 import tarfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -95,13 +96,8 @@ def restore(folder: Path, root: Path) -> Path:
     target = _archive(receipt, folder, root)
     sums = recorded_sums(folder)
     with unfinished(folder.parent) as working:
-        for name, content in _contents(target):
-            if name in receipt.files:
-                with (working / name).open("wb") as file:
-                    shutil.copyfileobj(content, file)
+        _unpack(receipt, target, sums, working)
         for name in receipt.files:
-            if not (working / name).is_file() or file_sha256(working / name) != sums.get(name):
-                raise CheckpointError(f"{name} in {target} is not what was written; take the archive from a backup")
             (working / name).chmod(0o444)
             sync(working / name)
             (working / name).replace(folder / name)
@@ -110,6 +106,27 @@ def restore(folder: Path, root: Path) -> Path:
     sync(folder)
     target.unlink()
     return folder
+
+
+@contextmanager
+def opened(folder: Path, root: Path) -> Iterator[Path]:
+    """Give a version's folder to read from: of one in the archive a whole copy, gone at the end, for it stays there.
+
+    Raises:
+        CheckpointError: the archive is missing or altered.
+        NoRoomError: the disk is full.
+    """
+    if not (folder / ARCHIVED).is_file():
+        yield folder
+        return
+    receipt, sums = receipt_of(folder), recorded_sums(folder)
+    with unfinished(folder.parent) as working:
+        copy = working / folder.name
+        copy.mkdir()
+        _unpack(receipt, _archive(receipt, folder, root), sums, copy)
+        for name in (SUMS, *(name for name in sums if name not in receipt.files)):
+            shutil.copyfile(folder / name, copy / name)
+        yield copy
 
 
 def forget(folder: Path, root: Path) -> None:
@@ -131,6 +148,16 @@ def receipt_of(folder: Path) -> Receipt:
 def archive_of(folder: Path, root: Path) -> Path:
     """Return where the archive of a version lies; versions of all kinds have names of their own."""
     return root / "archive" / f"{folder.name}.tar.zst"
+
+
+def _unpack(receipt: Receipt, archive: Path, sums: dict[str, str], into: Path) -> None:
+    for name, content in _contents(archive):
+        if name in receipt.files:
+            with (into / name).open("wb") as file:
+                shutil.copyfileobj(content, file)
+    for name in receipt.files:
+        if not (into / name).is_file() or file_sha256(into / name) != sums.get(name):
+            raise CheckpointError(f"{name} in {archive} is not what was written; take the archive from a backup")
 
 
 def _archive(receipt: Receipt, folder: Path, root: Path) -> Path:

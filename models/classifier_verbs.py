@@ -41,7 +41,8 @@ def run_classify(request_path: Path, on_epoch: Callable[[Learned], None]) -> Non
     require_known(trials, label_names(texts))  # said before the work, not after it
     store = ClassifierVersions(request.root)
     version, created = _made(request, texts, store, on_epoch)
-    classifier, held = load_classifier(store.folder(version)), of_split(texts, "test")
+    with store.opened(version) as folder:
+        classifier, held = load_classifier(folder), of_split(texts, "test")
     device = choose_device("auto", threads=request.threads)
     injections = read_injections(request.known_tests, request.known_tests_most)
     figures = evaluate_classifier(classifier, held, device, by_words=told_by_words(of_split(texts, "train"), held))

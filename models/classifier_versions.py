@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from models.archive import forget
+from models.archive import forget, opened
 from models.checkpoint import QUARANTINE, WEIGHTS
 from models.classifiers import INSTRUCTED, NO_CLASSIFIERS
-from models.durable import read_json, recorded_sums, sync, verify, write_json
+from models.durable import ARCHIVED, read_json, recorded_sums, sync, verify, write_json
 from models.errors import CheckpointError
 
 CLASSIFIER, TRAINING = "classifier.json", "finetuning.json"
@@ -67,13 +68,21 @@ class ClassifierVersions:
         return recorded_sums(self.folder(version))[WEIGHTS]
 
     def find(self, name: str, key: str) -> str | None:
-        """The newest version with this key whose files are whole, or None; none in quarantine."""
+        """The newest version with this key whose files are whole, or None; none in quarantine.
+
+        One in the archive is found, too: what was retired is not to come back by being tuned again.
+        """
         for version in reversed(self.versions(name)):
             folder = self.folder(version)
             if not (folder / QUARANTINE).is_file() and self.training(version).get(self.key) == key:
-                verify(folder, self.files)
+                if not (folder / ARCHIVED).is_file():
+                    verify(folder, self.files)
                 return version
         return None
+
+    def opened(self, version: str) -> AbstractContextManager[Path]:
+        """Give a version's files to read; of one in the archive a copy for as long as that takes."""
+        return opened(self.folder(version), self.root.parent)
 
     def quarantine(self, version: str, reason: Mapping[str, str]) -> None:
         """Destroy what a version learned, so that it is neither found nor chosen again; the record of it stays."""

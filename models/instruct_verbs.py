@@ -32,7 +32,8 @@ def run_instruct(request_path: Path, on_epoch: Callable[[Taught], None]) -> None
     require_splits(rows)
     store = InstructedVersions(request.root)
     version, created = _made(request, rows, recipe, store, on_epoch)
-    causal, held = load_causal(store.folder(version), context=recipe.context), rows_of(rows, "test")
+    with store.opened(version) as folder:
+        causal, held = load_causal(folder, context=recipe.context), rows_of(rows, "test")
     device = choose_device("auto", threads=request.threads)
     answer = TuneAnswer(
         version=version,

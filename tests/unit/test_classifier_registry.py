@@ -118,8 +118,9 @@ def test_the_newest_that_was_put_to_use_is_in_use_until_a_person_rolls_back(lake
         decide(lake, retire_tuned, TWO)
     assert standing(lake.house) == {ONE: "in use", TWO: "retired", THREE: "rejected"}
     assert "`lakehouse models restore topics-0002` brings them back. The version is not chosen again." in told
+    assert lake.workshop.classifiers.find(NAME, TWO) == TWO, "so it is not made anew"
     with pytest.raises(CheckpointError, match="topics-0002 is retired and its files lie in the archive"):
-        lake.workshop.classifiers.find(NAME, TWO)  # so it is not made anew
+        verify(lake.workshop.classifiers.folder(TWO), FILES)
     verify(lake.workshop.restore(TWO), FILES)
     decide(lake, retire_tuned, TWO)  # again, after somebody looked at it
     decide(lake, retire_tuned, ONE)

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from models.archive import pack, restore, strip
 from models.child import REQUEST
 from models.classifier_store import load_classifier
 from models.classifier_verbs import run_classify
+from models.classifier_versions import FILES, TRAINING
 from models.device import choose_device
 from models.requests import RESULT
 from models.tuned_requests import TuneRequest, tune_answer
@@ -53,6 +55,16 @@ def test_a_version_is_made_once_and_compared_with_the_one_in_use_on_the_same_tex
     again, epochs = ask(two, compare="topics-0001")
     assert (again.version, again.created, again.gain, epochs) == ("topics-0001", False, None, [])
     assert again.figures == first.figures
+
+    # Retired: found as before, measured from a copy, and it stays in the archive.
+    folder = tmp_path / "versions" / "topics-0001"
+    strip(folder, pack(folder, FILES, TRAINING, tmp_path))
+    left = sorted(path.name for path in folder.iterdir())
+    retired, epochs = ask(two)
+    assert (retired.version, retired.created, retired.figures, epochs) == ("topics-0001", False, first.figures, [])
+    assert sorted(path.name for path in folder.iterdir()) == left
+    assert [path.name for path in folder.parent.iterdir()] == ["topics-0001"]
+    restore(folder, tmp_path)
 
     # Every third chapter is about music now, of which the version in use never heard: it is wrong there.
     changed = {f"chapter {at}" for at in range(0, 60, 3)}
