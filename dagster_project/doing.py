@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ENDING = ".progress"
 MINUTE = 60
@@ -23,8 +24,11 @@ def born(pid: int) -> str | None:
 @contextmanager
 def doing(home: Path, name: str) -> Iterator[Callable[[str], None]]:
     """Yield what says how far the work `name` is; after it nobody is told of it any more."""
-    path = home / "run" / f"{name}{ENDING}"
+    path = home / "run" / f"{name}.{os.getpid()}{ENDING}"
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"{name}.*{ENDING}"):
+        if _told(left) is None:
+            left.unlink(missing_ok=True)
     begun = time.time()
 
     def say(what: str) -> None:
@@ -41,15 +45,21 @@ def doing(home: Path, name: str) -> Iterator[Callable[[str], None]]:
 
 def being_done(home: Path) -> list[str]:
     """Return a line for each long work that goes on; what a killed process left behind counts for nothing."""
-    lines = []
-    for path in sorted((home / "run").glob(f"*{ENDING}")):
-        try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            continue  # it ended at this moment
-        if born(told["pid"]) == told["born"]:
-            lines.append(f"{told['name']}: {told['what']}, {_ago(time.time() - told['begun'])} after its start")
-    return lines
+    found = [_told(path) for path in sorted((home / "run").glob(f"*{ENDING}"))]
+    return [
+        f"{told['name']}: {told['what']}, {_ago(time.time() - told['begun'])} after its start"
+        for told in found
+        if told is not None
+    ]
+
+
+def _told(path: Path) -> dict[str, Any] | None:
+    """Return what a living process says in a file; None where it has ended, or a crash left the file cut short."""
+    try:
+        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return told if born(told["pid"]) == told["born"] else None
 
 
 def _ago(seconds: float) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 # What spreadsheets take for the start of a formula, also in full width, and what they skip before one.
 STARTS_A_FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# Where the language of a spreadsheet separates cells by something else than a comma, or takes quotes for letters.
+ENDS_A_CELL = re.compile(r"([;|\t\r\n])")
 PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
 
 
@@ -20,7 +22,17 @@ def as_csv(names: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def neutral(value: object) -> object:
-    """Return text that starts like a formula with an apostrophe before it, which spreadsheets show as plain text."""
-    if not isinstance(value, str) or not STARTS_A_FORMULA.match(value) or PLAIN_NUMBER.fullmatch(value):
+    """Return text with an apostrophe before what starts like a formula, which spreadsheets show as plain text.
+
+    So does what follows a semicolon, a bar, a tab or a line end, at which some spreadsheets begin a new cell.
+    """
+    if not isinstance(value, str):
         return value
-    return f"'{value}"
+    first, *more = ENDS_A_CELL.split(value)
+    begins = STARTS_A_FORMULA.match(value) and not PLAIN_NUMBER.fullmatch(value)
+    return "".join(("'" if begins else "", first, *map(_cell, more)))
+
+
+def _cell(text: str) -> str:
+    harmless = ENDS_A_CELL.fullmatch(text) or not STARTS_A_FORMULA.match(text) or PLAIN_NUMBER.fullmatch(text)
+    return text if harmless else f"'{text}"

@@ -1,5 +1,8 @@
 """Reports beside what was dropped into the inbox: what became of it, as text and as one HTML file."""
 
+import logging
+import os
+import secrets
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -15,33 +18,69 @@ from lakehouse.errors import PermanentError, UnsafeArchiveError, VersionTakenErr
 ENDINGS = (".report.txt", ".report.html")
 LARGEST_BYTES = 4_000_000
 WHOLE = "(whole dataset)"
+MARK = "renewed at each try and deleted by itself"
+"""By this a report is told from what people put there under such a name."""
+MARKED_BYTES = 100
+log = logging.getLogger(__name__)
 
 
 def report_beside(inbox: Path, key: str, fingerprint: str, report: Report, then: str = "") -> list[Path]:
     """Write a report beside the entry of the inbox that it is about; return its files, none where that is gone.
 
-    They replace what the last try left. `then` is text on what came after the verdict. An entry that has another
-    fingerprint by now is not the one that was judged, and gets its report when it is. Reports beside nothing go.
+    They replace what the last try left, and nothing that is no report. `then` is text on what came after the verdict.
+    An entry that has another fingerprint by now is not the one that was judged, and gets its report when it is. Reports
+    beside nothing go.
     """
     entries = arrivals(inbox)
     remove_reports(inbox, but_beside={one.path for one in entries})
     beside = next((one.path for one in entries if (one.key, one.fingerprint) == (key, fingerprint)), None)
     if beside is None:
         return []
-    text = short_text(report) + (f"\n{then}" if then else "")
-    bodies = dict(zip(ENDINGS, (_bounded(text, head(report) + then), _page(report, then)), strict=True))
-    return [_replace(beside.with_name(beside.name + ending), body) for ending, body in bodies.items()]
+    text = _bounded(short_text(report) + (f"\n{then}" if then else ""), head(report) + then)
+    bodies = (f"{text}\n(This report is {MARK}.)\n", f"{_page(report, then)}<!-- {MARK} -->\n")
+    files = {beside.with_name(beside.name + ending): body for ending, body in zip(ENDINGS, bodies, strict=True)}
+    return [_replace(path, body) for path, body in files.items() if _may_be_replaced(path)]
 
 
 def remove_reports(inbox: Path, *, but_beside: Collection[Path] = ()) -> int:
-    """Delete the reports in the inbox, but those beside these entries; return how many files went."""
+    """Delete the reports in the inbox, but those beside these entries; return how many files went.
+
+    What people put there under such a name stays.
+    """
     kept = {entry.name + ending for entry in but_beside for ending in ENDINGS}
     found = [path for ending in ENDINGS for path in inbox.glob(f"*{ending}") if path.name not in kept]
-    halves = [path for ending in ENDINGS for path in inbox.glob(f"*{ending}{BEING_WRITTEN}")]
-    gone = [path for path in (*found, *halves) if path.is_file() or path.is_symlink()]
+    halves = [path for ending in ENDINGS for path in inbox.glob(f"*{ending}.*{BEING_WRITTEN}") if _is_left(path)]
+    gone = [*(path for path in found if _is_report(path)), *halves]
     for path in gone:
         path.unlink(missing_ok=True)
     return len(gone)
+
+
+def _is_report(path: Path) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:  # gone, a link by now, or nobody's to read: none of ours
+        return False
+    with os.fdopen(descriptor, "rb") as file:
+        file.seek(max(0, os.fstat(descriptor).st_size - MARKED_BYTES))
+        return MARK.encode() in file.read(MARKED_BYTES)
+
+
+def _is_left(part: Path) -> bool:
+    """Say whether who wrote half of a report has ended: its process id is in the name."""
+    if not part.is_file() or part.is_symlink():
+        return False
+    writer = part.name.removesuffix(BEING_WRITTEN).rpartition(".")[2].partition("-")[0]
+    return writer.isdecimal() and not Path("/proc", writer).exists()
+
+
+def _may_be_replaced(path: Path) -> bool:
+    if not os.path.lexists(path) or path.is_symlink() or _is_report(path):
+        return True
+    log.warning("no report is written to the inbox, for %r is there and is no report of ours", path.name)
+    return False
 
 
 def not_taken(key: str, error: PermanentError) -> Report:
@@ -84,9 +123,11 @@ def _bounded(text: str, short: str) -> str:
 
 def _replace(path: Path, body: str) -> Path:
     """Write a file whole. What lies there under its names is never followed, for others may write to the inbox."""
-    part = path.with_name(path.name + BEING_WRITTEN)
-    part.unlink(missing_ok=True)
-    with part.open("xb") as file:
-        file.write(body.encode(errors="backslashreplace"))
-    part.replace(path)
+    part = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}{BEING_WRITTEN}")
+    try:
+        with part.open("xb") as file:
+            file.write(body.encode(errors="backslashreplace"))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return path

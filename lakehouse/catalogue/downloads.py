@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from threading import BoundedSemaphore
 
@@ -24,6 +25,7 @@ AT_ONCE = 2
 MEDIA_TYPE = "text/csv; charset=utf-8; header=present"
 BYTE_ORDER_MARK = "\ufeff"
 """Without it spreadsheets take UTF-8 for another encoding and spoil every letter beyond ASCII."""
+QUOTED = re.compile(r'[",\r\n]')
 TURNS = BoundedSemaphore(AT_ONCE)
 
 
@@ -88,17 +90,29 @@ class _InTurn(StreamingResponse):
 
 
 def _lines(rows: pa.Table, *, exact: bool) -> Iterator[str]:
-    written = _stored if exact else _harmless
-    yield ("" if exact else BYTE_ORDER_MARK) + _csv([[written(name) for name in rows.column_names]])
+    written, lines = (_stored, _exact_csv) if exact else (_harmless, _csv)
+    yield ("" if exact else BYTE_ORDER_MARK) + lines([[written(name) for name in rows.column_names]])
     for batch in rows.to_batches(max_chunksize=ROWS_AT_A_TIME):
         values = zip(*(column.to_pylist() for column in batch.columns), strict=True)
-        yield _csv([[written(value) for value in row] for row in values])
+        yield lines([[written(value) for value in row] for row in values])
 
 
 def _csv(rows: list[list[object]]) -> str:
     file = io.StringIO()
     csv.writer(file).writerows(rows)
     return file.getvalue()
+
+
+def _exact_csv(rows: list[list[object]]) -> str:
+    """Return rows as CSV in which an empty text stands in quotes, and what is unknown as nothing."""
+    return "".join(f"{','.join(map(_quoted, row))}\r\n" for row in rows)
+
+
+def _quoted(value: object) -> str:
+    text = "" if value is None else str(value)
+    if value == "" or QUOTED.search(text):
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def _harmless(value: object) -> object:

@@ -13,9 +13,9 @@ FORMULAS = [
     "+cmd|' /C calc'!A0",
     "-2+3",
     "@SUM(A1)",
-    "\t=1",
-    "\r=1",
-    "\n=1",
+    "\t1",
+    "\r1",
+    "\n1",
     "\uff1d1",
 ]
 TEXTS = ["plain", "a=b", "1-2", "", " =1", "'=1", "-5", "+49", "-1.5e3", "-1,5", "caf\u00e9"]
@@ -28,7 +28,21 @@ def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(text):
 
 @pytest.mark.parametrize("value", [*TEXTS, -5, -0.5, None, True])
 def test_everything_else_is_written_as_it_is(value):
-    assert neutral(value) is value
+    assert neutral(value) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a;=1+1", "a;'=1+1"),
+        ("a\n=1+1\nb", "a\n'=1+1\nb"),
+        ("\t=1", "'\t'=1"),
+        ("=1;@x|-2+3\t+4", "'=1;'@x|'-2+3\t+4"),
+        ("a; -5;-5;1-2", "a; -5;-5;1-2"),
+    ],
+)
+def test_what_other_separators_make_a_cell_of_its_own_is_no_formula_either(text, written):
+    assert neutral(text) == written
 
 
 def test_the_rows_themselves_are_left_as_they_are():

@@ -1,5 +1,6 @@
 """What became of a submission stands beside it in the inbox, and nothing else does."""
 
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -46,7 +47,7 @@ def test_a_report_is_written_beside_the_entry_and_is_no_arrival(inbox):
     assert names(inbox) == BOTH == sorted([NAME, *(file.name for file in files)])
     text, page = (inbox / f"{NAME}.report.txt").read_text(), (inbox / f"{NAME}.report.html").read_text()
     assert text.startswith("REFUSED  a@1")
-    assert text.endswith("\nIt is kept.\n")
+    assert text.endswith(f"\nIt is kept.\n\n(This report is {inbox_reports.MARK}.)\n")
     assert "no column &lt;b&gt;x&lt;/b&gt;" in page
     assert "It is kept." in page
     assert only(inbox) == there
@@ -71,8 +72,8 @@ def test_an_entry_that_changed_since_has_no_report_of_what_it_was(inbox):
 def test_reports_go_with_their_entries_and_halves_with_the_next_report(inbox):
     there = only(inbox)
     report_beside(inbox, there.key, there.fingerprint, report_on("x"))
-    (inbox / "gone.zip.report.txt").write_text("of an entry that is gone")
-    (inbox / "gone.zip.report.html.part").write_text("half")
+    (inbox / "gone.zip.report.txt").write_text(f"of an entry that is gone ({inbox_reports.MARK})")
+    (inbox / f"gone.zip.report.html.{2**22 + 1}-00000000.part").write_text("half")
     (inbox / "notes.txt").write_text("somebody's own")
     report_beside(inbox, there.key, there.fingerprint, report_on("x"))
     assert names(inbox) == sorted([*BOTH, "notes.txt"])
@@ -83,8 +84,7 @@ def test_reports_go_with_their_entries_and_halves_with_the_next_report(inbox):
 def test_a_link_in_its_place_is_replaced_and_not_followed(inbox, tmp_path):
     there, victim = only(inbox), tmp_path / "victim"
     victim.write_text("mine")
-    for ending in ("", ".part"):
-        (inbox / f"{NAME}.report.txt{ending}").symlink_to(victim)
+    (inbox / f"{NAME}.report.txt").symlink_to(victim)
     report_beside(inbox, there.key, there.fingerprint, report_on("x"))
     assert victim.read_text() == "mine"
     assert not (inbox / f"{NAME}.report.txt").is_symlink()
@@ -118,3 +118,26 @@ def test_what_was_fit_and_not_stored_is_not_told_as_accepted():
     report = not_stored(report_on(), BrokenPromiseError("marks: NOT_NULL, 3 rows"))
     assert report.verdict == "refused"
     assert "marks: NOT_NULL, 3 rows" in report.findings[0].message
+
+
+def test_what_people_put_there_under_such_names_stays(inbox, caplog):
+    there = only(inbox)
+    (inbox / "board meeting.report.html").write_text("minutes")
+    (inbox / f"{NAME}.report.txt").write_text("my own notes")
+    assert [path.name for path in report_beside(inbox, there.key, there.fingerprint, report_on("x"))] == [BOTH[1]]
+    assert f"{NAME}.report.txt" in caplog.text
+    assert remove_reports(inbox) == 1
+    assert names(inbox) == [NAME, f"{NAME}.report.txt", "board meeting.report.html"]
+
+
+def test_a_folder_called_like_a_report_is_no_obstacle(inbox):
+    (inbox / f"{NAME}.report.txt").mkdir()
+    there = next(one for one in arrivals(inbox) if one.path.name == NAME)
+    assert [path.name for path in report_beside(inbox, there.key, there.fingerprint, report_on("x"))] == [BOTH[1]]
+
+
+def test_halves_go_when_who_wrote_them_has_ended_and_not_before(inbox):
+    for writer in (os.getpid(), 2**22 + 1):
+        (inbox / f"a.report.txt.{writer}-00000000.part").write_text("half")
+    assert remove_reports(inbox) == 1
+    assert f"a.report.txt.{os.getpid()}-00000000.part" in names(inbox)
