@@ -25,21 +25,21 @@ class Bases:
         """Return the folder of a base that a person named; ``hub:owner/name@revision`` is fetched once a commit.
 
         Raises:
-            HubError: the hub does not answer, or what it has cannot be used.
+            HubError: the hub does not answer, what it has cannot be used, or it was fetched from another hub.
             PurposeError: the model card's licence does not let everybody learn from it, and nobody accepted it.
             CheckpointError: it was fetched before and altered since.
         """
         if not is_hub_name(given):
             return Path(given)
         name = hub_name(given)
-        found = kept(name, self.root)
+        found = kept(name, self.root, self.hub.url)
         if found is not None:
             self._require_licence(name, str(hub_record(found)["base_hub"]["licence"]))
             return found
         listed = self.hub.listed(name)
         self._require_licence(listed.name, listed.licence)
         with in_turn(self.root / f".{listed.name.folder}.fetching"):
-            found = kept(listed.name, self.root)
+            found = kept(listed.name, self.root, self.hub.url)
             if found is None:
                 tell(f"fetching {listed.name}: {len(listed.files)} files, {listed.size_bytes / 1e6:.1f} MB")
                 found = self.hub.fetched(listed, self.root)

@@ -333,7 +333,9 @@ def _parse(pairs: Mapping[str, str]) -> Settings:
             f"{PREFIX}S3_CA_FILE names an authority, but {PREFIX}S3_SECURE is false, so nothing would be encrypted; "
             f"set {PREFIX}S3_SECURE=true, or leave the file out"
         )
-    return _without_bare_token(settings)
+    for name in ("mlflow", "hub"):
+        _require_covered_token(name, getattr(settings, f"{name}_url"), getattr(settings, f"{name}_token"))
+    return settings
 
 
 def _require_address(name: str, password: str, address: str) -> None:
@@ -366,15 +368,14 @@ def _require_tracking_server(address: str) -> None:
         raise UnknownSettingError(f"{PREFIX}MLFLOW_URL is no address of a server; write http(s)://host:port")
 
 
-def _without_bare_token(settings: Settings) -> Settings:
-    """Return settings whose MLflow token goes over TLS or stays on this machine, for it can be read on the way."""
-    place = urlsplit(settings.mlflow_url)
-    if settings.mlflow_token.get_secret_value() and place.scheme.lower() == "http" and not _is_here(place.hostname):
+def _require_covered_token(name: str, address: str, token: SecretStr) -> None:
+    """Refuse a token that neither goes over TLS nor stays on this machine, for it can be read on the way."""
+    place, called = urlsplit(address), f"{PREFIX}{name.upper()}"
+    if token.get_secret_value() and place.scheme.lower() == "http" and not _is_here(place.hostname):
         raise UnknownSettingError(
-            f"{PREFIX}MLFLOW_TOKEN would go to {place.hostname} unencrypted; write https:// in {PREFIX}MLFLOW_URL, or "
-            "leave the token out"
+            f"{called}_TOKEN would go to {place.hostname} unencrypted; write https:// in {called}_URL, or leave the "
+            "token out"
         )
-    return settings
 
 
 def _is_here(host: str | None) -> bool:

@@ -6,11 +6,11 @@ The interface is the hub's written one, https://huggingface.co/docs/hub/api, as 
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from models.config import file_sha256
 from models.durable import SUMS, WRITING, read_json, recorded_sums, seal, sync, unfinished, verify, write_json
@@ -121,8 +121,8 @@ class Hub:
             raise HubError(f"{self.url} says that {name} is commit {commit!r}; name another revision")
         if told.gated and not self.token:
             raise HubError(_gated(name, self.url))
-        files = {each.rfilename: _file(each) for each in told.siblings or ()}
-        chosen = tuple(files[each] for each in _chosen(name, files))
+        files = {each.rfilename: each for each in told.siblings or ()}
+        chosen = tuple(_file(name, files[each]) for each in _chosen(name, files))
         listed = Listed(HubName(name.repository, commit), _licence(told.card_data), chosen)
         if listed.size_bytes > self.largest_bytes:
             raise HubError(
@@ -162,11 +162,19 @@ class Hub:
     def _one(self, name: HubName, each: HubFile, working: Path) -> None:
         from huggingface_hub import hf_hub_download
 
-        with _said(name, self.url):
-            hf_hub_download(
-                name.repository, each.name, revision=name.revision, local_dir=working, cache_dir=working / ".cache",
-                endpoint=self.url, token=self.token or False,
-            )  # fmt: skip
+        try:
+            with _said(name, self.url):
+                hf_hub_download(
+                    name.repository, each.name, revision=name.revision, local_dir=working, cache_dir=working / ".cache",
+                    endpoint=self.url, token=self.token or False, tqdm_class=_bounded(name, each),
+                )  # fmt: skip
+        except OSError as error:
+            if error.errno is not None:  # of this machine: its disk, say
+                raise
+            told = str(error).strip().partition("\n")[0]  # the client's own, which has no number
+            raise HubError(
+                f"{self.url} gave {each.name} of {name} cut short or otherwise than it said ({told}); run this again"
+            ) from error
         if not _same(working / each.name, each):
             raise HubError(f"{each.name} of {name} is not what {self.url} lists (its hash differs); try again later")
 
@@ -182,16 +190,21 @@ class Hub:
         return HfApi(endpoint=self.url, token=self.token or False)
 
 
-def kept(name: HubName, root: Path) -> Path | None:
+def kept(name: HubName, root: Path, url: str = "") -> Path | None:
     """Return the folder of a pinned revision that was fetched before and is whole; None when it must be asked for.
+
+    Without an address it may be of any hub: for who compares its weights with a hash that he has.
 
     Raises:
         CheckpointError: it was altered since.
+        HubError: it was fetched from another hub than this one.
     """
     folder = root / name.folder
     if not name.pinned or not folder.is_dir():
         return None
     verify(folder, tuple(sorted(recorded_sums(folder))))
+    if url and (told := hub_record(folder)["base_hub"]["hub"]) != url:
+        raise HubError(f"{name} was fetched from {told}, not from {url}; move {folder} away, or ask that hub again")
     return folder
 
 
@@ -216,7 +229,7 @@ def weights_sha256(folder: Path) -> str:
     return hashlib.sha256("".join(f"{file_sha256(path)}  {path.name}\n" for path in parts).encode()).hexdigest()
 
 
-def _chosen(name: HubName, files: dict[str, HubFile]) -> list[str]:
+def _chosen(name: HubName, files: Collection[str]) -> list[str]:
     """Names of the files to fetch; raise HubError when what is needed is not there in a form that cannot run."""
     shards = sorted(each for each in files if _SHARD.fullmatch(each))
     weights = [WHOLE] if WHOLE in files else [INDEX, *shards] if INDEX in files and shards else []
@@ -234,9 +247,36 @@ def _chosen(name: HubName, files: dict[str, HubFile]) -> list[str]:
     return [*(each for each in WANTED if each in files), *weights]
 
 
-def _file(told: Any) -> HubFile:  # noqa: ANN401  the client's
-    lfs = told.lfs
-    return HubFile(told.rfilename, int(told.size or 0), "" if lfs is None else str(lfs.sha256), str(told.blob_id or ""))
+def _file(name: HubName, told: Any) -> HubFile:  # noqa: ANN401  the client's
+    size, lfs = told.size, told.lfs
+    if not isinstance(size, int) or size < 0:
+        raise HubError(
+            f"the hub lists no size of {told.rfilename} of {name}, so nobody knows how much would be fetched; name a "
+            "copy of a hub that does"
+        )
+    return HubFile(told.rfilename, size, "" if lfs is None else str(lfs.sha256), str(told.blob_id or ""))
+
+
+def _bounded(name: HubName, each: HubFile) -> type:
+    """What the client tells of each part before it writes it: no more may come than was listed."""
+
+    class Counted:
+        def __init__(self, *_places: object, **_names: object) -> None:
+            self.come = 0
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_raised: object) -> None:
+            """Nothing is shown, so nothing ends."""
+
+        def update(self, more: int) -> None:
+            """Count a part; less than nothing where the client begins again."""
+            self.come += more
+            if self.come > each.size:
+                raise HubError(f"more of {each.name} of {name} came than the {each.size} bytes that are listed")
+
+    return Counted
 
 
 def _same(path: Path, listed: HubFile) -> bool:

@@ -18,7 +18,10 @@ COMMIT, OLD = "a" * 40, "b" * 40
 
 @dataclass
 class Shelf:
-    """What the double holds: files by commit, where branches point, who may read, and what was asked of it."""
+    """What the double holds: files by commit, where branches point, who may read, and what was asked of it.
+
+    What is to be `cut` gives so many bytes less than it should at GET, or more where that is below nought.
+    """
 
     url: str = ""
     elsewhere: str = ""
@@ -27,6 +30,8 @@ class Shelf:
     card: dict[str, object] = field(default_factory=lambda: {"license": "apache-2.0"})
     gated: object = False
     spoilt: set[str] = field(default_factory=set)
+    cut: dict[str, int] = field(default_factory=dict)
+    sizes: bool = True
     asked: list[str] = field(default_factory=list)
 
     def put(self, folder, *, commit=COMMIT, without=(), more=()):
@@ -69,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._send(200, json.dumps(told).encode(), body=True, **{"Content-Type": "application/json"})
 
     def _listed(self, name, content):
-        told = {"rfilename": name, "size": len(content), "blobId": _blob(content)}
+        told = {"rfilename": name, "size": len(content) if self.shelf.sizes else None, "blobId": _blob(content)}
         if _large(name):
             told["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
         return told
@@ -93,6 +98,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _content(self, commit, name):
         content = self.shelf.commits[commit][name]
+        less = self.shelf.cut.get(name, 0)
+        if less < 0 or self.command == "GET":
+            content = content[: len(content) - less] + bytes(max(-less, 0))
         return content[:-1] + bytes([content[-1] ^ 1]) if name in self.shelf.spoilt else content
 
     def _commit(self, revision):

@@ -193,6 +193,15 @@ def test_a_token_goes_over_tls_or_stays_on_this_machine(tmp_path, uri):
     assert load_settings(given).mlflow_url == uri
 
 
+def test_a_token_of_the_hub_is_not_sent_unencrypted_to_another_machine_either(tmp_path):
+    given = {"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_HUB_TOKEN": "hush-hush"}
+    for url in ("https://hub.example", "http://127.0.0.1:8000"):
+        assert load_settings({**given, "LAKEHOUSE_HUB_URL": url}).hub_url == url
+    with pytest.raises(UnknownSettingError, match="_HUB_TOKEN would go to hub") as caught:
+        load_settings({**given, "LAKEHOUSE_HUB_URL": "http://hub.example"})
+    assert "hush-hush" not in str(caught.value)
+
+
 def test_the_address_of_a_database_needs_no_password(tmp_path):
     uri = "postgresql://lake@db:5432/lake?sslmode=verify-full"
     assert load_settings({"LAKEHOUSE_HOME": str(tmp_path), "LAKEHOUSE_CATALOG_URI": uri}).catalog_uri == uri

@@ -64,6 +64,14 @@ def sum_of(folder):
     return sum(path.stat().st_size for path in folder.iterdir() if path.name not in ("hub.json", "SHA256SUMS"))
 
 
+def test_a_commit_of_one_hub_is_not_taken_for_that_of_another(hub, bases):
+    bases.folder(PINNED)
+    hub.asked.clear()
+    with pytest.raises(HubError, match=f"was fetched from {hub.url}, not from https://hub.example; move"):
+        Bases(Hub("https://hub.example"), bases.root).folder(PINNED)
+    assert hub.asked == []
+
+
 def test_a_branch_is_pinned_to_the_commit_that_it_is_now(hub, bases, checkpoint):
     hub.put(checkpoint, commit=OLD, without=OURS)
     first = bases.folder(f"hub:{NAME}@main")
@@ -110,9 +118,29 @@ def spoilt_tokenizer(hub):
     hub.spoilt.add("tokenizer.json")
 
 
+def cut_weights(hub):
+    hub.cut["model.safetensors"] = 1
+
+
+def cut_tokenizer(hub):
+    hub.cut["tokenizer.json"] = 1
+
+
+def endless_tokenizer(hub):
+    hub.cut["tokenizer.json"] = -1000
+
+
+def no_sizes(hub):
+    hub.sizes = False
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
+        (cut_weights, r"gave .* cut short or otherwise than it said \(Consistency check failed: .*; run this again"),
+        (cut_tokenizer, r"gave .* cut short or otherwise than it said \(Consistency check failed: .*; run this again"),
+        (endless_tokenizer, r"more of tokenizer.json of .* came than the \d+ bytes that are listed"),
+        (no_sizes, r"lists no size of config.json of "),
         (without_weights, r"its weights only as pytorch_model.bin, which may run code .* only safetensors are fetched"),
         (without_tokenizer, r"has no tokenizer.json; .* fast form"),
         (gated, r"is gated: .*/school/tiny; agree there, then set LAKEHOUSE_HUB_TOKEN"),
