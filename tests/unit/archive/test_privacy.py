@@ -1,10 +1,13 @@
 import json
+import sys
+import unicodedata
 
 import pyarrow as pa
 import pytest
 
 from lakehouse.archive import text_scan
 from lakehouse.archive.privacy import ColumnScan, TextScan, shape, shown, shown_name
+from lakehouse.archive.privacy.digits import ascii_digits
 from lakehouse.archive.privacy.finder import find, find_everything
 from lakehouse.archive.privacy.kinds import identifiers
 from lakehouse.archive.tally import RowBudget
@@ -32,7 +35,7 @@ NAMES = ["Maria Garcia", "James Smith", "Fatima Khan", "Wei Chen", "Olivia Brown
          "Noah Miller", "Elena Rossi", "David Jones", "Amina Okafor", "Lucas Weber"]  # fmt: skip
 
 
-ZEROS = ("\u0660", "\u06f0", "\u0966", "\u0e50", "\uff10", "\U0001d7ce")
+ZEROS = ("\u0660", "\u06f0", "\u0966", "\u0e50", "\u1c50", "\uff10", "\U0001d7ce", "\U0001e950")
 
 
 def spelled(zero, text):
@@ -49,6 +52,11 @@ def test_digits_of_other_scripts_are_digits(zero):
     assert ("phone", 30, True) in [(s.kind, s.count, s.personal) for s in text_suspicions(texts)]
     assert [texts[0][one.start : one.end] for one in find_everything(texts[0])] == [spelled(zero, "212-555-1000")]
     assert suspicions("n", [spelled(zero, str(n)) for n in range(300)]) == ()
+
+
+def test_every_digit_that_unicode_has_is_read_as_its_value():
+    digits = [letter for letter in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(letter) == "Nd"]
+    assert ascii_digits("".join(digits)) == "".join(str(unicodedata.decimal(digit)) for digit in digits)
 
 
 IBANS = ("DE89370400440532013000", "GB29NWBK60161331926819", "BE68539007547034", "NO9386011117947",
