@@ -130,6 +130,7 @@ def _drafts(root: Path, name: str, notes: list[str], progress: Progress) -> Iter
             drafts.append((folder, _looked(folder, room, notes, progress)))
     referring = references([looked for _, looked in drafts])
     for folder, looked in drafts:
+        progress(f"{TABLES_FOLDER}/{folder.name}")
         lines = [*_dictionary(folder, looked, referring), ""]
         yield f"{TABLES_FOLDER}/{folder.name}/{DICTIONARY_FILE}", "\n".join(lines)
     for part, file, text in ((TEXTS_FOLDER, COLLECTION_FILE, _COLLECTION), (EVENTS_FOLDER, LOG_FILE, _LOG)):
@@ -155,7 +156,10 @@ def _looked(folder: Path, room: Room, notes: list[str], progress: Progress) -> L
                 joins.add(batch.columns, len(batch.numbers))
         except (SchemaError, EncodingError) as error:
             notes.append(f"{place}/{path.name} could not be read to its end: {error}")
-    return Looked(folder.name, look, joins, look.guesses())
+    guesses = look.guesses()
+    if candidate_key(guesses):
+        joins.forget_rows()
+    return Looked(folder.name, look, joins, guesses)
 
 
 def _dictionary(folder: Path, looked: Looked, referring: Referring) -> Iterator[str]:

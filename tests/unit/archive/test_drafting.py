@@ -258,3 +258,14 @@ def test_more_rows_than_are_tried_give_no_key_of_several_columns(tmp_path, monke
     bare.write_text("pupil_no,lesson_no\n" + "".join(f"{p},{n}\n" for p in range(9) for n in range(9)))
     folder, _ = drafted(bare, tmp_path / "new")
     assert "primary_key" not in columns(folder)
+
+
+def test_a_table_with_a_key_of_its_own_takes_no_room_for_rows_from_the_others(tmp_path, monkeypatch):
+    bare = tmp_path / "two"
+    bare.mkdir()
+    (bare / "lessons.csv").write_text("lesson_id,seen\n" + "".join(f"{n},{n % 2}\n" for n in range(9)))
+    (bare / "marks.csv").write_text("pupil_no,item_no\n" + "".join(f"{n % 3},{n // 3}\n" for n in range(9)))
+    monkeypatch.setattr(drafting, "Room", lambda: joining.Room(cells=18))
+    folder, _ = drafted(bare, tmp_path / "new")
+    assert columns(folder, "lessons")["primary_key"] == ["lesson_id"]
+    assert columns(folder)["primary_key"] == ["pupil_no", "item_no"]
