@@ -123,7 +123,7 @@ def _names_inside(path: Path, mask: Mask) -> bool | None:
 
 def _names_in_parquet(path: Path, mask: Mask) -> bool:
     """Look at every value, however nested, and at what is written beside the rows."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
         said = [*told_beside_rows(file.schema_arrow), *(one.name for one in fields_of(file.schema_arrow))]
         if any(map(mask.holds, said)):
             return True
