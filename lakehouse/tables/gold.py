@@ -73,6 +73,13 @@ MODEL_VERSIONS = TableDefinition(
     ),
 )
 
+MEASURED_AT_A_STEP = (
+    Column("train_bits_per_byte", pa.float64(), "Loss on the step's batch.", unit="bit/byte"),
+    Column("validation_bits_per_byte", pa.float64(), "Loss on validation documents; null between.", unit="bit/byte"),
+    Column("tokens_per_second", pa.float64(), "Training speed.", unit="1/s"),
+    Column("utilisation", pa.float64(), "Share of the measured matmul rate that the model used (MFU).", unit="1"),
+)
+
 TRAINING_PROGRESS = TableDefinition(
     name="gold.training_progress",
     grain="one row per training and step that was recorded while it went on; short trainings have none",
@@ -82,12 +89,7 @@ TRAINING_PROGRESS = TableDefinition(
         Column("training_key", pa.string(), "Hash of recipe, documents and code version.", nullable=False),
         Column("step", pa.int64(), "Optimizer steps done.", nullable=False),
         Column("steps", pa.int64(), "Optimizer steps of the whole training.", nullable=False),
-        Column("train_bits_per_byte", pa.float64(), "Loss on the step's batch.", unit="bit/byte"),
-        Column(
-            "validation_bits_per_byte", pa.float64(), "Loss on validation documents; null between.", unit="bit/byte"
-        ),
-        Column("tokens_per_second", pa.float64(), "Training speed.", unit="1/s"),
-        Column("utilisation", pa.float64(), "Share of the measured matmul rate that the model used (MFU).", unit="1"),
+        *MEASURED_AT_A_STEP,
         *RUN,
     ),
 )
@@ -100,12 +102,7 @@ TRAINING_CURVE = TableDefinition(
     columns=(
         Column("model_version", pa.string(), "Version of the language model.", nullable=False),
         Column("step", pa.int64(), "Optimizer steps done.", nullable=False),
-        Column("train_bits_per_byte", pa.float64(), "Loss on the step's batch.", unit="bit/byte"),
-        Column(
-            "validation_bits_per_byte", pa.float64(), "Loss on validation documents; null between.", unit="bit/byte"
-        ),
-        Column("tokens_per_second", pa.float64(), "Training speed.", unit="1/s"),
-        Column("utilisation", pa.float64(), "Share of the measured matmul rate that the model used (MFU).", unit="1"),
+        *MEASURED_AT_A_STEP,
         *RUN,
     ),
 )
