@@ -21,7 +21,7 @@ from models.entries import Entries
 from models.errors import TrialError
 from models.labelled import LabelledText
 from models.text_changes import CHANGES
-from models.trials import Stops, TrialResult, one_trial_each, responsible, share_result
+from models.trials import Stops, TrialResult, one_trial_each, responsible, share_faults, share_result
 from models.tuned_requests import TunedFigure
 
 log = logging.getLogger(__name__)
@@ -101,12 +101,7 @@ def _trial(name: str, given: dict[str, Any]) -> ClassifierTrial:
 
 
 def _faults(trial: ClassifierTrial) -> list[str]:
-    faults = []
-    if trial.kind not in get_args(Kind):
-        faults.append(f"kind {trial.kind!r} is none of {', '.join(get_args(Kind))}")
-    if type(trial.at_least) not in (int, float) or not 0 <= trial.at_least <= 1:
-        faults.append(f"at_least {trial.at_least!r} is no share from 0 to 1")
-    faults += responsible(trial.stops, trial.owner)
+    faults = share_faults(trial.kind, get_args(Kind), trial.at_least) + responsible(trial.stops, trial.owner)
     ways = [trial.change in CHANGES, bool(trial.add), bool(trial.adds)]
     if trial.kind == "invariance" and (ways.count(True) != 1 or (trial.change and not ways[0])):
         faults.append(f"give either add, or adds, or change as one of {', '.join(CHANGES)}")

@@ -18,7 +18,7 @@ from models.instruct_store import Causal
 from models.instructed import encoded, response_losses, written
 from models.instructions import Instruction
 from models.text_changes import CHANGES, beside
-from models.trials import Stops, TrialResult, responsible, share_result
+from models.trials import Stops, TrialResult, responsible, share_faults, share_result
 
 SHIPPED = Path(__file__).with_name("instruct_trials.yaml")
 ROWS, WRITTEN = 100, 24
@@ -73,11 +73,7 @@ def _trial(name: str, given: dict[str, Any]) -> InstructTrial:
 
 
 def _faults(trial: InstructTrial) -> list[str]:
-    faults = responsible(trial.stops, trial.owner)
-    if trial.kind not in get_args(Kind):
-        faults.append(f"kind {trial.kind!r} is none of {', '.join(get_args(Kind))}")
-    if type(trial.at_least) not in (int, float) or not 0 <= trial.at_least <= 1:
-        faults.append(f"at_least {trial.at_least!r} is no share from 0 to 1")
+    faults = responsible(trial.stops, trial.owner) + share_faults(trial.kind, get_args(Kind), trial.at_least)
     if type(trial.rise) not in (int, float) or trial.rise < 0:
         faults.append(f"rise {trial.rise!r} is no number of nats from 0")
     if type(trial.most) is not int or trial.most < 1:

@@ -4,7 +4,7 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, get_args
@@ -204,6 +204,14 @@ def as_values(given: Iterable[TrialResult]) -> list[dict[str, Any]]:
 def from_values(values: Iterable[Mapping[str, Any]]) -> list[TrialResult]:
     """Results read back from JSON values."""
     return [TrialResult(**{**each, "value": math.nan if each["value"] is None else each["value"]}) for each in values]
+
+
+def share_faults(kind: str, kinds: Sequence[str], at_least: float) -> list[str]:
+    """Return what is wrong with the kind and the threshold of a test whose value is a share."""
+    faults = [] if kind in kinds else [f"kind {kind!r} is none of {', '.join(kinds)}"]
+    if type(at_least) not in (int, float) or not 0 <= at_least <= 1:
+        faults.append(f"at_least {at_least!r} is no share from 0 to 1")
+    return faults
 
 
 def share_result(
