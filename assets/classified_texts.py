@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.learning import Past, Permission, labelled_rows, labelled_snapshot
+from assets.learning import Permission, labelled_snapshot, recorded_rows
 from assets.workshop import Workshop
 from lakehouse.archive.shelf import Shelf
 from lakehouse.ports import DatasetVersions
@@ -61,12 +61,8 @@ def texts_as_recorded(
         NoReleaseError: the dataset is not published any more.
         NoTableError: the snapshot is gone; WithdrawnError when a withdrawal removed it.
     """
-    read_as = training["read_as"]
-    labels = [name.partition("@")[2] for name in training["table_versions"]]
-    past = Past(int(training["table_snapshot"]), labels)
-    dataset, table = read_as["dataset"], read_as["table"]
-    _, rows, _ = labelled_rows(house, shelf, versions, permission, dataset, table, past=past)
-    return labelled_from(rows, **{role: read_as[role] for role in ROLES})
+    rows = recorded_rows(training, house, shelf, versions, permission)
+    return labelled_from(rows, **{role: training["read_as"][role] for role in ROLES})
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.families import INSTRUCTED
-from assets.learning import Past, Permission, labelled_rows, labelled_snapshot
+from assets.learning import Permission, labelled_snapshot, recorded_rows
 from assets.tuning import Base, Task, current_base
 from assets.workshop import Workshop
 from lakehouse.archive.shelf import Shelf
@@ -91,12 +91,9 @@ def rows_as_recorded(
         NoReleaseError: the dataset is not published any more.
         NoTableError: the snapshot is gone; WithdrawnError when a withdrawal removed it.
     """
-    read_as = dict(training["read_as"])
-    dataset, table = read_as.pop("dataset"), read_as.pop("table")
-    labels = [name.partition("@")[2] for name in training["table_versions"]]
-    past = Past(int(training["table_snapshot"]), labels)
-    _, rows, _ = labelled_rows(house, shelf, versions, permission, dataset, table, past=past)
-    return instructions_from(rows, Columns(**read_as))
+    rows = recorded_rows(training, house, shelf, versions, permission)
+    columns = {name: value for name, value in training["read_as"].items() if name not in ("dataset", "table")}
+    return instructions_from(rows, Columns(**columns))
 
 
 def instructing(house: Lakehouse, workshop: Workshop, lessons: Lessons, learnable: Rows) -> Task:

@@ -110,6 +110,23 @@ def labelled_snapshot(
     }
 
 
+def recorded_rows(
+    training: Mapping[str, Any], house: Lakehouse, shelf: Shelf, versions: DatasetVersions, permission: Permission
+) -> pa.Table:
+    """Return the rows of the snapshot that a tuned version learned from, as terms and subjects of today permit them.
+
+    Raises:
+        PurposeError: the table may not be learned from any more.
+        NoReleaseError: the dataset is not published any more.
+        NoTableError: the snapshot is gone; WithdrawnError when a withdrawal removed it.
+    """
+    read_as = training["read_as"]
+    labels = [name.partition("@")[2] for name in training["table_versions"]]
+    past = Past(int(training["table_snapshot"]), labels)
+    _, rows, _ = labelled_rows(house, shelf, versions, permission, read_as["dataset"], read_as["table"], past=past)
+    return rows
+
+
 def labelled_rows(
     house: Lakehouse,
     shelf: Shelf,
