@@ -14,7 +14,7 @@ import pytest
 from lakehouse.adapters.dremio import DremioQueries
 from lakehouse.errors import LoginError, PermanentError, QueryError, ServiceUnavailableError
 
-USER, PASSWORD = "ada", "correct horse 1"
+USER, PASSWORD = "ada", "correct horse battery 1"
 PROJECT = Path(__file__).parents[3]
 SUPERSET_PYTHON = PROJECT / ".lakehouse" / "superset-venv" / "bin" / "python"
 MANY = "SELECT a.document_id FROM lakehouse.gold.documents a, lakehouse.gold.documents b"

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 
-USER, PASSWORD = "ada", "correct horse 1"
+USER, PASSWORD = "ada", "correct horse battery 1"
 OUTCOMES = "lakehouse.silver.college_scorecard_outcomes"
 
 
@@ -316,6 +316,6 @@ def test_a_fault_of_the_gate_itself_shows_no_traceback(own_server, monkeypatch):
 
     monkeypatch.setattr(server.gate, "login", fails)
     with flight.FlightClient(server.uri) as client, pytest.raises(flight.FlightInternalError) as caught:
-        client.authenticate_basic_token("ada", "correct horse 1")
+        client.authenticate_basic_token("ada", "correct horse battery 1")
     assert "the endpoint failed (RuntimeError); its log says why" in str(caught.value)
     assert not any(word in str(caught.value) for word in ("Traceback", ".py", "secret"))

@@ -10,7 +10,7 @@ from lakehouse.errors import ServiceUnavailableError, UnknownSettingError
 from lakehouse.ports import TableWrite
 from lakehouse.tables.release import Release, View
 
-USER, PASSWORD = "ada", "correct horse 1"
+USER, PASSWORD = "ada", "correct horse battery 1"
 
 
 def numbers(*values):

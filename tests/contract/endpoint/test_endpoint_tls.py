@@ -18,7 +18,7 @@ from lakehouse.endpoint.config import EndpointConfig, Tls
 from lakehouse.endpoint.server import serve
 from lakehouse.errors import ServiceUnavailableError, UnknownSettingError
 
-USER, PASSWORD, TOKEN = "ada", "correct horse 1", "a personal token"
+USER, PASSWORD, TOKEN = "ada", "correct horse battery 1", "a personal token"
 NOW = dt.datetime.now(dt.UTC)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from lakehouse.endpoint import flight_sql, session_options
 
-USER, PASSWORD = "ada", "correct horse 1"
+USER, PASSWORD = "ada", "correct horse battery 1"
 
 
 def command(client, name, **values):

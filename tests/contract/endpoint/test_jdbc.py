@@ -44,7 +44,7 @@ def test_a_jdbc_tool_browses_asks_and_prepares(driver, server):
         driver,
         server,
         "ada",
-        "correct horse 1",
+        "correct horse battery 1",
         "select 7/2 as a, cast('2026-01-02 03:04:05' as timestamp) as b, 1.5 as c, null as d, true as e",
         "select nothing from lakehouse.silver.nowhere",
         'select min("year") as first_year from lakehouse.silver.college_scorecard_outcomes',

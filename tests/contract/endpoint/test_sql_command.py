@@ -30,7 +30,7 @@ def environment(server, tmp_path):
         "LAKEHOUSE_STORAGE": "folder",
         "LAKEHOUSE_SQL_URI": server.uri,
         "LAKEHOUSE_SQL_USER": "ada",
-        "LAKEHOUSE_SQL_PASSWORD": "correct horse 1",
+        "LAKEHOUSE_SQL_PASSWORD": "correct horse battery 1",
     }
     return {**machine_environment(), **own, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "PYTHONPATH": str(PROJECT)}
 

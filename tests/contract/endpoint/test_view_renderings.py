@@ -11,7 +11,7 @@ from lakehouse.endpoint.config import EndpointConfig
 from lakehouse.endpoint.server import serve
 from lakehouse.publish.views import at_snapshots, in_reading_order, load_views, parse_view
 
-USER, PASSWORD = "ada", "correct horse 1"
+USER, PASSWORD = "ada", "correct horse battery 1"
 VIEWS = load_views()
 
 
