@@ -331,6 +331,10 @@ class UnusablePlaceError(PermanentError):
     exit_code = 71
 
 
+class TooLargeError(PermanentError):
+    """Rows take more memory than whoever reads them allows; no command asks for so few."""
+
+
 class QueueFullError(TransientError):
     """Too many uploads wait to be fetched."""
 

@@ -290,8 +290,19 @@ class TableStore(Protocol):
     def sweep(self, table: str, keep: Collection[str] = ()) -> int:
         """Delete every file of the table that its current metadata or the files `keep` do not need; return how many."""
 
-    def head(self, table: str, limit: int, *, where: Mapping[str, str], snapshot_id: int | None = None) -> pa.Table:
-        """Return at most `limit` rows whose columns equal `where`, reading no more files than that takes."""
+    def head(
+        self,
+        table: str,
+        limit: int,
+        *,
+        where: Mapping[str, str],
+        snapshot_id: int | None = None,
+        most_bytes: int | None = None,
+    ) -> pa.Table:
+        """Return at most `limit` rows whose columns equal `where`, reading no more files than that takes.
+
+        Raises TooLargeError when they take more than `most_bytes` in memory; one file more at most has been read then.
+        """
 
     def pointer(self, table: str) -> TablePointer:
         """Return where the table stands now."""

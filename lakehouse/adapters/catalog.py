@@ -377,7 +377,15 @@ class IcebergTables:
         with self._translated(table):
             return iceberg_history.sweep(stored, keep, iceberg_past.snapshots(stored), iceberg_past.is_record)
 
-    def head(self, table: str, limit: int, *, where: Mapping[str, str], snapshot_id: int | None = None) -> pa.Table:
+    def head(
+        self,
+        table: str,
+        limit: int,
+        *,
+        where: Mapping[str, str],
+        snapshot_id: int | None = None,
+        most_bytes: int | None = None,
+    ) -> pa.Table:
         """Return at most `limit` rows whose columns equal `where`, of main's head or of `snapshot_id`."""
         stored = self._load(table)
         if snapshot_id is not None:
@@ -385,7 +393,8 @@ class IcebergTables:
         chosen = iceberg_scan.equal_to(where)
         with self._translated(table):
             try:
-                return stored.scan(row_filter=chosen, limit=limit, snapshot_id=snapshot_id).to_arrow()
+                scan = stored.scan(row_filter=chosen, limit=limit, snapshot_id=snapshot_id)
+                return scan.to_arrow() if most_bytes is None else iceberg_scan.bounded(scan, most_bytes)
             except ValueError as error:
                 raise NoTableError(f"{table} cannot give rows of snapshot {snapshot_id}: {error}") from error
 

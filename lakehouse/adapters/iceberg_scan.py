@@ -12,12 +12,13 @@ from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo
 from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.manifest import DataFile, ManifestFile
-from pyiceberg.table import FileScanTask, Table
+from pyiceberg.table import DataScan, FileScanTask, Table
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.types import DateType, IcebergType, IntegerType, LongType, StringType, TimestampType, TimestamptzType
 
 from lakehouse.adapters.iceberg_commit import entries_of, manifests_of
 from lakehouse.adapters.iceberg_known import Known
+from lakehouse.errors import TooLargeError
 from lakehouse.ports import RowCounts
 
 # Types whose bounds in manifests compare as the values do.
@@ -36,6 +37,22 @@ def equal_to(where: Mapping[str, str]) -> BooleanExpression:
     for name, value in where.items():
         chosen = And(chosen, EqualTo(name, value))  # type: ignore[call-arg]  # its own __init__ takes both in order
     return chosen
+
+
+def bounded(scan: DataScan, most_bytes: int) -> pa.Table:
+    """Return the rows of a scan, read file after file; TooLargeError when they take more than `most_bytes` in memory.
+
+    Files hold some 128 MB of rows, and no more than one is read beyond the bound.
+    """
+    reading = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter, limit=scan.limit)
+    found: list[pa.Table] = []
+    for task in scan.plan_files():
+        if scan.limit is not None and sum(one.num_rows for one in found) >= scan.limit:
+            break
+        found.append(reading.to_table([task]))
+        if sum(one.nbytes for one in found) > most_bytes:
+            raise TooLargeError(f"the rows asked for take more than {most_bytes:,} bytes in memory")
+    return pa.concat_tables(found or [reading.to_table([])], promote_options="permissive").slice(0, scan.limit)
 
 
 def count_rows(stored: Table, staged: Snapshot, base: Snapshot) -> RowCounts:

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import logging
 import re
 from collections.abc import Iterator
 from threading import BoundedSemaphore
@@ -12,15 +13,22 @@ import pyarrow as pa
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from lakehouse.catalogue.pages import library_of, version_of
-from lakehouse.catalogue.previews import Shown, load_of, permitted, rows_of, too_large
-from lakehouse.errors import PurposeError
+from lakehouse.catalogue.previews import ELSEWHERE, Shown, load_of, permitted, rows_of, too_large
+from lakehouse.errors import PurposeError, TooLargeError
 from lakehouse.spreadsheet import neutral
 
+log = logging.getLogger(__name__)
+
 ROWS_AT_A_TIME = 2_000
+BYTES_AT_A_TIME = 256 * 1024
+MOST_UNPACKED = 250_000_000
+"""Bytes of a table's rows in memory: what the version has on disk may be packed."""
 LONGEST_SECONDS = 600.0
+STALLED_SECONDS = 20.0
+"""In which a reader must take what was sent last, some 256 kB: 13 kB a second."""
 AT_ONCE = 2
 MEDIA_TYPE = "text/csv; charset=utf-8; header=present"
 BYTE_ORDER_MARK = "\ufeff"
@@ -44,14 +52,21 @@ def rows_as_csv(request: Request) -> Response:
     if not TURNS.acquire(blocking=False):
         raise HTTPException(503, f"{AT_ONCE} tables are being sent already; try again soon", {"Retry-After": "10"})
     try:
-        rows, _ = rows_of(library_of(request), shown, shown.row_count)
-    except PurposeError as error:
-        TURNS.release()
-        raise HTTPException(403, f"the rows of {shown.part} are not given out here: {error}") from error
+        rows = _rows(request, shown)
     except BaseException:
         TURNS.release()
         raise
     return _InTurn(_lines(rows, exact=exact), headers=headers, media_type=MEDIA_TYPE)
+
+
+def _rows(request: Request, shown: Shown) -> pa.Table:
+    try:
+        rows, _ = rows_of(library_of(request), shown, shown.row_count, most_bytes=MOST_UNPACKED)
+    except PurposeError as error:
+        raise HTTPException(403, f"the rows of {shown.part} are not given out here: {error}") from error
+    except TooLargeError as error:
+        raise HTTPException(413, f"{error}, too much for one CSV. {ELSEWHERE}") from error
+    return rows
 
 
 def _exact(request: Request) -> bool:
@@ -78,13 +93,22 @@ def _shown(request: Request) -> Shown:
 
 
 class _InTurn(StreamingResponse):
-    """An answer that gives its turn back when it is sent, when it takes too long, or when nobody reads it any more."""
+    """An answer that gives its turn back when it is sent, when its reader stops or is too slow, or is gone.
+
+    Whoever stops reading would else keep rows in memory and others waiting. A cut answer lacks its end, which clients
+    see.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def moving(message: Message) -> None:
+            async with asyncio.timeout(STALLED_SECONDS):
+                await send(message)
+
         try:
-            # Whoever stops reading would else keep the rows in memory; a cut answer lacks its end, which clients see.
             async with asyncio.timeout(LONGEST_SECONDS):
-                await super().__call__(scope, receive, send)
+                await super().__call__(scope, receive, moving)
+        except TimeoutError:
+            log.warning("csv cut path=%s: its reader was too slow", scope["path"])
         finally:
             TURNS.release()
 
@@ -92,9 +116,14 @@ class _InTurn(StreamingResponse):
 def _lines(rows: pa.Table, *, exact: bool) -> Iterator[str]:
     written, lines = (_stored, _exact_csv) if exact else (_harmless, _csv)
     yield ("" if exact else BYTE_ORDER_MARK) + lines([[written(name) for name in rows.column_names]])
-    for batch in rows.to_batches(max_chunksize=ROWS_AT_A_TIME):
+    for batch in rows.to_batches(max_chunksize=_rows_at_a_time(rows)):
         values = zip(*(column.to_pylist() for column in batch.columns), strict=True)
         yield lines([[written(value) for value in row] for row in values])
+
+
+def _rows_at_a_time(rows: pa.Table) -> int:
+    """Return so many rows that they take some `BYTES_AT_A_TIME` on average, but at most `ROWS_AT_A_TIME`."""
+    return min(ROWS_AT_A_TIME, max(1, rows.num_rows * BYTES_AT_A_TIME // max(1, rows.nbytes)))
 
 
 def _csv(rows: list[list[object]]) -> str:

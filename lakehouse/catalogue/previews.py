@@ -18,6 +18,7 @@ READ_ROWS = 200
 LONGEST_CELL = 120
 MOST_ROWS = 250_000
 MOST_BYTES = 100_000_000
+ELSEWHERE = "Get it by SQL, DataLad or export"
 OWN_COLUMNS = ("dataset_version", "dataset_commit")
 
 
@@ -90,7 +91,7 @@ def too_large(version: Version, load: Load) -> str | None:
         return None
     return (
         f"it has {load.row_count:,} rows and its version {size:,} bytes; tables of up to {MOST_ROWS:,} rows, of "
-        f"versions of up to {MOST_BYTES:,} bytes, are given out as CSV. Get it by SQL, DataLad or export"
+        f"versions of up to {MOST_BYTES:,} bytes, are given out as CSV. {ELSEWHERE}"
     )
 
 
@@ -111,18 +112,22 @@ def preview(library: Library, version: Version, part: str) -> Preview | None:
     return Preview(part, load.table, columns, cells, hidden, too_large=too_large(version, load))
 
 
-def rows_of(library: Library, shown: Shown, limit: int) -> tuple[pa.Table, tuple[str, ...]]:
+def rows_of(
+    library: Library, shown: Shown, limit: int, *, most_bytes: int | None = None
+) -> tuple[pa.Table, tuple[str, ...]]:
     """Return what anyone may see of the first `limit` rows, and the columns that are left out because nobody may.
 
     The archive's own columns are left out, too.
 
     Raises:
         PurposeError: nobody can tell whose rows may be shown.
+        TooLargeError: the rows take more than `most_bytes` in memory, with the columns that are left out.
     """
     holdings, part, decision = shown.holdings, shown.part, shown.decision
     tables, terms = library.house.tables, holdings.terms[shown.dataset]
     where = {"dataset_version": shown.label}
-    rows = tables.head(shown.table, limit, where=where, snapshot_id=holdings.pointers[shown.table].snapshot_id)
+    pinned = holdings.pointers[shown.table].snapshot_id
+    rows = tables.head(shown.table, limit, where=where, snapshot_id=pinned, most_bytes=most_bytes)
     consents: list[dict[str, Any]] = []
     if decision.consent is not None and terms.parts[part].subject_columns:
         name = f"silver.{shown.dataset}_{decision.consent.part}"

@@ -17,7 +17,7 @@ from lakehouse.archive.terms import terms_rows
 from lakehouse.archive.validate import validate
 from lakehouse.catalogue.app import application
 from lakehouse.catalogue.library import Address, Library
-from lakehouse.errors import NoReleaseError, ServiceUnavailableError
+from lakehouse.errors import NoReleaseError, ServiceUnavailableError, TooLargeError
 from lakehouse.policy.users import ANYONE, default_policy
 from lakehouse.ports import DatasetVersion, TablePointer
 from lakehouse.tables.gold import LOADS
@@ -62,10 +62,12 @@ class MemoryTables:
         self.read_names.append(name)
         return self.rows[name]
 
-    def head(self, name, limit, *, where, snapshot_id=None):
+    def head(self, name, limit, *, where, snapshot_id=None, most_bytes=None):
         rows = self.read(name)
         for column, value in where.items():
             rows = rows.filter(pc.equal(rows[column], value))
+        if most_bytes is not None and rows.slice(0, limit).nbytes > most_bytes:
+            raise TooLargeError(f"the rows asked for take more than {most_bytes:,} bytes in memory")
         return rows.slice(0, limit)
 
 

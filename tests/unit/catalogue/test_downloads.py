@@ -1,5 +1,6 @@
 """A table as CSV: all of what anyone may see, nothing else, bounded, and harmless in a spreadsheet."""
 
+import asyncio
 import csv
 import io
 
@@ -146,6 +147,46 @@ def test_an_answer_that_breaks_off_gives_its_turn_back(client, monkeypatch):
     monkeypatch.setattr(downloads, "_lines", broken)
     for _ in range(downloads.AT_ONCE):
         assert client.get(CSV).content == b"a\r\n"
+    for _ in range(downloads.AT_ONCE):
+        assert downloads.TURNS.acquire(blocking=False)
+    downloads.TURNS.release(downloads.AT_ONCE)
+
+
+def test_a_table_whose_rows_unpack_to_more_than_may_be_is_refused_and_gives_its_turn_back(client, monkeypatch):
+    monkeypatch.setattr(downloads, "MOST_UNPACKED", 40)
+    for _ in range(downloads.AT_ONCE + 1):
+        answer = client.get(CSV, headers=HTML)
+        assert answer.status_code == 413
+        assert "take more than 40 bytes in memory, too much for one CSV. Get it by SQL" in answer.text
+    monkeypatch.setattr(downloads, "MOST_UNPACKED", 4_000)
+    assert client.get(CSV).status_code == 200
+
+
+def test_large_rows_are_sent_in_small_pieces(monkeypatch):
+    rows = pa.table({"a": ["x" * 1_000] * 100})
+    monkeypatch.setattr(downloads, "BYTES_AT_A_TIME", 10_040)
+    _, *pieces = downloads._lines(rows, exact=True)
+    assert {len(piece) for piece in pieces} == {10 * len("x" * 1_000 + "\r\n")}
+
+
+@pytest.mark.parametrize("slow", ["STALLED_SECONDS", "LONGEST_SECONDS"])
+def test_a_reader_who_takes_nothing_more_loses_its_turn(monkeypatch, caplog, slow):
+    monkeypatch.setattr(downloads, slow, 0.05)
+    sent = []
+
+    async def takes_two(message):
+        sent.append(message)
+        if len(sent) > 2:
+            await asyncio.Event().wait()
+
+    async def stays():
+        await asyncio.Event().wait()
+
+    assert downloads.TURNS.acquire(blocking=False)
+    answer = downloads._InTurn(iter(["a\r\n", "1\r\n", "2\r\n"]))
+    asyncio.run(answer({"type": "http", "path": CSV}, stays, takes_two))
+    assert sent[-1]["body"] == b"1\r\n"
+    assert f"csv cut path={CSV}: its reader was too slow" in caplog.text
     for _ in range(downloads.AT_ONCE):
         assert downloads.TURNS.acquire(blocking=False)
     downloads.TURNS.release(downloads.AT_ONCE)
