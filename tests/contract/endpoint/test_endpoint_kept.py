@@ -25,7 +25,8 @@ from lakehouse.policy.statements import StatementLog
 from lakehouse.policy.users import UsersFile
 from lakehouse.ports import Cleaned, DatasetVersion, TableWrite
 
-FROM_FILES = {"cache_bytes": 0, "cache_table_bytes": 0}  # as tables are read that are too large for engines to keep
+# As tables are read that are too large for engines to keep; nothing is read ahead, which would keep them at any time.
+FROM_FILES = {"cache_bytes": 0, "cache_table_bytes": 0, "ahead_bytes": 0}
 KINDS = pa.table(
     {
         "n": pa.array([3, None, -1], pa.int64()),
