@@ -33,6 +33,15 @@ WIDTHS = """(chart) => {
   const table = chart.querySelector('table');
   return [chart.clientWidth, table ? table.scrollWidth : 0];
 }"""
+BROKEN_WORDS = r"""(chart) => [...chart.querySelectorAll('tbody td')].flatMap((cell) => {
+  const text = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT).nextNode();
+  return [...(text ? text.data : '').matchAll(/\S+/g)].filter((word) => {
+    const range = document.createRange();
+    range.setStart(text, word.index);
+    range.setEnd(text, word.index + word[0].length);
+    return new Set([...range.getClientRects()].map((line) => Math.round(line.top))).size > 1;
+  }).map((word) => word[0]);
+})"""
 SOURCE = Path(__file__).parents[2] / "superset" / "source"
 
 
@@ -175,9 +184,7 @@ def _prove(
         problems.append(f"{place}: {(alert.first.text_content() or '').strip()[:300]}")
     if chart.locator(".ant-empty").count():
         problems.append(f"{place}: says it is empty")
-    room, needed = chart.evaluate(WIDTHS)
-    if needed > room:
-        problems.append(f"{place}: its table is {needed} px wide in {room} px, so columns are cut")
+    problems += [f"{place}: {one}" for one in _narrow(chart)]
     drawn = [kind for kind in DRAWN.split(", ") if chart.locator(kind).count()]
     if not drawn:
         problems.append(f"{place}: has drawn nothing")
@@ -192,6 +199,14 @@ def _prove(
     if rows == 0:
         problems.append(f"{place}: its query answered no rows")
     proofs.append(ChartProof(tab, chart_id, title, ", ".join(drawn), rows))
+
+
+def _narrow(chart: Locator) -> Iterator[str]:
+    room, needed = chart.evaluate(WIDTHS)
+    if needed > room:
+        yield f"its table is {needed} px wide in {room} px, so columns are cut"
+    if broken := chart.evaluate(BROKEN_WORDS):
+        yield f"its columns are too narrow for {sorted(set(broken))[:5]}, which break within"
 
 
 def _photograph(page: Page, path: Path) -> None:
