@@ -38,7 +38,7 @@ def test_who_asks_first_gets_rows_that_are_ready_and_later_releases_are_read_too
     before = server.kept_bytes
     own_lake.publish([own_lake.write("gold.words", ROWS.slice(500))])
     wait_until(lambda: server.kept_bytes > before and server.kept_tables == 1)
-    time.sleep(1.5)  # rows that somebody asked for are dropped by now, at a `kept_seconds` of 0
+    server._duck.kept.tidy()  # as each second: at a `kept_seconds` of 0, rows that somebody asked for are dropped
     client = new_client(uri=server.uri)
     whole, part = WHOLE.format("words"), WHOLE.format("words") + " WHERE n >= 0"
     for sql in (whole, part):
