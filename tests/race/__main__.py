@@ -9,9 +9,9 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.conftest import running_postgres
 from tests.race.judge import Beside, judge
 from tests.race.machines import CARE, Lake, race
+from tests.servers import running_postgres
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 

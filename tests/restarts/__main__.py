@@ -29,13 +29,13 @@ from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.errors import LakehouseError
 from lakehouse.samples import college_scorecard
 from lakehouse.tables.write_audit_publish import Lakehouse
-from tests.conftest import running_postgres
 from tests.flow.composed import Cluster, cluster
 from tests.flow.conftest import open_bench
 from tests.flow.table_hashes import OF_THE_RUN, published
 from tests.restarts.judge import judge, judge_storage
 from tests.restarts.services import Service, order, restart
 from tests.restarts.traffic import LINES, TABLE, Traffic
+from tests.servers import running_postgres
 
 RESTARTS = 50
 WAVES = (2007, 2009, 2011)
