@@ -27,7 +27,7 @@ from lakehouse.archive.withdraw.run import Outcome, finish, retract, withdraw
 from lakehouse.archive.withdraw.search import Request
 from lakehouse.archive.withdraw.uploaded import UploadBin
 from lakehouse.errors import BusyError, ReceiptError, RetainedError
-from lakehouse.ports import Storage
+from lakehouse.storage_ports import Storage
 from lakehouse.tables.lock import archive_lock
 
 LOCK_SECONDS = 60.0

@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from lakehouse.adapters.s3_client import s3_client, s3_pool
 from lakehouse.errors import LoginError, ServiceUnavailableError
-from lakehouse.ports import Retained, UploadedObject
+from lakehouse.storage_ports import Retained, UploadedObject
 
 UNKNOWN = "nobody may ask until when; look at the bucket's lock"
 REFUSED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
@@ -27,7 +27,7 @@ NONE_KEPT = ("NotImplemented", "NoSuchBucket", "MethodNotAllowed")
 
 @dataclass(frozen=True)
 class VersionedBuckets:
-    """The bucket of objects and that of tables on a server elsewhere; see `lakehouse.ports.Storage`.
+    """The bucket of objects and that of tables on a server elsewhere; see `lakehouse.storage_ports.Storage`.
 
     The account should be allowed to delete versions, and to break a governance lock; a compliance lock nobody breaks.
     `endpoint` is host:port or a URL.
@@ -53,7 +53,7 @@ class VersionedBuckets:
         return [kept for bucket, one in doomed for kept in self._destroyed(bucket, _name(one), str(one.version_id))]
 
     def hidden(self) -> Sequence[UploadedObject]:
-        """Return what was deleted from the bucket of objects and is kept; see `lakehouse.ports.Eraser`."""
+        """Return what was deleted from the bucket of objects and is kept; see `lakehouse.storage_ports.Eraser`."""
         found = []
         for key, versions in groupby(self._kept(""), key=_name):
             newest, *older = sorted(versions, key=lambda one: one.is_latest != "true")
@@ -64,7 +64,7 @@ class VersionedBuckets:
         return found
 
     def erase(self, names: Collection[str]) -> Sequence[Retained]:
-        """Delete from the bucket of objects, with marks of deletion as well; see `lakehouse.ports.Eraser`."""
+        """Delete from the bucket of objects, with marks of deletion as well; see `lakehouse.storage_ports.Eraser`."""
         doomed = [
             (_name(one), str(one.version_id or "null"))
             for name in sorted(set(names))

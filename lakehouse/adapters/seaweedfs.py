@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from lakehouse.adapters.s3_client import s3_client
 from lakehouse.errors import ServiceUnavailableError
-from lakehouse.ports import Retained
+from lakehouse.storage_ports import Retained
 
 HOST = "127.0.0.1"
 BUCKET = "lake"
@@ -183,7 +183,7 @@ def wait(
 
 @dataclass(frozen=True, slots=True)
 class SeaweedDisk:
-    """The disk under a SeaweedFS; see `lakehouse.ports.Storage`."""
+    """The disk under a SeaweedFS; see `lakehouse.storage_ports.Storage`."""
 
     ports: SeaweedPorts
 

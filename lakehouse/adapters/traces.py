@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from lakehouse.durable_files import remove_unfinished, too_young
 from lakehouse.errors import ServiceUnavailableError
 from lakehouse.masking import Mask
-from lakehouse.ports import ClearedTraces
+from lakehouse.storage_ports import ClearedTraces
 
 SQLITE = b"SQLite format 3\0"
 WAIT_SECONDS = 30.0

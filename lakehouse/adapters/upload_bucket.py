@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from lakehouse.adapters.s3_client import s3_client, s3_pool
 from lakehouse.errors import CommitConflictError, LoginError, PermanentError, ServiceUnavailableError
-from lakehouse.ports import UploadedObject
+from lakehouse.storage_ports import UploadedObject
 
 REFUSED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 REPLACED = ("NoSuchKey", "PreconditionFailed")
@@ -23,7 +23,7 @@ FIRST_PERMANENT, FIRST_TRANSIENT = 400, 500
 
 @dataclass(frozen=True)
 class S3Uploads:
-    """One bucket of an S3 server; `endpoint` is host:port or a URL. See `lakehouse.ports.UploadBucket`."""
+    """One bucket of an S3 server; `endpoint` is host:port or a URL. See `lakehouse.storage_ports.UploadBucket`."""
 
     endpoint: str
     access_key: str

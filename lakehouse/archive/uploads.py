@@ -21,7 +21,7 @@ from lakehouse.errors import (
     UnreadableSubmissionError,
     UnsafeArchiveError,
 )
-from lakehouse.ports import UploadBucket, UploadedObject
+from lakehouse.storage_ports import UploadBucket, UploadedObject
 from lakehouse.tables.lock import archive_lock
 
 NAME_LETTERS = 100

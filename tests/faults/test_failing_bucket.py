@@ -15,7 +15,7 @@ from lakehouse.adapters.iceberg_seal import SealedFileIO, data_name, store_surel
 from lakehouse.adapters.object_store import S3Objects
 from lakehouse.adapters.upload_bucket import S3Uploads
 from lakehouse.errors import NoObjectError, ObjectExistsError, ServiceUnavailableError
-from lakehouse.ports import UploadedObject
+from lakehouse.storage_ports import UploadedObject
 
 SEED = 20261127
 SHARE = 0.3

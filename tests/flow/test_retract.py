@@ -14,7 +14,7 @@ from dagster_project.settings import load_settings
 from dagster_project.withdrawing import or_retained, told
 from lakehouse.archive.withdraw.run import Outcome
 from lakehouse.errors import NoVersionError, RetainedError, RetractedError
-from lakehouse.ports import Retained
+from lakehouse.storage_ports import Retained
 
 _DOUBLE = Path(__file__).parents[1] / "contract" / "datacite_double.py"
 _spec = importlib.util.spec_from_file_location("datacite_double", _DOUBLE)

@@ -15,8 +15,8 @@ from dagster_project.wiring import versions
 from lakehouse.archive.upload_queue import UploadQueue
 from lakehouse.archive.uploads import Uploads
 from lakehouse.errors import ServiceUnavailableError
-from lakehouse.ports import UploadedObject
 from lakehouse.samples import college_scorecard
+from lakehouse.storage_ports import UploadedObject
 
 POLL_SECONDS = 300
 

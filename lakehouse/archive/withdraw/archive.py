@@ -8,7 +8,8 @@ from typing import Protocol
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.withdraw.receipt import Signer
 from lakehouse.archive.withdraw.uploaded import UploadBin
-from lakehouse.ports import DatasetVersions, ModelVersions, Storage, Traces
+from lakehouse.ports import DatasetVersions, ModelVersions
+from lakehouse.storage_ports import Storage, Traces
 from lakehouse.tables.write_audit_publish import Lakehouse
 
 

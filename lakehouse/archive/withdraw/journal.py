@@ -8,7 +8,8 @@ from typing import Any
 from lakehouse.archive.withdraw.plan import Plan
 from lakehouse.errors import NoObjectError
 from lakehouse.masking import Mask
-from lakehouse.ports import ObjectStore, Storage
+from lakehouse.ports import ObjectStore
+from lakehouse.storage_ports import Storage
 from lakehouse.tables.withdrawals import CLOSING, JOURNAL, PLAN, PREFIX, RECEIPT, RETAINED
 
 Result = dict[str, Any]

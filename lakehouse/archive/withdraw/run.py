@@ -17,7 +17,7 @@ from lakehouse.archive.withdraw.steps import Steps
 from lakehouse.archive.withdraw.uploaded import with_uploads
 from lakehouse.errors import UnknownSettingError, UnknownSubjectError
 from lakehouse.masking import WITHDRAWN, Mask
-from lakehouse.ports import Retained
+from lakehouse.storage_ports import Retained
 from lakehouse.tables.withdrawals import PREFIX, RECEIPT, RETAINED
 
 

@@ -15,7 +15,7 @@ from lakehouse.archive.withdraw.matching import folded
 from lakehouse.archive.withdraw.plan import Plan
 from lakehouse.errors import BusyError, UnreadableSubmissionError, UnsafeArchiveError
 from lakehouse.masking import Mask
-from lakehouse.ports import Eraser
+from lakehouse.storage_ports import Eraser
 
 Verdict = Callable[[Landed], Holds]
 

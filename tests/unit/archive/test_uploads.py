@@ -19,7 +19,7 @@ from lakehouse.errors import (
     UnreadableSubmissionError,
     UnsafeArchiveError,
 )
-from lakehouse.ports import UploadedObject
+from lakehouse.storage_ports import UploadedObject
 
 
 @dataclass
