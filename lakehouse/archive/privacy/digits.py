@@ -11,7 +11,9 @@ from lakehouse.archive.privacy.engine import Rows, with_re2
 
 # The zero of each script (Unicode, general category Nd); the others follow it. All stand in the first two planes, of
 # which there are 17: looking through these takes hundredths of a second.
-ZEROS = "".join(letter for letter in map(chr, range(0x80, 0x20000)) if unicodedata.decimal(letter, None) == 0)
+ZEROS = "".join(
+    digit for digit in filter(str.isdecimal, map(chr, range(0x80, 0x20000))) if unicodedata.decimal(digit) == 0
+)
 OTHER_DIGIT = "".join(f"{zero}-{chr(ord(zero) + 9)}" for zero in ZEROS)
 """What stands between the brackets of a class of them."""
 _ASCII = {ord(zero) + value: str(value) for zero in ZEROS for value in range(10)}

@@ -90,8 +90,7 @@ def identifier_classes() -> dict[str, IdentifierClass]:
 def word_list(name: str) -> frozenset[str]:
     """Return a list of single words under ``rules/``, e.g. ``surnames``, in lower case."""
     text = (RULES_FOLDER / f"{name}.txt").read_text(encoding="utf-8")
-    lines = (line.split("#")[0] for line in text.splitlines())
-    return frozenset(word.lower() for line in lines for word in line.split())
+    return frozenset(re.sub("#.*", "", text).lower().split())
 
 
 def read_rules(name: str) -> object:

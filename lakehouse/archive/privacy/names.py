@@ -95,8 +95,10 @@ def _cell_names() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
 
 
 def folded_all(words: Iterable[str]) -> frozenset[str]:
-    """Return all words folded."""
-    return frozenset(map(folded, words))
+    """Return all words, given in small letters, folded: those that are not yet in one go, a tenth of the time."""
+    known = frozenset(words)
+    accented = [word for word in known if not word.isascii()]
+    return known.difference(accented).union(folded("\n".join(accented)).split("\n") if accented else ())
 
 
 @cache
@@ -120,8 +122,8 @@ def has_name_word(text: str) -> bool:
 def weights() -> dict[str, float]:
     """Return the tagger's weights by feature."""
     lines = (RULES_FOLDER / WEIGHTS_FILE).read_text(encoding="utf-8").splitlines()
-    pairs = (line.rsplit("\t", 1) for line in lines if line and not line.startswith("# "))
-    return {feature: float(weight) for feature, weight in pairs}
+    fields = "\t".join(line for line in lines if line and not line.startswith("# ")).split("\t")
+    return dict(zip(fields[::2], map(float, fields[1::2]), strict=True))
 
 
 def find_names(text: str) -> list[tuple[int, int]]:
@@ -166,7 +168,7 @@ def _may_hold_names(text: str) -> bool:
 @cache
 def _rare_beginnings() -> frozenset[str]:
     """The first run of letters of each rare name, which every text with that name holds."""
-    return frozenset(LETTERS.findall(name)[0] for name in _any_rare_name())
+    return frozenset(name if name.isalpha() else LETTERS.findall(name)[0] for name in _any_rare_name())
 
 
 def _stands_free(text: str, start: int, end: int) -> bool:
