@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dagster_project.settings import PROJECT, Settings
 from lakehouse.archive.findings import Report
@@ -16,12 +16,11 @@ from lakehouse.archive.landing import check_there
 from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.levels import Level, printable_json
 from lakehouse.archive.limited import judge_in_child
-from lakehouse.archive.refusal import refusal
-from lakehouse.archive.reports.html import html
-from lakehouse.archive.reports.sarif import sarif
 from lakehouse.archive.reports.text import head, short_text, text
-from lakehouse.archive.rule_packs import Packs, load_packs
 from lakehouse.errors import UnsafeArchiveError
+
+if TYPE_CHECKING:
+    from lakehouse.archive.rule_packs import Packs
 
 Form = Literal["text", "json", "sarif", "html"]
 Length = Literal["short", "long", "quiet"]
@@ -35,17 +34,32 @@ def fair_gate(settings: Settings) -> FairGate:
     return FairGate(mode=settings.fair_gate, threshold=settings.fair_threshold)
 
 
-def rule_packs(settings: Settings, more: Iterable[Path] = ()) -> Packs:
+def rule_packs(settings: Settings, more: Iterable[Path] = ()) -> "Packs":
     """Return the rule packs: those shipped, those in the folder that the settings name, and those in `more`.
 
     Raises:
         RulePackError: a folder holds no pack, or a pack is at fault.
     """
-    named = [PROJECT / settings.rule_packs] if settings.rule_packs else []
-    return load_packs([*named, *more])
+    from lakehouse.archive.rule_packs import load_packs
+
+    return load_packs(_folders(settings, more))
 
 
-def judge_path(path: Path, gate: FairGate, packs: Packs | None = None) -> Report:
+def packs_of_others(settings: Settings, more: Iterable[Path] = ()) -> "Packs | None":
+    """Return the rule packs as `rule_packs` does; None where those shipped are all, which the child reads by itself.
+
+    Raises:
+        RulePackError: a folder holds no pack, or a pack is at fault.
+    """
+    given = tuple(more)
+    return rule_packs(settings, given) if _folders(settings, given) else None
+
+
+def _folders(settings: Settings, more: Iterable[Path]) -> list[Path]:
+    return [*([PROJECT / settings.rule_packs] if settings.rule_packs else []), *more]
+
+
+def judge_path(path: Path, gate: FairGate, packs: "Packs | None" = None) -> Report:
     """Return the report on a folder or archive; one that is unsafe to unpack is refused with a finding too.
 
     Raises:
@@ -56,6 +70,8 @@ def judge_path(path: Path, gate: FairGate, packs: Packs | None = None) -> Report
         try:
             landed = land_in_child(path, Path(folder))
         except UnsafeArchiveError as error:
+            from lakehouse.archive.refusal import refusal
+
             return refusal(path.stem, error)
         report = judge_in_child(landed.folder, submission=path.stem, content_sha256=landed.content_sha256, packs=packs)
     return gate.applied(report)
@@ -67,8 +83,12 @@ def written(report: Report, form: Form, *, level: Level = "note", length: Length
         case "json":
             return printable_json(report.to_json(level)) + "\n"
         case "sarif":
+            from lakehouse.archive.reports.sarif import sarif
+
             return printable_json(sarif(report, root, level)) + "\n"
         case "html":
+            from lakehouse.archive.reports.html import html
+
             return html(report, level)
         case "text":
             return {"short": short_text, "long": text, "quiet": lambda given, _: head(given)}[length](report, level)

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dagster_project.judging import fair_gate, rule_packs
+from dagster_project.judging import fair_gate, packs_of_others
 from dagster_project.settings import Settings
 from lakehouse.archive import inbox
 from lakehouse.archive.findings import Report
@@ -26,7 +26,7 @@ def submit_path(settings: Settings, path: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
         landed = land_in_child(path, Path(folder))
         judged = judge_in_child(
-            landed.folder, submission=path.stem, content_sha256=landed.content_sha256, packs=rule_packs(settings)
+            landed.folder, submission=path.stem, content_sha256=landed.content_sha256, packs=packs_of_others(settings)
         )
         report = fair_gate(settings).applied(shelf(settings).with_acceptances(judged))
         name = report.description.name if report.description else None

@@ -64,14 +64,14 @@ def validate(
 
     Ends with 0 when it is fit for the archive, 1 when it is not, and 2 when it could not be judged.
     """
-    from dagster_project.judging import judge_path, rule_packs, written
+    from dagster_project.judging import judge_path, packs_of_others, written
     from dagster_project.settings import load_settings
 
     try:
         if output is not None and not output.absolute().parent.is_dir():
             raise FileNotFoundError(f"{output.parent} is not a folder; make it first, or name another file")
         settings = load_settings()
-        report = judge_path(path, _gate(settings, fair_threshold), rule_packs(settings, rules))
+        report = judge_path(path, _gate(settings, fair_threshold), packs_of_others(settings, rules))
         root = path.as_posix() if path.is_dir() and not path.is_absolute() else ""
         text = written(report, form, level=level, length=length, root=root)
         if output is None:

@@ -15,10 +15,9 @@ from lakehouse.archive.event_files import is_event_file
 from lakehouse.archive.metadata.adopting import IMPORT_FILE
 from lakehouse.archive.metadata.stated import DESCRIPTORS
 from lakehouse.archive.other_scan import OtherSeen, look_into, look_into_footer
-from lakehouse.archive.packed import plain_name
+from lakehouse.archive.packed import is_table_file, plain_name
 from lakehouse.archive.plans import plans, resolve, scan_order
 from lakehouse.archive.salvage import table_without_faults
-from lakehouse.archive.table_files import is_table_file
 from lakehouse.archive.table_scan import FileSeen, Spot, TableScan, TableSeen
 from lakehouse.archive.tally import FileTally, RowBudget
 from lakehouse.archive.terms import person_columns

@@ -24,11 +24,12 @@ from lakehouse.archive.layout import (
     TABLES_FOLDER,
     TEXTS_FOLDER,
 )
-from lakehouse.archive.metadata.adopting import arrange, is_package
+from lakehouse.archive.metadata.adopting import arrange
 from lakehouse.archive.metadata.incoming import DELIMITERS, Incoming, IncomingTable, Layout, slug
 from lakehouse.archive.metadata.rewriting import UnreadableFileError, header_of, is_utf8
-from lakehouse.archive.packed import plain_name
-from lakehouse.archive.table_files import is_table_file, pieces, table_files
+from lakehouse.archive.metadata.stated import is_package
+from lakehouse.archive.packed import is_table_file, plain_name
+from lakehouse.archive.table_files import pieces, table_files
 from lakehouse.archive.unpacking import stem_of
 from lakehouse.errors import EncodingError, SchemaError, UnreadableSubmissionError
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from lakehouse.archive.content_hash import content_sha256, file_sha256
 from lakehouse.archive.entries import DEFAULT_LIMITS, JUNK, Budget, Limits, Names, checked, too_many
 from lakehouse.archive.layout import DESCRIPTION_FILE
-from lakehouse.archive.metadata.adopting import adopt, is_package
-from lakehouse.archive.table_files import is_table_file
+from lakehouse.archive.metadata.stated import is_package
+from lakehouse.archive.packed import is_table_file
 from lakehouse.archive.unpacking import TAKEN, packing_of, unpack
 from lakehouse.durable_files import sync_folder
 from lakehouse.errors import ServiceUnavailableError, UnreadableSubmissionError, UnsafeArchiveError
@@ -101,7 +101,11 @@ def land_from(source: Path, work: Path, into: Path, limits: Limits) -> Landed:
     """Land a submission by way of the empty folder `work`, which lies in `into`; as `land`, but leaves `work` there."""
     copy_into(source, work, limits)
     root = _root(work)
-    adopt(root)
+    if is_package(root):
+        # Most submissions are none, and what it needs takes most of the time in which a small one is landed.
+        from lakehouse.archive.metadata.adopting import adopt
+
+        adopt(root)
     return _settle(root, into)
 
 

@@ -3,13 +3,16 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lakehouse.archive.apart import WHOLE, Costs, GivenUp, do_apart
 from lakehouse.archive.child import reading
 from lakehouse.archive.findings import Finding, Report
-from lakehouse.archive.privacy.engine import compiled_folder
-from lakehouse.archive.rule_packs import Packs, load_packs
+from lakehouse.archive.kept_patterns import compiled_folder
 from lakehouse.errors import UnsafeArchiveError
+
+if TYPE_CHECKING:
+    from lakehouse.archive.rule_packs import Packs
 
 TOO_COSTLY, BROKEN_OFF = "SUBMISSION_TOO_COSTLY", "SUBMISSION_BREAKS_CHECKS"
 DEFAULT_JUDGING_LIMITS = Costs()
@@ -20,7 +23,7 @@ def judge_in_child(
     *,
     submission: str,
     content_sha256: str,
-    packs: Packs | None = None,
+    packs: "Packs | None" = None,
     limits: Costs = DEFAULT_JUDGING_LIMITS,
 ) -> Report:
     """Judge a landed folder in a child process; one that costs more than the limits gives a report that refuses it.
@@ -29,12 +32,11 @@ def judge_in_child(
         UnreadableSubmissionError: the folder is not there.
         ServiceUnavailableError: the child could not be started.
     """
-    packs = packs or load_packs()
     arguments = {
         "folder": str(folder.resolve()),
         "submission": submission,
         "content_sha256": content_sha256,
-        "packs": [str(path.resolve()) for path in packs.folders],
+        "packs": [str(path.resolve()) for path in packs.folders] if packs else [],
     }
     # The child keeps patterns that it has compiled, which nobody but its owner can read or write.
     answer = do_apart("judge", arguments, limits, [compiled_folder()])
@@ -46,6 +48,7 @@ def judge_in_child(
 
 def judge_here(folder: str, submission: str, content_sha256: str, packs: Iterable[str]) -> str:
     """Judge a landed folder in this process; return the report as JSON."""
+    from lakehouse.archive.rule_packs import load_packs
     from lakehouse.archive.validate import validate
 
     return validate(
@@ -79,7 +82,10 @@ def _error(code: str, place: str, message: str, how_to_fix: str) -> Finding:
     return Finding(code, "error", place, 1, None, message, how_to_fix, exit_code)
 
 
-def _refused(submission: str, content_sha256: str, packs: Packs, finding: Finding) -> Report:
+def _refused(submission: str, content_sha256: str, packs: "Packs | None", finding: Finding) -> Report:
+    # Needed here alone, so that whoever only starts the child does not load what reads rules.
+    from lakehouse.archive.rule_packs import load_packs
+
     return Report(
         submission=submission,
         content_sha256=content_sha256,
@@ -90,6 +96,6 @@ def _refused(submission: str, content_sha256: str, packs: Packs, finding: Findin
         document_count=0,
         personal_count=0,
         size_bytes=0,
-        rules_version=packs.rules_version,
+        rules_version=(packs or load_packs()).rules_version,
         validated_at=datetime.now(UTC),
     )

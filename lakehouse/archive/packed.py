@@ -11,6 +11,7 @@ from typing import IO
 
 import zstandard
 
+from lakehouse.archive.layout import TABLE_ENDINGS
 from lakehouse.errors import SchemaError
 
 PACKINGS = (".gz", ".zst")
@@ -42,6 +43,11 @@ def plain_name(name: str) -> str:
         if name.endswith(ending):
             return name.removesuffix(ending)
     return name
+
+
+def is_table_file(name: str) -> bool:
+    """Say whether a file of that name holds rows of a table."""
+    return plain_name(name).endswith(TABLE_ENDINGS)
 
 
 @contextmanager

@@ -7,15 +7,8 @@ from lakehouse.archive.batches import Piece
 from lakehouse.archive.csv_files import csv_pieces
 from lakehouse.archive.eds import TableDescription
 from lakehouse.archive.json_rows import json_pieces
-from lakehouse.archive.packed import plain_name
+from lakehouse.archive.packed import is_table_file, plain_name
 from lakehouse.archive.parquet_files import parquet_pieces
-
-TABLE_ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl")
-
-
-def is_table_file(name: str) -> bool:
-    """Say whether a file of that name holds rows of a table."""
-    return plain_name(name).endswith(TABLE_ENDINGS)
 
 
 def table_files(folder: Path) -> list[Path]:

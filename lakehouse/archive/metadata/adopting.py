@@ -27,7 +27,7 @@ from lakehouse.archive.metadata.rewriting import (
     rewrite,
     write_rows,
 )
-from lakehouse.archive.metadata.stated import DATA_PACKAGE, DESCRIPTORS, LARGEST_DESCRIPTOR, is_descriptor, parsed
+from lakehouse.archive.metadata.stated import DATA_PACKAGE, descriptor_of
 
 # What was done to a package, for the checks and for people; it stays beside the descriptor.
 IMPORT_FILE = "import.json"
@@ -40,7 +40,7 @@ def adopt(folder: Path) -> bool:
 
     A folder with a ``dataset.yaml`` is a dataset already and stays as it is.
     """
-    found = _descriptor(folder)
+    found = descriptor_of(folder)
     if found is None:
         return False
     name, document, fault = found
@@ -58,32 +58,6 @@ def adopt(folder: Path) -> bool:
     }
     (folder / IMPORT_FILE).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return True
-
-
-def is_package(folder: Path) -> bool:
-    """Say whether a folder holds a package that can be adopted."""
-    return _descriptor(folder) is not None
-
-
-def _descriptor(folder: Path) -> tuple[str, dict[str, Any], str] | None:
-    """Return the name, the content and the fault of a package's descriptor; None when there is no package."""
-    if (folder / DESCRIPTION_FILE).exists():
-        return None
-    for name in DESCRIPTORS:
-        body = _head(folder / name)
-        if body is None:
-            continue
-        document, fault = parsed(body)
-        if is_descriptor(name, document):
-            return name, document, fault
-    return None
-
-
-def _head(path: Path) -> bytes | None:
-    if path.is_symlink() or not path.is_file():
-        return None
-    with path.open("rb") as stream:
-        return stream.read(LARGEST_DESCRIPTOR + 1)
 
 
 def _read(folder: Path, name: str, document: dict[str, Any]) -> Incoming:

@@ -1,8 +1,10 @@
 """The descriptor of a package of another standard: which file it is, its JSON, and what name and version it states."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+from lakehouse.archive.layout import DESCRIPTION_FILE
 from lakehouse.archive.metadata.croissant_reader import looks_like_croissant
 from lakehouse.archive.metadata.incoming import slug, text_of
 
@@ -31,6 +33,32 @@ def parsed(body: bytes) -> tuple[dict[str, Any], str]:
 def is_descriptor(name: str, document: dict[str, Any]) -> bool:
     """Say whether a file of this name and content describes a package; a metadata.json may be anything."""
     return name != "metadata.json" or looks_like_croissant(document)
+
+
+def is_package(folder: Path) -> bool:
+    """Say whether a folder holds a package that can be adopted."""
+    return descriptor_of(folder) is not None
+
+
+def descriptor_of(folder: Path) -> tuple[str, dict[str, Any], str] | None:
+    """Return the name, the content and the fault of a package's descriptor; None when there is no package."""
+    if (folder / DESCRIPTION_FILE).exists():
+        return None
+    for name in DESCRIPTORS:
+        body = _head(folder / name)
+        if body is None:
+            continue
+        document, fault = parsed(body)
+        if is_descriptor(name, document):
+            return name, document, fault
+    return None
+
+
+def _head(path: Path) -> bytes | None:
+    if path.is_symlink() or not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        return stream.read(LARGEST_DESCRIPTOR + 1)
 
 
 def stated_in(name: str, body: bytes) -> tuple[str | None, str | None] | None:

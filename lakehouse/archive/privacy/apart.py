@@ -9,7 +9,7 @@ from typing import Any
 from lakehouse.archive.apart import Costs, GivenUp, do_apart
 from lakehouse.archive.child import reading
 from lakehouse.archive.contents import read_contents
-from lakehouse.archive.privacy.engine import compiled_folder
+from lakehouse.archive.kept_patterns import compiled_folder
 from lakehouse.archive.privacy.kinds import identifiers
 from lakehouse.archive.privacy.plan import Plan, as_yaml, suggested
 from lakehouse.archive.privacy.protect import Record, protect, put_in_place

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import sys
 import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,14 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.archive.arrays import Cells, bounds_of, bytes_of, sure
+from lakehouse.archive.kept_patterns import COMPILED
 
 if TYPE_CHECKING:
     import hyperscan
 
 # Not built for every processor; RE2 inside Arrow then finds the same, more slowly.
 HAS_HYPERSCAN = find_spec("hyperscan") is not None
-# Compiled patterns, by their hash: as trustworthy as the code of this environment, which has the same owner.
-COMPILED = Path(sys.prefix) / "var" / "lakehouse" / "patterns"
 # Cells are joined for the scan in buffers that the allocator keeps for the next one; smaller ones cost more calls.
 JOINED_BYTES = 32 << 20
 # A column whose first cells hold so few values is looked at value by value.
@@ -47,13 +45,6 @@ Patterns = tuple[tuple[str, str], ...]
 Rows = npt.NDArray[np.int64]
 NOWHERE: Rows = np.empty(0, np.int64)
 Engine = Callable[[Patterns, Cells], Mapping[str, Rows]]
-
-
-def compiled_folder() -> Path:
-    """Return the folder of compiled patterns, for a process that may write to little else; made where that can be."""
-    with suppress(OSError):  # an installation that is not one's own stays as it is
-        COMPILED.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return COMPILED
 
 
 def candidates(patterns: Patterns, cells: Cells, sieved: Patterns = ()) -> Mapping[str, Rows]:

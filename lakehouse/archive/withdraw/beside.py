@@ -18,9 +18,8 @@ import pyarrow.parquet as pq
 from lakehouse.archive.eds import EVENTS_FOLDER, TABLES_FOLDER, TEXTS_FOLDER
 from lakehouse.archive.event_files import is_event_file
 from lakehouse.archive.leaves import column_leaves, fields_of, told_beside_rows
-from lakehouse.archive.packed import PACKINGS, opened
+from lakehouse.archive.packed import PACKINGS, is_table_file, opened
 from lakehouse.archive.plain_text import BYTEWISE, content, is_parquet, write_as_text
-from lakehouse.archive.table_files import is_table_file
 from lakehouse.archive.text_files import is_text_file
 from lakehouse.archive.withdraw.files import passages_of
 from lakehouse.errors import SchemaError
