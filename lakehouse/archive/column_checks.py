@@ -34,6 +34,17 @@ class ColumnPlan:
     collected: bool = False
     pattern: str | None = None
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether all that a cell without fault may hold is known beforehand."""
+        return self.description.type == "string" and (bool(self.description.level_names()) or self.known is not None)
+
+    def listed(self) -> Cells:
+        """Return all that a cell without fault may hold, where that is known; empty ones aside."""
+        levels = self.description.level_names()
+        allowed = pa.array(levels, pa.string()) if levels or self.known is None else self.known
+        return pa.concat_arrays([allowed, pa.array(self.description.missing_codes, pa.string())])
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -71,7 +82,8 @@ class RowKeys:
 class Judged:
     """A batch with what was found in it.
 
-    `odd` has the columns of which all cells but those at these positions are plain numbers or days, or empty.
+    `odd` has the columns of which all cells but those at these positions are plain numbers or days, or empty;
+    `unlisted` those of which all others are levels, values referred to, codes for missing ones, or empty.
     """
 
     batch: Batch
@@ -81,6 +93,7 @@ class Judged:
     references: dict[str, Keys] = field(default_factory=dict)
     values: dict[str, Cells] = field(default_factory=dict)
     odd: dict[str, Rows] = field(default_factory=dict)
+    unlisted: dict[str, Rows] = field(default_factory=dict)
 
 
 def judge(batch: Batch, plan: Plan) -> Judged:
@@ -93,11 +106,14 @@ def judge(batch: Batch, plan: Plan) -> Judged:
             continue
         parsed = parse(cells, column.description)
         judged.missing[column.name] = count_true(parsed.missing)
-        for fault, mask in _faults(parsed, column):
-            judged.broken.append(_broken(batch, column, fault, mask, cells))
+        faults = dict(_faults(parsed, column))
+        judged.broken += [_broken(batch, column, fault, mask, cells) for fault, mask in faults.items()]
         _collect(judged, column, parsed)
         if _is_plain(cells, column.description):
             judged.odd[column.name] = where(parsed.wrong)
+        elif column.is_listed:
+            unlisted = faults.get("not_a_level" if column.description.level_names() else "broken")
+            judged.unlisted[column.name] = np.empty(0, np.int64) if unlisted is None else where(unlisted)
         if column.name in plan.key:
             keys[column.name] = parsed.values
     if plan.key and len(keys) == len(plan.key):

@@ -135,6 +135,7 @@ class TableScan:
         self._description = description
         self._columns = description.columns if description else {}
         self._scans: dict[str, privacy.ColumnScan] = {}
+        self._clear: dict[str, bool] = {}
         self._keys = KeyStore(self._note_repeats)
         self._last: object = None
         self._rising = True
@@ -181,9 +182,11 @@ class TableScan:
             self._count(broken, file.place, before)
         self._take_keys(judged, base + before)
         # Where rows are missing the positions of the others are not those of their cells.
-        odd = judged.odd if len(batch.numbers) == batch.span else {}
+        whole = len(batch.numbers) == batch.span
+        odd, unlisted = (judged.odd, judged.unlisted) if whole else ({}, {})
         for name, cells in kept_texts(batch).items():
-            self._scan_of(name).add(cells, base + before + 1, odd=odd.get(name))
+            among = unlisted[name] if name in unlisted and self._is_clear(name) else None
+            self._scan_of(name).add(cells, base + before + 1, odd=odd.get(name), among=among)
         self._group(batch, base + before + 1)
 
     def _count(self, broken: Broken, place: str, before: int) -> None:
@@ -213,6 +216,13 @@ class TableScan:
             quasi = {name: batch.columns.get(name, empty) for name in self.seen.quasi}
             sensitive = [name for name, role in roles.items() if role == "sensitive"]
             self.seen.groups.add(quasi, {name: batch.columns.get(name, empty) for name in sensitive}, first)
+
+    def _is_clear(self, name: str) -> bool:
+        """Say whether nothing that a column may hold looks like an identifier: then only its other cells are asked."""
+        if name not in self._clear:
+            column = next(column for column in self.seen.plan.columns if column.name == name)
+            self._clear[name] = self._scan_of(name).clears(column.listed())
+        return self._clear[name]
 
     def _scan_of(self, name: str) -> privacy.ColumnScan:
         if name not in self._scans:

@@ -39,6 +39,8 @@ SIEVE = "[0-9][ ./:-][(0-9]|[0-9]{8}|[A-Z] ?[0-9]|[0-9][A-Z]"
 BESIDE = r"\+[0-9]|[0-9A-Fa-f]{3}:[0-9A-Fa-f]{0,4}:"
 # Cells looked at first; where more than one in so many of them passes, the sieve would only cost.
 SIEVE_SAMPLE, SIEVE_LESS = 512, 8
+# So few bytes are looked through once for everything in less time than a second pass takes to begin.
+FEW_BYTES = 1 << 14
 
 Patterns = tuple[tuple[str, str], ...]
 """Pairs of a kind and one of its patterns."""
@@ -96,7 +98,7 @@ def with_re2(patterns: Patterns, cells: Cells, sieved: Patterns = ()) -> Mapping
 
 def with_hyperscan(patterns: Patterns, cells: Cells, sieved: Patterns = ()) -> Mapping[str, Rows]:
     """Scan the bytes of cells of type `string` without nulls, one a line, for all patterns in one pass or two."""
-    if sieved and _passes_often(cells[:SIEVE_SAMPLE]):
+    if sieved and (cells.nbytes <= FEW_BYTES or _passes_often(cells[:SIEVE_SAMPLE])):
         patterns, sieved = (*patterns, *sieved), ()
     found: dict[str, list[Rows]] = {}
     for first, part in _parts(cells):

@@ -40,16 +40,17 @@ def plain(cells: Cells) -> Mask:
 def _numbers(cells: Cells) -> Mask:
     bounds, data = bounds_of(cells), bytes_of(cells)
     bounds = bounds - bounds[0]
-    fits: Mask = np.diff(bounds) <= LONGEST_NUMBER
+    lengths = np.diff(bounds)
+    fits: Mask = lengths <= LONGEST_NUMBER
     odd = (data < MINUS) | (data > NINE) | (data == SLASH)
     signs, points = data == MINUS, data == POINT
     if odd.any() or signs.any() or points.any():
         # A cell may have one of these at most: a sign at its start counts for nothing, a point once, all else twice.
-        signs[bounds[:-1][fits & (np.diff(bounds) > 0)]] = False
-        so_far = np.concatenate(
-            [[0], np.cumsum(2 * (odd | signs).view(np.int8) + points.view(np.int8), dtype=np.int32)]
-        )
-        fits &= np.diff(so_far[bounds]) <= 1
+        signs[bounds[:-1][fits & (lengths > 0)]] = False
+        # One more, so that empty cells at the end have a byte too; of cells that are too long the sum may overflow.
+        weights = np.zeros(len(data) + 1, np.uint8)
+        np.add(2 * (odd | signs).view(np.uint8), points.view(np.uint8), out=weights[:-1])
+        fits &= (np.add.reduceat(weights, bounds[:-1]) <= 1) | (lengths == 0)
     return fits
 
 

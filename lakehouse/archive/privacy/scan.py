@@ -206,6 +206,7 @@ class ColumnScan:
     """
 
     def __init__(self, name: str, description: str = "") -> None:
+        self._name, self._description = name, description
         spoken = [k for k, i in identifiers().items() if has_context(i, name, description)]
         self._context = frozenset(spoken)
         self._several = False
@@ -213,18 +214,36 @@ class ColumnScan:
         self._running_letters = 0
         self._tallies: dict[str, _Tally] = {}
 
-    def add(self, cells: Cells, first_row: int, after: Rows | None = None, odd: Rows | None = None) -> None:
+    def clears(self, values: Cells) -> bool:
+        """Say whether a few values hold nothing of any kind, so that cells with one of them need no look."""
+        if len(values) > NAME_CELLS or values.nbytes > NAME_LETTERS_IN_CELLS:
+            return False  # not each of them would be looked at in full
+        alone = ColumnScan(self._name, self._description)
+        alone.add(values, 0)
+        return not alone.suspicions()
+
+    def add(
+        self,
+        cells: Cells,
+        first_row: int,
+        after: Rows | None = None,
+        odd: Rows | None = None,
+        among: Rows | None = None,
+    ) -> None:
         """Look through the next cells, the first of which stands in `first_row`.
 
         `after` says of each how many rows after it the cell stands, in order; None says that each row has one. `odd`,
-        where known, are the positions of the only cells that may be no plain number or day.
+        where known, are the positions of the only cells that may be no plain number or day, `among` those of the only
+        ones that may hold anything.
         """
         cells = _plainly(cells)
         lengths = np.diff(bounds_of(cells))
         self._several |= after is not None
         rows_of = first_row + (np.arange(len(cells)) if after is None else after)
         self._present += _different(rows_of[lengths > 0]) if self._several else int(np.count_nonzero(lengths))
-        if not len(cells) or not lengths.any():
+        if among is not None:
+            cells, lengths, rows_of = cells.take(pa.array(among, pa.int64())), lengths[among], rows_of[among]
+        if not len(cells) or not lengths.any() or (odd is not None and not len(odd) and not self._context):
             return
         rest = np.flatnonzero(~plain_cells(cells)) if odd is None else odd
         found = _looked_for_among(rest, cells, int(lengths.max())) if len(rest) else {}
