@@ -24,6 +24,7 @@ from lakehouse.archive.layout import (
     TABLES_FOLDER,
     TEXTS_FOLDER,
 )
+from lakehouse.archive.letters import spelled
 from lakehouse.archive.metadata.adopting import arrange
 from lakehouse.archive.metadata.incoming import DELIMITERS, Incoming, IncomingTable, Layout, slug
 from lakehouse.archive.metadata.rewriting import UnreadableFileError, header_of, is_utf8
@@ -56,7 +57,7 @@ def draft_here(source: str, into: str | None, progress: Progress = reading) -> d
     progress(path.name)
     root = Path(into) if into is not None else path
     notes = _lay_out(path, root) if into is not None else []
-    name = slug(stem_of(path).partition(".")[0], (), "dataset")
+    name = slug(stem_of(path).partition(".")[0], (), "dataset", spelled)
     files = {place: text for place, text in _drafts(root, name, notes, progress) if not (root / place).exists()}
     return {"files": files, "notes": notes}
 
@@ -74,7 +75,7 @@ def _lay_out(source: Path, into: Path) -> list[str]:
     root = children[0] if len(children) == 1 and children[0].is_dir() else copied
     if is_package(root):
         raise UnreadableSubmissionError(f"{source.name} describes itself as a package; hand it in as it is")
-    package, left = Incoming(), []
+    package, left = Incoming(plain=spelled), []
     for path in sorted(each for each in root.rglob("*") if each.is_file()):
         if is_table_file(path.name.lower()):
             package.tables.append(_incoming(package, path))

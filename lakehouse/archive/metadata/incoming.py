@@ -1,13 +1,13 @@
 """What a package of another standard says, gathered in the words of the EDS, with what could not be taken over."""
 
 import re
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from lakehouse.archive.layout import RESERVED_COLUMNS
+from lakehouse.archive.letters import stripped
 
 RemarkKind = Literal[
     "descriptor_invalid",
@@ -92,13 +92,18 @@ class IncomingLog:
 
 @dataclass(slots=True)
 class Incoming:
-    """All that a package says; `fields` are those of ``dataset.yaml``, without those that the package leaves out."""
+    """All that a package says; `fields` are those of ``dataset.yaml``, without those that the package leaves out.
+
+    `plain` makes the letters of names plain ones. A package's names are made anew for each of its versions, so they
+    keep the way that was there first: another would rename columns of stored versions, and change the package's hash.
+    """
 
     fields: dict[str, Any] = field(default_factory=dict)
     tables: list[IncomingTable] = field(default_factory=list)
     texts: list[IncomingTexts] = field(default_factory=list)
     logs: list[IncomingLog] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
+    plain: Callable[[str], str] = stripped
 
     def say(self, kind: RemarkKind, place: str, reason: str) -> None:
         """Add a remark; the same one again is not said twice."""
@@ -116,16 +121,19 @@ class Incoming:
         """Return a name for a table or collection that no other part has."""
         taken = [table.name for table in self.tables]
         taken += [texts.name for texts in self.texts] + [log.name for log in self.logs]
-        name = slug(text, taken, "part")
+        name = slug(text, taken, "part", self.plain)
         if name != text:
             self.say("name_changed", place, f"'{text}' is called '{name}'")
         return name
 
     def column_name(self, text: str, table: str, taken: Iterable[str]) -> str:
         """Return a name for a column that no other column of the table has."""
-        name = slug(text, [*taken, *RESERVED_COLUMNS], "column")
+        others = [*taken, *RESERVED_COLUMNS]
+        name = slug(text, others, "column", self.plain)
         if name != text:
-            self.say("name_changed", f"tables/{table}: {name}", f"column '{text}' is called '{name}'")
+            before = slug(text, others, "column")
+            known = "" if before == name else f"; where it is stored as '{before}', call it so, or say so by `formerly`"
+            self.say("name_changed", f"tables/{table}: {name}", f"column '{text}' is called '{name}'{known}")
         return name
 
     def located(self, folder: Path, text: str, place: str) -> Path | None:
@@ -144,10 +152,9 @@ class Incoming:
         return path
 
 
-def slug(text: str, taken: Iterable[str], fallback: str) -> str:
+def slug(text: str, taken: Iterable[str], fallback: str, plain: Callable[[str], str] = stripped) -> str:
     """Return a name as the EDS allows it, made of `text` and none of those taken."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_") if not re.fullmatch(r"[a-z][a-z0-9_]*", text) else text
+    name = re.sub(r"[^a-z0-9]+", "_", plain(text)).strip("_") if not re.fullmatch(r"[a-z][a-z0-9_]*", text) else text
     if not name or not name[0].isalpha():
         name = f"{fallback}_{name}".rstrip("_")
     name = name[:LONGEST_NAME]

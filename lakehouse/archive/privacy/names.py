@@ -5,11 +5,11 @@ Collins 2002) over what a word looks like, in which lists it stands and which wo
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
+from lakehouse.archive.letters import folded
 from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.kinds import RULES_FOLDER, word_list
 from lakehouse.archive.privacy.name_context import LETTERS, again, announced, is_nobody, is_thing
@@ -29,10 +29,6 @@ SENTENCE_ENDS = frozenset('.!?\n:"\u201c\u201d;\u2022')
 WORD_IN_NAME = r"[^\W\d_][^\W\d_'\u2019.-]*(?:['\u2019.-][^\W\d_]*)*"
 # J. R. Smith, or Smith, J. R.
 INITIALS = re.compile(rf"(?:[^\W\d_]\. ?){{1,3}}{WORD_IN_NAME}|{WORD_IN_NAME}, (?:[^\W\d_]\.[ -]?){{1,3}}")
-# Letters that Unicode does not take apart into a plain one and an accent.
-UNACCENTED = str.maketrans(
-    {"đ": "d", "ð": "d", "ø": "o", "ł": "l", "ß": "ss", "æ": "ae", "œ": "oe", "\u0131": "i", "þ": "th"}
-)
 CELL = re.compile(rf"{WORD_IN_NAME}(?:,? ['\u2019]?{WORD_IN_NAME}){{0,6}}\.?")
 
 
@@ -78,12 +74,6 @@ def sounds_like_surname(word: str) -> bool:
 @cache
 def _surname_endings() -> tuple[str, ...]:
     return tuple(sorted(word_list("surname_endings")))
-
-
-def folded(word: str) -> str:
-    """Return a word in small letters without accents, as it is written where the accents are not at hand."""
-    plain = unicodedata.normalize("NFKD", word.lower().translate(UNACCENTED))
-    return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
 @cache

@@ -97,7 +97,7 @@ def test_a_folder_of_bare_files_gets_a_table_for_each(tmp_path):
     (bare / "notes.docx").write_bytes(b"PK")
     folder, found = drafted(bare, tmp_path / "new")
     assert sorted(path.name for path in (folder / "tables").iterdir()) == ["pupils", "rooms"]
-    assert list(columns(folder, "pupils")["columns"]) == ["pupil_id", "groe"]
+    assert list(columns(folder, "pupils")["columns"]) == ["pupil_id", "grosse"]
     assert columns(folder, "rooms")["delimiter"] == ";"
     assert yaml.safe_load((folder / "dataset.yaml").read_text())["name"] == "school_data_2024"
     assert any("notes.docx" in note for note in found["notes"])
