@@ -13,7 +13,7 @@ from assets.workshop import Workshop
 from lakehouse.markdown import plain
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.classifiers import Declared
-from models.progress import Learned
+from models.progress import Learned, tuning_line
 
 
 def classifying(house: Lakehouse, workshop: Workshop, declared: Declared, learnable: Learnable) -> Task:
@@ -34,7 +34,7 @@ def classifying(house: Lakehouse, workshop: Workshop, declared: Declared, learna
         store=workshop.classifiers,
         gain="gain_over_commonest_label",
         against="always naming the commonest label",
-        line=lambda values: str(Learned(**values)),
+        line=partial(tuning_line, Learned),
         own=partial(_own, declared),
         base=partial(current_base, house, workshop),
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from assets.explain_classifier import classifier_prediction, tuned_version
+from assets.explain_classifier import answer_of, classifier_prediction, tuned_version
 from assets.explain_data import Sources, code, dataset_version, label_of, published_table, run, snapshot
 from assets.explain_form import form_of
 from assets.explain_model import model_version
@@ -37,8 +37,9 @@ def explain(sources: Sources, target: str) -> Link:
     """Return the chain behind `target`.
 
     It is the passage id of a prediction (``MODEL/`` and ``EVALUATION_SNAPSHOT/`` may stand before it), the name of a
-    classifier's answer (``VERSION/LABEL/SHA256``), a version of the language model or of a classifier, a smaller form,
-    ``dataset@version``, ``kpi.view``, ``namespace.table``, or ``namespace.table/KEY/...``, a row by its key.
+    classifier's answer (``VERSION/LABEL/SHA256``) or of one to a question (``VERSION/SHA256/SHA256``), a version of the
+    language model or of one that was tuned, a smaller form, ``dataset@version``, ``kpi.view``, ``namespace.table``, or
+    ``namespace.table/KEY/...``, a row by its key.
 
     Raises:
         UntraceableError: no record has this name, or several have.
@@ -49,8 +50,8 @@ def explain(sources: Sources, target: str) -> Link:
         return form_of(sources, target)
     if found := _TABLE.fullmatch(target):
         return _of_table(sources, found[1], found[2])
-    if (found := _ANSWER.fullmatch(target)) and is_classifier(found[1]):
-        return classifier_prediction(sources, found[1], found[2], found[3])
+    if (found := _ANSWER.fullmatch(target)) and is_tuned(found[1]):
+        return _of_answer(sources, found[1], found[2], found[3])
     if found := _PREDICTION.fullmatch(target):
         return _of_passage(sources, target, model=found[1], measured_on=found[2], passage=found[3])
     dataset, _, label = target.partition("@")
@@ -72,6 +73,12 @@ def _refused(target: str, submission: Mapping[str, Any]) -> str:
 def _version(sources: Sources, version: str) -> Link:
     """A version of a tuned model, or of the language model."""
     return tuned_version(sources, version) if is_tuned(version) else model_version(sources, version)
+
+
+def _of_answer(sources: Sources, version: str, what: str, digits: str) -> Link:
+    """An answer of a tuned model, of which its name is all that is kept."""
+    explained = classifier_prediction if is_classifier(version) else answer_of
+    return explained(sources, version, what, digits)
 
 
 def _of_table(sources: Sources, name: str, key: str | None) -> Link:

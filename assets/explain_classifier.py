@@ -1,6 +1,8 @@
 """Explains a tuned version, a classifier's or one that answers: table, base, code, run, what it showed, whose data."""
 
+import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from assets.explain_data import Sources, code, run, snapshot
@@ -17,6 +19,8 @@ from models.errors import CheckpointError
 from models.hub import is_hub_name
 
 Row = Mapping[str, Any]
+_TUNED = "the record of what was tuned from it"
+_DIGITS = re.compile(r"[0-9a-f]{12,64}")
 
 
 def classifier_prediction(sources: Sources, version: str, label: str, text_sha256: str) -> Link:
@@ -33,6 +37,25 @@ def classifier_prediction(sources: Sources, version: str, label: str, text_sha25
         raise UntraceableError(f"{version} never answered {label!r}; it knows the labels {', '.join(labels)}")
     facts: dict[str, Fact] = {"label": label, "sha256 of the text begins with": text_sha256}
     return Link("prediction", f"{version}/{label}/{text_sha256}", "its name", facts, parts=(made_by,))
+
+
+def answer_of(sources: Sources, version: str, asked_sha256: str, response_sha256: str) -> Link:
+    """Explain an answer to a question by the name that `lakehouse finetune answer` gave it; it is kept nowhere.
+
+    Raises:
+        UntraceableError: there is no such version, or the name is none of an answer.
+    """
+    made_by = tuned_version(sources, version)
+    if not _DIGITS.fullmatch(asked_sha256):
+        raise UntraceableError(
+            f"{asked_sha256!r} are no digits of a question; `lakehouse finetune answer {version}` names its answers"
+        )
+    facts: dict[str, Fact] = {
+        "sha256 of the question begins with": asked_sha256,
+        "sha256 of the response begins with": response_sha256,
+    }
+    name = f"{version}/{asked_sha256}/{response_sha256}"
+    return Link("prediction", name, "its name", facts, parts=(made_by,))
 
 
 def tuned_version(sources: Sources, version: str) -> Link:
@@ -111,17 +134,21 @@ def _texts(sources: Sources, training: Row, texts_sha256: str) -> Link:
 
 
 def _base(sources: Sources, training: Row) -> Link:
-    """What it was tuned from, with all that is behind it; of a checkpoint of the hub, what its hub said."""
+    """What it was tuned from, with all that is behind it; of a checkpoint from outside what was noted of it."""
     version = str(training["base_version"])
     if is_hub_name(version):
         facts: dict[str, Fact] = dict(training.get("base_hub", {})) | {
             "weights sha256": training.get("base_weights_sha256")
         }
-        return Link("checkpoint of the hub", version, "the record of what was tuned from it", facts)
+        return Link("checkpoint of the hub", version, _TUNED, facts)
+    if Path(version).is_absolute():
+        facts = {"weights sha256": training.get("base_weights_sha256")}
+        unknown = "it is from outside this lake: who made it, and of which data, nobody wrote down here"
+        return Link("checkpoint of a folder", version, _TUNED, facts, unknown=unknown)
     try:
         return tuned_version(sources, version) if is_tuned(version) else model_version(sources, version)
     except UntraceableError as error:
-        return Link("model version", version, "the record of what was tuned from it", gone=str(error))
+        return Link("model version", version, _TUNED, gone=str(error))
 
 
 def _without_folder(sources: Sources, version: str, judged: list[dict[str, Any]], why: str) -> Link:

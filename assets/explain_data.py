@@ -1,6 +1,7 @@
 """Explains data: published tables and their snapshots, dataset versions, and the people who answer for them."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from lakehouse.tables.release import Release
 from lakehouse.tables.write_audit_publish import Lakehouse, recover
 
 Row = Mapping[str, Any]
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,16 @@ def open_sources(
 
 def code(sources: Sources, commit: str) -> Link:
     """Explain a commit of this project's code."""
-    return Link("code commit", commit, "the record that names it", gone=sources.missing_code(commit))
+    record, missing = "the record that names it", sources.missing_code(commit)
+    if not _COMMIT.fullmatch(commit):  # outside git, or files differed from it: such code was never to be had
+        return Link("code commit", commit, record, unknown=missing)
+    return Link("code commit", commit, record, gone=missing)
 
 
 def run(run_id: str | None, record: str, **facts: Fact) -> Link:
     """Explain the run that wrote something."""
-    gone = "" if run_id else "the record was made before runs were recorded with a model"
-    return Link("run", run_id or "unknown", record, facts, gone)
+    unknown = "" if run_id else "the record was made before runs were recorded with a model"
+    return Link("run", run_id or "unknown", record, facts, unknown=unknown)
 
 
 def snapshot(sources: Sources, table: str, snapshot_id: int, *parts: Link, **facts: Fact) -> Link:
@@ -121,7 +126,8 @@ def dataset_version(sources: Sources, dataset: str, label: str | None, commit: s
     gone = unavailable(sources, dataset, label, commit)
     if not rows:
         facts: dict[str, Fact] = {"DataLad commit": commit, "licence": None}
-        return Link("dataset version", name, record, facts, gone or f"{record} holds no row of it")
+        unknown = "" if gone else f"{record} holds no row of it"
+        return Link("dataset version", name, record, facts, gone, unknown=unknown)
     row = rows[-1]
     facts = {
         "DataLad commit": commit,
@@ -177,4 +183,5 @@ def _people(sources: Sources, row: Row) -> Iterator[Link]:
     if said.get("publisher"):
         yield Link("publisher", said["publisher"], key, {"role": "publisher"})
     if not contact and not creators:
-        yield Link("person responsible", "unknown", key, gone="the description names neither a contact nor a creator")
+        nobody = "the description names neither a contact nor a creator"
+        yield Link("person responsible", "nobody", key, unknown=nobody)

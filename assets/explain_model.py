@@ -119,7 +119,7 @@ def environment(training: Mapping[str, Any], version: str, record: str) -> Link:
 def _documents(sources: Sources, version: str, snapshot_id: str, commits: Mapping[str, str]) -> Link:
     """The documents it learned from: their snapshot, the tables they were taken from, and the datasets by licence."""
     if not snapshot_id.isdigit():
-        return Link("Iceberg snapshot", snapshot_id, _file(version), gone="the record names no snapshot of a table")
+        return Link("Iceberg snapshot", snapshot_id, _file(version), unknown="the record names no snapshot of a table")
     shares = sources.where(TOKEN_SHARES, model_version=version)
     data = []
     for share in sorted(shares, key=lambda row: -row["token_share"]):

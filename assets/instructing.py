@@ -25,7 +25,7 @@ from models.hub import base_name, hub_record
 from models.instruct_recipe import InstructRecipe
 from models.instruct_trials import SHIPPED
 from models.instructions import INPUT, ROLES, Columns, Instruction, instructions_from, require_splits, rows_sha256
-from models.progress import Taught
+from models.progress import Taught, tuning_line
 
 MEANS = (
     "Answers questions like those it was taught, in their language. It writes what is likely, is no source of "
@@ -112,7 +112,7 @@ def instructing(house: Lakehouse, workshop: Workshop, lessons: Lessons, learnabl
         store=workshop.instructed,
         gain="gain_over_base",
         against="its base, in nats a token of responses",
-        line=lambda values: str(Taught(**values)),
+        line=partial(tuning_line, Taught),
         own=_own,
         base=partial(_base, house, workshop, lessons),
     )

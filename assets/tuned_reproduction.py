@@ -31,7 +31,7 @@ from models.errors import CheckpointError, HubError, LabelsError
 from models.hub import hub_name, is_hub_name, kept, weights_sha256
 from models.instructions import rows_sha256
 from models.labelled import snapshot
-from models.progress import Learned, Taught
+from models.progress import Learned, Taught, tuning_line
 
 TEXTS = "texts.parquet"
 
@@ -166,7 +166,7 @@ def tune_again(
         },
         attempt.work / verb,
         attempt.place,
-        on_line=lambda values: on_line(str(epoch(**values))),
+        on_line=lambda values: on_line(tuning_line(epoch, values)),
     )
     return root / answer["version"], answer
 

@@ -42,7 +42,7 @@ class Task:
     """How one tuned model is made: from which texts, by which verb of the child process, and what is told of it.
 
     `gain` names the figure over all held-out texts that must be surely above nought, `against` what it is a gain over;
-    `line` tells an epoch, `own` the columns of a judgement that only its family has.
+    `line` tells a step or an epoch, `own` the columns of a judgement that only its family has.
     """
 
     family: Family

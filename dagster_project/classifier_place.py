@@ -27,11 +27,11 @@ def place_of(settings: Callable[[], Settings], given: str) -> tuple[Path, str]:
     return workshop(opened).classifiers.folder(version), version
 
 
-def instructed_place(settings: Callable[[], Settings], given: Path) -> Path:
-    """Return the folder of a model that answers; a name of a version means the one of this lake.
+def instructed_place(settings: Callable[[], Settings], given: Path) -> tuple[Path, str]:
+    """Return the folder of a model that answers and its version, which is empty for a folder.
 
-    Raises CheckpointError when there is no such version.
+    A name of a version means the one of this lake. Raises CheckpointError when there is no such version.
     """
     if given.is_dir() or not is_instructed(str(given)):
-        return given
-    return workshop(settings()).instructed.folder(str(given))
+        return given, ""
+    return workshop(settings()).instructed.folder(str(given)), str(given)

@@ -32,7 +32,7 @@ from models.errors import LabelsError, NothingLearnedError, TrialError
 from models.finetune import finetune, finetuning_key
 from models.known_tests import read_injections
 from models.labelled import LabelledText, is_unicode, label_names, of_split
-from models.progress import Learned
+from models.progress import Learned, TuningStep
 from models.resume import ResumeStore
 from models.trials import TrialResult, as_values
 from models.tuned_requests import TunedFigure
@@ -92,7 +92,7 @@ def _learned(
     if states.newest_step():
         sys.stderr.write(f"going on from step {states.newest_step()} of the run that was not finished\n")
     try:
-        return finetune(texts, base, recipe, threads=threads, on_epoch=_tell, resume=states)
+        return finetune(texts, base, recipe, threads=threads, on_epoch=_tell, on_step=_tell, resume=states)
     except NothingLearnedError:  # going on would end here again
         states.clear()
         raise
@@ -164,8 +164,8 @@ def _measured(
     return figures, run_classifier_trials(trials, classifier, held, device, injections=injections, beside_words=beside)
 
 
-def _tell(learned: Learned) -> None:
-    sys.stderr.write(f"{learned}\n")
+def _tell(point: Learned | TuningStep) -> None:
+    sys.stderr.write(f"{point}\n")
     sys.stderr.flush()
 
 

@@ -16,8 +16,9 @@ from models.errors import LabelsError, NothingLearnedError
 from models.instruct import answer, evaluate_instructed, instruct, instructing_key
 from models.instruct_recipe import InstructRecipe
 from models.instruct_store import Causal, load_causal, save_instructed
-from models.instructions import INPUT, Columns, Instruction, instructions_from, rows_of
-from models.progress import Taught
+from models.instructions import INPUT, Columns, Instruction, answer_name, instructions_from, rows_of
+from models.labelled import is_unicode
+from models.progress import Taught, TuningStep
 from models.resume import ResumeStore
 from models.tuned_requests import TunedFigure
 
@@ -85,7 +86,7 @@ def _learned(
     if states.newest_step():
         sys.stderr.write(f"going on from step {states.newest_step()} of the run that was not finished\n")
     try:
-        return instruct(rows, base, recipe, threads=threads, on_epoch=_tell, resume=states)
+        return instruct(rows, base, recipe, threads=threads, on_epoch=_tell, on_step=_tell, resume=states)
     except NothingLearnedError:  # going on would end here again
         states.clear()
         raise
@@ -112,13 +113,23 @@ def _kept(
     return figures
 
 
-def answered(folder: Path, asked: str, given: str, *, most: int, threads: int | None) -> str:
-    """Return one JSON object: what was asked, and the likeliest response of a kept model."""
+def answered(folder: Path, version: str, asked: str, given: str, *, most: int, threads: int | None) -> str:
+    """Return one JSON object: what was asked, and the likeliest response of a kept model.
+
+    The answer of a version has a name, by which it can be explained.
+
+    Raises:
+        LabelsError: the question has a lone surrogate and so no UTF-8 form.
+    """
     question = Instruction("", asked, given, "", "", "test").asked
+    if not is_unicode(question):
+        raise LabelsError("the question has a lone surrogate and so no UTF-8 form; correct it")
     told = {"asked": question, "response": answer(load_causal(folder), question, most=most, threads=threads)}
+    if version:
+        told["prediction"] = answer_name(version, question, told["response"])
     return printable_json(json.dumps(told, ensure_ascii=False))
 
 
-def _tell(taught: Taught) -> None:
-    sys.stderr.write(f"{taught}\n")
+def _tell(point: Taught | TuningStep) -> None:
+    sys.stderr.write(f"{point}\n")
     sys.stderr.flush()

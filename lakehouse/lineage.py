@@ -16,7 +16,7 @@ class Link:
     """One thing in the chain: its kind and name, what is recorded of it, and what it was made of.
 
     `record` says where the facts were read; a fact of None was asked for and is not recorded. `gone` says why the thing
-    itself can no longer be had, and is empty while it can.
+    itself can no longer be had, `unknown` why it never could, for nobody wrote it down; both are empty while it can.
     """
 
     kind: str
@@ -25,6 +25,7 @@ class Link:
     facts: Mapping[str, Fact] = field(default_factory=dict)
     gone: str = ""
     parts: tuple["Link", ...] = ()
+    unknown: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -39,6 +40,7 @@ def as_json(link: Link) -> dict[str, object]:
         "name": link.name,
         "record": link.record,
         "gone": link.gone or None,
+        "never_recorded": link.unknown or None,
         "facts": dict(link.facts),
         "parts": [as_json(part) for part in link.parts],
     }
@@ -59,6 +61,8 @@ def _lines(link: Link, told: set[tuple[str, str]]) -> Iterator[str]:
     yield f"{printable(link.kind)}: {printable(link.name)}{' (as above)' if again else ''}"
     if link.gone:
         yield f"    GONE: {printable(link.gone)}"
+    if link.unknown:
+        yield f"    NEVER RECORDED: {printable(link.unknown)}"
     if again:
         return
     bar = "│" if link.parts else " "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.archive import forget
 from models.config import Recipe, recipe_from_json
-from models.durable import ARCHIVED, read_json, seal, sync, unfinished, verify, write_json
+from models.durable import ARCHIVED, read_json, seal, sync, those_there, unfinished, verify, write_json
 from models.errors import CheckpointError
 from models.progress import Progress
 from models.trials import TrialResult, as_values
@@ -125,7 +125,7 @@ class CheckpointStore:
         """
         path = self.root / version
         if not _VERSION.fullmatch(version) or not path.is_dir():
-            raise CheckpointError(f"no checkpoint {version!r} under {self.root}; there are {self.versions()}")
+            raise CheckpointError(f"no checkpoint {version!r} under {self.root}; {those_there(self.versions())}")
         return path
 
     def training(self, version: str) -> dict[str, Any]:

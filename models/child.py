@@ -20,7 +20,7 @@ from models.config import training_key
 from models.documents import read_documents, snapshot_hash
 from models.errors import BY_NAME, ChildCrashedError, ModelError, RequestError
 from models.loading import seeing_no_garbage
-from models.progress import Learned, Progress, Taught
+from models.progress import Learned, Progress, Taught, TuningStep
 from models.requests import (
     RESULT,
     EvaluateRequest,
@@ -177,7 +177,7 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()
 
 
-def _print_progress(progress: Progress | Learned | Taught) -> None:
+def _print_progress(progress: Progress | Learned | Taught | TuningStep) -> None:
     sys.stdout.write(json.dumps(asdict(progress)) + "\n")
     sys.stdout.flush()
 

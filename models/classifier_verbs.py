@@ -24,7 +24,7 @@ from models.errors import LabelsError
 from models.finetune import finetune, finetuning_key
 from models.known_tests import read_injections
 from models.labelled import LabelledText, label_names, labelled_from, of_split
-from models.progress import Learned
+from models.progress import Learned, TuningStep
 from models.requests import RESULT, write_result
 from models.resume import ResumeStore
 from models.trials import TrialResult
@@ -33,14 +33,14 @@ from models.tuned_store import found_or_made
 from models.word_counts import told_by_words
 
 
-def run_classify(request_path: Path, on_epoch: Callable[[Learned], None]) -> None:
+def run_classify(request_path: Path, tell: Callable[[Learned | TuningStep], None]) -> None:
     """Make a classifier, or find the equal one, measure it on the held-out texts, and answer."""
     request = read_tune_request(request_path)
     texts = _read_texts(request.texts)
     trials = read_trial_files(request.trials)
     require_known(trials, label_names(texts))  # said before the work, not after it
     store = ClassifierVersions(request.root)
-    version, created = _made(request, texts, store, on_epoch)
+    version, created = _made(request, texts, store, tell)
     with store.opened(version) as folder:
         classifier, held = load_classifier(folder), of_split(texts, "test")
     device = choose_device("auto", threads=request.threads)
@@ -70,12 +70,14 @@ def _made(
     request: TuneRequest,
     texts: Sequence[LabelledText],
     store: ClassifierVersions,
-    on_epoch: Callable[[Learned], None],
+    tell: Callable[[Learned | TuningStep], None],
 ) -> tuple[str, bool]:
     recipe = finetune_recipe(dict(request.recipe))
 
     def make(states: ResumeStore[Learned]) -> Callable[[Mapping[str, Any], Path], None]:
-        made = finetune(texts, request.base, recipe, threads=request.threads, on_epoch=on_epoch, resume=states)
+        made = finetune(
+            texts, request.base, recipe, threads=request.threads, on_epoch=tell, on_step=tell, resume=states
+        )
         versions = {"versions": library_versions(), "packages": installed_packages()}
         told = {**made.training, **versions, "trained_at": datetime.now(UTC).isoformat(timespec="seconds")}
         return lambda record, folder: save_classifier(replace(made, training={**told, **record}), folder)

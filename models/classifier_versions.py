@@ -9,7 +9,7 @@ from typing import Any
 from models.archive import forget, opened
 from models.checkpoint import QUARANTINE, WEIGHTS
 from models.classifiers import INSTRUCTED, NO_CLASSIFIERS
-from models.durable import ARCHIVED, read_json, recorded_sums, sync, verify, write_json
+from models.durable import ARCHIVED, read_json, recorded_sums, sync, those_there, verify, write_json
 from models.errors import CheckpointError
 
 CLASSIFIER, TRAINING = "classifier.json", "finetuning.json"
@@ -51,7 +51,7 @@ class ClassifierVersions:
         """Folder of a version; raise CheckpointError when there is none."""
         path = self.root / version
         if not _VERSION.fullmatch(version) or not path.is_dir():
-            raise CheckpointError(f"no {self.kind} {version!r} under {self.root}; there are {self.versions()}")
+            raise CheckpointError(f"no {self.kind} {version!r} under {self.root}; {those_there(self.versions())}")
         return path
 
     def next_folder(self, name: str) -> Path:

@@ -8,7 +8,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from models.config import file_sha256
 from models.errors import CheckpointError, NoRoomError
 
 SUMS = "SHA256SUMS"
+_NAMES_SHOWN = 8
 WRITING = ".writing-"
 ARCHIVED = "archived.json"
 """In the folder of a version whose files lie in the archive (models/archive.py)."""
@@ -39,6 +40,14 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} holds no JSON object; restore it or train again")
     return value
+
+
+def those_there(names: Sequence[str]) -> str:
+    """Say which versions there are, the newest few of them, where one was asked for that is not."""
+    if not names:
+        return "none is there yet"
+    more = f" and {len(names) - _NAMES_SHOWN} before them" if len(names) > _NAMES_SHOWN else ""
+    return f"there are {', '.join(names[-_NAMES_SHOWN:])}{more}"
 
 
 def write_json(path: Path, value: Mapping[str, object]) -> None:

@@ -23,7 +23,7 @@ from models.hub import hub_record
 from models.labelled import LabelledText, label_names, of_split, snapshot
 from models.memory import Tuned, require_tuning_fits
 from models.ngrams import rarities
-from models.progress import Learned
+from models.progress import Learned, TuningStep
 from models.resume import ResumeStore
 from models.tuning import KEEP_SECONDS, Tuning, tuning_key
 
@@ -39,6 +39,7 @@ def finetune(
     *,
     threads: int | None = None,
     on_epoch: Callable[[Learned], None] = lambda _: None,
+    on_step: Callable[[TuningStep], None] = lambda _: None,
     resume: ResumeStore[Learned] | None = None,
     keep_seconds: float = KEEP_SECONDS,
 ) -> Classifier:
@@ -67,7 +68,7 @@ def finetune(
     log.info("fine-tuning device=%s base=%s method=%s texts=%d", device.name, base, recipe.method, len(learned))
     loop = _Loop(classifier, learned, held, device, resume)
     require_tuning_fits(recipe, _tuned(loop.trainable, start), device)
-    curve = loop.run(on_epoch, keep_seconds, state)
+    curve = loop.run(on_epoch, on_step, keep_seconds, state)
     if adapted is not None:
         model.encoder = merge_adapters(adapted)
     origin = {"base": start.name, "texts_sha256": snapshot(texts), **hub_record(base)}
@@ -142,6 +143,7 @@ class _Loop(Tuning[Learned]):
         number = {label: at for at, label in enumerate(classifier.labels)}
         self._classifier, recipe = classifier, classifier.recipe
         self._texts = classifier.encode([each.text for each in learned])
+        self._names = [each.text_id for each in learned]
         self.labels_N = np.array([number[each.label] for each in learned])
         self._held = classifier.encode([each.text for each in held])
         self.held_labels = np.array([number[each.label] for each in held])
@@ -154,6 +156,10 @@ class _Loop(Tuning[Learned]):
         """The epoch's loss, and the accuracy on validation texts."""
         right = float((self.held_logits().argmax(1) == self.held_labels).mean())
         return Learned(epoch, self._recipe.epochs, loss, right, cpu_seconds)
+
+    def name(self, place: int) -> str:
+        """The row of a text that is learned."""
+        return self._names[place]
 
     def held_logits(self) -> Floats:
         """Logits NL of the validation texts."""

@@ -18,6 +18,7 @@ from models.durable import (
     remove_unfinished,
     seal,
     sync,
+    those_there,
     unfinished,
     verify,
     write_json,
@@ -79,7 +80,7 @@ class FormStore:
     def folder(self, name: str) -> Path:
         """Folder of a form; raise FormError when there is none of this name."""
         if not is_form(name) or not (self.root / name).is_dir():
-            raise FormError(f"no form {name!r} of a model under {self.root}; there are {self.names()}")
+            raise FormError(f"no form {name!r} of a model under {self.root}; {those_there(self.names())}")
         return self.root / name
 
     def record(self, name: str) -> dict[str, Any]:

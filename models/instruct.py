@@ -23,7 +23,7 @@ from models.instruct_store import Causal, load_causal
 from models.instructed import Example, by_token, compared, encoded, response_losses, token_losses, written
 from models.instructions import Instruction, parts, require_splits, rows_of, rows_sha256
 from models.memory import Tuned, require_tuning_fits
-from models.progress import Taught
+from models.progress import Taught, TuningStep
 from models.resume import ResumeStore
 from models.tuned_requests import TunedFigure
 from models.tuning import KEEP_SECONDS, Tuning, tuning_key
@@ -38,6 +38,7 @@ def instruct(
     *,
     threads: int | None = None,
     on_epoch: Callable[[Taught], None] = lambda _: None,
+    on_step: Callable[[TuningStep], None] = lambda _: None,
     resume: ResumeStore[Taught] | None = None,
     keep_seconds: float = KEEP_SECONDS,
 ) -> tuple[Causal, dict[str, Any]]:
@@ -65,7 +66,7 @@ def instruct(
     loop = _Loop(causal, rows, held, recipe, device, resume)
     log.info("instructing device=%s base=%s method=%s rows=%d", device.name, base, recipe.method, len(rows))
     require_tuning_fits(recipe, _tuned(causal, loop.trainable), device)
-    curve = loop.run(on_epoch, keep_seconds, state)
+    curve = loop.run(on_epoch, on_step, keep_seconds, state)
     model = causal.model if adapted is None else merge_adapters(adapted)
     causal = dataclasses.replace(causal, model=model.requires_grad_(requires_grad=True).eval())
     _require_learned(response_losses(causal, held, device), before_N, loop, rows_of(rows, "validation"))
@@ -93,6 +94,7 @@ class _Loop(Tuning[Taught]):
     ) -> None:
         self._causal, self.held = causal, held
         self.learned = encoded(rows_of(rows, "train"), causal.chat, recipe.context)
+        self._names = [each.row_id for each in rows_of(rows, "train")]
         encoded(rows_of(rows, "test"), causal.chat, recipe.context)  # said before the work, not after it
         causal.model.to(device.torch_device)
         moving = [each for each in causal.model.parameters() if each.requires_grad]
@@ -105,6 +107,10 @@ class _Loop(Tuning[Taught]):
         total: Tensor = token_losses(self._causal, batch, self.device).sum()
         mean: Tensor = total / sum(each.count for each in batch)
         return mean
+
+    def name(self, place: int) -> str:
+        """The number of a row that is learned."""
+        return self._names[place]
 
     def point(self, epoch: int, loss: float, cpu_seconds: float) -> Taught:
         """The epoch's loss, and that on validation rows."""

@@ -16,7 +16,7 @@ from models.instruct_store import Causal, load_causal, save_instructed
 from models.instruct_trials import read_instruct_trials, run_instruct_trials
 from models.instructed import encoded, gained, response_losses
 from models.instructions import ROLES, Columns, Instruction, instructions_from, require_splits, rows_of
-from models.progress import Taught
+from models.progress import Taught, TuningStep
 from models.recipe_fields import recipe_of
 from models.requests import RESULT, write_result
 from models.resume import ResumeStore
@@ -24,14 +24,14 @@ from models.tuned_requests import TuneAnswer, TunedGain, TuneRequest, read_tune_
 from models.tuned_store import found_or_made
 
 
-def run_instruct(request_path: Path, on_epoch: Callable[[Taught], None]) -> None:
+def run_instruct(request_path: Path, tell: Callable[[Taught | TuningStep], None]) -> None:
     """Make a version, or find the equal one, measure it on the held-out rows, and answer."""
     request = read_tune_request(request_path)
     trials = read_instruct_trials(request.trials)  # said before the work, not after it
     rows, recipe = _read_rows(request.texts), recipe_of(InstructRecipe, dict(request.recipe))
     require_splits(rows)
     store = InstructedVersions(request.root)
-    version, created = _made(request, rows, recipe, store, on_epoch)
+    version, created = _made(request, rows, recipe, store, tell)
     with store.opened(version) as folder:
         causal, held = load_causal(folder, context=recipe.context), rows_of(rows, "test")
     device = choose_device("auto", threads=request.threads)
@@ -58,10 +58,12 @@ def _made(
     rows: Sequence[Instruction],
     recipe: InstructRecipe,
     store: InstructedVersions,
-    on_epoch: Callable[[Taught], None],
+    tell: Callable[[Taught | TuningStep], None],
 ) -> tuple[str, bool]:
     def make(states: ResumeStore[Taught]) -> Callable[[Mapping[str, Any], Path], None]:
-        causal, told = instruct(rows, request.base, recipe, threads=request.threads, on_epoch=on_epoch, resume=states)
+        causal, told = instruct(
+            rows, request.base, recipe, threads=request.threads, on_epoch=tell, on_step=tell, resume=states
+        )
         return lambda record, folder: save_instructed(causal, {**told, **record}, folder)
 
     return found_or_made(request, store, instructing_key(rows, request.base, recipe), recipe.seed, Taught, make)

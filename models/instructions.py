@@ -135,6 +135,14 @@ def parts(row: Instruction) -> tuple[str, ...]:
     return row.split, row.group, row.instruction, row.input, row.response
 
 
+def answer_name(version: str, asked: str, response: str) -> str:
+    """What an answer is called: its version, and the first digits of the SHA-256 of what was asked and of the response.
+
+    Texts may be about people, so they are not told; who has them can tell that they are meant.
+    """
+    return "/".join((version, *(hashlib.sha256(each.encode()).hexdigest()[:12] for each in (asked, response))))
+
+
 def rows_sha256(rows: Iterable[Instruction]) -> str:
     """Name of rows: SHA-256 over their sorted parts."""
     digest = hashlib.sha256()

@@ -1,8 +1,9 @@
-"""One recorded step of training, or epoch of fine-tuning, as it is shown, stored and sent between processes."""
+"""One recorded step of training, or step or epoch of fine-tuning, as it is shown, stored and sent between processes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,27 @@ class Paced:
 
 
 @dataclass(frozen=True, slots=True)
+class TuningStep:
+    """Where a fine-tuning stands: mean loss of the steps since the last line, rates and time left from the whole run.
+
+    Rates count what the run did besides its steps, too: validation after an epoch, and keeping its states.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    texts_per_second: float
+    tokens_per_second: float
+    seconds_left: float
+
+    def __str__(self) -> str:
+        return (
+            f"step {self.step:,} of {self.steps:,}: loss {self.loss:.4f}, {self.texts_per_second:,.1f} texts/s, "
+            f"{self.tokens_per_second:,.0f} tokens/s, {self.seconds_left:,.0f} s left"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Learned:
     """One epoch: mean loss in nats a text, and the accuracy on validation texts."""
 
@@ -79,3 +101,8 @@ class Taught:
             f"epoch {self.epoch} of {self.epochs}: loss {self.loss:.4f}, on validation rows {self.validation_loss:.4f}"
             f", {self.cpu_seconds:.0f} CPU s"
         )
+
+
+def tuning_line(epoch: type[Learned] | type[Taught], values: Mapping[str, Any]) -> str:
+    """What a child process told of a fine-tuning, for people: a step, or an epoch of this kind."""
+    return str(TuningStep(**values) if "step" in values else epoch(**values))

@@ -18,6 +18,7 @@ from models.checkpoint import library_versions
 from models.config import LIBRARY_VERSION, file_sha256
 from models.device import Device
 from models.errors import NaNLossError
+from models.progress import TuningStep
 from models.resume import Point, ResumeStore, State
 from models.run import Kept, made_by
 from models.text_batches import TextBatches
@@ -26,6 +27,9 @@ KEEP_SECONDS = 60.0
 """How often a run's state is kept, so that a kill costs no more."""
 KEPT_SHARE = 0.05
 """Share of the time that keeping states may take: those of a large base are kept less often."""
+TOLD_SECONDS = 10.0
+"""How often a step is told of, as of training."""
+_NAMES_SHOWN = 8
 
 
 class Steps(Protocol):
@@ -70,7 +74,7 @@ class Tuning(ABC, Generic[Point]):
         self._moving = [each for each in model.parameters() if each.requires_grad]
         self.trainable = sum(each.numel() for each in self._moving)
         self.noise = torch.Generator(device.torch_device).manual_seed(recipe.seed)
-        self._batches = TextBatches(lengths, batch=recipe.batch, seed=recipe.seed)
+        self._lengths, self._batches = lengths, TextBatches(lengths, batch=recipe.batch, seed=recipe.seed)
         self._steps_an_epoch = self._batches.batches_a_pass
         self._steps = recipe.epochs * self._steps_an_epoch
         self._loss_sum, self.resumed_at = 0.0, 0
@@ -80,6 +84,10 @@ class Tuning(ABC, Generic[Point]):
     @abstractmethod
     def loss(self, chosen: Ids) -> Tensor:
         """Loss of a batch, by the places of its texts."""
+
+    @abstractmethod
+    def name(self, place: int) -> str:
+        """What the text at a place is called: the number of its row, for the text itself may be about a person."""
 
     @abstractmethod
     def point(self, epoch: int, loss: float, cpu_seconds: float) -> Point:
@@ -94,17 +102,26 @@ class Tuning(ABC, Generic[Point]):
         self._batches.resume(state["texts"])
         self._loss_sum = float(state["loss_sum"])
 
-    def run(self, on_epoch: Callable[[Point], None], keep_seconds: float, state: State[Point] | None) -> list[Point]:
-        """Learn the steps that a state has not; return the curve of all epochs."""
+    def run(
+        self,
+        on_epoch: Callable[[Point], None],
+        on_step: Callable[[TuningStep], None],
+        keep_seconds: float,
+        state: State[Point] | None,
+    ) -> list[Point]:
+        """Learn the steps that a state has not; return the curve of all epochs. Of steps one in ten seconds is told."""
         before = self._kept.take_up(state)
         self.resumed_at = before.step
         if before.noise:
             self._set_noise(before.noise)
         curve, began = list(before.curve), time.process_time() - before.seconds
-        rhythm = _Rhythm(keep_seconds)
+        rhythm, told = _Rhythm(keep_seconds), _Told(on_step, self._steps)
         self._model.train()
         for step in range(before.step, self._steps):
-            self._loss_sum += self._step(step, next(self._batches))
+            chosen = next(self._batches)
+            loss = self._step(step, chosen)
+            self._loss_sum += loss
+            told.hear(step + 1, loss, texts=len(chosen), tokens=sum(self._lengths[at] for at in chosen))
             if (step + 1) % self._steps_an_epoch == 0:
                 curve.append(self._learned(len(curve) + 1, time.process_time() - began))
                 on_epoch(curve[-1])
@@ -138,10 +155,7 @@ class Tuning(ABC, Generic[Point]):
         dense = [each for each in self._moving if each.grad is not None and not each.grad.is_sparse]
         length = nn.utils.clip_grad_norm_(dense, self._recipe.clip_norm).item()
         if not (math.isfinite(loss.item()) and math.isfinite(length)):
-            raise NaNLossError(
-                f"the loss is {loss.item()} and the gradient's length {length} at step {step + 1} of {self._steps}; "
-                f"{self._kept.kept()}, lower the recipe's rates"
-            )
+            raise self._lost(step, chosen, loss.item(), length)
         share = self._share(step)
         for each, rates in zip(self._optimizers, self._rates, strict=True):
             for group, rate in zip(each.param_groups, rates, strict=True):
@@ -151,10 +165,49 @@ class Tuning(ABC, Generic[Point]):
                 each.step()
         return loss.item()
 
+    def _lost(self, step: int, chosen: Ids, loss: float, length: float) -> NaNLossError:
+        names = ", ".join(self.name(int(at)) for at in chosen[:_NAMES_SHOWN])
+        more = f" and {len(chosen) - _NAMES_SHOWN} more" if len(chosen) > _NAMES_SHOWN else ""
+        return NaNLossError(
+            f"the loss is {loss} and the gradient's length {length} at step {step + 1} of {self._steps} (epoch "
+            f"{step // self._steps_an_epoch + 1}, rows {names}{more}); {self._kept.kept()}, lower the recipe's rates "
+            "or look at these rows"
+        )
+
     def _share(self, step: int) -> float:
         """Share of the full rate at a step from 0: a linear rise, then a linear fall to nought."""
         rise = max(1.0, self._recipe.warmup_share * self._steps)
         return min(1.0, (step + 1) / rise) * (1 - step / self._steps)
+
+
+class _Told:
+    """Tells of a run's steps, one in ten seconds."""
+
+    def __init__(self, on_step: Callable[[TuningStep], None], steps: int) -> None:
+        self._on_step, self._steps = on_step, steps
+        self._began = self._last = time.monotonic()
+        self._done = self._texts = self._tokens = 0
+        self._losses = list[float]()
+
+    def hear(self, step: int, loss: float, *, texts: int, tokens: int) -> None:
+        """Count a step, and tell of it if it is time."""
+        self._done, self._texts, self._tokens = self._done + 1, self._texts + texts, self._tokens + tokens
+        self._losses.append(loss)
+        now = time.monotonic()
+        if now - self._last < TOLD_SECONDS:
+            return
+        seconds = now - self._began
+        self._on_step(
+            TuningStep(
+                step=step,
+                steps=self._steps,
+                loss=sum(self._losses) / len(self._losses),
+                texts_per_second=self._texts / seconds,
+                tokens_per_second=self._tokens / seconds,
+                seconds_left=(self._steps - step) * seconds / self._done,
+            )
+        )
+        self._last, self._losses = now, []
 
 
 class _Rhythm:

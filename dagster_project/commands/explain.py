@@ -19,10 +19,11 @@ def explain(target: str, form: str, crate: Path | None) -> None:
     """Walk from a figure to the model, data, code, run and people behind it.
 
     A PREDICTION is a passage id of kpi.predictions, with MODEL/ before it where several models were asked, or the name
-    that `lakehouse finetune predict` gives the answer of a classifier. A MODEL is a version of the language model or of
-    a classifier. A row of a table is named by its key: gold.model_measures/gpt-0001/bits_per_byte/all. Views that
-    dashboards show are kpi.NAME.
-    Every value is read from a record, and what can no longer be had is shown as gone.
+    that `lakehouse finetune predict` or `answer` gives an answer. A MODEL is a version of the language model, of a
+    classifier, or of the model that answers. A row of a table is named by its key:
+    gold.model_measures/gpt-0001/bits_per_byte/all. Views that dashboards show are kpi.NAME.
+    Every value is read from a record. What can no longer be had is shown as gone, and what nobody wrote down as never
+    recorded.
     """
     from dagster_project.explaining import explained
 

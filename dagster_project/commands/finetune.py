@@ -174,12 +174,14 @@ def instruct(
 def answer(model: Path, instruction: str, given: str, most: int, threads: int | None) -> None:
     """Write the likeliest response of MODEL to INSTRUCTION, as a JSON line.
 
-    MODEL is a folder that `instruct` wrote, or a version, as instructed-0001.
+    MODEL is a folder that `instruct` wrote, or a version, as instructed-0001. The answer of a version has a name,
+    which `lakehouse explain` takes.
     """
     from dagster_project.classifier_place import instructed_place
     from dagster_project.instructing import answered
 
-    print(answered(instructed_place(local, model), instruction, given, most=most, threads=threads))
+    folder, version = instructed_place(local, model)
+    print(answered(folder, version, instruction, given, most=most, threads=threads))
 
 
 @finetune.command(cls=ExampleCommand, example="lakehouse finetune publish subject_classifier")

@@ -56,21 +56,30 @@ class Bench:
     peaks: dict[tuple[str, str], dict[int, list[float]]] = field(default_factory=dict)
     load: str = ""
 
-    def race(self, measure: str, contenders: Mapping[str, Prepare], *, rounds: int = ROUNDS, pids=(), per: int = 1):
+    def race(
+        self,
+        measure: str,
+        contenders: Mapping[str, Prepare],
+        *,
+        rounds: int = ROUNDS,
+        pids=(),
+        per: int = 1,
+        untimed: int = 1,
+    ):
         """Run all contenders in turns, the first one being the reference; return each one's last result.
 
-        One untimed turn comes first. `pids` are servers whose CPU time counts; `per` divides the times shown.
+        So many `untimed` turns come first. `pids` are servers whose CPU time counts; `per` divides the times shown.
         """
-        results, spent = self.turns(contenders, rounds=rounds, pids=pids)
+        results, spent = self.turns(contenders, rounds=rounds, pids=pids, untimed=untimed)
         self.add(measure, spent, per=per)
         return results
 
-    def turns(self, contenders: Mapping[str, Prepare], *, rounds: int = ROUNDS, pids=()):
+    def turns(self, contenders: Mapping[str, Prepare], *, rounds: int = ROUNDS, pids=(), untimed: int = 1):
         """Run all contenders in turns; return each one's last result and all its seconds, to be added to the table."""
         results: dict[str, object] = {}
         spent: dict[str, list[Spent]] = {name: [] for name in contenders}
         names = list(contenders)
-        for turn in range(-1, rounds):
+        for turn in range(-untimed, rounds):
             # Nobody always comes right after the same other one.
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
                 run = contenders[name](turn)
@@ -200,6 +209,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         metavar="PYTHON",
         help="an interpreter that has litgpt, whose pretraining is then raced as a peer",
+    )
+    group.addoption(
+        "--training-rounds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="rounds of a training step beside its peers; one is enough for ratios of processor time on a busy machine",
     )
     group.addoption(
         "--nanogpt",

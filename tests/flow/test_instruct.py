@@ -97,7 +97,8 @@ def test_a_published_table_becomes_a_model_that_answers(based, tmp_path):
     reproduced(based)
     card = (based.workshop.instructed.folder(VERSION) / "MODEL_CARD.md").read_text()
     assert "| answers_end |" in card
-    assert instructed_place(lambda: based.settings, Path(VERSION)).is_dir()
+    folder, version = instructed_place(lambda: based.settings, Path(VERSION))
+    assert (folder.is_dir(), version) == (True, VERSION)
     assert not list((based.workshop.root / "work" / "instruct").glob("*.parquet")), "no row stays in a work file"
 
     again = taught(based)

@@ -182,8 +182,12 @@ def test_altered_weights_are_shown(lake):
 def test_what_older_records_lack_is_said(lake):
     lake.keep_model("gpt-0002", run_id="")
     chain = explain(lake.sources(missing_code=missing_code), "gpt-0002")
-    assert "before runs were recorded" in found(chain, "run")[0].gone
+    first = found(chain, "run")[0]
+    assert ("before runs were recorded" in first.unknown, first.gone) == (True, ""), "never known is not gone"
     assert f"does not hold commit {CODE}" in only(chain, "code commit").gone
+    lake.keep_model("gpt-0003", code_commit=f"{CODE}+dirty")
+    code = only(explain(lake.sources(missing_code=missing_code), "gpt-0003"), "code commit")
+    assert (code.gone, bool(code.unknown)) == ("", True)
     assert only(chain, "environment").facts["cpu_capability"] is None
 
 
@@ -192,7 +196,10 @@ def test_a_version_that_names_nobody_says_so(lake):
     key = f"records/lessons/2/{'0' * 12}/record.json"
     lake.house.objects.put(key, b'{"description": {}}')
     nobody = only(explain(lake.sources(), "lessons@2"), "person responsible")
-    assert nobody.gone == "the description names neither a contact nor a creator"
+    assert (nobody.name, nobody.gone) == ("nobody", "")
+    assert nobody.unknown == "the description names neither a contact nor a creator"
+    assert f"    NEVER RECORDED: {nobody.unknown}" in as_text(nobody)
+    assert as_json(nobody)["never_recorded"] == nobody.unknown
     lake.house.objects.delete(key)
     lost = only(explain(lake.sources(), "lessons@2"), "person responsible")
     assert lost.gone == "the record of the version is not in the object store"

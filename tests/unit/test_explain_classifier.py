@@ -1,23 +1,28 @@
 """From a classifier's answer back to its version, table, dataset commit, licence and the person responsible."""
 
+import hashlib
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from assets.explain import explain
 from assets.tuned_reproduction import recorded_finetuning
 from dagster_project import classifier_place
+from lakehouse.archive.metadata.lineage_crate import document
 from lakehouse.errors import NotReproducibleError, StageError, UntraceableError
 from lakehouse.lineage import as_text, walk
 from lakehouse.tables.gold import MODEL_QUARANTINES
 from models.checkpoint import WEIGHTS
-from models.classifier_versions import TRAINING
+from models.classifier_versions import INSTRUCTED_FILES, TRAINING
 from models.config import file_sha256
+from models.durable import seal
 from models.errors import CheckpointError
-from tests.unit.explained_classifier import TABLE, VERSION
+from models.instructions import answer_name
+from tests.unit.explained_classifier import TABLE, VERSION, record
 from tests.unit.explained_lake import COMMIT
 
-OTHER = "topics-0002"
+OTHER, INSTRUCTED = "topics-0002", "instructed-0001"
 ANSWER = f"{VERSION}/a/b c/0123456789ab"
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -50,6 +55,28 @@ def test_an_answer_leads_to_version_table_licence_commit_and_person(lake):
     shown = {each.kind: each.facts for each in judged.parts}
     assert shown["evaluation"]["accuracy on all"] == "0.9000, 95 % interval 0.8500 to 0.9400, 60 texts of 12 groups"
     assert str(shown["tests"]["case_does_not_matter"]).startswith("FAILED: 0.5, at least 0.9; stops promotion")
+
+
+def test_an_answer_to_a_question_leads_to_its_version_and_every_chain_can_be_written_as_a_crate(lake):
+    folder = lake.workshop.instructed.root / INSTRUCTED
+    folder.mkdir(parents=True)
+    told = record(lake.documents_snapshot()) | {"rows_sha256": "8" * 64, "recipe": {"method": "full"}}
+    for name in INSTRUCTED_FILES:
+        (folder / name).write_text(json.dumps(told | {"base_version": "/models/theirs"}))
+    seal(folder, INSTRUCTED_FILES)
+    name = answer_name(INSTRUCTED, "What is this?", "A bond.")
+    chain = explain(lake.sources(), name)
+    assert (chain.kind, chain.name) == ("prediction", name)
+    assert chain.facts["sha256 of the question begins with"] == hashlib.sha256(b"What is this?").hexdigest()[:12]
+    assert only(chain, "model that answers version").name == INSTRUCTED
+    base = only(chain, "checkpoint of a folder")
+    assert (base.name, base.gone, "nobody wrote down" in base.unknown) == ("/models/theirs", "", True)
+    assert only(chain, "dataset version").facts["licence"] == "CC-BY-4.0"
+    for each in (chain, explain(lake.sources(), ANSWER)):
+        kinds = {node["name"] for node in document(each, {}, datetime.now(UTC))["@graph"] if "name" in node}
+        assert {f"{link.kind} {link.name}" for link in walk(each)} <= kinds
+    with pytest.raises(UntraceableError, match="'maths' are no digits of a question"):
+        explain(lake.sources(), f"{INSTRUCTED}/maths/0123456789ab")
 
 
 def test_a_version_whose_record_says_less_is_told_all_the_same(lake):

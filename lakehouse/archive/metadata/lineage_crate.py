@@ -22,6 +22,11 @@ _KINDS = MappingProxyType(
         "row": ("CreativeWork", "isBasedOn"),
         "view": ("CreativeWork", "isBasedOn"),
         "model version": ("SoftwareApplication", "isBasedOn"),
+        "model form": ("SoftwareApplication", "isBasedOn"),
+        "classifier version": ("SoftwareApplication", "isBasedOn"),
+        "model that answers version": ("SoftwareApplication", "isBasedOn"),
+        "checkpoint of the hub": ("SoftwareApplication", "isBasedOn"),
+        "checkpoint of a folder": ("SoftwareApplication", "isBasedOn"),
         "dataset version": ("CreativeWork", "isBasedOn"),
         "Iceberg snapshot": ("CreativeWork", "isBasedOn"),
         "table": ("CreativeWork", "isBasedOn"),
@@ -148,7 +153,7 @@ def _entity(link: Link) -> Node:
         "name": f"{link.kind} {link.name}",
         "description": f"Read from {link.record}.",
         "identifier": link.name,
-        "creativeWorkStatus": f"gone: {link.gone}" if link.gone else None,
+        "creativeWorkStatus": _status(link),
         "license": {"@id": _licence_id(str(link.facts["licence"]))} if link.facts.get("licence") else None,
         "additionalProperty": [{"@id": _value_id(link, name)} for name in link.facts],
     }
@@ -158,6 +163,12 @@ def _entity(link: Link) -> Node:
         assert isinstance(mine, list), "only lists are made under these names"
         mine.append({"@id": _id(part)})
     return filled(node)
+
+
+def _status(link: Link) -> str | None:
+    if link.unknown:
+        return f"never recorded: {link.unknown}"
+    return f"gone: {link.gone}" if link.gone else None
 
 
 def _value_id(link: Link, name: str) -> str:

@@ -14,6 +14,7 @@ from models.classifier_store import load_classifier
 from models.classifier_verbs import run_classify
 from models.classifier_versions import FILES, TRAINING
 from models.device import choose_device
+from models.progress import TuningStep
 from models.requests import RESULT
 from models.tuned_requests import TuneRequest, tune_answer
 from tests.unit.models.test_finetune import RECIPE, made
@@ -48,10 +49,15 @@ def right(folder, held):
     return np.array([classifier.labels[at] == each.label for at, each in zip(chances.argmax(1), held, strict=True)])
 
 
-def test_a_version_is_made_once_and_compared_with_the_one_in_use_on_the_same_texts(ask, tmp_path):
+def test_a_version_is_made_once_and_compared_with_the_one_in_use_on_the_same_texts(ask, tmp_path, monkeypatch):
     two = made()
-    first, epochs = ask(two)
-    assert (first.version, first.created, first.gain, len(epochs)) == ("topics-0001", True, None, 2)
+    monkeypatch.setattr("models.tuning.TOLD_SECONDS", 0.0)
+    first, told = ask(two)
+    assert (first.version, first.created, first.gain) == ("topics-0001", True, None)
+    steps = [each for each in told if isinstance(each, TuningStep)]
+    assert [each.step for each in steps] == list(range(1, steps[0].steps + 1)), "each is told where none is held back"
+    assert len(told) - len(steps) == 2, "and each epoch"
+    assert steps[-1].seconds_left == 0 < steps[0].seconds_left
     again, epochs = ask(two, compare="topics-0001")
     assert (again.version, again.created, again.gain, epochs) == ("topics-0001", False, None, [])
     assert again.figures == first.figures

@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,12 @@ import torch
 
 from dagster_project import finetuning
 from dagster_project.finetuning import Asked, trained
+from models import tuning
 from models.classifier_recipe import FinetuneRecipe
 from models.durable import held_alone
 from models.errors import CheckpointError, NaNLossError, NothingLearnedError
 from models.finetune import finetune, finetuning_key
-from models.progress import Learned
+from models.progress import Learned, tuning_line
 from models.resume import STATE, ResumeStore
 from models.text_batches import TextBatches
 from tests.unit.models.killed_finetuning import recipe, store
@@ -118,7 +121,8 @@ def test_batches_are_taken_up_where_they_were_left():
 def test_a_loss_that_turns_into_no_number_keeps_the_last_good_state(checkpoint, tmp_path):
     texts, wild = made(), FinetuneRecipe(context=24, base_rate=1e30, head_rate=1e30, warmup_share=0.9)
     kept = ResumeStore(tmp_path / "states", "k", Learned)
-    with pytest.raises(NaNLossError, match=r"at step \d+ of \d+; the last good state, of step"):
+    told = r"of 12 \(epoch 1, rows \d+/\d, .* and 12 more\); the last good state, of step"
+    with pytest.raises(NaNLossError, match=told):
         finetune(texts, checkpoint, wild, threads=1, resume=kept, keep_seconds=0.0)
     state = kept.newest()
     assert state is not None
@@ -156,3 +160,19 @@ def test_two_runs_for_one_folder_are_not_at_work_at_once(checkpoint, tmp_path):
     ):
         list(trained(made(), checkpoint, RECIPE, tmp_path / "subjects", Asked(), threads=1))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_tuning_tells_of_a_step_in_ten_seconds_with_the_mean_loss_since(monkeypatch):
+    lines, now = [], [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    told = tuning._Told(lambda step: lines.append(tuning_line(Learned, asdict(step))), 100)
+    for step in range(41, 71):  # gone on with: 40 steps were learned before
+        now[0] += 1.0
+        told.hear(step, float(step), texts=4, tokens=50)
+    assert lines == [
+        "step 50 of 100: loss 45.5000, 4.0 texts/s, 50 tokens/s, 50 s left",
+        "step 60 of 100: loss 55.5000, 4.0 texts/s, 50 tokens/s, 40 s left",
+        "step 70 of 100: loss 65.5000, 4.0 texts/s, 50 tokens/s, 30 s left",
+    ]
+    epoch = Learned(1, 2, 0.5, 0.75, 3.0)
+    assert tuning_line(Learned, asdict(epoch)) == str(epoch)
