@@ -2,13 +2,12 @@
 
 import base64
 import io
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import dagster as dg
 
-from assets.curve import Curve
+from assets.curve import Curve, kept_when_it_fails, training_curve
 from assets.house import Origin, failures, read_released
 from assets.learning import Permission, require_agreed, require_learnable
 from assets.model_card import write_card
@@ -21,7 +20,6 @@ from lakehouse.ports import DatasetVersions
 from lakehouse.tables.gold import DOCUMENTS
 from lakehouse.tables.withdrawals import require_none_open
 from lakehouse.tables.write_audit_publish import Lakehouse
-from models.errors import ModelError
 from models.progress import Paced, Progress
 
 
@@ -54,8 +52,9 @@ def language_model(
         require_learnable(read_released(house, DOCUMENTS, columns=["document_id"]), policy, permission)
         require_agreed(house, shelf, versions, permission)
         corpus = workshop.corpus(house)
-        curve = Curve(house, partial(workshop.training_key, corpus), origin.provenance(context), context.log.warning)
-        with _kept_when_it_fails(curve):
+        key = partial(workshop.training_key, corpus)
+        curve = training_curve(house, key, origin.provenance(context), context.log.warning)
+        with kept_when_it_fails(curve):
             result = workshop.train(
                 corpus,
                 code_commit=origin.code_commit,
@@ -103,19 +102,9 @@ def loss_curve(curve: Sequence[Progress]) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![loss curve](data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()})")
 
 
-def _heard(lines: Paced, curve: Curve) -> Callable[[Progress], None]:
+def _heard(lines: Paced, curve: Curve[Progress]) -> Callable[[Progress], None]:
     def hear(point: Progress) -> None:
         lines(point)
         curve.hear(point)
 
     return hear
-
-
-@contextmanager
-def _kept_when_it_fails(curve: Curve) -> Iterator[None]:
-    """Write the last points of a training that ends with an error: they show how it came there."""
-    try:
-        yield
-    except ModelError:
-        curve.write()
-        raise

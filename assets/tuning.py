@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assets.curve import kept_when_it_fails, tuning_curve
 from assets.evaluate import newest_version
 from assets.families import Family
 from assets.gate import Case, Gate, Verdict, judge
@@ -25,6 +26,7 @@ from lakehouse.tables.withdrawals import require_none_open
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.child import HERE, perform
 from models.classifier_versions import ClassifierVersions
+from models.progress import TuningStep
 from models.tuned_requests import TuneAnswer, TunedGain, TuneRequest, tune_answer
 
 
@@ -147,9 +149,26 @@ def _answered(
     with workshop.alone(), task.written() as file:
         require_none_open(house.objects)  # asked again: a withdrawal may have held the lock until now
         request = _request(workshop, task, file, base, current, provenance)
-        told = perform(task.verb, request.as_json(), task.work, HERE, on_line=lambda line: log(task.line(line)))
+        told = _performed(house, task, request, provenance, log)
         answer = tune_answer(told)
         _ask_again(house, workshop, task, answer, created=answer.created)
+    return answer
+
+
+def _performed(
+    house: Lakehouse, task: Task, request: TuneRequest, provenance: Provenance, log: Callable[[str], None]
+) -> dict[str, Any]:
+    """Ask the child process; steps that it tells of go to the log and to their table, epochs to the log."""
+    curve = tuning_curve(house, task.name, provenance, log)
+
+    def hear(values: dict[str, Any]) -> None:
+        log(task.line(values))
+        if "step" in values:
+            curve.hear(TuningStep(**values))
+
+    with kept_when_it_fails(curve):
+        answer = perform(task.verb, request.as_json(), task.work, HERE, on_line=hear)
+    curve.write()
     return answer
 
 

@@ -94,6 +94,23 @@ TRAINING_PROGRESS = TableDefinition(
     ),
 )
 
+TUNING_PROGRESS = TableDefinition(
+    name="gold.tuning_progress",
+    grain="one row per run that tuned a model and step that was told while it went on, one in ten seconds",
+    key=("tuning", "step"),
+    owner="team:models",
+    columns=(
+        Column("tuning", pa.string(), "What was tuned, and by which run: NAME/RUN.", nullable=False),
+        Column("name", pa.string(), "Name of the classifier, or `instructed`.", nullable=False),
+        Column("step", pa.int64(), "Optimizer steps done, those of a killed run before it counted.", nullable=False),
+        Column("steps", pa.int64(), "Optimizer steps of the whole tuning.", nullable=False),
+        Column("loss", pa.float64(), "Mean loss of the steps since the row before, as the tuning's epochs have it."),
+        Column("texts_per_second", pa.float64(), "Texts learned, over the run until then.", unit="1/s"),
+        Column("tokens_per_second", pa.float64(), "Their tokens, over the run until then.", unit="1/s"),
+        *RUN,
+    ),
+)
+
 TRAINING_CURVE = TableDefinition(
     name="gold.training_curve",
     grain="one row per model version and recorded training step",
@@ -358,6 +375,7 @@ GOLD = (
     DOCUMENTS,
     MODEL_VERSIONS,
     TRAINING_PROGRESS,
+    TUNING_PROGRESS,
     TRAINING_CURVE,
     TOKEN_SHARES,
     EVALUATIONS,

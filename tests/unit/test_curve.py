@@ -7,16 +7,15 @@ import pytest
 
 from assets import curve as module
 from assets import learning
-from assets.curve import Curve
-from assets.train import _kept_when_it_fails
+from assets.curve import Curve, kept_when_it_fails, training_curve, tuning_curve
 from dagster_project.demo import TrainingBar, _progress, console
 from lakehouse.errors import ServiceUnavailableError
 from lakehouse.policy.decisions import Decision
 from lakehouse.policy.terms import ConsentTable
 from lakehouse.ports import Provenance
-from lakehouse.tables.gold import TRAINING_PROGRESS
+from lakehouse.tables.gold import TRAINING_PROGRESS, TUNING_PROGRESS
 from models.errors import NaNLossError
-from models.progress import Paced, Progress
+from models.progress import Paced, Progress, TuningStep
 from tests.unit.explained_lake import open_lake
 
 HERE = Provenance(run_id="test", code_commit="c" * 40)
@@ -34,7 +33,7 @@ def lake(tmp_path):
 
 
 def curve_of(lake, *, pause_s=0.0, log=print):
-    return Curve(lake.house, lambda: "key-1", HERE, log, pause_s)
+    return training_curve(lake.house, lambda: "key-1", HERE, log, pause_s)
 
 
 def written(lake):
@@ -63,14 +62,14 @@ def test_pauses_grow_and_a_short_training_is_left_to_its_publication(lake, monke
     writes, now = [], [0.0]
     monkeypatch.setattr(Curve, "write", lambda self: writes.append(now[0]))
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    curve = Curve(lake.house, lambda: "key-1", HERE, print)
+    curve = training_curve(lake.house, lambda: "key-1", HERE, print)
     for second in range(0, 8 * 3600, 5):
         now[0] = float(second)
         curve.hear(point(1 + second, 10**6))
     assert writes[:4] == [30.0, 90.0, 210.0, 450.0]
     assert len(writes) == 51, "eight hours of training"
     writes.clear()
-    short = Curve(lake.house, lambda: "key-2", HERE, print)
+    short = training_curve(lake.house, lambda: "key-2", HERE, print)
     now[0] += 25
     short.hear(point(1))
     now[0] += 25
@@ -91,7 +90,7 @@ def test_a_table_that_cannot_be_written_stops_no_training_and_nothing_is_lost(la
     monkeypatch.setattr(module, "commit", whole)
     curve.pause_s = 60.0
     curve.hear(point(10))
-    with pytest.raises(NaNLossError), _kept_when_it_fails(curve):
+    with pytest.raises(NaNLossError), kept_when_it_fails(curve):
         raise NaNLossError("the loss is nan")
     assert [step for _, step, _ in written(lake)] == [1, 10]
 
@@ -140,3 +139,17 @@ def test_consent_is_asked_once_a_release_and_again_when_something_changed(monkey
     )
     learning.require_agreed(None, None, None, permission)
     assert asked == [1, 2, 2]
+
+
+def test_steps_of_a_tuning_are_in_their_table_under_its_name_and_run(lake):
+    curve = tuning_curve(lake.house, "topics", HERE, print)
+    for step in (40, 80):
+        curve.hear(TuningStep(step, 120, 1.5, 4.0, 50.0, 9.0))
+    with pytest.raises(NaNLossError), kept_when_it_fails(curve):
+        raise NaNLossError("the loss is nan")
+    pin = lake.house.releases.current().pin(TUNING_PROGRESS.name)
+    rows = lake.house.tables.read(TUNING_PROGRESS.name, snapshot_id=pin.snapshot_id).to_pylist()
+    assert sorted((row["tuning"], row["name"], row["step"], row["steps"], row["loss"]) for row in rows) == [
+        ("topics/test", "topics", 40, 120, 1.5),
+        ("topics/test", "topics", 80, 120, 1.5),
+    ]
