@@ -68,11 +68,11 @@ def presidio_half(made, corpus_file: Path):
 def examples(made_up, from_books):
     """Yield tokens and the right tag of each."""
     for labelled in made_up:
-        tokens = names.tokenise(labelled.text)
+        tokens = list(names.TOKEN.finditer(labelled.text))
         bounds = [(start, end) for kind, start, end in labelled.spans if kind == "person_name"]
-        yield tokens, [any(start <= token.start and token.end <= end for start, end in bounds) for token in tokens]
+        yield tokens, [any(start <= token.start() and token.end() <= end for start, end in bounds) for token in tokens]
     for text in from_books:
-        tokens = names.tokenise(text)
+        tokens = list(names.TOKEN.finditer(text))
         yield tokens, [False] * len(tokens)
 
 
@@ -87,15 +87,16 @@ def train(data, seed: int) -> dict[str, float]:
         order.shuffle(data)
         for tokens, right in data:
             tags: list[bool] = []
-            for position, token in enumerate(tokens):
+            words = [token[0] for token in tokens]
+            for position, word in enumerate(words):
                 step += 1
-                if not names.may_be_name(token):
+                if not names.may_be_name(word):
                     tags.append(False)
                     continue
                 # Some words around are left out, so that it learns from each of its clues alone too.
                 found = [
                     one
-                    for one in names.features(tokens, position, tags)
+                    for one in names.features(words, position, tags)
                     if one[0] in "ks" or one == "bias" or order.random() > LEFT_OUT
                 ]
                 guess = sum(weights[one] for one in found) > 0

@@ -7,7 +7,6 @@ Collins 2002) over what a word looks like, in which lists it stands and which wo
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
-from typing import NamedTuple
 
 from lakehouse.archive.letters import folded
 from lakehouse.archive.privacy.confirm import Where
@@ -30,14 +29,6 @@ WORD_IN_NAME = r"[^\W\d_][^\W\d_'\u2019.-]*(?:['\u2019.-][^\W\d_]*)*"
 # J. R. Smith, or Smith, J. R.
 INITIALS = re.compile(rf"(?:[^\W\d_]\. ?){{1,3}}{WORD_IN_NAME}|{WORD_IN_NAME}, (?:[^\W\d_]\.[ -]?){{1,3}}")
 CELL = re.compile(rf"{WORD_IN_NAME}(?:,? ['\u2019]?{WORD_IN_NAME}){{0,6}}\.?")
-
-
-class Token(NamedTuple):
-    """One word or sign of a text with its bounds."""
-
-    text: str
-    start: int
-    end: int
 
 
 def is_name_cell(cell: str, where: Where) -> bool:
@@ -126,12 +117,16 @@ def find_names(text: str) -> list[tuple[int, int]]:
 def _tagged(text: str) -> list[tuple[int, int]]:
     if not _may_hold_names(text):
         return []
-    tokens = tokenise(text)
-    learned = weights()
-    tags: list[bool] = []
-    for position, token in enumerate(tokens):
-        tags.append(may_be_name(token) and _score(learned, tokens, position, tags) > MARGIN)
-    return [span for span in _spans(tokens, tags) if not is_nobody(text, *span)]
+    words = TOKEN.findall(text)
+    learned, rare = weights(), _any_rare_name()
+    tags = [False] * len(words)
+    for position in [at for at, word in enumerate(words) if word[0].isupper() or word in rare]:
+        tags[position] = _score(learned, words, position, tags) > MARGIN
+    if not any(tags):
+        return []
+    # Where words stand is asked only of texts in which one is a name.
+    bounds = [match.span() for match in TOKEN.finditer(text)]
+    return [span for span in _spans(words, bounds, tags) if not is_nobody(text, *span)]
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -167,51 +162,47 @@ def _stands_free(text: str, start: int, end: int) -> bool:
     return not inside and text[start:end].lower() not in word_list("name_titles")
 
 
-def _score(learned: dict[str, float], tokens: Sequence[Token], position: int, tags: Sequence[bool]) -> float:
-    return sum(learned.get(feature, 0.0) for feature in features(tokens, position, tags))
+def _score(learned: dict[str, float], words: Sequence[str], position: int, tags: Sequence[bool]) -> float:
+    return sum([learned.get(feature, 0.0) for feature in features(words, position, tags)])
 
 
-def tokenise(text: str) -> list[Token]:
-    """Return the words, numbers, signs and line ends of a text."""
-    return [Token(match[0], match.start(), match.end()) for match in TOKEN.finditer(text)]
-
-
-def may_be_name(token: Token) -> bool:
+def may_be_name(word: str) -> bool:
     """Say whether a word is written as names are, with a capital, or is hardly anything but a name."""
-    return token.text[0].isupper() or token.text in _any_rare_name()
+    return word[0].isupper() or word in _any_rare_name()
 
 
-def features(tokens: Sequence[Token], position: int, tags: Sequence[bool]) -> Iterator[str]:
-    """Yield what the tagger knows about one word that may be a name, given its decisions on the words before."""
-    word = tokens[position].text
-    before, after = _neighbour(tokens, position, -1), _neighbour(tokens, position, 1)
-    before_2, after_2 = _neighbour(tokens, position, -2), _neighbour(tokens, position, 2)
-    kind, shape = _lists(word), _shape(word)
-    starts = "start" if before in SENTENCE_ENDS or not before else "in"
+def features(words: Sequence[str], position: int, tags: Sequence[bool]) -> list[str]:
+    """Return what the tagger knows about one word that may be a name, given its decisions on the words before."""
+    word, before_word = words[position], _neighbour(words, position, -1)
+    before, after = _seen(before_word), _seen(_neighbour(words, position, 1))
+    before_2, after_2 = _seen(_neighbour(words, position, -2)), _seen(_neighbour(words, position, 2))
+    kind = _lists(word)
+    starts = "start" if before_word in SENTENCE_ENDS or not before_word else "in"
     tagged = "name" if position and tags[position - 1] else "other"
-    run = _run(tokens, position)
-    yield "bias"
-    yield f"k={kind}"
-    yield f"k={kind} {starts}"
-    yield f"k={kind} before={tagged}"
-    yield f"shape={shape} {kind}"
-    if "c" in kind:
-        yield f"w={word.lower()}"
-    yield f"end={word[-3:].lower()}"
-    yield f"b={_seen(before)}"
-    yield f"a={_seen(after)}"
-    yield f"bb={_seen(before_2)} {_seen(before)}"
-    yield f"aa={_seen(after)} {_seen(after_2)}"
-    yield f"b={_seen(before)} k={kind}"
-    yield f"a={_seen(after)} k={kind}"
-    yield f"run={len(run)} {kind}"
-    yield f"last={run[-1].lower() if len(run) > 1 else '-'}"
-    yield f"first={run[0].lower() if len(run) > 1 else '-'}"
+    run = _run(words, position)
+    return [
+        "bias",
+        f"k={kind}",
+        f"k={kind} {starts}",
+        f"k={kind} before={tagged}",
+        f"shape={_shape(word)} {kind}",
+        *([f"w={word.lower()}"] if "c" in kind else ()),
+        f"end={word[-3:].lower()}",
+        f"b={before}",
+        f"a={after}",
+        f"bb={before_2} {before}",
+        f"aa={after} {after_2}",
+        f"b={before} k={kind}",
+        f"a={after} k={kind}",
+        f"run={len(run)} {kind}",
+        f"last={run[-1].lower() if len(run) > 1 else '-'}",
+        f"first={run[0].lower() if len(run) > 1 else '-'}",
+    ]
 
 
-def _neighbour(tokens: Sequence[Token], position: int, step: int) -> str:
+def _neighbour(words: Sequence[str], position: int, step: int) -> str:
     place = position + step
-    return tokens[place].text if 0 <= place < len(tokens) else ""
+    return words[place] if 0 <= place < len(words) else ""
 
 
 @lru_cache(WORDS_REMEMBERED)
@@ -246,45 +237,45 @@ def _shape(word: str) -> str:
     return "X-x" if not word.isalpha() else ("Xx" if word[1:].islower() else "xX")
 
 
-def _run(tokens: Sequence[Token], position: int) -> list[str]:
+def _run(words: Sequence[str], position: int) -> list[str]:
     """Return the capitalised words around a word with nothing but blanks and initials' points between them."""
     first = last = position
-    while first > max(0, position - LONGEST_RUN) and _joined(tokens, first - 1, first):
+    while first > max(0, position - LONGEST_RUN) and _joined(words, first - 1, first):
         first -= 1
-    while last + 1 < min(len(tokens), position + LONGEST_RUN) and _joined(tokens, last, last + 1):
+    while last + 1 < min(len(words), position + LONGEST_RUN) and _joined(words, last, last + 1):
         last += 1
-    return [token.text for token in tokens[first : last + 1] if token.text[0].isupper()]
+    return [word for word in words[first : last + 1] if word[0].isupper()]
 
 
-def _joined(tokens: Sequence[Token], left: int, right: int) -> bool:
-    one, two = tokens[left], tokens[right]
-    if one.text == "." or two.text == ".":
-        initial = tokens[left - 1].text if one.text == "." and left else one.text
+def _joined(words: Sequence[str], left: int, right: int) -> bool:
+    one, two = words[left], words[right]
+    if one == "." or two == ".":
+        initial = words[left - 1] if one == "." and left else one
         return len(initial) == 1 and initial.isupper()
-    return all(token.text[0].isupper() or token.text in word_list("name_particles") for token in (one, two))
+    particles = word_list("name_particles")
+    return (one[0].isupper() or one in particles) and (two[0].isupper() or two in particles)
 
 
-def _spans(tokens: Sequence[Token], tags: Sequence[bool]) -> list[tuple[int, int]]:
+def _spans(words: Sequence[str], bounds: Sequence[tuple[int, int]], tags: Sequence[bool]) -> list[tuple[int, int]]:
     """Join tagged words, over particles and initials' points, into spans."""
     spans: list[tuple[int, int]] = []
     last = -2
     for position, tagged in enumerate(tags):
         if not tagged:
             continue
-        token, between = tokens[position], tokens[last + 1 : position] if last >= 0 else []
+        (start, end), between = bounds[position], words[last + 1 : position] if last >= 0 else []
         joins = (
             last >= 0
             and len(between) <= 2
-            and all(t.text == "." or t.text.lower() in word_list("name_particles") for t in between)
+            and all(word == "." or word.lower() in word_list("name_particles") for word in between)
         )
-        if joins and token.start - spans[-1][1] <= 8 and not _sentence_break(tokens, last, position):
-            spans[-1] = (spans[-1][0], token.end)
+        if joins and start - spans[-1][1] <= 8 and not _sentence_break(words, last, position):
+            spans[-1] = (spans[-1][0], end)
         else:
-            spans.append((token.start, token.end))
+            spans.append((start, end))
         last = position
     return spans
 
 
-def _sentence_break(tokens: Sequence[Token], last: int, position: int) -> bool:
-    points = any(token.text == "." for token in tokens[last + 1 : position])
-    return points and len(tokens[last].text) > 1
+def _sentence_break(words: Sequence[str], last: int, position: int) -> bool:
+    return "." in words[last + 1 : position] and len(words[last]) > 1
