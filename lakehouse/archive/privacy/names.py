@@ -5,7 +5,7 @@ Collins 2002) over what a word looks like, in which lists it stands and which wo
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 
 from lakehouse.archive.letters import folded
