@@ -183,6 +183,8 @@ def _fault(row: dict[str, Any], where: Wanted) -> str:
             return f"its {name} is {json.dumps(value)[:40]}, not one value"
         if value is not None and not is_unicode(value):
             return f"its {name} has a lone surrogate and so no UTF-8 form"
+        if value is not None and "\0" in value:
+            return f"its {name} has a NUL, which no text has"
     return ""
 
 

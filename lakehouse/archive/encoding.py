@@ -1,6 +1,7 @@
 """The one encoding of the standard: UTF-8, and where bytes stop being it."""
 
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,6 +30,18 @@ def refuse_other_encodings(body: bytes | bytearray, path: Path, offset: int = 0,
     byte = _first_other(body)
     if byte >= 0:
         raise NotUtf8Error(path.name, offset + byte, _rows_before(path, offset + byte, quoted=quoted))
+
+
+def unfit(texts: Iterable[str]) -> str:
+    """Say what in texts no text can have, though an escape can spell it; empty when there is nothing of the kind."""
+    joined = "".join(texts)
+    if "\0" in joined:
+        return "a NUL, which no text has"
+    try:
+        joined.encode()
+    except UnicodeEncodeError:
+        return "half of a surrogate pair, which no UTF-8 text can hold"
+    return ""
 
 
 def _first_other(body: bytes | bytearray) -> int:

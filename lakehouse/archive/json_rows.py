@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from lakehouse.archive.batches import MOST_COLUMNS, BadRow, Batch, Piece, numbered
 from lakehouse.archive.csv_blocks import Block, blocks
-from lakehouse.archive.encoding import refuse_other_encodings
+from lakehouse.archive.encoding import refuse_other_encodings, unfit
 from lakehouse.archive.packed import opened
 from lakehouse.errors import SchemaError
 
@@ -103,11 +103,7 @@ def _row(line: str) -> dict[str, str] | str:
         if isinstance(value, list | dict):
             return "a list or an object where one value belongs"
         row[name] = _cell(value)
-    try:
-        "".join((*row, *row.values())).encode()
-    except UnicodeEncodeError:
-        return "half of a surrogate pair, which no UTF-8 text can hold"
-    return row
+    return unfit((*row, *row.values())) or row
 
 
 def _cell(value: str | bool | None) -> str:  # noqa: FBT001 - JSON has truth values

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakehouse.archive.encoding import refuse_other_encodings
+from lakehouse.archive.encoding import refuse_other_encodings, unfit
 from lakehouse.archive.json_rows import TWICE, TwiceError, line_blocks, lines, once
 from lakehouse.archive.packed import opened, plain_name
 from lakehouse.errors import SchemaError
@@ -108,10 +108,6 @@ def _document(line: str, row: int) -> Document | BadLine:
     unknown = sorted(set(value) - set(FIELDS))
     if unknown:
         return BadLine(row, f"unknown fields: {', '.join(unknown)[:100]}")
-    try:
-        value["text"].encode()
-        value["id"].encode()
-        value["title"].encode()
-    except UnicodeEncodeError:
-        return BadLine(row, "half of a surrogate pair, which no UTF-8 text can hold")
+    if why := unfit(value[field] for field in FIELDS):
+        return BadLine(row, why)
     return Document(value["id"], value["title"], value["text"], row)

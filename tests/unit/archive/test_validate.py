@@ -117,6 +117,8 @@ def test_spdx_expressions_are_known(dataset, judged, licence):
         (SHEETS, '"id": "b"', '"id": "a"', "DOCUMENT_ID_REPEATS", 1, 2, "earlier"),
         (SHEETS, '"id": "b"', '"nr": "b"', "DOCUMENT_INVALID", 1, 2, "'id'"),
         (SHEETS, '{"id": "b"', "[", "DOCUMENT_INVALID", 1, 2, "not JSON"),
+        (SHEETS, '"id": "b"', '"id": "b\\u0000"', "DOCUMENT_INVALID", 1, 2, "a NUL, which no text has"),
+        (SHEETS, '"id": "b"', '"id": "b\\ud800"', "DOCUMENT_INVALID", 1, 2, "half of a surrogate pair"),
         (SHEETS, '{"id": "b"', '{"title": "x", "id": "b"', "DOCUMENT_INVALID", 1, 2, "twice"),
     ],
 )

@@ -187,6 +187,7 @@ def test_json_values_that_are_no_strings_are_labels_as_they_are_spelled(tmp_path
         ('{"text": "a", "label": ["x"]}', r'line 2: its label is \["x"\], not one value'),
         ('{"text": "a", "label": "\\ud800"}', "line 2: its label has a lone surrogate"),
         ('{"text": "\\ud800", "label": "x"}', "line 2: its text has a lone surrogate"),
+        ('{"text": "a\\u0000", "label": "x"}', "line 2: its text has a NUL"),
         ('{"text": "a", "label": null}', "row 2: its label is empty"),
         ('{"text": "a", "label": NaN}', "line 2 is no JSON: NaN is no value"),
         ('["a", "x"]', "line 2 holds no JSON object"),
