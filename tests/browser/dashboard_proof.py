@@ -33,15 +33,22 @@ WIDTHS = """(chart) => {
   const table = chart.querySelector('table');
   return [chart.clientWidth, table ? table.scrollWidth : 0];
 }"""
-BROKEN_WORDS = r"""(chart) => [...chart.querySelectorAll('tbody td')].flatMap((cell) => {
-  const text = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT).nextNode();
-  return [...(text ? text.data : '').matchAll(/\S+/g)].filter((word) => {
-    const range = document.createRange();
-    range.setStart(text, word.index);
-    range.setEnd(text, word.index + word[0].length);
-    return new Set([...range.getClientRects()].map((line) => Math.round(line.top))).size > 1;
-  }).map((word) => word[0]);
-})"""
+BROKEN_WORDS = r"""(chart) => {
+  const broken = [];
+  for (const cell of chart.querySelectorAll('tbody td')) {
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      for (const word of texts.currentNode.data.matchAll(/[^\s-]+-?/g)) {
+        const range = document.createRange();
+        range.setStart(texts.currentNode, word.index);
+        range.setEnd(texts.currentNode, word.index + word[0].length);
+        const lines = new Set([...range.getClientRects()].map((line) => Math.round(line.top)));
+        if (lines.size > 1) broken.push(word[0]);
+      }
+    }
+  }
+  return broken;
+}"""
 SOURCE = Path(__file__).parents[2] / "superset" / "source"
 
 
