@@ -1,5 +1,7 @@
 """Builds the code location from settings: assets, jobs, sensors, schedules and resources."""
 
+from typing import Any
+
 import dagster as dg
 
 from dagster_project.jobs import ALWAYS, ASSETS, collect
@@ -8,6 +10,7 @@ from dagster_project.sensors import drift_sensor, inbox_sensor
 from dagster_project.settings import Settings
 from dagster_project.upload_sensor import upload_sensor
 from dagster_project.wiring import resources
+from lakehouse.archive.upload_reports import UploadReports
 
 
 def build(settings: Settings, **instead: object) -> dg.Definitions:
@@ -15,12 +18,13 @@ def build(settings: Settings, **instead: object) -> dg.Definitions:
 
     Assets run in the run's own process; models train in a child of it.
     """
+    given: dict[str, Any] = {**resources(settings), **instead}
     return dg.Definitions(
         assets=ASSETS,
         jobs=[*ALWAYS, *([collect] if settings.s3_inbox else [])],
         sensors=[inbox_sensor(settings.inbox_seconds), drift_sensor(settings.drift_seconds), *_uploads(settings)],
         schedules=_schedules(settings),
-        resources={**resources(settings), **instead},
+        resources={"upload_reports": UploadReports(given.get("uploads")), **given},
         executor=dg.in_process_executor,
     )
 

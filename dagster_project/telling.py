@@ -1,6 +1,7 @@
 """Tells whoever dropped a submission into the inbox what became of it: hooks of the job `ingest` write the reports.
 
-Hooks fail apart from the run: an inbox that cannot be written to is an event in the run's log, and stores as before.
+Hooks fail apart from the run: an inbox or a bucket of uploads that cannot be written to is an event in the run's log,
+and stores as before.
 """
 
 import dagster as dg
@@ -14,7 +15,7 @@ from lakehouse.archive.findings import Report
 from lakehouse.archive.inbox_reports import not_stored, not_taken, report_beside
 from lakehouse.errors import PermanentError, TransientError
 
-NEEDED = {"shelf", "house", "versions", "naming", "permission"}
+NEEDED = {"shelf", "house", "versions", "naming", "permission", "upload_reports"}
 PARTITION_TAG = "dagster/partition"
 TAKING, JUDGING, STORING = (asset.op.name for asset in (submission, validation_report, silver_tables))
 ON_THE_WAY = {JUDGING, STORING, *(asset.op.name for asset in (dataset_version, dataset_record, bronze_tables))}
@@ -36,7 +37,7 @@ def tell_failure(context: dg.HookContext) -> None:
     shelf, key = context.resources.shelf, _key(context)
     cause = _cause(context)
     if context.step_key == TAKING and isinstance(cause, PermanentError):
-        report_beside(shelf.inbox, key, shelf.finished_last(key), not_taken(key, cause))
+        _tell(context, shelf.finished_last(key), not_taken(key, cause))
     elif context.step_key in ON_THE_WAY:
         report = _verdict(context)
         if not report.accepted:
@@ -48,8 +49,13 @@ def tell_failure(context: dg.HookContext) -> None:
 
 
 def _write(context: dg.HookContext, report: Report, then: str = "") -> None:
-    shelf, key = context.resources.shelf, _key(context)
-    report_beside(shelf.inbox, key, shelf.landed_as(key), report, then)
+    _tell(context, context.resources.shelf.landed_as(_key(context)), report, then)
+
+
+def _tell(context: dg.HookContext, fingerprint: str, report: Report, then: str = "") -> None:
+    inbox, key = context.resources.shelf.inbox, _key(context)
+    report_beside(inbox, key, fingerprint, report, then)
+    context.resources.upload_reports.tell(inbox, key, fingerprint, report, then)
 
 
 def _verdict(context: dg.HookContext) -> Report:

@@ -7,6 +7,9 @@ from typing import IO, Protocol
 
 from lakehouse.masking import Mask
 
+REPORTS = ".reports/"
+"""Below this in a bucket of uploads stands what became of them; nothing there is an upload."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retained:
@@ -93,3 +96,6 @@ class UploadBucket(Protocol):
     def opened(self, one: UploadedObject) -> AbstractContextManager[IO[bytes]]:
         """Give an object's bytes to read; raise CommitConflictError when they are not those any more, or are gone."""
         ...
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write or overwrite an object below `REPORTS`."""

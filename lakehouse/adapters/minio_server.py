@@ -5,7 +5,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from urllib3.exceptions import HTTPError
 
 from lakehouse.adapters.s3_client import REGION, s3_client
 from lakehouse.errors import LoginError, PermanentError, ServiceUnavailableError
+from lakehouse.storage_ports import REPORTS
 
 HOST = "127.0.0.1"
 RELEASES, TABLES, INBOX = "lake", "icewh", "inbox"
@@ -42,20 +43,34 @@ DESTROY = ("s3:DeleteObjectVersion", "s3:BypassGovernanceRetention")
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Actions on every object of the named buckets; reading lists of them comes with `look`."""
+    """Actions on every object `below` a place in the named buckets; reading lists of them comes with `look`.
+
+    Actions that are `refused` are so whatever another grant says.
+    """
 
     buckets: tuple[str, ...]
     actions: tuple[str, ...]
     look: bool = True
+    below: str = ""
+    refused: bool = False
 
 
 ROLES: Mapping[str, tuple[Grant, ...]] = {
     # Dagster: writes and hides, but can destroy nothing that was published.
-    "writer": (Grant(PUBLISHED, (*READ, *WRITE, *HIDE)), Grant((INBOX,), (*READ, *HIDE))),
+    "writer": (
+        Grant(PUBLISHED, (*READ, *WRITE, *HIDE)),
+        Grant((INBOX,), (*READ, *HIDE)),
+        Grant((INBOX,), WRITE, look=False, below=REPORTS),
+    ),
     # The SQL engine.
     "reader": (Grant(PUBLISHED, READ),),
-    # A data owner: puts submissions into the inbox and sees nobody else's.
-    "submitter": (Grant((INBOX,), WRITE, look=False),),
+    # A data owner: puts submissions into the inbox and sees nobody else's. A report's name is the hash of what was
+    # uploaded, so without a list of them only who has that can read it.
+    "submitter": (
+        Grant((INBOX,), WRITE, look=False),
+        Grant((INBOX,), ("s3:GetObject",), look=False, below=REPORTS),
+        Grant((INBOX,), WRITE, look=False, below=REPORTS, refused=True),
+    ),
     # Withdrawal and maintenance: the only one who can break the lock.
     "steward": (Grant((*PUBLISHED, INBOX), (*READ, *WRITE, *HIDE, *DESTROY)),),
 }
@@ -67,15 +82,16 @@ def policy(role: str) -> dict[str, object]:
         statement
         for grant in ROLES[role]
         for statement in (
-            _allow(grant.actions, [f"arn:aws:s3:::{bucket}/*" for bucket in grant.buckets]),
-            *([_allow(LOOK, [f"arn:aws:s3:::{bucket}" for bucket in grant.buckets])] if grant.look else []),
+            _statement(grant.actions, [f"{bucket}/{grant.below}*" for bucket in grant.buckets], refused=grant.refused),
+            *([_statement(LOOK, grant.buckets)] if grant.look else []),
         )
     ]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _allow(actions: tuple[str, ...], resources: list[str]) -> dict[str, object]:
-    return {"Effect": "Allow", "Action": list(actions), "Resource": resources}
+def _statement(actions: Iterable[str], places: Iterable[str], *, refused: bool = False) -> dict[str, object]:
+    resources = [f"arn:aws:s3:::{place}" for place in places]
+    return {"Effect": "Deny" if refused else "Allow", "Action": list(actions), "Resource": resources}
 
 
 def binary(tools: Path) -> Path:

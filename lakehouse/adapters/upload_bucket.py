@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import IO, cast
 
@@ -54,6 +55,12 @@ class S3Uploads:
             finally:
                 answer.close()
                 answer.release_conn()
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write or overwrite an object below `REPORTS`."""
+        kind = "text/html; charset=utf-8" if key.endswith(".html") else "text/plain; charset=utf-8"
+        with self._translated(key):
+            self._client.put_object(self.bucket, key, BytesIO(body), len(body), kind)
 
     @contextmanager
     def _translated(self, key: str) -> Iterator[None]:

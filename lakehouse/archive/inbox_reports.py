@@ -36,10 +36,21 @@ def report_beside(inbox: Path, key: str, fingerprint: str, report: Report, then:
     beside = next((one.path for one in entries if (one.key, one.fingerprint) == (key, fingerprint)), None)
     if beside is None:
         return []
-    text = _bounded(short_text(report) + (f"\n{then}" if then else ""), head(report) + then)
-    bodies = (f"{text}\n(This report is {MARK}.)\n", f"{_page(report, then)}<!-- {MARK} -->\n")
-    files = {beside.with_name(beside.name + ending): body for ending, body in zip(ENDINGS, bodies, strict=True)}
+    files = {beside.with_name(beside.name + ending): body for ending, body in bodies(report, then).items()}
     return [_replace(path, body) for path, body in files.items() if _may_be_replaced(path)]
+
+
+def entry_of(inbox: Path, key: str, fingerprint: str) -> Path | None:
+    """Return the entry of the inbox that was judged; None when it is gone, or another by now."""
+    found = (one.path for one in arrivals(inbox) if (one.key, one.fingerprint) == (key, fingerprint))
+    return next(found, None)
+
+
+def bodies(report: Report, then: str = "") -> dict[str, str]:
+    """Return a report as text and as a page, by the endings of their files' names."""
+    text = _bounded(short_text(report) + (f"\n{then}" if then else ""), head(report) + then)
+    both = (f"{text}\n(This report is {MARK}.)\n", f"{_page(report, then)}<!-- {MARK} -->\n")
+    return dict(zip(ENDINGS, both, strict=True))
 
 
 def remove_reports(inbox: Path, *, but_beside: Collection[Path] = ()) -> int:

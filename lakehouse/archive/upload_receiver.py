@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from lakehouse.archive.upload_queue import UploadQueue, upload_name
 from lakehouse.errors import QueueFullError
+from lakehouse.storage_ports import REPORTS
 
 MOST_BYTES = 1 << 20
 """An event of one object has about 1 KB; a storage may send some hundred together."""
@@ -85,4 +86,4 @@ def uploads_of(body: bytes, bucket: str) -> list[str]:
     mine = [unquote_plus(key) for event, place, key in told if event.startswith(CREATED) and place == bucket]
     if len(mine) < len(told):
         _log.info("events left alone count=%d", len(told) - len(mine))
-    return sorted({upload_name(key) for key in mine})
+    return sorted({upload_name(key) for key in mine if not key.startswith(REPORTS)})

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,7 @@ from lakehouse.errors import (
     UnreadableSubmissionError,
     UnsafeArchiveError,
 )
-from lakehouse.storage_ports import UploadBucket, UploadedObject
+from lakehouse.storage_ports import REPORTS, UploadBucket, UploadedObject
 from lakehouse.tables.lock import archive_lock
 
 NAME_LETTERS = 100
@@ -104,8 +105,21 @@ class Uploads:
             except (UnsafeArchiveError, UnreadableSubmissionError) as error:
                 self._finish(upload, {"error": str(error)})
                 raise
-            self._finish(upload, {"entry": entry.name})
+            self._finish(upload, {"entry": entry.name, "sha256": _digest_of(upload, entry)})
             return entry
+
+    def digest(self, entry: str) -> str | None:
+        """Return the hash of what was uploaded and became this entry of the inbox; None for what was not uploaded.
+
+        Of an archive it is the SHA-256; of a folder that of the lines which `sha256sum` prints for its files, sorted by
+        name.
+        """
+        fingerprint = entry.rpartition("@")[2].partition(".")[0]
+        for path in self.records.glob("*.json"):
+            known: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))["fingerprints"]
+            if known.get(fingerprint, {}).get("entry") == entry:
+                return known[fingerprint].get("sha256")
+        return None
 
     def _found(self, prefix: str) -> Iterator[Upload]:
         # S3 lists by the bytes of the keys, so what one folder holds comes together.
@@ -114,7 +128,8 @@ class Uploads:
                 yield upload
 
     def _grouped(self, found: Iterable[UploadedObject]) -> Iterator[Upload]:
-        for name, objects in groupby(found, key=lambda one: upload_name(one.key)):
+        uploaded = (one for one in found if not one.key.startswith(REPORTS))
+        for name, objects in groupby(uploaded, key=lambda one: upload_name(one.key)):
             files = (one for one in objects if not one.key.endswith("/") and not is_junk(one.key))
             if kept := tuple(islice(files, self.limits.entries + 1)):
                 yield Upload(name, kept)
@@ -182,6 +197,22 @@ def _entry(upload: Upload) -> str:
     stem = upload.name.rstrip("/")[: -len(ending) or None]
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", stem)[:NAME_LETTERS].strip(".") or "upload"
     return f"{plain}@{upload.fingerprint}{ending}"
+
+
+def _digest_of(upload: Upload, entry: Path) -> str:
+    try:
+        if entry.is_file():
+            return _hash_of(entry)
+        files = {path.relative_to(entry).as_posix(): path for path in entry.rglob("*") if path.is_file()}
+        lines = (f"{_hash_of(files[name])}  {name}\n" for name in sorted(files, key=os.fsencode))
+        return hashlib.sha256(b"".join(map(os.fsencode, lines))).hexdigest()
+    except OSError as error:
+        raise _unwritten(upload, error) from error
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unwritten(upload: Upload, error: OSError) -> Exception:

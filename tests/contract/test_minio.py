@@ -9,6 +9,7 @@ from minio.error import S3Error
 
 from lakehouse.adapters import minio_server
 from lakehouse.errors import LoginError, ServiceUnavailableError
+from lakehouse.storage_ports import REPORTS
 
 pytestmark = pytest.mark.servers
 
@@ -80,6 +81,19 @@ def test_a_submitter_hands_in_and_sees_nothing(minio):
     assert denied(lambda: list(submitter.list_objects(minio_server.INBOX)))
     assert denied(lambda: put(submitter, minio_server.RELEASES, "releases/9.json"))
     assert client(minio, "writer").get_object(minio_server.INBOX, "grades_2026.zip").read() == b"x"
+
+
+def test_a_submitter_reads_the_report_whose_name_he_knows_and_writes_none(minio):
+    submitter, writer = client(minio, "submitter"), client(minio, "writer")
+    report = f"{REPORTS}0123.txt"
+    put(writer, minio_server.INBOX, report)
+    assert submitter.get_object(minio_server.INBOX, report).read() == b"x"
+    assert denied(lambda: list(submitter.list_objects(minio_server.INBOX, prefix=REPORTS)))
+    assert denied(lambda: put(submitter, minio_server.INBOX, report))
+    assert denied(lambda: put(submitter, minio_server.INBOX, f"{REPORTS}of_mine.txt"))
+    with pytest.raises(S3Error, match="does not exist"):
+        submitter.get_object(minio_server.INBOX, f"{REPORTS}none.txt")
+    assert denied(lambda: put(writer, minio_server.INBOX, "forged.zip")), "reports are all that it writes there"
 
 
 def test_parts_of_an_upload_that_was_broken_off_are_seen_and_go_by_themselves_after_a_day(minio):

@@ -1,6 +1,7 @@
 """An upload becomes a stored dataset by the sensors alone: told of or found, once, whatever else is told."""
 
 import contextlib
+import hashlib
 import io
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ import dagster as dg
 import pytest
 
 from dagster_project.code_location import build
+from dagster_project.loop import Loop
 from dagster_project.sensors import inbox_sensor
 from dagster_project.upload_sensor import SETTLE_SECONDS, UPLOAD_TAG, upload_sensor
 from dagster_project.wiring import versions
@@ -16,7 +18,7 @@ from lakehouse.archive.upload_queue import UploadQueue
 from lakehouse.archive.uploads import Uploads
 from lakehouse.errors import ServiceUnavailableError
 from lakehouse.samples import college_scorecard
-from lakehouse.storage_ports import UploadedObject
+from lakehouse.storage_ports import REPORTS, UploadedObject
 
 POLL_SECONDS = 300
 
@@ -37,6 +39,9 @@ class Bucket:
         if self.away:
             raise ServiceUnavailableError("the storage does not answer; start it")
         yield io.BytesIO(self.bodies[one.key])
+
+    def put(self, key, body):
+        self.bodies[key] = body
 
 
 class Site:
@@ -75,6 +80,13 @@ class Site:
             raise_on_error=False,
         )
 
+    def store(self, request):
+        return Loop(self.defs, self.bench.loop.instance).store(request.partition_key)
+
+    def report(self, name):
+        """What the uploader of an archive can read of it."""
+        return self.bucket.bodies[f"{REPORTS}{hashlib.sha256(self.bucket.bodies[name]).hexdigest()}.txt"].decode()
+
     def arrivals(self):
         looks = inbox_sensor(1)
         return self.ask(looks, shelf=self.bench.shelf) + self.ask(looks, shelf=self.bench.shelf)
@@ -103,12 +115,25 @@ def test_an_upload_that_is_told_of_is_stored_once(site, tmp_path):
     assert site.uploads.queue.names() == []
 
     (arrival,) = site.arrivals()
-    assert site.bench.loop.store(arrival.partition_key).success
+    assert site.store(arrival).success
+    assert "STORED  college_scorecard 2007" in site.report("wave.zip")
     assert len(versions(site.bench.settings).versions("college_scorecard")) == 1
 
     site.uploads.queue.add("wave.zip")
     assert site.look() == site.arrivals() == []
     assert site.uploads.queue.names() == []
+
+
+def test_an_upload_that_is_turned_away_is_told_of_where_its_uploader_can_read_it(site):
+    site.bucket.bodies["broken.zip"] = b"PK, and then nothing"
+    site.uploads.queue.add("broken.zip")
+    (request,) = site.look()
+    assert site.collect(request).success
+    (arrival,) = site.arrivals()
+    assert not site.store(arrival).success
+    assert "REFUSED" in site.report("broken.zip")
+    site.now += POLL_SECONDS
+    assert site.look() == [], "a report is no upload"
 
 
 def test_an_upload_nobody_told_of_is_found_in_time(site):

@@ -1,5 +1,6 @@
 """What a withdrawal and a retraction do in the bucket of uploads, on a real MinIO that keeps versions."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -7,18 +8,22 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from minio import Minio
 
 from dagster_project.withdrawing import told
 from lakehouse.adapters import minio_server
 from lakehouse.adapters.object_versions import VersionedBuckets
 from lakehouse.adapters.upload_bucket import S3Uploads
 from lakehouse.archive.upload_queue import UploadQueue
+from lakehouse.archive.upload_reports import UploadReports
 from lakehouse.archive.uploads import Uploads
+from lakehouse.archive.validate import validate
 from lakehouse.archive.withdraw.retract import Order
 from lakehouse.archive.withdraw.run import finish, retract, withdraw
 from lakehouse.archive.withdraw.search import Request
 from lakehouse.archive.withdraw.uploaded import UploadBin
 from lakehouse.errors import BusyError
+from lakehouse.storage_ports import REPORTS
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(1200)]
 
@@ -57,6 +62,13 @@ class Site:
         self.archive.versions.save(landed.folder, dataset, label, landed.content_sha256)
         self.archive.shelf.done(arrival.key)
         return arrival.key
+
+    def tell(self, key: str) -> list[str]:
+        """Write the report on an upload that was taken, as the hooks do."""
+        shelf = self.archive.shelf
+        landed = shelf.landed(key)
+        report = validate(landed.folder, submission=key, content_sha256=landed.content_sha256)
+        return UploadReports(self.uploads).tell(shelf.inbox, key, shelf.landed_as(key), report)
 
     def kept(self) -> list[str]:
         """Return the keys of all versions and marks in the bucket."""
@@ -109,7 +121,11 @@ def test_an_upload_that_holds_the_person_goes_with_all_its_versions(site, tmp_pa
 
 def test_an_upload_nobody_has_fetched_holds_a_withdrawal_up_and_that_of_a_retracted_version_goes(site, tmp_path):
     site.upload("first.zip", site.planted.submission("2001", tmp_path / "given"))
-    site.take("first.zip")
+    reports = site.tell(site.take("first.zip"))
+    submitter = Minio(site.server.root.endpoint, *site.server.keys["submitter"], secure=False, region="us-east-1")
+    digest = hashlib.sha256(site.server.root.client().get_object(BUCKET, "first.zip").read()).hexdigest()
+    assert reports == [f"{REPORTS}{digest}.txt", f"{REPORTS}{digest}.html"]
+    assert "club@2001" in submitter.get_object(BUCKET, reports[0]).read().decode()
     site.upload("second.zip", site.planted.submission("2003", tmp_path / "given"))
     # As a rule of expiry does it: the first is hidden, and its bytes are kept.
     site.server.root.client().remove_object(BUCKET, "first.zip")

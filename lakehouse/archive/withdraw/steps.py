@@ -21,6 +21,7 @@ from lakehouse.definition import HOUSE, LAYERS
 from lakehouse.errors import ChecksumError, NoReleaseError
 from lakehouse.masking import Mask
 from lakehouse.ports import DatasetVersion, ObjectStore, Provenance
+from lakehouse.storage_ports import REPORTS
 from lakehouse.tables.gold import LOADS
 from lakehouse.tables.health import ROWS_ASIDE
 from lakehouse.tables.release import PREFIX as RELEASES
@@ -262,7 +263,8 @@ class Steps:
         places = [tables.pointer(name).metadata_location.rpartition("/metadata/")[0] for name in self._cleaned()]
         retained = self.archive.storage.purge(places, self._names)
         there = self.archive.uploads
-        uploaded = there.eraser.erase(self.plan.uploads) if there is not None and self.plan.uploads else ()
+        # Reports on uploads go as those beside the inbox do: what they quote is kept masked in the archive.
+        uploaded = there.eraser.erase((*self.plan.uploads, REPORTS)) if there is not None else ()
         gone = len({*self.plan.uploads} - {upload_name(one.key) for one in uploaded})
         return {"retained": [asdict(one) for one in (*retained, *uploaded)], "uploaded": gone}
 

@@ -1,8 +1,10 @@
 """What an upload in a bucket becomes in the inbox: whole, once per content, and within the limits of any submission."""
 
 import contextlib
+import hashlib
 import io
 import json
+import subprocess
 import threading
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +21,7 @@ from lakehouse.errors import (
     UnreadableSubmissionError,
     UnsafeArchiveError,
 )
-from lakehouse.storage_ports import UploadedObject
+from lakehouse.storage_ports import REPORTS, UploadedObject
 
 
 @dataclass
@@ -81,6 +83,24 @@ def test_a_folder_of_objects_arrives_as_one_folder(uploads, bucket):
     found = {path.relative_to(entry).as_posix(): path.read_bytes() for path in entry.rglob("*") if path.is_file()}
     assert found == {"dataset.yaml": b"name: x", "tables/a.csv": b"a\n"}
     assert names(uploads.named(["course/", "course.zip", "nothing.zip"])) == ["course.zip"]
+
+
+def test_an_upload_is_known_by_the_hash_that_its_uploader_can_take(uploads, bucket, tmp_path):
+    bucket.bodies |= {"a.zip": b"PK", "c/dataset.yaml": b"name: x", "c/tables/ü b.csv": b"a\n", "c/.DS_Store": b"junk"}
+    archive, folder = uploads.fetch("a.zip"), uploads.fetch("c/")
+    assert uploads.digest(archive.name) == hashlib.sha256(b"PK").hexdigest()
+    listed = "find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum"
+    told = subprocess.run(["/bin/sh", "-c", listed], cwd=folder, capture_output=True, text=True, check=True).stdout
+    assert uploads.digest(folder.name) == told.split()[0]
+    assert uploads.digest("people's own") is None
+    assert uploads.digest(archive.name.replace("a@", "b@")) is None
+
+
+def test_reports_on_uploads_are_no_uploads(uploads, bucket):
+    bucket.bodies |= {f"{REPORTS}0123.txt": b"fit", f"{REPORTS}0123.html": b"fit", "a.zip": b"PK"}
+    assert names(uploads.everything()) == ["a.zip"]
+    assert [one.name for one, _ in uploads.lying()] == ["a.zip"]
+    assert names(uploads.named([REPORTS])) == []
 
 
 def test_other_content_under_the_same_name_is_another_arrival(uploads, bucket):
