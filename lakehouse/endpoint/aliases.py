@@ -1,12 +1,14 @@
 """What a name in GROUP BY and ORDER BY stands for, and names that Dremio gives to what has none."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from sqlglot import exp
 
 from lakehouse.endpoint.calls import exchange
 from lakehouse.endpoint.faults import RefusedStatementError
 from lakehouse.endpoint.functions import AGGREGATES
+from lakehouse.endpoint.trees import all_of, walk
 
 MOST_WRITTEN_AGAIN = 10_000
 GROUPINGS = ("expressions", "rollup", "cube", "grouping_sets")
@@ -18,7 +20,9 @@ def settle(tree: exp.Expr) -> None:
     In GROUP BY and within ORDER BY's expressions a name is first that of a column of the result, in DuckDB first that
     of a column of the tables (Calcite 1.21, SqlValidatorImpl.ExtendedExpander and OrderExpressionExpander).
     """
-    for select in tree.find_all(exp.Select):
+    for select in walk(tree):  # what is written again is looked at as well
+        if not isinstance(select, exp.Select):
+            continue
         _settle_star(select)
         named = _named(select)
         if named:
@@ -113,7 +117,7 @@ def _settle_order(select: exp.Select, named: dict[str, list[exp.Alias]]) -> None
     order, written = select.args.get("order"), 0
     plain = {item.name.lower() for item in select.expressions if isinstance(item, exp.Column)}
     for ordered in order.expressions if order is not None else ():
-        for column in list(ordered.this.find_all(exp.Column)):
+        for column in all_of(ordered.this, exp.Column):
             items = named.get(column.name.lower(), []) if column.name.lower() not in plain else []
             # Alone it is the result's column to DuckDB, too.
             if column is ordered.this or column.table or not items or _is(items[0].this, column.name):
@@ -121,7 +125,7 @@ def _settle_order(select: exp.Select, named: dict[str, list[exp.Alias]]) -> None
             if len(items) > 1:
                 raise RefusedStatementError(f"{column.name} in ORDER BY is ambiguous: the result has it twice")
             if column.find_ancestor(exp.Select) is select and not _aggregated(column, ordered):
-                written += sum(1 for _ in items[0].this.walk())
+                written += sum(1 for _ in walk(items[0].this))
                 if written > MOST_WRITTEN_AGAIN:
                     raise RefusedStatementError("ORDER BY has too many names in expressions; order a query around it")
                 exchange(column, exp.Paren(this=items[0].this.copy()))
@@ -141,9 +145,12 @@ def _is(expression: exp.Expr, name: str) -> bool:
     return isinstance(expression, exp.Column) and not expression.table and expression.name.lower() == name.lower()
 
 
-def name_rows(tree: exp.Expr) -> exp.Expr:
-    """Return the tree with EXPR$0, EXPR$1, ... for columns of VALUES that have no names; DuckDB calls them col0."""
-    for number, rows in enumerate(list(tree.find_all(exp.Values))):
+def name_rows(tree: exp.Expr, nodes: Sequence[exp.Expr]) -> exp.Expr:
+    """Return the tree with EXPR$0, EXPR$1, ... for columns of VALUES that have no names; DuckDB calls them col0.
+
+    `nodes` are all those of the tree.
+    """
+    for number, rows in enumerate(node for node in nodes if isinstance(node, exp.Values)):
         first = rows.expressions[0]
         wide = len(first.expressions) if isinstance(first, exp.Tuple) else 1
         names = [exp.to_identifier(f"EXPR${place}", quoted=True) for place in range(wide)]

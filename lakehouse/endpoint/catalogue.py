@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 from sqlglot import exp
+from sqlglot.tokenizer_core import Token
 
 from lakehouse.endpoint import information
 from lakehouse.endpoint.decimals import Describe, settled
@@ -96,13 +97,13 @@ class Catalogue:
 
     def translate(self, sql: str, schema: Sequence[str] = ()) -> Translated:
         """Return DuckDB's text for a query over this catalogue, remembered for as long as the catalogue lives."""
-        return self.translations.find(sql, tuple(schema), lambda text: self._tree(text, schema))
+        return self.translations.find(sql, tuple(schema), lambda tokens: self._tree(sql, schema, tokens))
 
     def translate_once(self, sql: str) -> Translated:
         """Return DuckDB's text for a query while the catalogue is still being built."""
-        return plainly(*self._tree(sql, ()))
+        return plainly(*self._tree(sql, (), ()))
 
-    def _tree(self, sql: str, schema: Sequence[str]) -> tuple[exp.Expr, Held]:
+    def _tree(self, sql: str, schema: Sequence[str], tokens: Sequence[Token]) -> tuple[exp.Expr, Held]:
         """Return DuckDB's tree for a query, and the relations it reads that the catalogue does not hold."""
         shapes: dict[str, Shape | None] = {}
         held: list[Relation] = []
@@ -119,7 +120,7 @@ class Catalogue:
             shapes[alias.lower()] = entry.shape or shapes.get(alias.lower())
             return relation.qualified
 
-        tree = translate(sql, resolve, lambda tree: check(tree, shapes))
+        tree = translate(sql, resolve, lambda tree: check(tree, shapes), tokens)
         if self.describe is not None:
             tree = settled(tree, types, self.describe)
         return tree, tuple(held)

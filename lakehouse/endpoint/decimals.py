@@ -15,6 +15,7 @@ from lakehouse.endpoint.calls import call, exchange, text
 from lakehouse.endpoint.decimal_types import MOST_DIGITS, Digits, digits_of, result, rounded, truncated
 from lakehouse.endpoint.dialect import text_of
 from lakehouse.endpoint.faults import RefusedStatementError
+from lakehouse.endpoint.trees import all_of, walk
 
 Describe = Callable[[str], object]
 """Has DuckDB bind a text; raises duckdb.Error where it cannot."""
@@ -50,7 +51,7 @@ def settled(tree: exp.Expr, types: Iterable[object], describe: Describe) -> exp.
     `types` are those of the columns it reads; without a DECIMAL among them or in the text nothing is asked.
     Raises RefusedStatementError for what cannot be the same here.
     """
-    if not _has_decimals(tree, types) and not _depends(tree):
+    if not any("decimal" in str(one) for one in types) and not any(map(_asks, walk(tree))):
         return tree
     root = exp.Paren(this=tree)  # so that every node has a parent
     waiting = _places(root)
@@ -68,24 +69,19 @@ def settled(tree: exp.Expr, types: Iterable[object], describe: Describe) -> exp.
     return settled_tree
 
 
-def _depends(tree: exp.Expr) -> bool:
-    """Say whether a function is called that DuckDB lets give another type, or cut off a DOUBLE in another way."""
-    calls = ((one.name, len(one.expressions)) for one in tree.find_all(exp.Anonymous))
-    return any(name in WHOLE_ALREADY or (name == "trunc" and count == 2) for name, count in calls)
-
-
-def _has_decimals(tree: exp.Expr, types: Iterable[object]) -> bool:
-    if any("decimal" in str(one) for one in types):
-        return True
-    if any(not one.is_string and "." in one.name and "e" not in one.name.lower() for one in tree.find_all(exp.Literal)):
-        return True
-    return any(one.this == exp.DataType.Type.DECIMAL for one in tree.find_all(exp.DataType))
+def _asks(node: exp.Expr) -> bool:
+    """Say whether a node is a DECIMAL, or calls what DuckDB gives another type, or cuts off a DOUBLE in another way."""
+    if isinstance(node, exp.Literal):
+        return not node.is_string and "." in node.name and "e" not in node.name.lower()
+    if isinstance(node, exp.Anonymous):
+        return node.name in WHOLE_ALREADY or (node.name == "trunc" and len(node.expressions) == 2)
+    return isinstance(node, exp.DataType) and node.this == exp.DataType.Type.DECIMAL
 
 
 def _places(root: exp.Expr) -> dict[int, _Place]:
     """Put calls for the arithmetic of a statement. The same text in the same SELECT is one place, as GROUP BY needs."""
     found: dict[tuple[int, str], _Place] = {}
-    nodes = list(root.walk())
+    nodes = list(walk(root))
     keys = _keys(nodes)
     for node in nodes:
         operation = _operation(node)
@@ -156,7 +152,7 @@ def _refused(describe: Describe, statement: str) -> tuple[int, list[str]] | None
 
 def _bound_sums(root: exp.Expr) -> None:
     """Have sums of DECIMALs fail that do not fit 38 digits; DuckDB would hand out more."""
-    for total in list(root.find_all(exp.Anonymous)):
+    for total in all_of(root, exp.Anonymous):
         if total.name == "sum":
             whole: exp.Expr = total.parent if isinstance(total.parent, exp.Window) else total
             whole.replace(bound := call("dremio_fits"))

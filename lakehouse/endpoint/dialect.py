@@ -7,7 +7,7 @@ from sqlglot import exp
 from sqlglot.dialects.dremio import Dremio
 from sqlglot.errors import SqlglotError
 from sqlglot.parsers.dremio import DremioParser
-from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from lakehouse.endpoint import aliases, guard
 from lakehouse.endpoint.calls import call, exchange, integer, word_of
@@ -20,6 +20,7 @@ from lakehouse.endpoint.names import split_path
 from lakehouse.endpoint.plain_texts import FORMS, cast_of
 from lakehouse.endpoint.syntax_messages import syntax_message
 from lakehouse.endpoint.text_rules import TEXT_RULES, arithmetic
+from lakehouse.endpoint.trees import all_of, walk
 
 MOMENTS = ("SNAPSHOT", "TIMESTAMP", "BRANCH", "TAG", "COMMIT", "REFERENCE", "REF")
 HISTORY = "TABLE_SNAPSHOT"
@@ -83,15 +84,19 @@ class EndpointDialect(Dremio):
         KEYWORDS = {k: v for k, v in Dremio.Tokenizer.KEYWORDS.items() if k != Dremio.Tokenizer.HINT_START}  # noqa: RUF012
 
 
-def parse(sql: str) -> exp.Expr:
-    """Return the tree of a single query that the endpoint allows."""
+def parse(sql: str, tokens: Sequence[Token] = ()) -> exp.Expr:
+    """Return the tree of a single query that the endpoint allows.
+
+    `tokens` are those of the text where they are known. They may have other values than the text has, which is then
+    only told in errors.
+    """
     guard.check_text(sql)
     try:
         dialect = EndpointDialect()
-        tokens = dialect.tokenize(sql)
+        tokens = tokens or dialect.tokenize(sql)
         guard.check_words(len(tokens))
         check_parts(tokens)
-        trees = [tree for tree in dialect.parser().parse(tokens, sql) if tree is not None]
+        trees = [tree for tree in dialect.parser().parse(list(tokens), sql) if tree is not None]
     except SqlglotError as error:
         raise RefusedStatementError(f"PARSE ERROR: {syntax_message(error, sql)}") from error
     except RecursionError as error:
@@ -102,23 +107,24 @@ def parse(sql: str) -> exp.Expr:
     return trees[0]
 
 
-def translate(sql: str, resolve: Resolve, check: Check = lambda _tree: None) -> exp.Expr:
-    """Return DuckDB's tree for a query; `text_of` gives its text.
+def translate(sql: str, resolve: Resolve, check: Check = lambda _tree: None, tokens: Sequence[Token] = ()) -> exp.Expr:
+    """Return DuckDB's tree for a query; `text_of` gives its text. `tokens` are as in `parse`.
 
     `resolve` turns a path of names, and the name it has in the statement, into a DuckDB relation, or refuses it;
     `check` may refuse the tree once its tables are known.
     """
     try:
-        tree = parse(sql)
-        for column in list(tree.find_all(exp.Column)):
-            if len(column.parts) == 1 and not column.this.args.get("quoted") and column.name.upper() in BARE:
+        tree = parse(sql, tokens)
+        nodes = list(walk(tree))
+        for column in nodes:
+            if isinstance(column, exp.Column) and _is_bare(column):
                 exchange(column, exp.Anonymous(this=column.name))
-        tree = aliases.name_rows(tree)
-        _name_outputs(tree)
+        tree = aliases.name_rows(tree, nodes)
+        _name_outputs(nodes)
         aliases.settle(tree)
         _resolve_tables(tree, resolve)
         check(tree)
-        for node in reversed(list(tree.walk(bfs=True))):
+        for node in reversed(list(walk(tree))):
             changed = _rewrite(node)
             if changed is not node:
                 tree = changed if node is tree else tree
@@ -141,11 +147,22 @@ def last_text_of(tree: exp.Expr) -> str:
         raise RefusedStatementError("the statement is nested too deeply") from error
 
 
-def _name_outputs(tree: exp.Expr) -> None:
-    for select in tree.find_all(exp.Select):
-        for position, item in enumerate(select.expressions):
-            if not isinstance(item, exp.Alias | exp.Column | exp.Star):
-                exchange(item, exp.alias_(item.copy(), f"EXPR${position}", quoted=True))
+def _is_bare(column: exp.Column) -> bool:
+    """Say whether a column is one of the words that are functions without parentheses."""
+    return column.name.upper() in BARE and len(column.parts) == 1 and not column.this.args.get("quoted")
+
+
+def _name_outputs(nodes: Sequence[exp.Expr]) -> None:
+    for select in nodes:
+        if not isinstance(select, exp.Select):
+            continue
+        items = [
+            item
+            if isinstance(item, exp.Alias | exp.Column | exp.Star)
+            else exp.alias_(item, f"EXPR${place}", quoted=True, copy=False)
+            for place, item in enumerate(select.expressions)
+        ]
+        select.set("expressions", items)
 
 
 def _parts(table: exp.Table) -> list[str]:
@@ -155,7 +172,7 @@ def _parts(table: exp.Table) -> list[str]:
         parts.insert(0, this.expression.name)
         this = this.this
     if not isinstance(this, exp.Identifier) or any(
-        not isinstance(dot.expression, exp.Identifier) for dot in table.find_all(exp.Dot)
+        not isinstance(dot.expression, exp.Identifier) for dot in all_of(table, exp.Dot)
     ):
         raise RefusedStatementError(f"table function {this.name.upper()} is not supported by this endpoint")
     return [part for part in (table.catalog, table.db, this.name, *parts) if part]
@@ -163,7 +180,10 @@ def _parts(table: exp.Table) -> list[str]:
 
 def _resolve_tables(tree: exp.Expr, resolve: Resolve) -> None:
     paths: list[tuple[str, ...]] = []
-    for table in list(tree.find_all(exp.Table)):
+    nodes = list(walk(tree))
+    for table in nodes:
+        if not isinstance(table, exp.Table):
+            continue
         listed = _snapshots_of(table)
         parts = listed or _parts(table)
         if not listed and len(parts) == 1 and _names_cte(table, parts[0]):
@@ -182,8 +202,9 @@ def _resolve_tables(tree: exp.Expr, resolve: Resolve) -> None:
                 this=exp.to_identifier(name), db=exp.to_identifier(schema), alias=alias, joins=table.args.get("joins")
             )
         )
-    for column in tree.find_all(exp.Column):
-        _shorten(column, paths)
+    for column in nodes:
+        if isinstance(column, exp.Column):
+            _shorten(column, paths)
 
 
 def _snapshots_of(table: exp.Table) -> list[str]:

@@ -1,12 +1,14 @@
 """What a statement may consist of: a list of allowed syntax, so that anything unforeseen is refused by name."""
 
 import re
+from collections.abc import Sequence
 from itertools import islice
 
 from sqlglot import exp
 
 from lakehouse.endpoint import documented
 from lakehouse.endpoint.faults import RefusedStatementError
+from lakehouse.endpoint.trees import walk
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 150
@@ -101,6 +103,10 @@ CAST_TYPES = {
 }
 TRUTHS = (exp.And, exp.Or, exp.Not, exp.Where, exp.Having, exp.Qualify)
 SUMS, PRODUCTS = (exp.Add, exp.Sub), (exp.Mul, exp.Div, exp.Mod)
+WITH_WORDS = (exp.Cast, exp.Join, exp.Any, exp.Literal, exp.Limit, exp.Offset)
+"""Of what `_check_words` looks at."""
+SHAPED = (exp.Select, exp.Group, exp.DPipe, exp.Add, exp.Sub, exp.Alias)
+"""Of what `_check_shape` looks at."""
 JOIN_WORDS = {"", "INNER", "OUTER", "CROSS", "LEFT", "RIGHT", "FULL", "NATURAL"}
 
 
@@ -109,28 +115,33 @@ def check(tree: exp.Expr) -> None:
     if not isinstance(tree, QUERIES):
         what = tree.name.upper() if isinstance(tree, exp.Command) else tree.key.upper()
         raise RefusedStatementError(f"{what} is not allowed: this endpoint answers SELECT, SHOW, DESCRIBE and USE")
-    _settle_fetches(tree)
-    for count, node in enumerate(tree.walk()):
-        if count > MAX_NODES:
-            raise RefusedStatementError("the statement is too large; ask for less at a time")
+    nodes = list(walk(tree))
+    if any(isinstance(node, exp.Fetch) for node in nodes):
+        _settle_fetches(nodes)
+        nodes = list(walk(tree))
+    if len(nodes) > MAX_NODES:
+        raise RefusedStatementError("the statement is too large; ask for less at a time")
+    for node in nodes:
         _check_node(node)
-    _check_growth(tree)
+    _check_growth(nodes)
 
 
-def _settle_fetches(tree: exp.Expr) -> None:
+def _settle_fetches(nodes: Sequence[exp.Expr]) -> None:
     """Take FETCH FIRST n ROWS ONLY for LIMIT n; a PERCENT and WITH TIES stay, and are refused."""
-    for fetch in list(tree.find_all(exp.Fetch)):
+    for fetch in nodes:
+        if not isinstance(fetch, exp.Fetch):
+            continue
         options = fetch.args.get("limit_options")
         if options is not None and (options.args.get("percent") or options.args.get("with_ties")):
             raise RefusedStatementError("FETCH with PERCENT or TIES is not supported; write FETCH FIRST n ROWS ONLY")
         fetch.replace(exp.Limit(expression=fetch.args.get("count") or exp.Literal.number(1)))
 
 
-def _check_growth(tree: exp.Expr) -> None:
+def _check_growth(nodes: Sequence[exp.Expr]) -> None:
     """Bound what text functions may build: the memory of a single text is not counted by DuckDB's own limit."""
     repeats = 0
-    for node in tree.find_all(exp.Anonymous):
-        name = node.name.upper()
+    for node in nodes:
+        name = node.name.upper() if isinstance(node, exp.Anonymous) else ""
         if name not in REPEATING + PADDING:
             continue
         count = node.expressions[1] if len(node.expressions) > 1 else None
@@ -155,8 +166,10 @@ def _check_node(node: exp.Expr) -> None:
         if extra:
             what = f"{node.key.upper()} with {extra[0].strip('_').upper()}"
             raise RefusedStatementError(f"{what} is not supported by this endpoint; see docs/flow/sql.md")
-    _check_words(node)
-    _check_shape(node)
+    if isinstance(node, WITH_WORDS):
+        _check_words(node)
+    if isinstance(node, SHAPED):
+        _check_shape(node)
 
 
 def _check_shape(node: exp.Expr) -> None:
@@ -197,9 +210,12 @@ def _check_words(node: exp.Expr) -> None:
         raise RefusedStatementError(f"{node.sql()} is no condition; write a comparison, TRUE or FALSE")
     if isinstance(node, exp.Literal) and node.is_string and isinstance(node.parent, exp.WindowSpec):
         raise RefusedStatementError(f"a frame of {node.sql()} rows is not supported; write a number without quotes")
-    number = isinstance(node.expression, exp.Literal) and not node.expression.is_string
-    if isinstance(node, exp.Limit | exp.Offset) and not number:
+    if isinstance(node, exp.Limit | exp.Offset) and not _is_number(node.expression):
         raise RefusedStatementError("LIMIT and OFFSET take a number")
+
+
+def _is_number(value: exp.Expr) -> bool:
+    return isinstance(value, exp.Literal) and not value.is_string
 
 
 def _is_condition(node: exp.Expr) -> bool:
@@ -227,6 +243,13 @@ def check_text(sql: str) -> None:
     """
     if len(sql.encode()) > MAX_BYTES:
         raise RefusedStatementError("the statement is longer than 1,000,000 bytes")
+    if len(sql) > MAX_WORDS or TEMPLATE in sql:  # a word has a sign at least
+        _check_splitting(sql)
+    if sql.count("(") + sql.count("[") > MAX_DEPTH and _depth(sql) > MAX_DEPTH:
+        raise RefusedStatementError(f"the statement is nested more than {MAX_DEPTH} deep")
+
+
+def _check_splitting(sql: str) -> None:
     words = (found for found in WORD.finditer(sql) if found.lastgroup is None)
     count = 0
     for found in islice(words, MAX_WORDS + 1):
@@ -235,12 +258,14 @@ def check_text(sql: str) -> None:
             line = sql.count("\n", 0, found.start()) + 1
             raise RefusedStatementError(f"PARSE ERROR: {TEMPLATE} at line {line} is no SQL; comments are /* */ and --")
     check_words(count)
+
+
+def _depth(sql: str) -> int:
     depth = deepest = 0
     for sign in sql:
         depth += (sign in "([") - (sign in ")]")
         deepest = max(deepest, depth)
-    if deepest > MAX_DEPTH:
-        raise RefusedStatementError(f"the statement is nested more than {MAX_DEPTH} deep")
+    return deepest
 
 
 def check_words(count: int) -> None:

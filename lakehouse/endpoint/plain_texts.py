@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from lakehouse.endpoint.calls import call, is_text, text
 from lakehouse.endpoint.faults import RefusedStatementError
+from lakehouse.endpoint.trees import all_of, walk
 
 KIND = exp.DType
 _DAY = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
@@ -77,7 +78,7 @@ def cast_of(value: exp.Expr, to: exp.DataType) -> exp.Expr:
 
 def _decimal(value: exp.Expr, to: exp.DataType) -> exp.Expr:
     """Return a checked CAST to DECIMAL, written out: a macro does not know which DECIMAL is meant."""
-    inside = sum(one.name == CHECK for one in value.find_all(exp.Anonymous))
+    inside = sum(one.name == CHECK for one in all_of(value, exp.Anonymous))
     if inside > MOST_CHECKS:
         raise RefusedStatementError("too many CASTs to DECIMAL in one another; put the inner ones in a WITH query")
     checked = call(CHECK, value.copy(), text(FORMS[KIND.DECIMAL]), text(refusal(to.this)))
@@ -135,7 +136,7 @@ def compared(said: exp.Expr, other: exp.Expr) -> exp.Expr:
     if not is_text(said) or not is_doubtful(said.name) or isinstance(other, exp.Null) or gives_text(other):
         return said
     # It is written again: a statement may not grow without bounds.
-    if sum(1 for _ in zip(other.walk(), range(MOST_WRITTEN_AGAIN + 1), strict=False)) > MOST_WRITTEN_AGAIN:
+    if sum(1 for _ in zip(walk(other), range(MOST_WRITTEN_AGAIN + 1), strict=False)) > MOST_WRITTEN_AGAIN:
         raise RefusedStatementError(
             f"the text {said.name!r} is compared with a long expression; CAST the text to the type that is meant, "
             "or name the expression in WITH"

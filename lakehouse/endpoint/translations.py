@@ -3,16 +3,17 @@
 import re
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from lakehouse.endpoint.dialect import EndpointDialect, last_text_of, text_of
+from lakehouse.endpoint.dialect import EndpointDialect, last_text_of
 from lakehouse.endpoint.plain_reads import PlainRead, plain_read
 from lakehouse.endpoint.plain_texts import is_doubtful
+from lakehouse.endpoint.trees import all_of
 from lakehouse.errors import LakehouseError
 
 MOST = 256
@@ -30,8 +31,8 @@ Value = TypeVar("Value")
 Key = tuple[str, tuple[str, ...]]
 Held = tuple[object, ...]
 """What a statement names that nothing else keeps in life; with some, the text may mean something else later."""
-Translate = Callable[[str], tuple[exp.Expr, Held]]
-"""Translates a text."""
+Translate = Callable[[Sequence[Token]], tuple[exp.Expr, Held]]
+"""Translates a text, with the values of these tokens; of none, when they are not known yet."""
 
 
 class Translated(NamedTuple):
@@ -76,7 +77,7 @@ class Pattern:
 
     def __init__(self, text: str, stand_ins: Collection[exp.Literal]) -> None:
         self.text = text
-        names = {text_of(one): one.name for one in stand_ins}
+        names = {said(one): one.name for one in stand_ins}
         places = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in names))
         self._rest = places.split(text)
         self.places = [names[word] for word in places.findall(text)]
@@ -84,10 +85,10 @@ class Pattern:
 
     def with_values(self, values: Mapping[str, exp.Literal]) -> Translated:
         """Return the statement that has these values for its stand-ins."""
-        said = {name: text_of(value) for name, value in values.items()}
+        texts = {name: said(value) for name, value in values.items()}
         parts = [self._rest[0]]
         for name, rest in zip(self.places, self._rest[1:], strict=True):
-            parts += [said[name], rest]
+            parts += [texts[name], rest]
         return Translated("".join(parts), self.text)
 
 
@@ -101,55 +102,56 @@ class Translations:
     def find(self, sql: str, schema: tuple[str, ...], translate: Translate) -> Translated:
         """Return a statement's translation, remembered or new. Raises what `translate` raises."""
         if len(sql) > LONGEST:
-            return plainly(*translate(sql))
+            return plainly(*translate(()))
         known = self._texts.get((sql, schema))
         if known is not None:
             return known
-        patterned = self._patterned(sql, schema, translate)
-        if patterned is not None:
-            return self._texts.keep((sql, schema), patterned)
-        translated = plainly(*translate(sql))
-        return translated if translated.held else self._texts.keep((sql, schema), translated)
-
-    def _patterned(self, sql: str, schema: tuple[str, ...], translate: Translate) -> Translated | None:
-        """Return a statement's translation by its pattern; None where there is none."""
         try:
             tokens = EndpointDialect().tokenize(sql)
-        except SqlglotError:
-            return None
+        except SqlglotError:  # translating says what is wrong with it
+            return plainly(*translate(()))
+        patterned = self._patterned(sql, tokens, schema, translate)
+        if patterned is not None:
+            return self._texts.keep((sql, schema), patterned)
+        translated = plainly(*translate(tokens))
+        return translated if translated.held else self._texts.keep((sql, schema), translated)
+
+    def _patterned(
+        self, sql: str, tokens: list[Token], schema: tuple[str, ...], translate: Translate
+    ) -> Translated | None:
+        """Return a statement's translation by its pattern; None where there is none."""
         values = [token for place, token in enumerate(tokens) if _is_compared(tokens, place)]
         if not 0 < len(values) <= MOST_VALUES:
             return None
         stand_ins = _stand_ins(values)
         if any(one.this in sql for one in stand_ins):
             return None
-        pattern_sql = _replaced(sql, values, stand_ins)
-        pattern = self._patterns.get((pattern_sql, schema)) or self._new(pattern_sql, schema, stand_ins, translate)
+        key = _replaced(sql, values, stand_ins), schema
+        pattern = self._patterns.get(key)
         if pattern is None:
-            return None
+            pattern = self._new(_with_values(tokens, values, stand_ins), stand_ins, translate)
+            if pattern is None:
+                return None
+            self._patterns.keep(key, pattern)
         pairs = zip(stand_ins, values, strict=True)
         return pattern.with_values(
             {one.this: exp.Literal(this=token.text, is_string=one.is_string) for one, token in pairs}
         )
 
-    def _new(
-        self, pattern_sql: str, schema: tuple[str, ...], stand_ins: list[exp.Literal], translate: Translate
-    ) -> Pattern | None:
+    def _new(self, tokens: list[Token], stand_ins: list[exp.Literal], translate: Translate) -> Pattern | None:
         try:
-            tree, held = translate(pattern_sql)
+            tree, held = translate(tokens)
         except LakehouseError:  # translating the statement itself says what is wrong with it
             return None
         wanted = Counter((one.this, one.is_string) for one in stand_ins)
         names = {name for name, _ in wanted}
-        places = [literal for literal in tree.find_all(exp.Literal) if literal.this in names]
+        places = [literal for literal in all_of(tree, exp.Literal) if literal.this in names]
         compared = all(isinstance(place.parent, COMPARISONS) for place in places)
         if held or not compared or Counter((place.this, place.is_string) for place in places) != wanted:
             return None
         pattern = Pattern(last_text_of(tree), stand_ins)
         # A text that has a stand-in somewhere else, too, cannot be cut there.
-        if Counter(pattern.places) != Counter(one.name for one in stand_ins):
-            return None
-        return self._patterns.keep((pattern_sql, schema), pattern)
+        return pattern if Counter(pattern.places) == Counter(one.name for one in stand_ins) else None
 
 
 def plainly(tree: exp.Expr, held: Held = ()) -> Translated:
@@ -157,6 +159,12 @@ def plainly(tree: exp.Expr, held: Held = ()) -> Translated:
     read = plain_read(tree)
     text = last_text_of(tree)
     return Translated(text, text, held, read)
+
+
+def said(value: exp.Literal) -> str:
+    """Return a value as `text_of` writes it, which takes many times as long."""
+    text = str(value.this)
+    return "'" + text.replace("'", "''") + "'" if value.is_string else text
 
 
 def _is_compared(tokens: list[Token], place: int) -> bool:
@@ -186,6 +194,17 @@ def _replaced(sql: str, tokens: list[Token], values: list[exp.Literal]) -> str:
     """Return a text with other values in the places of these tokens."""
     parts, at = [], 0
     for token, value in zip(tokens, values, strict=True):
-        parts += [sql[at : token.start], value.sql()]
+        parts += [sql[at : token.start], said(value)]
         at = token.end + 1
     return "".join([*parts, sql[at:]])
+
+
+def _with_values(tokens: list[Token], places: list[Token], values: list[exp.Literal]) -> list[Token]:
+    """Return the tokens with other values in these places. They tell still where they stand in the text."""
+    new = {
+        id(token): Token(
+            token.token_type, str(value.this), token.line, token.col, token.start, token.end, token.comments
+        )
+        for token, value in zip(places, values, strict=True)
+    }
+    return [new.get(id(token), token) for token in tokens]

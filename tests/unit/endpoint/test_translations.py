@@ -1,10 +1,11 @@
 """What is remembered of translated statements gives the text that translating anew gives."""
 
 import pytest
+from sqlglot import exp
 
 from lakehouse.endpoint.dialect import text_of, translate
 from lakehouse.endpoint.faults import RefusedStatementError
-from lakehouse.endpoint.translations import LONGEST, Translations
+from lakehouse.endpoint.translations import LONGEST, Translations, said
 
 PAIRS = [
     ("select a from t where b = 4711", "select a from t where b = 12"),
@@ -46,55 +47,65 @@ class Counted:
         self.texts = []
         self.held = held
 
-    def __call__(self, sql):
-        self.texts.append(sql)
-        return translate(sql, lambda _path, _alias, _moment: "pins.t_1"), self.held
+    def of(self, sql):
+        """Return what translates a text, as a catalogue does."""
+
+        def translated(tokens):
+            self.texts.append(sql)
+            return translate(sql, lambda _path, _alias, _moment: "pins.t_1", tokens=tokens), self.held
+
+        return translated
+
+
+def find(kept, sql, count, schema=()):
+    return kept.find(sql, schema, count.of(sql))
 
 
 def plainly(sql):
-    return text_of(Counted()(sql)[0])
+    return text_of(Counted().of(sql)(())[0])
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_other_values_give_the_text_that_translating_gives_but_are_not_translated_again(first, second):
     kept, count = Translations(), Counted()
-    assert kept.find(first, (), count).text == plainly(first)
-    assert kept.find(first, (), count).text == plainly(first)
+    assert find(kept, first, count).text == plainly(first)
+    assert find(kept, first, count).text == plainly(first)
     assert len(count.texts) == 1
-    assert kept.find(second, (), count).text == plainly(second)
-    assert kept.find(first, (), count).text == plainly(first)
+    assert find(kept, second, count).text == plainly(second)
+    assert find(kept, first, count).text == plainly(first)
 
 
 def test_values_in_the_same_places_share_a_pattern():
     kept, count = Translations(), Counted()
-    found = {kept.find(f"select a from t where b = {number} and name = 'n{number}'", (), count) for number in range(9)}
+    found = {find(kept, f"select a from t where b = {number} and name = 'n{number}'", count) for number in range(9)}
     assert len({one.text for one in found}) == 9
     assert len({one.pattern for one in found}) == len(count.texts) == 1
 
 
 @pytest.mark.parametrize("sql", UNLIKE)
 def test_a_value_that_is_more_than_compared_with_stays_where_it_is(sql):
-    found = Translations().find(sql, (), Counted())
+    found = find(Translations(), sql, Counted())
     assert found.text == found.pattern == plainly(sql)
 
 
 def test_a_text_that_holds_a_stand_in_has_no_pattern():
     sql = "select a from t where b = 5 and c in (987650000)"
-    found = Translations().find(sql, (), Counted())
+    found = find(Translations(), sql, Counted())
     assert found.text == found.pattern == plainly(sql)
 
 
-@pytest.mark.parametrize("sql", ["select a from t where b = 5", "select a from t"])
-def test_what_may_be_another_table_next_time_is_translated_every_time(sql):
+@pytest.mark.parametrize(("sql", "times"), [("select a from t where b = 5", 4), ("select a from t", 2)])
+def test_what_may_be_another_table_next_time_is_translated_every_time(sql, times):
+    """A statement with a value is translated with a stand-in for it, and then itself."""
     kept, count = Translations(), Counted("a relation")
-    assert kept.find(sql, (), count) == kept.find(sql, (), count)
-    assert count.texts.count(sql) == 2
+    assert find(kept, sql, count) == find(kept, sql, count)
+    assert count.texts == [sql] * times
 
 
 def test_a_default_schema_has_translations_of_its_own():
     kept, count = Translations(), Counted()
-    kept.find("select a from t", ("one",), count)
-    kept.find("select a from t", ("two",), count)
+    find(kept, "select a from t", count, ("one",))
+    find(kept, "select a from t", count, ("two",))
     assert len(count.texts) == 2
 
 
@@ -105,12 +116,18 @@ def test_a_refusal_speaks_of_the_statement_itself_every_time(sql):
     kept = Translations()
     for _ in range(2):
         with pytest.raises(RefusedStatementError) as refused:
-            kept.find(sql, (), Counted())
+            find(kept, sql, Counted())
         assert "98765" not in str(refused.value)
 
 
 def test_a_long_text_is_not_kept():
     kept, count = Translations(), Counted()
     sql = f"select a from t where name = '{'x' * LONGEST}'"
-    assert kept.find(sql, (), count).text == kept.find(sql, (), count).text
+    assert find(kept, sql, count).text == find(kept, sql, count).text
     assert len(count.texts) == 2
+
+
+@pytest.mark.parametrize("text", ["", "o'neil", "''", "a\\'b", "é\n\t\x00", '"', "%s {0} :x $1 ?", "--", "\\n"])
+def test_a_value_is_written_as_the_whole_translation_writes_it(text):
+    assert said(exp.Literal.string(text)) == text_of(exp.Literal.string(text))
+    assert said(exp.Literal.number("007")) == text_of(exp.Literal.number("007"))
