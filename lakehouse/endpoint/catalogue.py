@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import duckdb
 import pyarrow as pa
-from sqlglot import exp
 from sqlglot.tokenizer_core import Token
 
 from lakehouse.endpoint import information
@@ -18,10 +17,11 @@ from lakehouse.endpoint.duck import Duck
 from lakehouse.endpoint.faults import BusyError, DeniedStatementError, RefusedStatementError
 from lakehouse.endpoint.groups import Shape
 from lakehouse.endpoint.honesty import check
+from lakehouse.endpoint.known_columns import known_columns
 from lakehouse.endpoint.messages import clean
 from lakehouse.endpoint.names import Path, folded, look_up, unknown_table
 from lakehouse.endpoint.relations import Relation, pin_name
-from lakehouse.endpoint.translations import Held, Translated, Translations, plainly
+from lakehouse.endpoint.translations import Translated, Translations, Tree, plainly
 from lakehouse.errors import LakehouseError, NoReleaseError
 from lakehouse.policy.decisions import Decision
 from lakehouse.ports import TablePointer
@@ -101,13 +101,13 @@ class Catalogue:
 
     def translate_once(self, sql: str) -> Translated:
         """Return DuckDB's text for a query while the catalogue is still being built."""
-        return plainly(*self._tree(sql, (), ()))
+        return plainly(self._tree(sql, (), ()))
 
-    def _tree(self, sql: str, schema: Sequence[str], tokens: Sequence[Token]) -> tuple[exp.Expr, Held]:
-        """Return DuckDB's tree for a query, and the relations it reads that the catalogue does not hold."""
+    def _tree(self, sql: str, schema: Sequence[str], tokens: Sequence[Token]) -> Tree:
+        """Return DuckDB's tree for a query, which holds the relations it reads that the catalogue does not hold."""
         shapes: dict[str, Shape | None] = {}
         held: list[Relation] = []
-        types: list[pa.DataType] = []
+        read: dict[str, pa.Schema] = {}
 
         def resolve(path: Sequence[str], alias: str, moment: Moment | None) -> str:
             entry = self.find(path, schema) if moment is None else self.find_at(path, schema, moment)
@@ -116,14 +116,14 @@ class Catalogue:
             # nobody holds.
             if self.entries.get(folded((entry.path,))) is not entry:
                 held.append(relation)
-            types.extend(relation.schema.types)
+            read[relation.name] = relation.schema
             shapes[alias.lower()] = entry.shape or shapes.get(alias.lower())
             return relation.qualified
 
         tree = translate(sql, resolve, lambda tree: check(tree, shapes), tokens)
         if self.describe is not None:
-            tree = settled(tree, types, self.describe)
-        return tree, tuple(held)
+            tree = settled(tree, (kind for schema in read.values() for kind in schema.types), self.describe)
+        return Tree(tree, tuple(held), known_columns(tree, read))
 
 
 def _relation(entry: Entry) -> Relation:

@@ -20,6 +20,7 @@ from lakehouse.endpoint.faults import (
     RefusedStatementError,
     TooLargeError,
 )
+from lakehouse.endpoint.known_columns import Columns
 from lakehouse.endpoint.messages import ENGINE_ERRORS, translated_error
 from lakehouse.endpoint.permission import Permissions
 from lakehouse.endpoint.plain_reads import PlainRead
@@ -93,10 +94,11 @@ class Executor:
                 )
             translated = catalogue.translate(sql, default_schema)
         try:
-            described = self._described(translated)
+            columns = self._columns(translated)
         except ENGINE_ERRORS as error:
             raise translated_error(error, catalogue.column_names()) from error
-        schema = described.schema(_output_names(described.names))
+        names = _output_names([name for name, _ in columns])
+        schema = pa.schema(list(zip(names, [kind for _, kind in columns], strict=True)))
         if not session.complex_types:
             _require_plain(schema)
         text, held, read = translated.text, translated.held, translated.read
@@ -115,8 +117,15 @@ class Executor:
                 return plan
         return self.plan(sql, replace(session, schema=plan.default_schema), plan.schema)
 
+    def _columns(self, translated: Translated) -> Columns:
+        """Return the columns of a statement, from an engine where they are not known."""
+        if translated.columns is not None:
+            return translated.columns
+        described = self._described(translated)
+        return list(zip(described.names, described.types, strict=True))
+
     def _described(self, translated: Translated) -> Described:
-        """Return the columns of a statement, which do not depend on the values that it compares with."""
+        """Return what an engine says of a statement, which does not depend on the values that it compares with."""
         if translated.pattern != translated.text:
             # What is wrong with the statement is better said about its own values.
             with contextlib.suppress(*ENGINE_ERRORS):

@@ -11,6 +11,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from lakehouse.endpoint.dialect import EndpointDialect, last_text_of
+from lakehouse.endpoint.known_columns import Columns
 from lakehouse.endpoint.plain_reads import PlainRead, plain_read
 from lakehouse.endpoint.plain_texts import is_doubtful
 from lakehouse.endpoint.trees import all_of
@@ -31,20 +32,32 @@ Value = TypeVar("Value")
 Key = tuple[str, tuple[str, ...]]
 Held = tuple[object, ...]
 """What a statement names that nothing else keeps in life; with some, the text may mean something else later."""
-Translate = Callable[[Sequence[Token]], tuple[exp.Expr, Held]]
+
+
+class Tree(NamedTuple):
+    """DuckDB's tree of a statement, what must be held for it, and the columns it gives where they are known."""
+
+    root: exp.Expr
+    held: Held = ()
+    columns: Columns | None = None
+
+
+Translate = Callable[[Sequence[Token]], Tree]
 """Translates a text, with the values of these tokens; of none, when they are not known yet."""
 
 
 class Translated(NamedTuple):
     """DuckDB's text of a statement, and one with the same columns and stand-ins for what it compares with.
 
-    `read` is what it reads, where handing on columns of one relation is all that it does.
+    `read` is what it reads, where handing on columns of one relation is all that it does; `columns` are those that it
+    gives, where no engine has to be asked for them.
     """
 
     text: str
     pattern: str
     held: Held = ()
     read: PlainRead | None = None
+    columns: Columns | None = None
 
 
 class Recent(Generic[Value]):
@@ -75,8 +88,9 @@ class Recent(Generic[Value]):
 class Pattern:
     """A translated statement, cut where the values stand that it compares with."""
 
-    def __init__(self, text: str, stand_ins: Collection[exp.Literal]) -> None:
+    def __init__(self, text: str, stand_ins: Collection[exp.Literal], columns: Columns | None) -> None:
         self.text = text
+        self._columns = columns
         names = {said(one): one.name for one in stand_ins}
         places = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in names))
         self._rest = places.split(text)
@@ -89,7 +103,7 @@ class Pattern:
         parts = [self._rest[0]]
         for name, rest in zip(self.places, self._rest[1:], strict=True):
             parts += [texts[name], rest]
-        return Translated("".join(parts), self.text)
+        return Translated("".join(parts), self.text, columns=self._columns)
 
 
 class Translations:
@@ -102,18 +116,18 @@ class Translations:
     def find(self, sql: str, schema: tuple[str, ...], translate: Translate) -> Translated:
         """Return a statement's translation, remembered or new. Raises what `translate` raises."""
         if len(sql) > LONGEST:
-            return plainly(*translate(()))
+            return plainly(translate(()))
         known = self._texts.get((sql, schema))
         if known is not None:
             return known
         try:
             tokens = EndpointDialect().tokenize(sql)
         except SqlglotError:  # translating says what is wrong with it
-            return plainly(*translate(()))
+            return plainly(translate(()))
         patterned = self._patterned(sql, tokens, schema, translate)
         if patterned is not None:
             return self._texts.keep((sql, schema), patterned)
-        translated = plainly(*translate(tokens))
+        translated = plainly(translate(tokens))
         return translated if translated.held else self._texts.keep((sql, schema), translated)
 
     def _patterned(
@@ -140,7 +154,7 @@ class Translations:
 
     def _new(self, tokens: list[Token], stand_ins: list[exp.Literal], translate: Translate) -> Pattern | None:
         try:
-            tree, held = translate(tokens)
+            tree, held, columns = translate(tokens)
         except LakehouseError:  # translating the statement itself says what is wrong with it
             return None
         wanted = Counter((one.this, one.is_string) for one in stand_ins)
@@ -149,16 +163,16 @@ class Translations:
         compared = all(isinstance(place.parent, COMPARISONS) for place in places)
         if held or not compared or Counter((place.this, place.is_string) for place in places) != wanted:
             return None
-        pattern = Pattern(last_text_of(tree), stand_ins)
+        pattern = Pattern(last_text_of(tree), stand_ins, columns)
         # A text that has a stand-in somewhere else, too, cannot be cut there.
         return pattern if Counter(pattern.places) == Counter(one.name for one in stand_ins) else None
 
 
-def plainly(tree: exp.Expr, held: Held = ()) -> Translated:
+def plainly(tree: Tree) -> Translated:
     """Return the translation of a statement whose values are part of it."""
-    read = plain_read(tree)
-    text = last_text_of(tree)
-    return Translated(text, text, held, read)
+    read = plain_read(tree.root)
+    text = last_text_of(tree.root)
+    return Translated(text, text, tree.held, read, tree.columns)
 
 
 def said(value: exp.Literal) -> str:

@@ -5,7 +5,7 @@ from sqlglot import exp
 
 from lakehouse.endpoint.dialect import text_of, translate
 from lakehouse.endpoint.faults import RefusedStatementError
-from lakehouse.endpoint.translations import LONGEST, Translations, said
+from lakehouse.endpoint.translations import LONGEST, Translations, Tree, said
 
 PAIRS = [
     ("select a from t where b = 4711", "select a from t where b = 12"),
@@ -52,7 +52,7 @@ class Counted:
 
         def translated(tokens):
             self.texts.append(sql)
-            return translate(sql, lambda _path, _alias, _moment: "pins.t_1", tokens=tokens), self.held
+            return Tree(translate(sql, lambda _path, _alias, _moment: "pins.t_1", tokens=tokens), self.held)
 
         return translated
 
@@ -62,7 +62,7 @@ def find(kept, sql, count, schema=()):
 
 
 def plainly(sql):
-    return text_of(Counted().of(sql)(())[0])
+    return text_of(Counted().of(sql)(()).root)
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
