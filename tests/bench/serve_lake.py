@@ -4,6 +4,7 @@ The third argument is for how many seconds it keeps rows to hand them out again,
 reads before anyone asks; with some, it says when it has read the first.
 """
 
+import gc
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,8 @@ config = EndpointConfig(
     users=users, roots=(str(home / "tables"),), port=0, kept_seconds=kept_seconds, ahead_bytes=ahead_bytes
 )
 server = serve(config, ReleaseLog(LocalObjects(home / "objects")))
+gc.collect()
+gc.freeze()  # as where it serves people
 sys.stdout.write(f"{server.uri}\n")
 sys.stdout.flush()
 if ahead_bytes:
