@@ -19,23 +19,24 @@ NUMBER = Described(("n",), ("INTEGER",), (pa.int32(),))
 TEXT = Described(("n",), ("VARCHAR",), (pa.string(),))
 
 
-def release(number):
-    """A catalogue with a table `t` in two schemas."""
+def release(number, columns=NUMBER):
+    """A catalogue with a table `t` of these columns in two schemas."""
     found = Catalogue(number)
     for schema in ("a", "b"):
         relation = Relation("TABLE", f"t_of_{schema}", "", rows=b"", needs=())
+        relation.schema = columns.schema()
         found.entries["lakehouse", schema, "t"] = Entry(f"lakehouse.{schema}", "t", "SYSTEM_TABLE", relation)
     return found
 
 
 class Endpoint:
-    """An executor over a release, a policy and columns that may change."""
+    """An executor over a release and a policy."""
 
     def __init__(self):
-        self.release, self.columns = release(1), NUMBER
+        self.release = release(1)
         self.allow(*(f"user{number}" for number in range(3)))
         self.denied, self.statements = [], []
-        duck = SimpleNamespace(changing=threading.RLock(), describe=lambda _text: self.columns)
+        duck = SimpleNamespace(changing=threading.RLock(), describe=lambda _text: NUMBER)
         log = SimpleNamespace(record=self.statements.append)
         rules = AccessRules(lambda: self.policy, self.denied.append, log)
         self.executor = WatchedExecutor(
@@ -75,7 +76,7 @@ def test_a_right_that_was_taken_away_is_recorded_once(endpoint):
 def test_a_statement_whose_columns_changed_is_recorded(endpoint):
     session = Session("user0", A)
     plan = endpoint.executor.plan(SQL, session)
-    endpoint.release, endpoint.columns = release(2), TEXT
+    endpoint.release = release(2, TEXT)
     with pytest.raises(BusyError, match="the tables changed after this statement was planned"):
         endpoint.executor.again(plan, SQL, session)
     assert endpoint.verdicts() == ["busy"]
