@@ -104,6 +104,28 @@ def _unread(submission: Contents, asked: Callable[[str], bool]) -> Iterator[Hit]
         yield Hit(place, len(files), facts={"files": names, "reason": (files[0].other or OtherSeen()).unread or ""})
 
 
+@named(DATASET)
+def personal_names_of_files(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
+    """Files and folders that are called by what belongs to one person, or each by a person's name."""
+    yield from _called(submission, certain=True)
+
+
+@named(DATASET)
+def possibly_personal_names_of_files(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
+    """Files and folders that are called by what may be a person's name or number."""
+    yield from _called(submission, certain=False)
+
+
+def _called(submission: Contents, *, certain: bool) -> Iterator[Hit]:
+    for one in submission.telling_names:
+        if one.certain == certain:
+            folder = one.places[0].rpartition("/")[0]
+            place = one.places[0] if len(one.places) == 1 else f"{folder}/*".removeprefix("/")
+            kinds = ", ".join(identifiers()[kind].title for kind in one.kinds)
+            example = privacy.shape(PurePosixPath(one.places[0]).name)
+            yield Hit(place, len(one.places), facts={"kinds": kinds, "example": example})
+
+
 @named(FILE)
 def personal_file(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
     """Files that are no data of the standard and hold so many identifiers that they are about persons."""

@@ -12,6 +12,7 @@ from lakehouse.archive.eds import CollectionDescription, ColumnDescription, Tabl
 from lakehouse.archive.encoding import NotUtf8Error
 from lakehouse.archive.event_contents import EventContent, EventFile
 from lakehouse.archive.event_files import is_event_file
+from lakehouse.archive.file_names import TellingNames, telling
 from lakehouse.archive.metadata.adopting import IMPORT_FILE
 from lakehouse.archive.metadata.stated import DESCRIPTORS
 from lakehouse.archive.other_scan import OtherSeen, look_into, look_into_footer
@@ -202,6 +203,12 @@ class Contents:
         named = person_columns(known) if known is not None else {}
         marked = {name for name, table in self.judging.items() if any(c.role != "none" for c in table.columns.values())}
         return frozenset(marked.union(name for name, columns in named.items() if columns))
+
+    @cached_property
+    def telling_names(self) -> tuple[TellingNames, ...]:
+        """The files and folders whose names tell of persons."""
+        titled = frozenset(f"{eds.TEXTS_FOLDER}/{name}" for name in self.texts)
+        return tuple(telling((file.place for file in self.files), titled))
 
     def columns(self) -> Iterator[ColumnContent]:
         """Yield every declared column of every table with a usable dictionary."""

@@ -1,0 +1,68 @@
+"""Names of files and folders are published as they are, so they are searched for persons too."""
+
+import pytest
+
+from lakehouse.archive.file_names import telling
+
+
+def kinds_of(*places, titled=()):
+    return {(one.places, one.kinds, one.certain) for one in telling(places, frozenset(titled))}
+
+
+SOMEBODY = {
+    "jane.doe@uni.edu.txt": ("email",),
+    "old/900-12-3456.txt": ("social_security",),
+    "DE89370400440532013000.csv": ("iban",),
+    "calls_+1 212-555-1000.txt": ("phone",),
+    "marks_Jane_Doe_1999-04-12.csv": ("person_name",),
+    "marks_jane_doe.csv": ("person_name",),
+    "Smith, John.pdf": ("person_name",),
+    "homework/Maria Garcia_12345_file_/essay.txt": ("person_name",),
+}
+NOBODY = (
+    "tables/rooms/rooms_2024-04-12.csv",
+    "tables/rooms/columns.yaml",
+    "README.md",
+    "studentAssessment.csv",
+    "Final_Report.docx",
+    "old_lists/Grade_Book.csv",
+    "train2014/000000000139.jpg",
+    "3f2504e0-4f89-11d3-9a0c-0305e82c3301.json",
+    "part-00000-tid-123456789012.snappy.parquet",
+    "v1.2.3.4/will_may_june.csv",
+)
+
+
+@pytest.mark.parametrize("place", SOMEBODY)
+def test_a_name_that_tells_of_a_person_is_told(place):
+    (found,) = telling([place])
+    assert set(SOMEBODY[place]) <= set(found.kinds)
+    assert found.places[0] in (place, place.rpartition("/")[0])
+    assert found.certain == (SOMEBODY[place][0] in ("email", "social_security", "iban"))
+
+
+@pytest.mark.parametrize("place", NOBODY)
+def test_everyday_names_are_no_persons(place):
+    assert kinds_of(place) == set()
+
+
+def test_a_folder_of_files_called_by_persons_is_sure_unless_they_are_titles():
+    names = ("Jane_Doe", "John_Smith", "Maria_Garcia")
+    places = tuple(f"essays/{name}.txt" for name in names)
+    assert kinds_of(*places) == {(places, ("person_name",), True)}
+    assert kinds_of(*places[:2]) == {(places[:2], ("person_name",), False)}
+    assert kinds_of(*places, titled=["essays"]) == {(places, ("person_name",), False)}
+
+
+def test_names_of_files_block_or_warn_and_are_not_shown_in_words(dataset, judged):
+    for place in ("tables/rooms/jane.doe@uni.edu.csv", "essays/Jane_Doe.txt"):
+        (dataset / place).parent.mkdir(exist_ok=True)
+        (dataset / place).write_text("room,size\n" if place.endswith("csv") else "Water.\n", encoding="utf-8")
+    report = judged(dataset)
+    found = {(one.code, one.level, one.place): one for one in report.findings if "FILE_NAME" in one.code}
+    assert set(found) == {
+        ("PERSONAL_FILE_NAME", "error", "tables/rooms/jane.doe@uni.edu.csv"),
+        ("PERSONAL_POSSIBLE_IN_FILE_NAME", "warning", "essays/Jane_Doe.txt"),
+    }
+    told = found["PERSONAL_FILE_NAME", "error", "tables/rooms/jane.doe@uni.edu.csv"].message
+    assert "1 name of a file or folder, like 'xxxx.xxx@xxx.xxx.xxx', tells of persons: e-mail addresses" in told
