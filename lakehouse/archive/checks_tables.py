@@ -184,7 +184,6 @@ def reference_broken(column: ColumnContent, _parameters: Parameters) -> Iterator
     if target is None or not column.submission.tables[target[0]].seen.readable:
         return
     for tally in column.seen.tally(column.name, "broken"):
-        # Where keys were compared by their hashes, none is known as a text.
         key = privacy.shown(tally.example, column.name, column.description.description) if tally.example else ""
         yield in_rows(
             tally,

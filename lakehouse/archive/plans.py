@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from lakehouse.archive.column_checks import ColumnPlan, Plan
 from lakehouse.archive.eds import ColumnDescription, TableDescription
+from lakehouse.archive.table_files import cell_of
 from lakehouse.archive.table_scan import TableSeen
 from lakehouse.archive.values import ARROW_TYPES
 from lakehouse.keys import absent
@@ -103,7 +104,7 @@ def _plan(
 
 def resolve(tables: Tables, seen: Mapping[str, TableSeen]) -> None:
     """Compare the references that were collected with the values they refer to, after all tables have been read."""
-    for table in seen.values():
+    for table_name, table in seen.items():
         for name, store in table.references.items():
             column = next(c.description for c in table.plan.columns if c.name == name)
             target = target_of(column, tables)
@@ -111,7 +112,15 @@ def resolve(tables: Tables, seen: Mapping[str, TableSeen]) -> None:
             for broken in absent(store, seen[target[0]].known[target[1]].as_store()):
                 table.add_broken(name, broken)
             store.close()
+            _name_first(table, tables[table_name], name)
     for table in seen.values():
         for known in table.known.values():
             if known.store is not None:
                 known.store.close()
+
+
+def _name_first(seen: TableSeen, table: TableDescription, column: str) -> None:
+    """Read again which key the first broken row of each file has: of keys compared by their hashes none was kept."""
+    paths = {file.place: file.path for file in seen.files}
+    for tally in seen.tally(column, "broken"):
+        tally.example = cell_of(paths[tally.place], table, column, min(tally.rows))

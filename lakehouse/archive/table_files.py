@@ -31,3 +31,15 @@ def pieces(path: Path, table: TableDescription | None) -> Iterator[Piece]:
     if name.endswith(".tsv"):
         return csv_pieces(path, "\t")
     return csv_pieces(path, table.delimiter if table else ",")
+
+
+def cell_of(path: Path, table: TableDescription | None, column: str, row: int) -> str | None:
+    """Return a cell of a file that was read before, by the number of its row; None where there is none."""
+    before = 0
+    for piece in pieces(path, table):
+        batch = piece()
+        if row <= before + batch.span:
+            found = [at for at, number in enumerate(batch.numbers.tolist()) if before + number == row]
+            return str(batch.columns[column][found[0]].as_py()) if found and column in batch.columns else None
+        before += batch.span
+    return None

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from lakehouse.archive import table_scan
 from lakehouse.archive.checks import hints
 from lakehouse.archive.eds import load_description
 from lakehouse.archive.levels import numbered_row
@@ -153,6 +154,22 @@ def test_a_broken_reference_names_its_first_key_and_rows_are_told_with_the_heade
     assert _finding(report, "REFERENCE_BROKEN").message == said
     assert "tables/lessons/lessons.csv: room, row 2 (line 3)\n" in report.as_short_text()
     assert (numbered_row("a.tsv.gz", 7), numbered_row("a.jsonl: x", 7)) == ("7 (line 8)", "7")
+
+
+@pytest.mark.parametrize("known", [0, 200_000])
+def test_the_first_broken_key_of_each_file_is_named_also_where_keys_are_compared_by_hash(
+    dataset, judged, monkeypatch, known
+):
+    monkeypatch.setattr(table_scan, "KNOWN_VALUES", known)
+    more = "9,10,,,,,\n7,,,,,,\n8,77,,,,,\n"
+    (dataset / LESSONS).with_name("more.csv").write_text(
+        f"lesson,room,held_on,began,quiet,subject,code\n{more}", encoding="utf-8"
+    )
+    _edit(dataset, ROOMS, "11,60", "12,60")
+    told = {f.place: f.message for f in judged(dataset).findings if f.code == "REFERENCE_BROKEN"}
+    assert told.keys() == {"tables/lessons/lessons.csv: room", "tables/lessons/more.csv: room"}
+    assert told["tables/lessons/lessons.csv: room"].endswith("row 2 (line 3), the first to '11'.")
+    assert told["tables/lessons/more.csv: room"].endswith("row 3 (line 4), the first to '77'.")
 
 
 def test_latin_1_is_refused_with_byte_and_row(dataset, judged):
