@@ -124,9 +124,12 @@ def _of_file(path: Path, where: Wanted) -> pa.Table:
     _refuse_part_of_dataset(path)
     try:
         with _opened(path) as file:
-            return _READERS[kind](file, where)
+            rows = _READERS[kind](file, where)
     except (OSError, EOFError, ValueError, RecursionError, zlib.error, pa.ArrowException) as error:
         raise LabelsError(f"cannot read texts from {path}: {error}; correct the file") from error
+    if not rows.num_rows:
+        raise LabelsError(f"{path} has no rows; add some, or name another file")
+    return rows
 
 
 def _csv(file: IO[bytes], where: Wanted) -> pa.Table:

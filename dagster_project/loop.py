@@ -24,6 +24,7 @@ from models.errors import ModelError
 from models.progress import Progress
 
 UNKNOWN_EXIT_CODE = 1
+CHECK_FAILED = "DagsterAssetCheckFailedError"
 CHECK_EXIT_CODES = {
     FIT.name: RefusedError.exit_code,
     BEATS.name: UnfitModelError.exit_code,
@@ -143,9 +144,23 @@ def _first_failure(result: dg.ExecuteInProcessResult) -> tuple[str | None, int]:
             if error is None:
                 return f"{event.step_key} failed", UNKNOWN_EXIT_CODE
             name = error.cls_name or ""
-            said = error.message.strip()
+            said = (name == CHECK_FAILED and _failed_checks(result)) or error.message.strip()
             return said.partition(": ")[2] if name in known else said, _exit_code(name, error.message)
     return None, 0
+
+
+def _failed_checks(result: dg.ExecuteInProcessResult) -> str:
+    """Return what the blocking checks that failed say of it."""
+    found = [
+        event.asset_check_evaluation_data
+        for event in result.all_events
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
+    return "; ".join(
+        f"{each.asset_key.to_user_string()} fails {each.check_name}: {each.description or 'see its page in Dagster'}"
+        for each in found
+        if each.blocking and not each.passed and each.severity is dg.AssetCheckSeverity.ERROR
+    )
 
 
 def _exit_code(name: str, message: str) -> int:

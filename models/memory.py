@@ -1,9 +1,10 @@
 """Whether a recipe fits into memory, worked out before training, and the nearest one that does."""
 
+import bisect
 import dataclasses
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,12 @@ def require_fits(recipe: Recipe, device: Device, *, tokens: int, free: int | Non
     if need <= there:
         return
     said = f"training needs about {_size(need)} and {_size(there)} may be used"
-    for smaller, how in _smaller(recipe):
-        if needed_bytes(smaller, device, tokens=tokens, processes=processes) <= there:
+
+    def fits(smaller: Recipe) -> bool:
+        return needed_bytes(smaller, device, tokens=tokens, processes=processes) <= there
+
+    for smaller, how in _smaller(recipe, fits):
+        if fits(smaller):
             raise TooLargeError(f"{said}; the nearest recipe that fits has {how} and all else the same")
     raise TooLargeError(f"{said}; no smaller batch, context or number of layers of this width fits, so halve the width")
 
@@ -132,9 +137,11 @@ def require_tuning_fits(
     if need <= there:
         return
     said = f"fine-tuning needs about {_size(need)} beside the model and {_size(there)} may be used"
-    batches = range(recipe.batch - 1, 0, -1)
+    batch = _largest(
+        lambda batch: tuning_bytes(dataclasses.replace(recipe, batch=batch), tuned, device) <= there, recipe.batch - 1
+    )
     contexts = [recipe.context >> by for by in range(1, recipe.context.bit_length()) if recipe.context >> by >= 16]
-    tried = [(dataclasses.replace(recipe, batch=batch), f"batch={batch}") for batch in batches]
+    tried = [(dataclasses.replace(recipe, batch=batch), f"batch={batch}")] if batch else []
     tried += [(dataclasses.replace(recipe, batch=1, context=each), f"batch=1, context={each}") for each in contexts]
     for smaller, how in tried:
         if tuning_bytes(smaller, tuned, device) <= there:
@@ -145,15 +152,29 @@ def require_tuning_fits(
     raise TooLargeError(f"{said}; no smaller batch or context of this base fits, so {advice}")
 
 
-def _smaller(recipe: Recipe) -> Iterator[tuple[Recipe, str]]:
-    """Smaller recipes, those first that change least what is learned: the same batch in more passes changes nothing."""
-    for passes in range(recipe.accumulate + 1, recipe.batch + 1):
+def _largest(fits: Callable[[int], bool], most: int) -> int:
+    """The largest count from 1 to `most` that fits, where a larger one never needs less; 0 when none does."""
+    return bisect.bisect_left(range(1, most + 1), True, key=lambda count: not fits(count))  # noqa: FBT003  what it seeks
+
+
+def _smaller(recipe: Recipe, fits: Callable[[Recipe], bool]) -> Iterator[tuple[Recipe, str]]:
+    """Smaller recipes, those first that change least what is learned: the same batch in more passes changes nothing.
+
+    Of passes the fewest that fit, of batches the largest: one by one, a batch of a hundred million would take hours.
+    """
+    least = recipe.accumulate + 1
+    spare = _largest(
+        lambda fewer: fits(dataclasses.replace(recipe, accumulate=recipe.batch + 1 - fewer)), recipe.batch + 1 - least
+    )
+    if spare:
+        passes = recipe.batch + 1 - spare
         same = f"batch={recipe.batch}, accumulate={passes} (the same batch in more passes: what is learned stays)"
         yield dataclasses.replace(recipe, accumulate=passes), same
-    for batch in range(recipe.batch - 1, 0, -1):
-        # One pass holds fewer gradients, as many passes as sequences the least of a batch.
-        for passes in sorted({1, batch}):
-            yield _of(recipe, batch=batch, accumulate=passes)
+    # One pass holds fewer gradients, as many passes as sequences the least of a batch.
+    whole = _largest(lambda batch: fits(_of(recipe, batch=batch, accumulate=1)[0]), recipe.batch - 1)
+    parts = _largest(lambda batch: fits(_of(recipe, batch=batch, accumulate=batch)[0]), recipe.batch - 1)
+    if batch := max(whole, parts):
+        yield _of(recipe, batch=batch, accumulate=1 if whole >= parts else batch)
     context = recipe.context // 2
     while context >= 16:
         yield _of(recipe, batch=1, accumulate=1, context=context)

@@ -39,6 +39,9 @@ def _on_texts(command: Callable[..., None]) -> Callable[..., None]:
 @click.group(cls=Verbs, epilog="Example: lakehouse finetune train paragraphs.jsonl --base gpt-0001 --out subjects")
 def finetune() -> None:
     """Fine-tune a text classifier, or a model that answers instructions, from a checkpoint; measure it, ask it."""
+    from models.child import spin_little
+
+    spin_little()  # before torch loads: these commands learn in their own process
 
 
 @finetune.command(

@@ -205,7 +205,14 @@ def test_bad_lines_of_json_are_named(tmp_path, line, said):
 @pytest.mark.parametrize("name", ["texts.csv", "texts.jsonl", "texts.jsonl.gz", "texts.parquet"])
 def test_a_broken_file_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"\x1f\x8b\x00{,\x00")
-    with pytest.raises(LabelsError, match=r"cannot read texts|lacks the columns"):
+    with pytest.raises(LabelsError, match=r"cannot read texts|has no rows"):
+        read_labelled(tmp_path / name, Where())
+
+
+@pytest.mark.parametrize(("name", "body"), [("texts.jsonl", ""), ("texts.csv", "text,label\n")])
+def test_a_file_without_rows_is_said_to_be_one(tmp_path, name, body):
+    (tmp_path / name).write_text(body)
+    with pytest.raises(LabelsError, match=f"{name} has no rows; add some"):
         read_labelled(tmp_path / name, Where())
 
 

@@ -58,6 +58,31 @@ def test_a_smaller_batch_is_named_with_the_passes_it_fits_with():
     require_fits(dataclasses.replace(many, batch=batch, accumulate=passes), CPU, tokens=1000, free=free)
 
 
+def test_a_batch_that_is_far_too_large_is_refused_at_once():
+    counted = []
+
+    class Counting(type(CPU)):
+        def __getattribute__(self, name):
+            if name == "dtype":
+                counted.append(name)
+            return super().__getattribute__(name)
+
+    device, huge = Counting(**{each.name: getattr(CPU, each.name) for each in dataclasses.fields(CPU)}), 10**8
+    with pytest.raises(TooLargeError, match=f"has batch={huge}, accumulate=") as refused:
+        require_fits(dataclasses.replace(TINY, batch=huge), CPU, tokens=1000, free=4 * 2**30)
+    passes = int(re.search(r"accumulate=(\d+)", str(refused.value))[1])
+    need = [
+        needed_bytes(dataclasses.replace(TINY, batch=huge, accumulate=each), CPU, tokens=1000)
+        for each in (passes - 1, passes)
+    ]
+    assert need[1] <= 4 * 2**30 * memory.MARGIN < need[0], "the fewest that fit"
+    with pytest.raises(TooLargeError, match=r"has batch=\d+ and all else") as refused:
+        require_tuning_fits(dataclasses.replace(TUNING, batch=huge), TUNED, device, free=8 * 2**30)
+    with pytest.raises(TooLargeError, match=re.search(r"has batch=\d+ and", str(refused.value))[0]):
+        require_tuning_fits(dataclasses.replace(TUNING, batch=200), TUNED, CPU, free=8 * 2**30)
+    assert len(counted) < 100
+
+
 @pytest.mark.parametrize(("gib", "said"), [(16, "has batch=1"), (6, "layers="), (0.3, "halve the width")])
 def test_the_less_memory_the_more_must_give_way(gib, said):
     with pytest.raises(TooLargeError, match=said):
