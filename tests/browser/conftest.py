@@ -15,6 +15,7 @@ import pytest
 
 from dagster_project.settings import load_settings, machine_environment
 from lakehouse.adapters import superset
+from lakehouse.adapters.seaweedfs import free_ports
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -60,7 +61,7 @@ def dashboards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboards]
     venv = load_settings().home / "superset-venv"
     if not (venv / "bin" / "python").exists():
         pytest.fail(f"no Superset at {venv}; run `python3 dagster_project/bootstrap.py test`")
-    sql_port, web_port = _free_port(), _free_port()
+    sql_port, web_port = free_ports(2)  # none that the system gives to outgoing connections, until they are taken
     password = secrets.token_urlsafe(16)
     given = Dashboards(
         url=f"http://127.0.0.1:{web_port}",
@@ -133,12 +134,6 @@ def _wait(process: subprocess.Popen[bytes], log: Path, ready) -> None:
         time.sleep(0.25)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
@@ -159,7 +154,7 @@ class Guesser:
         kind: str = "application/json",
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=(self.address, 0))
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120, source_address=(self.address, 0))
         try:
             connection.request(method, path, body or None, {"Content-Type": kind, "Cookie": self.cookie, **headers})
             answer = connection.getresponse()

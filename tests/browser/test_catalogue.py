@@ -4,7 +4,6 @@ import itertools
 import json
 import re
 import shutil
-import socket
 import threading
 import time
 import urllib.request
@@ -18,6 +17,7 @@ from dagster_project.dagster_home import prepare_dagster_home
 from dagster_project.loop import open_loop
 from dagster_project.settings import load_settings
 from dagster_project.wiring import ensure_folders
+from lakehouse.adapters.seaweedfs import free_ports
 from lakehouse.archive import inbox
 from lakehouse.catalogue.app import application
 from lakehouse.samples import college_scorecard
@@ -78,9 +78,7 @@ def address(tmp_path_factory):
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
     home = tmp_path_factory.mktemp("catalogue")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     settings = load_settings(
         {"LAKEHOUSE_HOME": str(home), "LAKEHOUSE_STORAGE": "folder", "LAKEHOUSE_CATALOGUE_PORT": str(port)}
     )

@@ -4,6 +4,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import time
 import urllib.parse
 import urllib.request
 
@@ -140,10 +141,13 @@ def test_the_metadata_holds_no_credential_of_the_sql_engine(dashboards):
     assert dashboards.password not in content
 
 
-@pytest.mark.parametrize(("address", "form"), [("127.0.0.2", True), ("127.0.0.3", False)])
-def test_the_eleventh_wrong_password_in_a_minute_is_refused(dashboards, address, form):
-    guesser = Guesser(dashboards.port, address)
-    statuses = [_guess_form(guesser) if form else _guess_api(guesser) for _ in range(11)]
+@pytest.mark.parametrize(("network", "form"), [("127.0.2", True), ("127.0.3", False)])
+def test_the_eleventh_wrong_password_in_a_minute_is_refused(dashboards, network, form):
+    for attempt in range(1, 6):  # a slow machine may take longer than a minute for eleven
+        guesser, begun = Guesser(dashboards.port, f"{network}.{attempt}"), time.monotonic()
+        statuses = [_guess_form(guesser) if form else _guess_api(guesser) for _ in range(11)]
+        if time.monotonic() - begun < 60:
+            break
     assert statuses[-1] == 429
     assert 429 not in statuses[:10]
 

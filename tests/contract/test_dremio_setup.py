@@ -62,7 +62,7 @@ def ready(dremio, *, source=SOURCE, views=VIEWS, accelerated=("kpi.a",)):
 
 def test_a_fresh_server_becomes_ready(start):
     state, dremio = start(starting=3)
-    dremio.wait(5)
+    dremio.wait(60)
     assert set(actions(ready(dremio)).values()) == {"created"}
     assert state.users == {USER: PASSWORD}
     assert state.catalog[("lakehouse",)]["config"]["nessieEndpoint"] == "http://nessie:19120/api/v2"

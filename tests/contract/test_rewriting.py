@@ -109,7 +109,7 @@ def test_deleted_bytes_leave_the_disk_of_seaweedfs(seaweed):
     seaweed.objects().put("x/needle", body)
     seaweed.objects().delete("x/needle")
     SeaweedDisk(seaweed.ports).reclaim()
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while any(needle in path.read_bytes() for path in seaweed.data.rglob("*") if path.is_file()):
         assert time.monotonic() < end, "the volumes still hold what was deleted"
         time.sleep(0.2)

@@ -66,7 +66,7 @@ def test_it_keeps_everything_when_its_ports_change(seaweed):
 
 
 def test_a_wrong_secret_is_not_healthy(seaweed):
-    assert seaweedfs.healthy(seaweed.ports, access_key="test-access", secret_key="test-secret")
+    seaweedfs.wait(seaweed.ports, access_key="test-access", secret_key="test-secret", timeout_s=60)
     assert not seaweedfs.healthy(seaweed.ports, access_key="test-access", secret_key="wrong")
 
 

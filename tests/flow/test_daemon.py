@@ -81,9 +81,9 @@ def test_an_arrival_a_decision_and_the_clock_each_start_one_run(bench, apart):
     key = bench.wave(2014)
     bench.decide(RetrainDecision("college_scorecard@2013", "drift", "retrain", "shifted"))
     with daemon(home):
-        until(lambda: any(run.is_success for run in runs_tagged(bench, dagster__sensor_name="inbox_sensor")), 200, home)
-        until(lambda: runs_tagged(bench, dagster__sensor_name="drift_sensor"), 100, home)
-        until(lambda: runs_tagged(bench, dagster__schedule_name="retrain_schedule"), 100, home)
+        until(lambda: any(run.is_success for run in runs_tagged(bench, dagster__sensor_name="inbox_sensor")), 300, home)
+        until(lambda: runs_tagged(bench, dagster__sensor_name="drift_sensor"), 200, home)
+        until(lambda: runs_tagged(bench, dagster__schedule_name="retrain_schedule"), 200, home)
         time.sleep(LOOKS_AFTERWARDS_SECONDS)
         arrivals = runs_tagged(bench, dagster__sensor_name="inbox_sensor")
         decisions = runs_tagged(bench, dagster__sensor_name="drift_sensor")

@@ -78,7 +78,7 @@ def test_too_long_a_time_is_a_finding_in_time(dataset):
     finding = only_error(judged(dataset, wall_seconds=2.0))
     assert finding.code == "SUBMISSION_TOO_COSTLY"
     assert "2 s" in finding.message
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
 
 
 def test_too_much_processor_time_is_a_finding(dataset):

@@ -22,7 +22,7 @@ time.sleep(60)
 """
 
 
-def service(tmp_path, code, *, healthy=None, start_seconds=10.0):
+def service(tmp_path, code, *, healthy=None, start_seconds=60.0):
     log = tmp_path / "logs" / "one.log"
     return Service(
         name="one",
