@@ -29,10 +29,9 @@ def neutral(value: object) -> object:
     if not isinstance(value, str):
         return value
     first, *more = ENDS_A_CELL.split(value)
-    begins = STARTS_A_FORMULA.match(value) and not PLAIN_NUMBER.fullmatch(value)
-    return "".join(("'" if begins else "", first, *map(_cell, more)))
+    others = zip(more[::2], more[1::2], strict=True)
+    return _guard(value) + first + "".join(f"{end}{_guard(cell)}{cell}" for end, cell in others)
 
 
-def _cell(text: str) -> str:
-    harmless = ENDS_A_CELL.fullmatch(text) or not STARTS_A_FORMULA.match(text) or PLAIN_NUMBER.fullmatch(text)
-    return text if harmless else f"'{text}"
+def _guard(text: str) -> str:
+    return "'" if STARTS_A_FORMULA.match(text) and not PLAIN_NUMBER.fullmatch(text) else ""
