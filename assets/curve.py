@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, TypeVar
 
 from assets.house import commit, read_released
-from assets.results import write_of
+from assets.results import measured_at, write_of
 from lakehouse.definition import TableDefinition
 from lakehouse.errors import LakehouseError
 from lakehouse.ports import Provenance
@@ -113,12 +113,4 @@ def _tuning_row(key: str, point: TuningStep) -> dict[str, object]:
 
 
 def _row(key: str, point: Progress) -> dict[str, object]:
-    return {
-        "training_key": key,
-        "step": point.step,
-        "steps": point.steps,
-        "train_bits_per_byte": point.train_bits_per_byte,
-        "validation_bits_per_byte": point.validation_bits_per_byte,
-        "tokens_per_second": point.tokens_per_second,
-        "utilisation": point.utilisation,
-    }
+    return {"training_key": key, "steps": point.steps, **measured_at(asdict(point))}

@@ -17,6 +17,7 @@ from lakehouse.errors import ChecksumError
 from lakehouse.ports import Provenance, TableWrite
 from lakehouse.tables.gold import (
     EVALUATIONS,
+    MEASURED_AT_A_STEP,
     MODEL_FORMS,
     MODEL_MEASURES,
     MODEL_STAGES,
@@ -51,20 +52,15 @@ def model_writes(
         "cause": training["cause"],
         "training_key": training["training_key"],
     }
-    curve = [
-        {
-            "model_version": version,
-            "step": point["step"],
-            "train_bits_per_byte": point["train_bits_per_byte"],
-            "validation_bits_per_byte": point["validation_bits_per_byte"],
-            "tokens_per_second": point["tokens_per_second"],
-            "utilisation": point["utilisation"],
-        }
-        for point in training["curve"]
-    ]
+    curve = [{"model_version": version, **measured_at(point)} for point in training["curve"]]
     writes = [write_of(MODEL_VERSIONS, [row], provenance), write_of(TRAINING_CURVE, curve, provenance)]
     learned = [{"model_version": version, **asdict(share)} for share in shares]
     return [*writes, write_of(TOKEN_SHARES, learned, provenance)] if learned else writes
+
+
+def measured_at(point: Mapping[str, Any]) -> dict[str, object]:
+    """Return what is kept of a step of training, by its column."""
+    return {"step": point["step"], **{column.name: point[column.name] for column in MEASURED_AT_A_STEP}}
 
 
 def evaluation_writes(version: str, result: EvaluateResult, provenance: Provenance) -> list[TableWrite]:
