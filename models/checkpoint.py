@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.archive import forget
 from models.config import Recipe, recipe_from_json
-from models.durable import ARCHIVED, read_json, seal, sync, those_there, unfinished, verify, write_json
+from models.durable import ARCHIVED, misfit, read_json, seal, sync, those_there, unfinished, verify, write_json
 from models.errors import CheckpointError
 from models.progress import Progress
 from models.trials import TrialResult, as_values
@@ -272,5 +272,5 @@ def load_unverified(folder: Path) -> Loaded:
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        raise CheckpointError(f"{folder / WEIGHTS} does not fit recipe.json: {error}") from error
+        raise CheckpointError(f"{folder / WEIGHTS} does not fit recipe.json: {misfit(error)}") from error
     return Loaded(model.eval(), tokenizer, recipe, read_json(folder / TRAINING))

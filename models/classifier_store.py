@@ -22,7 +22,7 @@ from models.classifier import (
 from models.classifier_recipe import FinetuneRecipe, finetune_recipe
 from models.classifier_versions import CLASSIFIER, FILES, TRAINING
 from models.config import Recipe, recipe_from_json
-from models.durable import WRITING, read_json, seal, sync, unfinished, verify, write_json
+from models.durable import WRITING, misfit, read_json, seal, sync, unfinished, verify, write_json
 from models.errors import CheckpointError, RecipeError
 from models.lm import LanguageModel
 from models.tokenizer import FILE_NAME, load_tokenizer
@@ -70,7 +70,9 @@ def _load_transformers(folder: Path, recipe: FinetuneRecipe) -> Base:
             output_loading_info=True,
         )  # fmt: skip
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError(f"transformers cannot open {folder}: {error}; give a whole safetensors folder") from error
+        raise CheckpointError(
+            f"transformers cannot open {folder}: {misfit(error)}; give a whole safetensors folder"
+        ) from error
     absent = sorted(name for name in told["missing_keys"] if "pooler" not in name)  # not asked for its pooler
     if absent:  # transformers would go on with random ones
         raise CheckpointError(f"{folder} lacks the weights {', '.join(absent[:3])}; give a whole safetensors folder")

@@ -50,6 +50,17 @@ def those_there(names: Sequence[str]) -> str:
     return f"there are {', '.join(names[-_NAMES_SHOWN:])}{more}"
 
 
+def misfit(error: Exception) -> str:
+    """What is said of weights that cannot be taken, on one line: of other shapes the first, and how many more."""
+    if "ignore_mismatched_sizes" in str(error):  # transformers tells of a table above the error, which nobody sees
+        return "its weights have other shapes than its config.json says"
+    lines = [line.strip().rstrip(".") for line in str(error).splitlines() if line.strip()]
+    wrong = [line for line in lines if line.startswith("size mismatch")]
+    if not wrong:
+        return " ".join(lines)
+    return f"{wrong[0]} and {len(wrong) - 1} more" if len(wrong) > 1 else wrong[0]
+
+
 def write_json(path: Path, value: Mapping[str, object]) -> None:
     """Write a JSON object with sorted keys."""
     path.write_text(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from torch import nn
 
 from models.checkpoint import FILES as CHECKPOINT_FILES
 from models.classifier_versions import INSTRUCTED_FILES
-from models.durable import WRITING, read_json, seal, sync, unfinished, verify, write_json
+from models.durable import WRITING, misfit, read_json, seal, sync, unfinished, verify, write_json
 from models.errors import CheckpointError, RecipeError
 from models.tokenizer import load_tokenizer
 
@@ -94,7 +94,9 @@ def load_causal(folder: Path, *, context: int = 1) -> Causal:
         )  # fmt: skip
         model, told = opened
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError(f"transformers cannot open {folder}: {error}; give a whole safetensors folder") from error
+        raise CheckpointError(
+            f"transformers cannot open {folder}: {misfit(error)}; give a whole safetensors folder"
+        ) from error
     if absent := sorted(told["missing_keys"]):  # transformers would go on with random ones
         raise CheckpointError(f"{folder} lacks the weights {', '.join(absent[:3])}; give a whole safetensors folder")
     positions: int | None = getattr(model.config, "max_position_embeddings", None)

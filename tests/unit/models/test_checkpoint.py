@@ -110,6 +110,10 @@ def test_weights_of_another_shape_are_refused(copy):
     (copy / "recipe.json").write_text(dataclasses.replace(TINY, layers=1).canonical_json())
     with pytest.raises(CheckpointError, match=r"does not fit recipe\.json"):
         load_unverified(copy)
+    (copy / "recipe.json").write_text(dataclasses.replace(TINY, width=64).canonical_json())
+    with pytest.raises(CheckpointError, match=r"size mismatch for \S+: .* and \d+ more$") as refused:
+        load_unverified(copy)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
