@@ -26,9 +26,11 @@ class UploadReports:
 
         None where the entry is gone or was not uploaded.
         """
+        if self.uploads is None:
+            return []
         entry = entry_of(inbox, key, fingerprint)
-        digest = self.uploads.digest(entry.name) if self.uploads is not None and entry is not None else None
-        return [] if self.uploads is None or digest is None else put(self.uploads.bucket, digest, bodies(report, then))
+        digest = self.uploads.digest(entry.name) if entry is not None else None
+        return [] if digest is None else put(self.uploads.bucket, digest, bodies(report, then))
 
 
 def put(bucket: UploadBucket, digest: str, texts: Mapping[str, str]) -> list[str]:
