@@ -73,7 +73,8 @@ def test_a_student_is_withdrawn_from_three_waves_of_oulad(bench, tmp_path):
     before = bench.state()
     assert bench.shelf.waiting() == []
     for wave in oulad.WAVES:
-        assert bench.loop.store(f"oulad@{wave.lower()}").success
+        outcome = bench.loop.store(f"oulad@{wave.lower()}")
+        assert outcome.success, outcome.failure
     assert bench.state() == before
 
 
