@@ -15,7 +15,7 @@ from models.config import Recipe
 from models.counted import Counted
 from models.device import Device, choose_device
 from models.documents import Document
-from models.errors import NaNLossError
+from models.errors import NaNLossError, RecipeError
 from models.lm import LanguageModel, documents_apart
 from models.memory import require_fits
 from models.optimizer import schedule
@@ -55,6 +55,7 @@ def train(
 
     Raises:
         NoDocumentsError: there is too little training text.
+        RecipeError: the vocabulary is larger than the text.
         TooLargeError: the recipe does not fit into memory.
         TrialError: one of `trials` that stops training fails.
         NaNLossError: the loss or a gradient left the finite numbers.
@@ -65,6 +66,7 @@ def train(
     started = time.monotonic()
     prepared = prepared or prepare(documents, recipe.vocabulary_size)
     packed, tokenizer = prepared.train, prepared.tokenizer
+    _require_vocabulary(recipe, packed, tokenizer)
     in_memory = packed.token_count if recipe.counted_order or not prepared.mapped else 0
     if seat.leads or device.torch_device.type == "cuda":  # a card is each one's own, the machine's memory is shared
         require_fits(recipe, device, tokens=in_memory, processes=seat.size)
@@ -77,6 +79,16 @@ def train(
         with documents_apart(tokenizer.end_of_text, run.model):
             curve = _Loop(run, packed, prepared.validation, on_progress, team).run(before, started=started)
     return _trained(run, tokenizer, packed, before, curve, taken, time.monotonic() - started, team)
+
+
+def _require_vocabulary(recipe: Recipe, packed: Packed, tokenizer: Tokenizer) -> None:
+    """Raise RecipeError when more tokens are to be known than the text has bytes to find them in."""
+    there = round(packed.token_count * packed.bytes_per_token)
+    if packed.token_count > recipe.context and recipe.vocabulary_size > there:  # too little for a window is said there
+        raise RecipeError(
+            f"vocabulary_size={recipe.vocabulary_size:,} is more than the {there:,} bytes of all training documents, "
+            f"in which {tokenizer.size:,} different tokens were found; lower it to that, or load more documents"
+        )
 
 
 def _trained(

@@ -7,7 +7,7 @@ import torch
 
 from models.config import TINY
 from models.documents import documents_from
-from models.errors import NaNLossError, NoDocumentsError
+from models.errors import NaNLossError, NoDocumentsError, RecipeError
 from models.lm import LanguageModel
 from models.train import train
 from tests.unit.models.conftest import rows, table
@@ -91,6 +91,12 @@ def test_one_short_document_is_an_error():
 def test_one_long_document_with_nul_bytes_is_enough():
     one = [{"document_id": "a", "dataset": "d", "text": "the school\0 of the town " * 40, "split": "train"}]
     assert train(documents_from(table(one)), dataclasses.replace(TINY, steps=2), threads=1).curve[-1].step == 2
+
+
+def test_a_vocabulary_larger_than_the_text_is_refused_with_what_was_found():
+    one = [{"document_id": "a", "dataset": "d", "text": "the school of the town " * 40, "split": "train"}]
+    with pytest.raises(RecipeError, match=r"vocabulary_size=5,000 is more than the 920 bytes of .* in which \d+ diff"):
+        train(documents_from(table(one)), dataclasses.replace(TINY, vocabulary_size=5000), threads=1)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_batch(documents):
