@@ -21,6 +21,7 @@ from models.hub import is_hub_name
 Row = Mapping[str, Any]
 _TUNED = "the record of what was tuned from it"
 _DIGITS = re.compile(r"[0-9a-f]{12,64}")
+UNKEPT: dict[str, Fact] = {"whether it did answer so": "kept nowhere; ask it the same again, and compare the names"}
 
 
 def classifier_prediction(sources: Sources, version: str, label: str, text_sha256: str) -> Link:
@@ -35,7 +36,7 @@ def classifier_prediction(sources: Sources, version: str, label: str, text_sha25
     labels = _labels(sources, version)
     if labels and label not in labels:
         raise UntraceableError(f"{version} never answered {label!r}; it knows the labels {', '.join(labels)}")
-    facts: dict[str, Fact] = {"label": label, "sha256 of the text begins with": text_sha256}
+    facts: dict[str, Fact] = {"label": label, "sha256 of the text begins with": text_sha256, **UNKEPT}
     return Link("prediction", f"{version}/{label}/{text_sha256}", "its name", facts, parts=(made_by,))
 
 
@@ -53,6 +54,7 @@ def answer_of(sources: Sources, version: str, asked_sha256: str, response_sha256
     facts: dict[str, Fact] = {
         "sha256 of the question begins with": asked_sha256,
         "sha256 of the response begins with": response_sha256,
+        **UNKEPT,
     }
     name = f"{version}/{asked_sha256}/{response_sha256}"
     return Link("prediction", name, "its name", facts, parts=(made_by,))

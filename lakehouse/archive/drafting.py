@@ -57,7 +57,10 @@ def draft_here(source: str, into: str | None, progress: Progress = reading) -> d
     progress(path.name)
     root = Path(into) if into is not None else path
     notes = _lay_out(path, root) if into is not None else []
-    name = slug(stem_of(path).partition(".")[0], (), "dataset", spelled)
+    title = stem_of(path).partition(".")[0]
+    name, former = slug(title, (), "dataset", spelled), slug(title, (), "dataset")
+    if former != name and not (root / DESCRIPTION_FILE).exists():
+        notes.append(f"'{title}' is called '{name}'; where it is stored as '{former}', call it so")
     files = {place: text for place, text in _drafts(root, name, notes, progress) if not (root / place).exists()}
     return {"files": files, "notes": notes}
 

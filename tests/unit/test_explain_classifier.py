@@ -68,6 +68,7 @@ def test_an_answer_to_a_question_leads_to_its_version_and_every_chain_can_be_wri
     chain = explain(lake.sources(), name)
     assert (chain.kind, chain.name) == ("prediction", name)
     assert chain.facts["sha256 of the question begins with"] == hashlib.sha256(b"What is this?").hexdigest()[:12]
+    assert "ask it the same again" in chain.facts["whether it did answer so"]
     assert only(chain, "model that answers version").name == INSTRUCTED
     base = only(chain, "checkpoint of a folder")
     assert (base.name, base.gone, "nobody wrote down" in base.unknown) == ("/models/theirs", "", True)

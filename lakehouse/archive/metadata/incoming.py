@@ -104,6 +104,8 @@ class Incoming:
     logs: list[IncomingLog] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     plain: Callable[[str], str] = stripped
+    former: dict[str, list[str]] = field(default_factory=dict)
+    """By table, and under "" for the parts themselves: the names that the way that was there first gives."""
 
     def say(self, kind: RemarkKind, place: str, reason: str) -> None:
         """Add a remark; the same one again is not said twice."""
@@ -122,19 +124,25 @@ class Incoming:
         taken = [table.name for table in self.tables]
         taken += [texts.name for texts in self.texts] + [log.name for log in self.logs]
         name = slug(text, taken, "part", self.plain)
-        if name != text:
-            self.say("name_changed", place, f"'{text}' is called '{name}'")
+        known = self._known("", text, name, "part", ())
+        if name != text or known:
+            self.say("name_changed", place, f"'{text}' is called '{name}'{known}")
         return name
 
     def column_name(self, text: str, table: str, taken: Iterable[str]) -> str:
         """Return a name for a column that no other column of the table has."""
-        others = [*taken, *RESERVED_COLUMNS]
-        name = slug(text, others, "column", self.plain)
-        if name != text:
-            before = slug(text, others, "column")
-            known = "" if before == name else f"; where it is stored as '{before}', call it so, or say so by `formerly`"
+        name = slug(text, [*taken, *RESERVED_COLUMNS], "column", self.plain)
+        known = self._known(table, text, name, "column", RESERVED_COLUMNS)
+        if name != text or known:
             self.say("name_changed", f"tables/{table}: {name}", f"column '{text}' is called '{name}'{known}")
         return name
+
+    def _known(self, owner: str, text: str, name: str, fallback: str, reserved: Iterable[str]) -> str:
+        """Return what to say where the way that was there first gives another name than `name`."""
+        former = self.former.setdefault(owner, [])
+        former.append(slug(text, [*former, *reserved], fallback))
+        how = "call it so, or say so by `formerly`" if fallback == "column" else "call it so"
+        return "" if former[-1] == name else f"; where it is stored as '{former[-1]}', {how}"
 
     def located(self, folder: Path, text: str, place: str) -> Path | None:
         """Return a file of the package, or None after saying why its path is not taken."""

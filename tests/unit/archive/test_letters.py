@@ -39,6 +39,7 @@ def test_a_draft_spells_letters_out_and_tells_what_earlier_drafts_wrote(tmp_path
     written = draft["files"]["tables/schulerstrassen/columns.yaml"]
     assert all(f"\n  {name}:" in written for name in ("strasse", "grosse", "ore"))
     notes = "\n".join(draft["notes"])
+    assert "'Schülerstraßen' is called 'schulerstrassen'; where it is stored as 'schulerstraen', call it so" in notes
     assert "column 'Straße' is called 'strasse'; where it is stored as 'strae', call it so, or say so" in notes
 
 
@@ -47,3 +48,16 @@ def test_names_of_packages_stay_as_stored_versions_have_them():
     assert package.column_name("Straße", "places", []) == stripped("Straße") == "strae"
     assert package.part_name("Øre", "x") == "re"
     assert [one.reason for one in package.remarks] == ["column 'Straße' is called 'strae'", "'Øre' is called 're'"]
+
+
+def test_a_note_names_the_form_that_a_column_had_beside_the_earlier_forms_of_the_others():
+    package = Incoming(plain=spelled)
+    names: list[str] = []
+    for label in ("Maße", "Masse", "masse", "plain"):
+        names.append(package.column_name(label, "body", names))
+    assert names == ["masse", "masse_2", "masse_3", "plain"]
+    told = [one.reason for one in package.remarks]
+    assert "called 'masse'; where it is stored as 'mae'" in told[0]
+    assert "called 'masse_2'; where it is stored as 'masse'" in told[1]
+    assert "called 'masse_3'; where it is stored as 'masse_2'" in told[2]
+    assert len(told) == 3
