@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from lakehouse.adapters.datalad_files import NO_ROOM
+from lakehouse.durable_files import remove_unfinished, replace_file
 from lakehouse.errors import ServiceUnavailableError, UnknownSettingError
 
 COMMAND_LIMIT_SECONDS = 3600.0
@@ -101,10 +101,8 @@ class GitChildren:
         home = self.home
         settings = home / "gitconfig"
         if not settings.is_file() or settings.read_text(encoding="utf-8") != GIT_SETTINGS:
-            home.mkdir(parents=True, exist_ok=True)
-            partial = home / f"gitconfig.{secrets.token_hex(4)}.part"
-            partial.write_text(GIT_SETTINGS, encoding="utf-8")
-            partial.replace(settings)
+            remove_unfinished(home)
+            replace_file(settings, GIT_SETTINGS)
         name, email = self.identity
         path = os.pathsep.join(self._folders())
         date = f"@{int(self.moment.timestamp())} +0000" if self.moment else None
