@@ -43,19 +43,34 @@ def tell_failure(context: dg.HookContext) -> None:
         if not report.accepted:
             _write(context, report)
         elif isinstance(cause, PermanentError):
-            _write(context, not_stored(report, cause))
+            _write(context, not_stored(report, cause), outside=(not_stored(report, cause, _run(context)), ""))
         else:
-            _write(context, report, f"It is not stored yet, and tried again by itself: {_said(context, cause)}\n")
+            waits = "It is not stored yet, and tried again by itself: {}\n".format
+            outside = (report, waits(_run(context)))
+            _write(context, report, waits(_said(context, cause)), outside=outside)
 
 
-def _write(context: dg.HookContext, report: Report, then: str = "") -> None:
-    _tell(context, context.resources.shelf.landed_as(_key(context)), report, then)
+def _write(
+    context: dg.HookContext, report: Report, then: str = "", *, outside: tuple[Report, str] | None = None
+) -> None:
+    _tell(context, context.resources.shelf.landed_as(_key(context)), report, then, outside=outside)
 
 
-def _tell(context: dg.HookContext, fingerprint: str, report: Report, then: str = "") -> None:
+def _tell(
+    context: dg.HookContext,
+    fingerprint: str,
+    report: Report,
+    then: str = "",
+    *,
+    outside: tuple[Report, str] | None = None,
+) -> None:
+    """Write a report beside the inbox, and for an upload into its bucket: there `outside`, where it is given.
+
+    Uploaders may be strangers to this machine, and errors of the storage name its places.
+    """
     inbox, key = context.resources.shelf.inbox, _key(context)
     report_beside(inbox, key, fingerprint, report, then)
-    context.resources.upload_reports.tell(inbox, key, fingerprint, report, then)
+    context.resources.upload_reports.tell(inbox, key, fingerprint, *(outside or (report, then)))
 
 
 def _verdict(context: dg.HookContext) -> Report:
@@ -86,4 +101,8 @@ def _cause(context: dg.HookContext) -> BaseException | None:
 
 
 def _said(context: dg.HookContext, cause: BaseException | None) -> str:
-    return str(cause) if isinstance(cause, TransientError) else f"run {context.run_id} says why"
+    return str(cause) if isinstance(cause, TransientError) else _run(context)
+
+
+def _run(context: dg.HookContext) -> str:
+    return f"run {context.run_id} says why"

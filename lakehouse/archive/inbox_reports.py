@@ -103,15 +103,18 @@ def not_taken(key: str, error: PermanentError) -> Report:
     return replace(report, findings=(replace(report.findings[0], code=code, exit_code=error.exit_code),))
 
 
-def not_stored(report: Report, error: PermanentError) -> Report:
-    """Return the report on a submission that was found fit, and could not be stored all the same."""
+def not_stored(report: Report, error: PermanentError, why: str | None = None) -> Report:
+    """Return the report on a submission that was found fit, and could not be stored all the same.
+
+    `why` stands in place of what the error says, which may name places and parts of the archive.
+    """
     finding = Finding(
         code="NOT_STORED",
         level="error",
         place=WHOLE,
         occurrences=1,
         first_row=None,
-        message=f"It is fit, and was not stored: {error}",
+        message=f"It is fit, and was not stored: {error if why is None else why}",
         how_to_fix="Mend what this says and hand it in again.",
         exit_code=error.exit_code,
     )

@@ -116,7 +116,10 @@ class Uploads:
         """
         fingerprint = entry.rpartition("@")[2].partition(".")[0]
         for path in self.records.glob("*.json"):
-            known: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))["fingerprints"]
+            record = path.read_text(encoding="utf-8")
+            if fingerprint not in record:
+                continue
+            known: dict[str, dict[str, str]] = json.loads(record)["fingerprints"]
             if known.get(fingerprint, {}).get("entry") == entry:
                 return known[fingerprint].get("sha256")
         return None
@@ -203,6 +206,8 @@ def _digest_of(upload: Upload, entry: Path) -> str:
     try:
         if entry.is_file():
             return _hash_of(entry)
+        if not entry.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "it is gone from the inbox", entry.name)
         files = {path.relative_to(entry).as_posix(): path for path in entry.rglob("*") if path.is_file()}
         lines = (f"{_hash_of(files[name])}  {name}\n" for name in sorted(files, key=os.fsencode))
         return hashlib.sha256(b"".join(map(os.fsencode, lines))).hexdigest()

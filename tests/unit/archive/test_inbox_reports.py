@@ -118,6 +118,9 @@ def test_what_was_fit_and_not_stored_is_not_told_as_accepted():
     report = not_stored(report_on(), BrokenPromiseError("marks: NOT_NULL, 3 rows"))
     assert report.verdict == "refused"
     assert "marks: NOT_NULL, 3 rows" in report.findings[0].message
+    outside = not_stored(report_on(), BrokenPromiseError("marks: NOT_NULL, 3 rows"), "run 7 says why")
+    assert outside.findings[0].message == "It is fit, and was not stored: run 7 says why"
+    assert outside.findings[0].exit_code == report.findings[0].exit_code
 
 
 def test_what_people_put_there_under_such_names_stays(inbox, caplog):

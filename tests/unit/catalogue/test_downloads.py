@@ -196,3 +196,11 @@ def test_the_page_links_to_both_files(shown):
     page = shown.get("/datasets/marks", headers=HTML).text
     for link in (CSV, EXACT):
         assert f'href="{link}" download' in page
+
+
+def test_no_piece_is_larger_than_what_a_reader_must_take_in_time():
+    rows = pa.table({"short": ["x"] * 3, "long": ["", "ä" * 700_000, ""], "bytes": [b"", b"z" * 400_000, b""]})
+    whole = "".join(downloads._lines(rows, exact=True))
+    pieces = list(downloads._pieces(downloads._lines(rows, exact=True)))
+    assert "".join(pieces) == whole
+    assert max(len(piece.encode()) for piece in pieces) <= downloads.BYTES_AT_A_TIME < len(whole)
