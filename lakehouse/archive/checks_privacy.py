@@ -145,20 +145,19 @@ def indirectly_personal_file(file: DataFile, _parameters: Parameters) -> Iterato
 
 
 def _in_file(file: DataFile, asked: Callable[[OtherSuspicion], bool]) -> Iterator[Hit]:
-    by_column: dict[tuple[str | None, str | None], list[OtherSuspicion]] = {}
+    by_column: dict[str | None, list[OtherSuspicion]] = {}
     for one in file.other.suspicions if file.other else ():
         if asked(one):
-            by_column.setdefault((one.member, one.column), []).append(one)
-    for (member, column), found in by_column.items():
+            by_column.setdefault(one.column, []).append(one)
+    for column, found in by_column.items():
         name = privacy.shown_name(column) if column else None
-        place = f"{file.place}: {privacy.shown_name(PurePosixPath(member).name)}" if member else file.place
         rows = sorted({row for one in found for row in one.rows})
         facts: dict[str, str | int | float] = {
-            "where": f"The column '{name}' of {place}" if name else place,
+            "where": f"The column '{name}' of {file.place}" if name else file.place,
             "kinds": ", ".join(f"{identifiers()[one.kind].title} ({one.count})" for one in found),
             "unit": "row" if column is not None else "line",
         }
-        place = f"{place}: {name}" if name else place
+        place = f"{file.place}: {name}" if name else file.place
         yield Hit(place, sum(one.count for one in found), rows[0] if rows else None, facts, rows)
 
 

@@ -4,9 +4,9 @@ import csv
 import html
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal, TextIO
 
 import numpy as np
@@ -23,7 +23,6 @@ from lakehouse.archive.parquet_files import footer, seekable
 from lakehouse.archive.plain_text import content, is_parquet, write_as_text
 from lakehouse.archive.privacy.kinds import Identifier, identifiers
 from lakehouse.archive.strict_yaml import YamlFaultError, read_yaml
-from lakehouse.archive.zipped import comments, is_zip, members
 from lakehouse.errors import SchemaError
 
 Purpose = Literal["kept", "describes", "explains"]
@@ -61,17 +60,13 @@ NAMES_OF_FIELDS = ""
 
 @dataclass(frozen=True, slots=True)
 class OtherSuspicion:
-    """Values of one kind in a column or, where `column` is None, in the lines of a file; `rows` are the first ones.
-
-    `member` is the file in an archive that it stands in.
-    """
+    """Values of one kind in a column or, where `column` is None, in the lines of a file; `rows` are the first ones."""
 
     column: str | None
     kind: str
     count: int
     personal: bool
     rows: tuple[int, ...]
-    member: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,33 +82,10 @@ def look_into(path: Path, purpose: Purpose) -> OtherSeen:
     scan = _Scan(purpose)
     try:
         with content(path) as plain:
-            if is_zip(plain):
-                return _look_into_members(plain, purpose)
             _read(plain, plain_name(path.name).lower(), scan)
     except (SchemaError, pa.ArrowException, OSError) as error:
         return OtherSeen(scan.suspicions(), str(error) if isinstance(error, SchemaError) else "it is broken")
     return OtherSeen(scan.suspicions())
-
-
-def _look_into_members(archive: Path, purpose: Purpose) -> OtherSeen:
-    """Search each file in a zip archive by itself, and what they are called; an archive within it is not read."""
-    beside, names = _Scan(purpose), list[str]()
-    found, unread = list[OtherSuspicion](), list[str]()
-    try:
-        for name, file in members(archive, archive.with_name("member")):
-            names.append(name)
-            scan = _Scan(purpose)
-            try:
-                _read(file, plain_name(name).lower(), scan)
-            except (SchemaError, pa.ArrowException) as error:
-                what = str(error) if isinstance(error, SchemaError) else "it is broken"
-                unread.append(f"of what is in it, {privacy.shown_name(PurePosixPath(name).name)}: {what}")
-            found += [replace(one, member=name) for one in scan.suspicions()]
-        names += comments(archive)
-    except SchemaError as error:
-        unread.insert(0, str(error))
-    beside.lines([name.replace("_", " ") for name in names], 1)
-    return OtherSeen((*found, *beside.suspicions()), unread[0] if unread else None)
 
 
 def look_into_footer(path: Path) -> OtherSeen:
