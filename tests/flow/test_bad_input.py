@@ -151,7 +151,7 @@ def test_the_same_content_again_is_a_duplicate(bench, lakehouse, tmp_path):
     assert "STORED  marks 1, ark:99999/v1" in told
     assert "silver.marks_marks    2 rows" in told
     assert "lakehouse sql \"SELECT * FROM lakehouse.silver.marks_courses WHERE dataset_version = '1' LIMIT 10\"" in told
-    assert "http://127.0.0.1:8600/datasets/marks/1" in told
+    assert f"http://127.0.0.1:{bench.settings.catalogue_port}/datasets/marks/1" in told
     assert bench.state() == before
 
 
