@@ -1,6 +1,7 @@
 """Whom the names of files and folders tell of: they are published as they are, whatever the files hold."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -65,6 +66,7 @@ def _by_folder(entries: list[str], kinds: list[frozenset[str]]) -> dict[str, dic
 
 def _kinds(names: list[str]) -> list[frozenset[str]]:
     """Return of each name which kinds of identifiers stand in it, as it is or with blanks for what joins its words."""
+    names = [unicodedata.normalize("NFC", name) for name in names]  # some systems write accents apart
     spaced = [name.replace("_", " ") for name in names]
     direct = tuple(kind for kind, one in identifiers().items() if one.certainty == "direct" and one.loose)
     found: list[set[str]] = [{NAME} if _names_somebody(name) else set() for name in names]

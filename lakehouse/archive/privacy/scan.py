@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from lakehouse.archive.arrays import Cells, bounds_of, sure
 from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.digits import with_ascii_digits
-from lakehouse.archive.privacy.disguise import CODES, VEILED, VEILS, plain, uncovered
+from lakehouse.archive.privacy.disguise import CODES, LOOKED_AT, VEILED, VEILS, plain, uncovered
 from lakehouse.archive.privacy.engine import NOWHERE, Patterns, Rows, candidates, either, fitting, in_columns, is_ascii
 from lakehouse.archive.privacy.finder import NAME, find, fits_context, matches
 from lakehouse.archive.privacy.kinds import Identifier, has_context, identifiers
@@ -216,7 +216,7 @@ class ColumnScan:
 
     def clears(self, values: Cells) -> bool:
         """Say whether a few values hold nothing of any kind, so that cells with one of them need no look."""
-        if len(values) > NAME_CELLS or values.nbytes > NAME_LETTERS_IN_CELLS:
+        if len(values) > LOOKED_AT or values.nbytes > NAME_LETTERS_IN_CELLS:
             return False  # not each of them would be looked at in full
         alone = ColumnScan(self._name, self._description)
         alone.add(values, 0)

@@ -1,5 +1,7 @@
 """Names of files and folders are published as they are, so they are searched for persons too."""
 
+import unicodedata
+
 import pytest
 
 from lakehouse.archive.file_names import telling
@@ -66,3 +68,12 @@ def test_names_of_files_block_or_warn_and_are_not_shown_in_words(dataset, judged
     }
     told = found["PERSONAL_FILE_NAME", "error", "tables/rooms/jane.doe@uni.edu.csv"].message
     assert "1 name of a file or folder, like 'xxxx.xxx@xxx.xxx.xxx', tells of persons: e-mail addresses" in told
+
+
+def test_accents_that_a_system_writes_apart_hide_nobody():
+    places = [f"pupils/{name}.txt" for name in ("Jürgen Müller", "José García", "René Dupré")]
+    together, apart = ([unicodedata.normalize(form, place) for place in places] for form in ("NFC", "NFD"))
+    assert together != apart
+    (found,) = telling(apart)
+    assert (sorted(found.places), found.kinds, found.certain) == (sorted(apart), ("person_name",), True)
+    assert len(list(telling(together))) == 1
