@@ -37,8 +37,8 @@ def main(scene: str, first: int, last: int | None, every: int, *, alone: bool) -
                 tell(f"BROKEN at {number} ({played.points[number]}): {fault}")
             if time.monotonic() - told > EVERY_S:
                 told = time.monotonic()
-                tell(f"{done} of {len(numbers)}, at {number}, {broken} broken")
-    tell(f"{scene}: {len(numbers)} kills, {broken} broke a promise")
+                tell(f"{done} of {len(numbers)}, at {number}, {played.distinct} states judged, {broken} broken")
+        tell(f"{scene}: {len(numbers)} kills, which left {played.distinct} states, {broken} broke a promise")
     return broken
 
 

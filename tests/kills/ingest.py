@@ -60,26 +60,17 @@ class Scene:
 
     def copy_of(self, other: Path) -> None:
         """Make the lake what it is in another folder; its tables know their files by absolute paths."""
-        self._clear()
-        copied(other, self.folder)
-
-    def taken_from(self, other: Path) -> None:
-        """Make the lake what it is in another folder, which is gone after it."""
-        self._clear()
-        other.rename(self.folder)
+        self.clear()
+        shutil.copytree(other, self.folder, symlinks=True)
 
     def move_to(self, other: Path) -> None:
         """Keep the lake in another folder."""
         self.folder.rename(other)
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Take the lake away."""
         if self.folder.exists():
             shutil.rmtree(self.folder)
-
-
-def copied(folder: Path, to: Path) -> None:
-    """Copy a lake."""
-    shutil.copytree(folder, to, symlinks=True)
 
 
 def stay_here() -> None:

@@ -2,9 +2,9 @@
 
 import gc
 import importlib
-import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,13 +13,15 @@ from typing import Any
 from dagster_project.wiring import lakehouse
 from tests.kills import judge
 from tests.kills.child import Stop, in_child, stopping
-from tests.kills.ingest import Scene, copied, stay_here
-from tests.kills.points import ALONE, TOGETHER, Cut, Points, counted
+from tests.kills.ingest import Scene, stay_here
+from tests.kills.opened import watched
+from tests.kills.points import ALONE, TOGETHER, Points, counted
+from tests.kills.states import State, States
 
 LATE = 3
 """How many of the last points one run may meet less than another; those not met are told."""
-AT_ONCE = 50
-"""How many copies of the lake lie on the disk at a time."""
+AT_ONCE = 400
+"""At how many points one process stops before what it left is judged."""
 NOT_MET = "not met"
 
 
@@ -36,6 +38,8 @@ class Played:
             raise RuntimeError(f"an undisturbed ingest does not pass:\n{told}")
         self.undisturbed: dict[str, Any] = told
         _load(self.undisturbed.pop("modules"))
+        self.verdicts: dict[str, str | None] = {}
+        self.distinct = 0
 
     @property
     def points(self) -> list[str]:
@@ -46,14 +50,16 @@ class Played:
     def killed(self, numbers: Sequence[int], *, alone: bool) -> Iterator[tuple[int, str | None]]:
         """Yield points and what did not hold once the next ingest had run on what a kill there leaves.
 
-        One process goes through many points: it stops at each, and the lake is copied as a kill would leave it. Where a
-        child is at work a process of its own is killed, and at every point where each is to be met `alone`.
+        One process goes through many points: it stops at each, and what a kill would leave is kept. Where a child is at
+        work a process of its own is killed, and at every point where each is to be met `alone`.
         """
         for start in range(0, len(numbers), AT_ONCE):
             some = numbers[start : start + AT_ONCE]
-            seen = {} if alone else dict(self._left(some))
-            for number in some:
-                yield number, self.judged(seen[number]) if number in seen else self.kill_at(number)
+            with tempfile.TemporaryDirectory(prefix="left-", dir=self.folder) as folder:
+                states = States(Path(folder) / "store")
+                seen = {} if alone else dict(self._left(some, states))
+                for number in some:
+                    yield number, self.judged(seen[number], states) if number in seen else self.kill_at(number)
 
     def kill_at(self, number: int) -> str | None:
         """Kill an ingest at a point and let the next one complete; return what did not hold."""
@@ -67,13 +73,27 @@ class Played:
             return f"the ingest failed instead of being killed ({ended}):\n{told}"
         return self._completed()
 
-    def judged(self, left: Path) -> str | None:
-        """Let the next ingest complete what a kill left; return what did not hold."""
-        self.scene.taken_from(left)
-        return self._completed()
+    def judged(self, left: State, states: States) -> str | None:
+        """Let the next ingest complete what a kill left; return what did not hold.
 
-    def _left(self, numbers: Sequence[int]) -> Iterator[tuple[int, Path]]:
-        """Yield what a kill at each of these points leaves, copied while the process stands still there."""
+        What is the same as something judged before is not judged again, nor what differs from it in the bytes of
+        files alone that nobody opened meanwhile: whatever read none of them cannot have done otherwise.
+        """
+        for judged in (left.same, left.alike):
+            if judged in self.verdicts:
+                return self.verdicts[judged]
+        self.distinct += 1
+        self.scene.clear()
+        states.restore(left, self.scene.folder)
+        with watched([self.scene.folder / name for name in left.partials]) as opened:
+            fault = self._completed()
+        self.verdicts[left.same] = fault
+        if not opened:
+            self.verdicts[left.alike] = fault
+        return fault
+
+    def _left(self, numbers: Sequence[int], states: States) -> Iterator[tuple[int, State]]:
+        """Yield what a kill at each of these points leaves, looked at while the process stands still there."""
         only_killed = [number for number in numbers if self.points[number].startswith((ALONE, TOGETHER))]
         stops = frozenset(numbers).difference(only_killed)
         if not stops:
@@ -85,10 +105,7 @@ class Played:
 
         with stopping(ingest) as reached:
             for number, cut in reached:
-                left = self.folder / f"left-{number}"
-                copied(self.scene.folder, left)
-                _shorten(left, cut)
-                yield number, left
+                yield number, states.look(self.scene.folder, cut)
                 if number == max(stops):
                     return
 
@@ -140,10 +157,3 @@ def _load(modules: Sequence[str]) -> None:
         with suppress(ImportError):
             importlib.import_module(name)
     gc.freeze()  # what a collector never looks at stays shared
-
-
-def _shorten(lake: Path, cut: Cut | None) -> None:
-    if cut is not None:
-        name, size = cut
-        (lake / name).touch()
-        os.truncate(lake / name, size)
