@@ -4,6 +4,8 @@ Hooks fail apart from the run: an inbox or a bucket of uploads that cannot be wr
 and stores as before.
 """
 
+import os
+
 import dagster as dg
 
 from assets.ingest import submission
@@ -37,7 +39,8 @@ def tell_failure(context: dg.HookContext) -> None:
     shelf, key = context.resources.shelf, _key(context)
     cause = _cause(context)
     if context.step_key == TAKING and isinstance(cause, PermanentError):
-        _tell(context, shelf.finished_last(key), not_taken(key, cause))
+        told = not_taken(key, cause, _outside(context, cause))
+        _tell(context, shelf.finished_last(key), not_taken(key, cause), outside=(told, ""))
     elif context.step_key in ON_THE_WAY:
         report = _verdict(context)
         if not report.accepted:
@@ -102,6 +105,13 @@ def _cause(context: dg.HookContext) -> BaseException | None:
 
 def _said(context: dg.HookContext, cause: BaseException | None) -> str:
     return str(cause) if isinstance(cause, TransientError) else _run(context)
+
+
+def _outside(context: dg.HookContext, cause: PermanentError) -> str:
+    """Return what an error says without where the inbox is; one of the disk names other places, too."""
+    if isinstance(cause.__cause__, OSError):
+        return _run(context)
+    return str(cause).replace(f"{context.resources.shelf.inbox}{os.sep}", "")
 
 
 def _run(context: dg.HookContext) -> str:

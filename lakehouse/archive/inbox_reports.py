@@ -94,9 +94,9 @@ def _may_be_replaced(path: Path) -> bool:
     return False
 
 
-def not_taken(key: str, error: PermanentError) -> Report:
-    """Return the report on a submission that was turned away before it could be judged."""
-    report = refusal(key, UnsafeArchiveError(str(error)))
+def not_taken(key: str, error: PermanentError, why: str | None = None) -> Report:
+    """Return the report on a submission that was turned away before it could be judged; `why` as in `not_stored`."""
+    report = refusal(key, UnsafeArchiveError(str(error) if why is None else why))
     if isinstance(error, UnsafeArchiveError):
         return report
     code = "VERSION_TAKEN" if isinstance(error, VersionTakenError) else "SUBMISSION_UNREADABLE"

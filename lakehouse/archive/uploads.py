@@ -212,7 +212,9 @@ def _digest_of(upload: Upload, entry: Path) -> str:
         lines = (f"{_hash_of(files[name])}  {name}\n" for name in sorted(files, key=os.fsencode))
         return hashlib.sha256(b"".join(map(os.fsencode, lines))).hexdigest()
     except OSError as error:
-        raise _unwritten(upload, error) from error
+        raise ServiceUnavailableError(
+            f"{upload.name!r} cannot be read in the inbox ({error}); it is fetched again"
+        ) from error
 
 
 def _hash_of(path: Path) -> str:

@@ -112,6 +112,8 @@ def test_what_was_turned_away_is_told_with_its_own_code(error, code):
     (finding,) = report.findings
     assert (finding.code, finding.exit_code, report.verdict) == (code, error.exit_code, "refused")
     assert finding.message.startswith("It was not taken: a")
+    (outside,) = not_taken("a@1", error, "run 7 says why").findings
+    assert (outside.code, outside.message) == (code, "It was not taken: run 7 says why.")
 
 
 def test_what_was_fit_and_not_stored_is_not_told_as_accepted():

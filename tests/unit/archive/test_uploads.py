@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from lakehouse.archive import uploads as uploads_code
 from lakehouse.archive.entries import Limits
 from lakehouse.archive.upload_queue import UploadQueue, upload_name
 from lakehouse.archive.upload_receiver import uploads_of
@@ -231,3 +232,11 @@ def test_a_body_that_is_no_event_is_refused(body):
 def test_a_body_nested_without_end_is_refused():
     with pytest.raises(ValueError, match="RecursionError"):
         uploads_of(b"[" * 200_000, "inbox")
+
+
+def test_an_entry_that_is_gone_before_its_hash_is_taken_is_no_upload_of_nothing(uploads, bucket, monkeypatch):
+    bucket.bodies["a.zip"] = b"PK"
+    taken = uploads_code._digest_of
+    monkeypatch.setattr(uploads_code, "_digest_of", lambda upload, entry: (entry.unlink(), taken(upload, entry))[1])
+    with pytest.raises(ServiceUnavailableError, match="cannot be read in the inbox"):
+        uploads.fetch("a.zip")
