@@ -39,15 +39,17 @@ def test_what_a_killed_process_left_goes(tmp_path):
 
 
 def test_what_earlier_versions_left_goes_after_a_day(tmp_path):
-    left, young, folder = (tmp_path / f".ab_{name}7" for name in ("12xy", "34xy", "56xy"))
+    home = tmp_path / "home"  # what lies beside it is cleared, too, and that of other tests is none of this one's
+    home.mkdir()
+    left, young, folder = (home / f".ab_{name}7" for name in ("12xy", "34xy", "56xy"))
     for path in (left, young, folder / "mine"):
         path.parent.mkdir(exist_ok=True)
         path.write_text("ann,7")
     os.utime(left, (1, 1))
     os.utime(folder, (1, 1))
-    assert remove_unfinished(tmp_path) == (1, ())
-    assert sorted(tmp_path.iterdir()) == [young, folder]
-    cleared = FileTraces(tmp_path.parent, owned=[tmp_path], unfinished=[tmp_path]).clear(Mask(["ann"]))
+    assert remove_unfinished(home) == (1, ())
+    assert sorted(home.iterdir()) == [young, folder]
+    cleared = FileTraces(tmp_path, owned=[home], unfinished=[home]).clear(Mask(["ann"]))
     assert ["less than a day old" in why for where, why in cleared.skipped.items() if young.name in where] == [True]
 
 
