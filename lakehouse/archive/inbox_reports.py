@@ -3,12 +3,12 @@
 import logging
 import os
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from lakehouse.archive.findings import Finding, Report
-from lakehouse.archive.inbox import BEING_WRITTEN, arrivals
+from lakehouse.archive.inbox import BEING_WRITTEN, Arrival, arrivals
 from lakehouse.archive.levels import LEVELS
 from lakehouse.archive.refusal import refusal
 from lakehouse.archive.reports.html import html
@@ -33,7 +33,7 @@ def report_beside(inbox: Path, key: str, fingerprint: str, report: Report, then:
     """
     entries = arrivals(inbox)
     remove_reports(inbox, but_beside={one.path for one in entries})
-    beside = next((one.path for one in entries if (one.key, one.fingerprint) == (key, fingerprint)), None)
+    beside = _judged(entries, key, fingerprint)
     if beside is None:
         return []
     files = {beside.with_name(beside.name + ending): body for ending, body in bodies(report, then).items()}
@@ -42,8 +42,11 @@ def report_beside(inbox: Path, key: str, fingerprint: str, report: Report, then:
 
 def entry_of(inbox: Path, key: str, fingerprint: str) -> Path | None:
     """Return the entry of the inbox that was judged; None when it is gone, or another by now."""
-    found = (one.path for one in arrivals(inbox) if (one.key, one.fingerprint) == (key, fingerprint))
-    return next(found, None)
+    return _judged(arrivals(inbox), key, fingerprint)
+
+
+def _judged(entries: Iterable[Arrival], key: str, fingerprint: str) -> Path | None:
+    return next((one.path for one in entries if (one.key, one.fingerprint) == (key, fingerprint)), None)
 
 
 def bodies(report: Report, then: str = "") -> dict[str, str]:
