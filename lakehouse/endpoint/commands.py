@@ -14,7 +14,7 @@ from lakehouse.endpoint.dialect import EndpointDialect
 from lakehouse.endpoint.faults import RefusedStatementError
 from lakehouse.endpoint.guard import check_text
 from lakehouse.endpoint.information import precision, schema_names
-from lakehouse.endpoint.names import folded, like
+from lakehouse.endpoint.names import Path, folded, like, unknown_schema
 from lakehouse.endpoint.wire import type_word
 
 WORDS = {"SHOW", "DESCRIBE", "DESC", "USE"}
@@ -87,7 +87,7 @@ def answer(sql: str, catalogue: Catalogue, session: Session) -> pa.Table | None:
     if reader.take("DESCRIBE", "DESC"):
         return _describe(reader, catalogue, session)
     reader.take("SHOW")
-    return _show(reader, catalogue)
+    return _show(reader, catalogue, session)
 
 
 def _tokens(sql: str) -> list[Token]:
@@ -103,11 +103,18 @@ def _tokens(sql: str) -> list[Token]:
 def _use(reader: _Reader, catalogue: Catalogue, session: Session) -> pa.Table:
     path = reader.path()
     reader.end()
-    known = {folded((name,)) for name in schemas_of(catalogue)}
-    if folded(path) not in known:
-        raise RefusedStatementError(f"schema {'.'.join(path)} does not exist; SHOW SCHEMAS lists what does")
+    _known_schema(path, catalogue)
     session.schema = path
     return pa.table({"ok": [True], "summary": [f"Default schema changed to [{'.'.join(path)}]"]})
+
+
+def _known_schema(path: Path, catalogue: Catalogue) -> None:
+    if not _is_schema(path, catalogue):
+        raise unknown_schema(path, schemas_of(catalogue))
+
+
+def _is_schema(path: Path, catalogue: Catalogue) -> bool:
+    return folded(path) in {folded((name,)) for name in schemas_of(catalogue)}
 
 
 def _describe(reader: _Reader, catalogue: Catalogue, session: Session) -> pa.Table:
@@ -122,13 +129,19 @@ def _describe(reader: _Reader, catalogue: Catalogue, session: Session) -> pa.Tab
     return pa.Table.from_pylist([dict(zip(DESCRIBED.names, row, strict=True)) for row in rows], schema=DESCRIBED)
 
 
-def _show(reader: _Reader, catalogue: Catalogue) -> pa.Table:
+def _show(reader: _Reader, catalogue: Catalogue, session: Session) -> pa.Table:
     if reader.take("SCHEMAS", "DATABASES"):
         fits = _like(reader)
         return pa.table({"SCHEMA_NAME": pa.array([name for name in schemas_of(catalogue) if fits(name)], pa.string())})
     if not reader.take("TABLES"):
         raise RefusedStatementError(f"SHOW {reader.word()} is not supported; SHOW SCHEMAS and SHOW TABLES are")
-    below = folded(reader.path()) if reader.take("FROM", "IN") else None
+    below = None
+    if reader.take("FROM", "IN"):
+        path = reader.path()
+        _known_schema(path, catalogue)
+        below = folded(path)
+    elif _is_schema(session.schema, catalogue):  # clients may come with one that is not there
+        below = folded(session.schema)
     fits = _like(reader)
     entries = [
         e for e in catalogue.entries.values() if e.relation and fits(e.name) and below in (None, folded((e.schema,)))

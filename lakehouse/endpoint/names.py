@@ -45,12 +45,26 @@ def look_up(known: Mapping[Path, Value], path: Sequence[str], schema: Sequence[s
 def unknown_table(path: Sequence[str], known: Iterable[str]) -> RefusedStatementError:
     """Return the error for a table that is not published, with the nearest published name."""
     asked, names = ".".join(path), sorted(known)
-    near = difflib.get_close_matches(asked.lower(), names, n=1, cutoff=0.4)
+    near = _ending(path, names) or difflib.get_close_matches(asked.lower(), names, n=1, cutoff=0.4)
     if not near:
         tails = {name.rsplit(".", 1)[-1]: name for name in names}
         near = [tails[tail] for tail in difflib.get_close_matches(path[-1].lower(), tails, n=1, cutoff=0.6)]
     hint = f"did you mean {near[0]}?" if near else "SHOW TABLES lists what is published"
     return RefusedStatementError(f"Object '{asked}' not found: {hint}")
+
+
+def unknown_schema(path: Sequence[str], known: Iterable[str]) -> RefusedStatementError:
+    """Return the error for a schema that there is not, with the nearest that there is."""
+    asked, names = ".".join(path), sorted(known)
+    near = _ending(path, names) or difflib.get_close_matches(asked.lower(), names, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}?" if near else "SHOW SCHEMAS lists what there is"
+    return RefusedStatementError(f"Invalid schema '{asked}': {hint}")
+
+
+def _ending(path: Sequence[str], names: Iterable[str]) -> list[str]:
+    """Return the names that end in the whole path: all that is missing is their beginning."""
+    asked = folded(path)
+    return [name for name in names if folded((name,))[-len(asked) :] == asked]
 
 
 @lru_cache(maxsize=16)

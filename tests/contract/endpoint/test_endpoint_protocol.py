@@ -289,6 +289,25 @@ def test_metadata_is_answered(client, sql, expected):
     assert client.values(sql) == expected
 
 
+@pytest.mark.parametrize("header", [b"kpi", b"KPI"])
+def test_tables_are_those_of_the_schema_in_use(new_client, header):
+    client = new_client(headers=[(b"schema", header)])
+    assert {schema for schema, _ in client.values("SHOW TABLES")} == {"kpi"}
+    assert {schema for schema, _ in client.values("SHOW TABLES IN lakehouse.gold")} == {"lakehouse.gold"}
+
+
+@pytest.mark.parametrize("header", [b"", b"dremio"])
+def test_without_a_schema_that_there_is_all_tables_are_shown(new_client, header):
+    client = new_client(headers=[(b"schema", header)])
+    assert {"kpi", "lakehouse.gold"} < {schema for schema, _ in client.values("SHOW TABLES")}
+
+
+@pytest.mark.parametrize("sql", ["SHOW TABLES IN gold", "USE gold"])
+def test_a_schema_that_is_not_there_is_refused_with_the_nearest(client, sql):
+    with pytest.raises(pa.ArrowInvalid, match=r"Invalid schema 'gold': did you mean lakehouse\.gold\?"):
+        client.values(sql)
+
+
 @pytest.mark.parametrize(
     "name", ['"lakehouse.gold"."documents"', "lakehouse.gold.documents", "TABLE lakehouse.gold.documents"]
 )

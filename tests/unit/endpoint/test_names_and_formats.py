@@ -9,7 +9,7 @@ from lakehouse.endpoint.faults import BrokenEngineError, BusyError, RefusedState
 from lakehouse.endpoint.flight_sql import pack, unpack
 from lakehouse.endpoint.formats import strftime_format
 from lakehouse.endpoint.messages import translated_error
-from lakehouse.endpoint.names import folded, like, look_up, split_path, unknown_table
+from lakehouse.endpoint.names import folded, like, look_up, split_path, unknown_schema, unknown_table
 from lakehouse.endpoint.wire import unique_names
 
 
@@ -59,6 +59,19 @@ def test_a_pattern_of_many_signs_is_read_once_for_all_names():
 def test_an_unknown_name_without_a_near_one_points_to_show_tables():
     assert "SHOW TABLES" in str(unknown_table(("zzz",), ["lakehouse.gold.documents"]))
     assert "lakehouse.gold.documents?" in str(unknown_table(("documents",), ["lakehouse.gold.documents"]))
+
+
+def test_a_name_that_lacks_its_beginning_gets_that_one_and_not_a_shorter_one():
+    known = ["kpi.answers", "lakehouse.gold.answers"]
+    assert "did you mean lakehouse.gold.answers?" in str(unknown_table(("Gold", "answers"), known))
+    assert "did you mean kpi.answers?" in str(unknown_table(("kp", "answers"), known))
+
+
+def test_an_unknown_schema_is_told_with_the_nearest():
+    known = ["kpi", "lakehouse", "lakehouse.gold"]
+    assert str(unknown_schema(("gold",), known)) == "Invalid schema 'gold': did you mean lakehouse.gold?"
+    assert "did you mean kpi?" in str(unknown_schema(("kpis",), known))
+    assert "SHOW SCHEMAS" in str(unknown_schema(("zzz",), known))
 
 
 @pytest.mark.parametrize(
