@@ -163,6 +163,9 @@ def test_what_the_endpoint_adds_to_a_small_query(bench, both):
         "another text each time": lambda number: both.queries.fetch(
             f"select student, mark, {number} as n from lakehouse.gold.small where enrolment = 4711"
         ),
+        "another expression each time": lambda number: both.queries.fetch(
+            f"select student, mark + {number} as n from lakehouse.gold.small where enrolment = 4711"
+        ),
         "the same text": lambda _number: both.queries.fetch(ONE_ROW.format(table="lakehouse.gold.small")),
     }
     times = {name: [] for name in asked}
