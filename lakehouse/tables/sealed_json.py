@@ -2,31 +2,43 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from lakehouse.errors import ChecksumError
 
 SEAL = "sha256"
+NO_HASH = "0" * 64
+# The form has a line for each field of the object itself; those of what lies within are indented further.
+SEAL_LINE = re.compile(rb'\n "sha256": "([0-9a-f]{64})"(,?)(?=\n)')
 
 
 def seal(values: Mapping[str, Any]) -> bytes:
     """Return the canonical JSON form with its hash in the field ``sha256``."""
-    content = {name: value for name, value in values.items() if name != SEAL}
-    return _canonical({**content, SEAL: hashlib.sha256(_canonical(content)).hexdigest()})
+    body = _canonical({**values, SEAL: NO_HASH})
+    line = SEAL_LINE.search(body)
+    assert line is not None, "the field was just put in"
+    return body[: line.start(1)] + _hash_without(body, line) + body[line.end(1) :]
 
 
 def unseal(body: bytes, what: str) -> dict[str, Any]:
-    """Return what was sealed; raise ChecksumError, naming `what`, when a single bit of it differs."""
+    """Return what was sealed; raise ChecksumError, naming `what`, when a single bit of it differs.
+
+    The bytes are hashed as they lie there, without the line of the hash, before any of them is read as JSON.
+    """
+    line = SEAL_LINE.search(body)
+    if line is None:
+        raise _damaged(what, f"its {len(body)} bytes carry no hash of their content")
+    said = line[1]
+    if _hash_without(body, line) != said:
+        raise _damaged(what, f"its content does not hash to {said.decode()}")
     try:
         values = json.loads(body)
     except ValueError as error:
         raise _damaged(what, f"its {len(body)} bytes are no JSON") from error
-    if not isinstance(values, dict) or SEAL not in values:
-        raise _damaged(what, "it carries no hash of its content")
-    if seal(values) != body:
-        raise _damaged(what, f"its content does not hash to {values[SEAL]!r}")
-    values.pop(SEAL)
+    if not isinstance(values, dict) or values.pop(SEAL, None) != said.decode():
+        raise _damaged(what, "its hash is not a field of its own")
     return values
 
 
@@ -37,6 +49,15 @@ def resealed(old: bytes, new: bytes) -> bytes:
     except ChecksumError:
         return new
     return seal(json.loads(new))
+
+
+def _hash_without(body: bytes, line: re.Match[bytes]) -> bytes:
+    """Return the hash of the canonical form without the line of the hash: what the form of the other fields is."""
+    before, after = body[: line.start()], body[line.end() :]
+    if not line[2]:  # the last line: the comma before it goes with it
+        before = before.removesuffix(b",")
+    content = before + after
+    return hashlib.sha256(b"{}" if content == b"{\n}" else content).hexdigest().encode()
 
 
 def _canonical(values: Mapping[str, Any]) -> bytes:
