@@ -6,7 +6,8 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.rest import RestCatalog
 
 from lakehouse.adapters.iceberg_database import DatabaseCatalog, address
-from lakehouse.adapters.iceberg_seal import CA_FILE, FILE_IO, SealedSqlCatalog
+from lakehouse.adapters.iceberg_seal import CA_FILE, FILE_IO
+from lakehouse.adapters.iceberg_sql import SealedSqlCatalog
 from lakehouse.adapters.s3_client import CONNECT_SECONDS, READ_SECONDS, REGION
 
 CATALOG = "lakehouse"

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from lakehouse.adapters.catalog_address import holds_password, is_database, shown
-from lakehouse.adapters.iceberg_seal import SealedSqlCatalog
+from lakehouse.adapters.iceberg_sql import SealedSqlCatalog
 from lakehouse.errors import LoginError, PermanentError, ServiceUnavailableError
 
 Asked = ParamSpec("Asked")
@@ -132,9 +132,9 @@ class DatabaseCatalog(SealedSqlCatalog):
             _pause(attempt)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def load_table(self, identifier: str | Identifier) -> Table:
-        """Return a table as it stands now."""
-        return self._again(super().load_table, identifier)
+    def location_of(self, identifier: str | Identifier) -> str | None:
+        """Return where a table's metadata are now."""
+        return self._again(super().location_of, identifier)
 
     def list_tables(self, namespace: str | Identifier) -> list[Identifier]:
         """Return the names of a namespace's tables."""

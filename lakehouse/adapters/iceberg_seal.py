@@ -12,8 +12,6 @@ from typing import Any
 
 import pyarrow as pa
 from pyarrow import fs
-from pyiceberg.catalog import Catalog
-from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.io import (
     AWS_ROLE_ARN,
     AWS_SESSION_TOKEN,
@@ -32,16 +30,10 @@ from pyiceberg.io import (
     OutputStream,
 )
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
-from pyiceberg.table import StagedTable, Table
-from pyiceberg.table.locations import load_location_provider
-from pyiceberg.table.metadata import TableMetadata, TableMetadataUtil
-from pyiceberg.table.update import TableRequirement, TableUpdate
-from pyiceberg.typedef import Identifier
+from pyiceberg.table.metadata import TableMetadata
 
 from lakehouse.adapters.iceberg_bucket import WholeObjects
 from lakehouse.adapters.iceberg_folder import WholeFiles
-from lakehouse.adapters.iceberg_known import Known
-from lakehouse.adapters.iceberg_updates import updated
 from lakehouse.adapters.s3_client import REGION
 from lakehouse.errors import ChecksumError, PermanentError
 
@@ -188,55 +180,6 @@ def store(io: FileIO, location: str, body: bytes | pa.Buffer) -> None:
     """Write a file whole. Its name is its content, so writing it again is no error."""
     with io.new_output(location).create(overwrite=True) as stream:
         stream.write(body)  # type: ignore[arg-type]  # Arrow's streams take Arrow's buffers
-
-
-_metadata: Known[TableMetadata] = Known(64)
-"""Metadata by the places of sealed files, so a name stands for one content."""
-
-
-class SealedSqlCatalog(SqlCatalog):
-    """PyIceberg's SQL catalog, whose metadata files are sealed from the first commit on.
-
-    What is loaded is read and judged each time, but the same content is parsed once: parsing is most of a commit.
-    """
-
-    def _convert_orm_to_iceberg(self, orm_table: IcebergTables) -> Table:
-        location = orm_table.metadata_location
-        if location is None or not SHORT_SEAL.search(location):
-            return super()._convert_orm_to_iceberg(orm_table)
-        io = self._load_file_io(location=location)
-        with io.new_input(location).open() as stream:
-            body = stream.read()
-        metadata = _metadata.of(location, lambda: TableMetadataUtil.parse_raw(bytes(body).decode()))
-        name = (*Catalog.identifier_to_tuple(str(orm_table.table_namespace)), str(orm_table.table_name))
-        return Table(name, metadata, location, self._load_file_io(metadata.properties, location), self)
-
-    def _update_and_stage_table(
-        self,
-        current_table: Table | None,
-        table_identifier: Identifier,
-        requirements: tuple[TableRequirement, ...],
-        updates: tuple[TableUpdate, ...],
-    ) -> StagedTable:
-        if current_table is None:
-            staged = super()._update_and_stage_table(None, table_identifier, requirements, updates)
-            return self._sealed(table_identifier, staged.metadata, 0)
-        for requirement in requirements:
-            requirement.validate(current_table.metadata)
-        at = current_table.metadata_location
-        metadata = updated(current_table.metadata, updates, at)
-        return self._sealed(table_identifier, metadata, self._parse_metadata_version(at) + 1)
-
-    def _sealed(self, name: Identifier, metadata: TableMetadata, number: int) -> StagedTable:
-        provider = load_location_provider(metadata.location, metadata.properties)
-        seal = short_seal(metadata_bytes(metadata))
-        location = provider.new_metadata_location(f"{number:05d}-{seal}.metadata.json")
-        _metadata.keep(location, metadata)
-        return StagedTable(name, metadata, location, self._load_file_io(metadata.properties, location), self)
-
-    @staticmethod
-    def _write_metadata(metadata: TableMetadata, io: FileIO, metadata_path: str) -> None:
-        store_surely(io, metadata_path, metadata_bytes(metadata))
 
 
 def metadata_bytes(metadata: TableMetadata) -> bytes:

@@ -18,7 +18,8 @@ from sqlalchemy import create_engine, delete
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
-from lakehouse.adapters.iceberg_seal import SealedFileIO, SealedSqlCatalog
+from lakehouse.adapters.iceberg_seal import SealedFileIO
+from lakehouse.adapters.iceberg_sql import SealedSqlCatalog
 from lakehouse.errors import NoObjectError, ObjectExistsError, ServiceUnavailableError, TransientError
 from tests.simulation.world import File, Killed, World
 
