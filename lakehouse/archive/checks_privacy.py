@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
+from posixpath import commonpath
 
 from lakehouse.archive import privacy
 from lakehouse.archive.checks import DATASET, FILE, TABLE, TEXT, Hit, listed, named, number, text
@@ -119,11 +120,16 @@ def possibly_personal_names_of_files(submission: Contents, _parameters: Paramete
 def _called(submission: Contents, *, certain: bool) -> Iterator[Hit]:
     for one in submission.telling_names:
         if one.certain == certain:
-            folder = one.places[0].rpartition("/")[0]
-            place = one.places[0] if len(one.places) == 1 else f"{folder}/*".removeprefix("/")
+            place = one.places[0] if len(one.places) == 1 else _all_of(one.places)
             kinds = ", ".join(identifiers()[kind].title for kind in one.kinds)
             example = privacy.shape(PurePosixPath(one.places[0]).name)
             yield Hit(place, len(one.places), facts={"kinds": kinds, "example": example})
+
+
+def _all_of(places: tuple[str, ...]) -> str:
+    """Return a place for files and folders of one folder, or with another sign for those below it."""
+    folders = {place.rpartition("/")[0] for place in places}
+    return f"{commonpath(folders)}/{'*' if len(folders) == 1 else '**'}".removeprefix("/")
 
 
 @named(FILE)

@@ -5,10 +5,14 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from urllib.parse import unquote_plus
 
 import pyarrow as pa
 
+from lakehouse.archive.letters import folded
 from lakehouse.archive.privacy.confirm import Where
+from lakehouse.archive.privacy.digits import ascii_digits
+from lakehouse.archive.privacy.disguise import HIDDEN_IN_CODE, decoded, unveiled
 from lakehouse.archive.privacy.engine import candidates
 from lakehouse.archive.privacy.finder import NAME, find
 from lakehouse.archive.privacy.kinds import identifiers
@@ -17,15 +21,27 @@ from lakehouse.archive.privacy.scan import anywhere, behind_sieve
 
 # One value of these is one person's; numbers of other kinds may be those of rooms and runs, too.
 CERTAIN = frozenset({"email", "social_security", "iban"})
-# From so many names of persons in one folder on, its files or folders are one person's each.
+# From so many names of persons in one folder on, its files or folders are one person's each. So many different ones in
+# folders of their own are so, too.
 LEAST_NAMES = 3
 WORD = re.compile(r"[^\W\d_]{2,}")
-BETWEEN = re.compile(r"[ _.,-]{1,3}")
+BETWEEN = re.compile(r"(?:[^\w@]|_){1,3}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one name tells: the kinds of identifiers in it, and a person's name, the same in each order and script."""
+
+    kinds: frozenset[str]
+    person: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class TellingNames:
-    """The files and folders of one folder, by their places, whose names tell of persons, and what of them."""
+    """Files and folders, by their places, whose names tell of persons, and what of them: those of one folder.
+
+    Names of persons that stand by few in many folders are together.
+    """
 
     places: tuple[str, ...]
     kinds: tuple[str, ...]
@@ -38,17 +54,35 @@ def telling(places: Iterable[str], titled: frozenset[str] = frozenset()) -> Iter
     There a person's name is whom a text is by or about, as its title.
     """
     entries = sorted({place[:end] for place in places for end in _ends(place)})
-    for folder, found in _by_folder(entries, _kinds([entry.rpartition("/")[2] for entry in entries])).items():
-        named = sum(NAME in kinds for kinds in found.values())
-        for certain in (True, False):
-            sure = {
-                entry: kinds
-                for entry, kinds in found.items()
-                if certain == (not CERTAIN.isdisjoint(kinds) or (named >= LEAST_NAMES and folder not in titled))
-            }
-            if sure:
-                kinds = {kind for kinds in sure.values() for kind in kinds}
-                yield TellingNames(tuple(sure), tuple(k for k in identifiers() if k in kinds), certain)
+    folders = _by_folder(entries, _told([entry.rpartition("/")[2] for entry in entries]))
+    strewn: dict[str, _Told] = {}
+    for folder, found in folders.items():
+        sure = {entry: one for entry, one in found.items() if not CERTAIN.isdisjoint(one.kinds)}
+        rest = {entry: one for entry, one in found.items() if entry not in sure}
+        if folder in titled:
+            yield from _together(rest, certain=False)
+        elif sum(NAME in one.kinds for one in found.values()) >= LEAST_NAMES:
+            sure = found
+        else:
+            strewn.update(rest)
+        yield from _together(sure, certain=True)
+    yield from _strewn(strewn)
+
+
+def _strewn(found: dict[str, _Told]) -> Iterator[TellingNames]:
+    """Yield the names that are few in each of their folders: with persons enough they are one person's each, too."""
+    named = {entry: one for entry, one in found.items() if one.person is not None}
+    if len({one.person for one in named.values()}) >= LEAST_NAMES:
+        yield from _together(named, certain=True)
+        found = {entry: one for entry, one in found.items() if entry not in named}
+    for group in _by_folder(list(found), list(found.values())).values():
+        yield from _together(group, certain=False)
+
+
+def _together(found: dict[str, _Told], *, certain: bool) -> Iterator[TellingNames]:
+    if found:
+        kinds = {kind for one in found.values() for kind in one.kinds}
+        yield TellingNames(tuple(found), tuple(kind for kind in identifiers() if kind in kinds), certain)
 
 
 def _ends(place: str) -> Iterator[int]:
@@ -56,24 +90,41 @@ def _ends(place: str) -> Iterator[int]:
     yield len(place)
 
 
-def _by_folder(entries: list[str], kinds: list[frozenset[str]]) -> dict[str, dict[str, frozenset[str]]]:
-    folders: dict[str, dict[str, frozenset[str]]] = {}
-    for entry, mine in zip(entries, kinds, strict=True):
-        if mine:
+def _by_folder(entries: list[str], told: list[_Told]) -> dict[str, dict[str, _Told]]:
+    folders: dict[str, dict[str, _Told]] = {}
+    for entry, mine in zip(entries, told, strict=True):
+        if mine.kinds:
             folders.setdefault(entry.rpartition("/")[0], {})[entry] = mine
     return folders
 
 
-def _kinds(names: list[str]) -> list[frozenset[str]]:
-    """Return of each name which kinds of identifiers stand in it, as it is or with blanks for what joins its words."""
-    names = [unicodedata.normalize("NFC", name) for name in names]  # some systems write accents apart
-    spaced = [name.replace("_", " ") for name in names]
+def _told(names: list[str]) -> list[_Told]:
+    """Return what each name tells, in whichever way it is read."""
     direct = tuple(kind for kind, one in identifiers().items() if one.certainty == "direct" and one.loose)
-    found: list[set[str]] = [{NAME} if _names_somebody(name) else set() for name in names]
-    for texts in (names, spaced):
-        for at in sorted(_worth_a_look(pa.array(texts, pa.string()))):
-            found[at] |= {one.kind for one in find(texts[at], direct)}
-    return [frozenset(kinds) for kinds in found]
+    readings = [_readings(name) for name in names]
+    # Blanks may stand for what joins the words.
+    texts = [(at, text) for at, mine in enumerate(readings) for one in mine for text in {one, one.replace("_", " ")}]
+    kinds: list[set[str]] = [set() for _ in names]
+    for place in sorted(_worth_a_look(pa.array([text for _, text in texts], pa.string()))):
+        at, text = texts[place]
+        kinds[at] |= {one.kind for one in find(text, direct)}
+    for at, name in enumerate(names):
+        kinds[at] |= {one.kind for text in decoded(name) for one in find(text, direct) if one.kind in HIDDEN_IN_CODE}
+    persons = [min((person for one in mine for person in _persons(one)), default=None) for mine in readings]
+    return [
+        _Told(frozenset(mine if person is None else {*mine, NAME}), person)
+        for mine, person in zip(kinds, persons, strict=True)
+    ]
+
+
+def _readings(name: str) -> set[str]:
+    """Return a name as it is written and as what it looks like or stands for, such as that of an address with %20.
+
+    Some systems write accents apart.
+    """
+    written = unicodedata.normalize("NFC", name)
+    both = {written, unquote_plus(written)}
+    return both | {ascii_digits(unveiled(text)) for text in both}
 
 
 def _worth_a_look(texts: "pa.Array[pa.StringScalar]") -> set[int]:
@@ -81,15 +132,20 @@ def _worth_a_look(texts: "pa.Array[pa.StringScalar]") -> set[int]:
     return {int(at) for rows in hits.values() for at in rows}  # type: ignore[attr-defined]
 
 
-def _names_somebody(name: str) -> bool:
-    """Say whether two words beside each other are a person's name; in small letters both must be nothing else."""
-    words = list(WORD.finditer(name))
-    for one, two in pairwise(words):
-        if BETWEEN.fullmatch(name, one.end(), two.start()) is None:
+def _persons(name: str) -> Iterator[str]:
+    """Yield two words beside each other that are a person's name; in small letters both must be nothing else."""
+    apart = _apart(name)
+    for one, two in pairwise(WORD.finditer(apart)):
+        if BETWEEN.fullmatch(apart, one.end(), two.start()) is None:
             continue
         capitals = one[0][0].isupper() and two[0][0].isupper()
         if not capitals and not (has_name_word(one[0]) and has_name_word(two[0])):
             continue
         if is_name_cell(f"{one[0].title()} {two[0].title()}", Where.ELSEWHERE):
-            return True
-    return False
+            yield " ".join(sorted((folded(one[0]), folded(two[0]))))
+
+
+def _apart(name: str) -> str:
+    """Return a name with a blank where a capital follows a small letter."""
+    joined = (f" {two}" if one.islower() and two.isupper() else two for one, two in pairwise(name))
+    return name[:1] + "".join(joined)

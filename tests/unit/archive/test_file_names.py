@@ -19,6 +19,19 @@ SOMEBODY = {
     "marks_Jane_Doe_1999-04-12.csv": ("person_name",),
     "marks_jane_doe.csv": ("person_name",),
     "Smith, John.pdf": ("person_name",),
+    "AnnaSmith.txt": ("person_name",),
+    "Anna+Smith.txt": ("person_name",),
+    "M%C3%BCller%2C%20J%C3%BCrgen.pdf": ("person_name",),
+    "\u0410nn\u0430 Smith.txt": ("person_name",),
+    "An\u200bna\u2013Smith.txt": ("person_name",),
+    "\u0662\u0661\u0669-\u0660\u0669-\u0669\u0669\u0669\u0669.csv": ("social_security",),
+    "old/219\u201109\u20119999.csv": ("social_security",),
+    "DE\uff18\uff19370400440532013000.csv": ("iban",),
+    "jane.doe\uff20uni.edu.txt": ("email",),
+    "jane.d\u043ee@uni.edu.txt": ("email",),
+    "ja\u200bne.doe@uni.edu.txt": ("email",),
+    "jane.doe%40uni.edu.txt": ("email",),
+    "amFuZS5kb2VAdW5pLmVkdQ.txt": ("email",),
     "homework/Maria Garcia_12345_file_/essay.txt": ("person_name",),
 }
 NOBODY = (
@@ -32,6 +45,10 @@ NOBODY = (
     "3f2504e0-4f89-11d3-9a0c-0305e82c3301.json",
     "part-00000-tid-123456789012.snappy.parquet",
     "v1.2.3.4/will_may_june.csv",
+    "McDonald/JohnsHopkins_GradeBook.csv",
+    "SanJose/DataScience+LinearRegression.ipynb",
+    "SantaClara/C%2B%2B%20ChiSquare.md",
+    "\u0425\u0430\u0440\u044c\u043a\u043e\u0432 \u041c\u0438\u043d\u0441\u043a.csv",
 )
 
 
@@ -54,6 +71,24 @@ def test_a_folder_of_files_called_by_persons_is_sure_unless_they_are_titles():
     assert kinds_of(*places) == {(places, ("person_name",), True)}
     assert kinds_of(*places[:2]) == {(places[:2], ("person_name",), False)}
     assert kinds_of(*places, titled=["essays"]) == {(places, ("person_name",), False)}
+
+
+def test_persons_in_folders_of_their_own_are_as_sure_as_those_of_one_folder():
+    names = ("Anna Smith", "JohnMiller", "Garcia, Maria")
+    places = tuple(f"students/000{number}/{name}.txt" for number, name in enumerate(names))
+    assert kinds_of(*places) == {(places, ("person_name",), True)}
+    assert {certain for _, _, certain in kinds_of(*places, titled=["students/0001"])} == {False}
+    assert len(kinds_of(*places[:2])) == 2
+    same = [f"students/000{number}/{name}.txt" for number, name in enumerate(("Anna Smith", "SMITH_ANNA", "AnnaSmith"))]
+    assert {certain for _, _, certain in kinds_of(*same)} == {False}
+
+
+def test_persons_of_many_folders_are_one_finding(dataset, judged):
+    for number, name in enumerate(("Anna Smith", "John Miller", "Maria Garcia")):
+        (dataset / "pupils" / f"{number}").mkdir(parents=True)
+        (dataset / "pupils" / f"{number}" / f"{name}.txt").write_text("Water.\n", encoding="utf-8")
+    found = [(one.place, one.occurrences) for one in judged(dataset).findings if one.code == "PERSONAL_FILE_NAME"]
+    assert found == [("pupils/**", 3)]
 
 
 def test_names_of_files_block_or_warn_and_are_not_shown_in_words(dataset, judged):
