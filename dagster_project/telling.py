@@ -14,7 +14,7 @@ from assets.validate import validation_report, verdict_on
 from assets.version import dataset_record, dataset_version
 from dagster_project.whereabouts import whereabouts
 from lakehouse.archive.findings import Report
-from lakehouse.archive.inbox_reports import not_stored, not_taken, report_beside
+from lakehouse.archive.inbox_reports import look, not_stored, not_taken, report_beside
 from lakehouse.errors import PermanentError, TransientError
 
 NEEDED = {"shelf", "house", "versions", "naming", "permission", "upload_reports"}
@@ -71,9 +71,9 @@ def _tell(
 
     Uploaders may be strangers to this machine, and errors of the storage name its places.
     """
-    inbox, key = context.resources.shelf.inbox, _key(context)
-    report_beside(inbox, key, fingerprint, report, then)
-    context.resources.upload_reports.tell(inbox, key, fingerprint, *(outside or (report, then)))
+    there = look(context.resources.shelf.inbox, _key(context), fingerprint)
+    report_beside(there, report, then)
+    context.resources.upload_reports.tell(there.judged, *(outside or (report, then)))
 
 
 def _verdict(context: dg.HookContext) -> Report:

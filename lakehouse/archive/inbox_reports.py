@@ -3,12 +3,12 @@
 import logging
 import os
 import secrets
-from collections.abc import Collection, Iterable
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lakehouse.archive.findings import Finding, Report
-from lakehouse.archive.inbox import BEING_WRITTEN, Arrival, arrivals
+from lakehouse.archive.inbox import BEING_WRITTEN, arrivals
 from lakehouse.archive.levels import LEVELS
 from lakehouse.archive.refusal import refusal
 from lakehouse.archive.reports.html import html
@@ -24,29 +24,34 @@ MARKED_BYTES = 100
 log = logging.getLogger(__name__)
 
 
-def report_beside(inbox: Path, key: str, fingerprint: str, report: Report, then: str = "") -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look into the inbox saw: its entries, and the one that was judged, None when it is another by now."""
+
+    inbox: Path
+    entries: frozenset[Path]
+    judged: Path | None
+
+
+def look(inbox: Path, key: str, fingerprint: str) -> Look:
+    """Look for the entry with this key and fingerprint, which a report is about."""
+    entries = arrivals(inbox)
+    judged = next((one.path for one in entries if (one.key, one.fingerprint) == (key, fingerprint)), None)
+    return Look(inbox, frozenset(one.path for one in entries), judged)
+
+
+def report_beside(there: Look, report: Report, then: str = "") -> list[Path]:
     """Write a report beside the entry of the inbox that it is about; return its files, none where that is gone.
 
     They replace what the last try left, and nothing that is no report. `then` is text on what came after the verdict.
     An entry that has another fingerprint by now is not the one that was judged, and gets its report when it is. Reports
     beside nothing go.
     """
-    entries = arrivals(inbox)
-    remove_reports(inbox, but_beside={one.path for one in entries})
-    beside = _judged(entries, key, fingerprint)
-    if beside is None:
+    remove_reports(there.inbox, but_beside=there.entries)
+    if there.judged is None:
         return []
-    files = {beside.with_name(beside.name + ending): body for ending, body in bodies(report, then).items()}
+    files = {there.judged.with_name(there.judged.name + ending): body for ending, body in bodies(report, then).items()}
     return [_replace(path, body) for path, body in files.items() if _may_be_replaced(path)]
-
-
-def entry_of(inbox: Path, key: str, fingerprint: str) -> Path | None:
-    """Return the entry of the inbox that was judged; None when it is gone, or another by now."""
-    return _judged(arrivals(inbox), key, fingerprint)
-
-
-def _judged(entries: Iterable[Arrival], key: str, fingerprint: str) -> Path | None:
-    return next((one.path for one in entries if (one.key, one.fingerprint) == (key, fingerprint)), None)
 
 
 def bodies(report: Report, then: str = "") -> dict[str, str]:

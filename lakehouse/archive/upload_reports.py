@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakehouse.archive.findings import Report
-from lakehouse.archive.inbox_reports import bodies, entry_of
+from lakehouse.archive.inbox_reports import bodies
 from lakehouse.archive.uploads import Uploads
 from lakehouse.storage_ports import REPORTS, UploadBucket
-
-BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +19,14 @@ class UploadReports:
 
     uploads: Uploads | None = None
 
-    def tell(self, inbox: Path, key: str, fingerprint: str, report: Report, then: str = "") -> list[str]:
+    def tell(self, entry: Path | None, report: Report, then: str = "") -> list[str]:
         """Put the report on an entry of the inbox into the bucket that it came from; return the objects' keys.
 
         None where the entry is gone or was not uploaded.
         """
-        if self.uploads is None:
+        if self.uploads is None or entry is None:
             return []
-        entry = entry_of(inbox, key, fingerprint)
-        digest = self.uploads.digest(entry.name) if entry is not None else None
+        digest = self.uploads.digest(entry.name)
         return [] if digest is None else put(self.uploads.bucket, digest, bodies(report, then))
 
 

@@ -26,6 +26,7 @@ from lakehouse.storage_ports import REPORTS, UploadBucket, UploadedObject
 from lakehouse.tables.lock import archive_lock
 
 NAME_LETTERS = 100
+FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +115,16 @@ class Uploads:
         Of an archive it is the SHA-256; of a folder that of the lines which `sha256sum` prints for its files, sorted by
         name.
         """
-        fingerprint = entry.rpartition("@")[2].partition(".")[0]
-        for path in self.records.glob("*.json"):
-            record = path.read_text(encoding="utf-8")
-            if fingerprint not in record:
-                continue
-            known: dict[str, dict[str, str]] = json.loads(record)["fingerprints"]
-            if known.get(fingerprint, {}).get("entry") == entry:
-                return known[fingerprint].get("sha256")
+        stem, _, rest = entry.rpartition("@")
+        fingerprint, dot, ending = rest.partition(".")
+        if FINGERPRINT.fullmatch(fingerprint) is None:
+            return None
+        # Most names came into the inbox as they were; for one that did not, all records are looked through.
+        likely = self._file(f"{stem}{dot}{ending}" if dot else f"{stem}/")
+        for path in (likely, *self.records.glob("*.json")):
+            outcome = _outcome(path, fingerprint)
+            if outcome.get("entry") == entry:
+                return outcome.get("sha256")
         return None
 
     def _found(self, prefix: str) -> Iterator[Upload]:
@@ -187,6 +190,13 @@ class Uploads:
 
     def _file(self, name: str) -> Path:
         return self.records / f"{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"
+
+
+def _outcome(record: Path, fingerprint: str) -> dict[str, str]:
+    """Return what was done with an upload, by its record; nothing where it tells of none such."""
+    text = record.read_text(encoding="utf-8") if record.is_file() else ""
+    known: dict[str, dict[str, str]] = json.loads(text)["fingerprints"] if fingerprint in text else {}
+    return known.get(fingerprint, {})
 
 
 def _entry(upload: Upload) -> str:

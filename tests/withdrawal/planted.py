@@ -21,7 +21,7 @@ from lakehouse.adapters.object_store import LocalObjects
 from lakehouse.adapters.seaweedfs import PlainDisk
 from lakehouse.adapters.traces import FileTraces
 from lakehouse.archive import inbox
-from lakehouse.archive.inbox_reports import report_beside
+from lakehouse.archive.inbox_reports import look, report_beside
 from lakehouse.archive.keeping import Keeper
 from lakehouse.archive.layers import bronze_writes, load_rows, silver_writes
 from lakehouse.archive.register import register_rows
@@ -153,7 +153,7 @@ def load(made: Archive, folder: Path) -> None:
     landed = made.shelf.take(key, made.versions)
     report = made.shelf.judge(key)
     assert report.accepted, report.findings
-    report_beside(made.shelf.inbox, key, made.shelf.landed_as(key), report, f"a message quotes {NEEDLE}\n")
+    report_beside(look(made.shelf.inbox, key, made.shelf.landed_as(key)), report, f"a message quotes {NEEDLE}\n")
     version = made.versions.save(landed.folder, "club", report.description.version, landed.content_sha256)
     provenance = Provenance("run", "0" * 40, "club", version.version, version.commit)
     run = {"run_id": "run", "code_commit": "0" * 40, "recorded_at": datetime.now(UTC)}

@@ -14,6 +14,7 @@ from dagster_project.withdrawing import told
 from lakehouse.adapters import minio_server
 from lakehouse.adapters.object_versions import VersionedBuckets
 from lakehouse.adapters.upload_bucket import S3Uploads
+from lakehouse.archive.inbox_reports import look
 from lakehouse.archive.upload_queue import UploadQueue
 from lakehouse.archive.upload_reports import UploadReports
 from lakehouse.archive.uploads import Uploads
@@ -68,7 +69,7 @@ class Site:
         shelf = self.archive.shelf
         landed = shelf.landed(key)
         report = validate(landed.folder, submission=key, content_sha256=landed.content_sha256)
-        return UploadReports(self.uploads).tell(shelf.inbox, key, shelf.landed_as(key), report)
+        return UploadReports(self.uploads).tell(look(shelf.inbox, key, shelf.landed_as(key)).judged, report)
 
     def kept(self) -> list[str]:
         """Return the keys of all versions and marks in the bucket."""

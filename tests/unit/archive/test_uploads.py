@@ -97,6 +97,18 @@ def test_an_upload_is_known_by_the_hash_that_its_uploader_can_take(uploads, buck
     assert uploads.digest(archive.name.replace("a@", "b@")) is None
 
 
+def test_an_upload_is_known_without_a_look_at_the_records_of_others(uploads, bucket):
+    bucket.bodies |= {"a.zip": b"PK", "c/dataset.yaml": b"name: x", "grades \u00fc.zip": b"PK2"}
+    plain, changed = [uploads.fetch(name) for name in ("a.zip", "c/")], uploads.fetch("grades \u00fc.zip")
+    assert uploads.digest(changed.name) == hashlib.sha256(b"PK2").hexdigest()
+    others = "no JSON, and it tells of " + " ".join(entry.name for entry in (*plain, changed))
+    (uploads.records / "other.json").write_text(others, encoding="utf-8")
+    assert all(uploads.digest(entry.name) for entry in plain)
+    assert uploads.digest("college@1.zip") is None
+    with pytest.raises(json.JSONDecodeError):
+        uploads.digest(plain[0].name.replace("a@", "another@"))
+
+
 def test_reports_on_uploads_are_no_uploads(uploads, bucket):
     bucket.bodies |= {f"{REPORTS}0123.txt": b"fit", f"{REPORTS}0123.html": b"fit", "a.zip": b"PK"}
     assert names(uploads.everything()) == ["a.zip"]
