@@ -23,8 +23,8 @@ WHOLE = str.maketrans(
 
 def folded(text: str) -> str:
     """Return a text in small letters without accents."""
-    plain = unicodedata.normalize("NFKD", text.lower().translate(WHOLE))
-    return "".join(letter for letter in plain if not unicodedata.combining(letter))
+    apart = unicodedata.normalize("NFKD", text)
+    return "".join(letter for letter in apart if not unicodedata.combining(letter)).lower().translate(WHOLE)
 
 
 def spelled(text: str) -> str:
@@ -33,5 +33,5 @@ def spelled(text: str) -> str:
 
 
 def stripped(text: str) -> str:
-    """Return a text in small letters, those alone that are ASCII with or without an accent: "Straße" is "strae"."""
+    """Return a text as `spelled` once wrote it: without letters that are not ASCII but for an accent, "strae"."""
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
