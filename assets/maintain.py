@@ -3,11 +3,12 @@
 import dagster as dg
 
 from assets.house import Origin, commit, failures, preview
-from lakehouse.ports import Provenance, TableUpkeep, TableWrite
+from lakehouse.ports import Provenance, TableWrite
 from lakehouse.tables.gold import MAINTENANCE
 from lakehouse.tables.maintenance import Maintained, Upkeep, maintain, maintenance_rows
 from lakehouse.tables.withdrawals import require_none_open
 from lakehouse.tables.write_audit_publish import Lakehouse
+from lakehouse.upkeep_ports import TableUpkeep
 
 
 @dg.asset(group_name="maintain", owners=["team:data"], kinds={"iceberg", "gold"})

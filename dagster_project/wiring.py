@@ -32,12 +32,13 @@ from lakehouse.endpoint.reading import read
 from lakehouse.errors import UnknownSettingError
 from lakehouse.policy.audit import DeniedLog
 from lakehouse.policy.statements import StatementLog
-from lakehouse.ports import RunMirror, TableUpkeep
+from lakehouse.ports import RunMirror
 from lakehouse.publish.views import publishable_views
 from lakehouse.tables.expectations.book import Expectations, read_expectations
 from lakehouse.tables.maintenance import Upkeep
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse
+from lakehouse.upkeep_ports import TableUpkeep
 from models.config import CHARACTERS, DEMO, GPT2_SMALL, TINY, Recipe
 from models.errors import RecipeError
 from models.hub import Hub

@@ -17,10 +17,10 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
-from pyiceberg.table.update import RemoveSnapshotRefUpdate, RemoveSnapshotsUpdate, TableUpdate
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from lakehouse.adapters import (
+    iceberg_advance,
     iceberg_branches,
     iceberg_catalogs,
     iceberg_history,
@@ -46,7 +46,6 @@ from lakehouse.adapters.iceberg_schema import (
 )
 from lakehouse.definition import Misfit, TableDefinition
 from lakehouse.errors import (
-    AncestryError,
     CommitConflictError,
     NoTableError,
     PermanentError,
@@ -278,26 +277,8 @@ class IcebergTables:
             with self._translated(name):
                 stored = known or self._catalog.load_table(name)
                 known = None
-                main = iceberg_branches.head_of(stored)
-                if iceberg_past.landed(stored, staged.snapshot_id):
-                    iceberg_branches.drop_branch(self._catalog, stored, staged.branch, only=staged.snapshot_id)
+                if (main := iceberg_advance.attempt(self._catalog, stored, staged)) is not None:
                     return main
-                target = stored.snapshot_by_id(staged.snapshot_id)
-                if target is None:
-                    raise NoTableError(f"{name} has no snapshot {staged.snapshot_id}; stage its rows again")
-                if not iceberg_branches.is_ancestor(stored, main, of=staged.snapshot_id):
-                    raise AncestryError(
-                        f"main of {name} moved to {main}, which is no ancestor of {staged.branch}; stage its rows again"
-                    )
-                updates: list[TableUpdate] = [iceberg_branches.set_branch(MAIN_BRANCH, staged.snapshot_id)]
-                ref = stored.metadata.refs.get(staged.branch)
-                if ref is not None and ref.snapshot_id == staged.snapshot_id:
-                    updates.append(RemoveSnapshotRefUpdate(ref_name=staged.branch))
-                if old := iceberg_past.surplus(stored, target):
-                    iceberg_past.remember(stored, old)
-                    updates.append(RemoveSnapshotsUpdate(snapshot_ids=[one.snapshot_id for one in old]))
-                if iceberg_branches.commit(self._catalog, stored, MAIN_BRANCH, main, updates):
-                    return staged.snapshot_id
             pause(attempt)
         raise CommitConflictError(f"main of {name} kept moving for {ATTEMPTS} attempts; run the step again")
 

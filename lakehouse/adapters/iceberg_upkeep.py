@@ -22,7 +22,8 @@ from lakehouse.adapters.iceberg_files import write_rows
 from lakehouse.definition import TableDefinition
 from lakehouse.durable_files import remove_unfinished
 from lakehouse.errors import ChecksumError, CommitConflictError
-from lakehouse.ports import Retention, StagedWrite, Surplus, TableState
+from lakehouse.ports import StagedWrite
+from lakehouse.upkeep_ports import Retention, Surplus, TableState
 
 SMALL_BYTES = 8 * 2**20
 FEWEST_FILES = 8

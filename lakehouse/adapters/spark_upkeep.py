@@ -16,7 +16,7 @@ from lakehouse.adapters.spark_copies import Copy, copied, metadata_files
 from lakehouse.adapters.spark_seal import Tally, Workers, described
 from lakehouse.adapters.spark_session import SparkPlace, spark_errors
 from lakehouse.errors import ChecksumError
-from lakehouse.ports import Retention
+from lakehouse.upkeep_ports import Retention
 
 # A sealed file is read whole, so it must fit into memory some times over.
 JOINED_BYTES = 32 * 2**20

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from lakehouse.definition import HOUSE, LAYERS, TableDefinition
 from lakehouse.errors import BusyError, CommitConflictError, LakehouseError, NoReleaseError, PermanentError
-from lakehouse.ports import Provenance, Retention, StagedWrite, Surplus, TableState, TableUpkeep
+from lakehouse.ports import Provenance, StagedWrite
 from lakehouse.tables.classifiers import CLASSIFIER_VERSIONS
 from lakehouse.tables.clocks import agreed_time
 from lakehouse.tables.gold import DOCUMENTS, MAINTENANCE, MODEL_VERSIONS
@@ -22,6 +22,7 @@ from lakehouse.tables.release import Release
 from lakehouse.tables.stages import released_stages
 from lakehouse.tables.withdrawals import quarantined, require_none_open
 from lakehouse.tables.write_audit_publish import KEY, Lakehouse, carry_out, pause, recover
+from lakehouse.upkeep_ports import Retention, Surplus, TableState, TableUpkeep
 
 log = logging.getLogger(__name__)
 

@@ -28,12 +28,13 @@ from lakehouse.archive.eds import load_description
 from lakehouse.archive.layers import bronze_writes, silver_writes
 from lakehouse.definition import Column, TableDefinition
 from lakehouse.errors import AuditError, ChecksumError, NoJavaError, NoSparkError, NoTableError, SchemaError
-from lakehouse.ports import DatasetVersion, Retention, TableWrite
+from lakehouse.ports import DatasetVersion, TableWrite
 from lakehouse.tables.expectations.far import leaving, staying
 from lakehouse.tables.expectations.kinds import TableExpectations
 from lakehouse.tables.maintenance import Upkeep, maintain
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
+from lakehouse.upkeep_ports import Retention
 from tests.kept_rows import kept
 
 # One Spark for all of them: starting it is most of what they cost.
