@@ -2,8 +2,9 @@
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import dagster as dg
 
@@ -21,6 +22,7 @@ from lakehouse.tables.gold import DOCUMENTS
 from lakehouse.tables.withdrawals import require_none_open
 from lakehouse.tables.write_audit_publish import Lakehouse
 from models.progress import Paced, Progress
+from models.requests import TrainResult
 
 
 class Cause(dg.Config):
@@ -64,6 +66,10 @@ def language_model(
             )
         require_not_withdrawn(house, workshop, result.model_version, corpus.dataset_commits, created=result.created)
         card = write_card(result.folder, result.training, corpus.file, policy)
+    return _told(result, corpus.dataset_commits, card)
+
+
+def _told(result: TrainResult, dataset_commits: Mapping[str, str], card: Path) -> dg.MaterializeResult[None]:
     training = result.training
     return dg.MaterializeResult(
         metadata={
@@ -73,7 +79,7 @@ def language_model(
             "parameters": training["parameter_count"],
             "train_seconds": training["train_seconds"],
             "device": training["device"],
-            "datasets": dict(corpus.dataset_commits),
+            "datasets": dict(dataset_commits),
             "model_card": dg.MetadataValue.md(card.read_text(encoding="utf-8")),
             "loss_curve": loss_curve(result.curve),
         },

@@ -31,6 +31,12 @@ from lakehouse.storage_ports import Storage
 from lakehouse.tables.lock import archive_lock
 
 LOCK_SECONDS = 60.0
+OWNED = (
+    "archive/datasets", "archive/submissions", "archive/withdrawals", "inbox", "objects", "tables", "models/versions",
+    "models/forms", "models/classifiers", "models/instructed", "models/hub", "models/archive", "keys", "local.env",
+    "venv", "superset-venv", "tools",
+)  # fmt: skip
+"""What below the home is searched by its own means, or made of what is; traces may lie in all the rest."""
 
 
 def withdraw_subject(settings: Settings, request: Request, *, dry_run: bool) -> str:
@@ -87,27 +93,6 @@ def verify_receipt(settings: Settings, path: Path, public_key: Path | None) -> s
 def archive(settings: Settings) -> Archive:
     """Return everything of this machine that a person may be found in."""
     home = settings.home
-    owned = [home / name for name in ("archive/datasets", "archive/submissions", "archive/withdrawals", "inbox")]
-    owned += [
-        home / name
-        for name in (
-            "objects",
-            "tables",
-            "models/versions",
-            "models/forms",
-            "models/classifiers",
-            "models/instructed",
-            "models/hub",
-            "models/archive",
-            "keys",
-            "local.env",
-        )
-    ]
-    owned += [home / name for name in ("venv", "superset-venv", "tools")]
-    if not settings.s3_inbox:
-        uploaded = None
-    else:
-        uploaded = UploadBin(settings.s3_inbox, uploads(settings), versioned(settings, settings.s3_inbox))
     signer = Signer(keys(settings))
     signer.public_key()
     return Archive(
@@ -117,7 +102,7 @@ def archive(settings: Settings) -> Archive:
         models=workshop(settings),
         traces=FileTraces(
             home,
-            owned=owned,
+            owned=[home / name for name in OWNED],
             drop=[home / "scratch"],
             databases=databases(settings),
             unfinished=[home / "objects", home / "tables", *record_folders(settings)],
@@ -127,8 +112,14 @@ def archive(settings: Settings) -> Archive:
         receipts=home / "archive" / "withdrawals",
         code_commit=code_commit(),
         books=KeptBooks(settings),
-        uploads=uploaded,
+        uploads=_upload_bin(settings),
     )
+
+
+def _upload_bin(settings: Settings) -> UploadBin | None:
+    if not settings.s3_inbox:
+        return None
+    return UploadBin(settings.s3_inbox, uploads(settings), versioned(settings, settings.s3_inbox))
 
 
 def databases(settings: Settings) -> list[DatabaseTraces]:

@@ -167,6 +167,15 @@ def _cpu_of(pid: int) -> float:
     return time.clock_gettime(~pid << 3 | 2)
 
 
+INTERPRETERS = {
+    "presidio": "presidio-analyzer, which is then raced as a peer",
+    "frictionless": "frictionless, which is then raced as a peer",
+    "great-expectations": "Great Expectations; without it one is installed for the run",
+    "sklearn": "scikit-learn, whose TF-IDF with logistic regression is then the peer",
+    "litgpt": "litgpt, whose pretraining is then raced as a peer",
+}
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("bench")
     group.addoption("--bench-out", type=Path, default=None, metavar="FILE", help="also write the table to FILE")
@@ -175,41 +184,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="also take what needs long: 100 million rows, and the 1,000th append",
     )
-    group.addoption(
-        "--presidio-python",
-        type=Path,
-        default=None,
-        metavar="PYTHON",
-        help="an interpreter that has presidio-analyzer, which is then raced as a peer",
-    )
-    group.addoption(
-        "--frictionless-python",
-        type=Path,
-        default=None,
-        metavar="PYTHON",
-        help="an interpreter that has frictionless, which is then raced as a peer",
-    )
-    group.addoption(
-        "--great-expectations-python",
-        type=Path,
-        default=None,
-        metavar="PYTHON",
-        help="an interpreter that has Great Expectations; without it one is installed for the run",
-    )
-    group.addoption(
-        "--sklearn-python",
-        type=Path,
-        default=None,
-        metavar="PYTHON",
-        help="an interpreter that has scikit-learn, whose TF-IDF with logistic regression is then the peer",
-    )
-    group.addoption(
-        "--litgpt-python",
-        type=Path,
-        default=None,
-        metavar="PYTHON",
-        help="an interpreter that has litgpt, whose pretraining is then raced as a peer",
-    )
+    for name, what in INTERPRETERS.items():
+        told = f"an interpreter that has {what}"
+        group.addoption(f"--{name}-python", type=Path, default=None, metavar="PYTHON", help=told)
     group.addoption(
         "--training-rounds",
         type=int,

@@ -67,14 +67,8 @@ def taught(bench, given=LESSONS, gate=NO_PERSON):
     return Loop(build(bench.settings, lessons=given, gate=gate), bench.loop.instance).instruct()
 
 
-def test_a_published_table_becomes_a_model_that_answers(based, tmp_path):
-    unnamed = based.loop.instruct()
-    assert (unnamed.success, unnamed.exit_code) == (False, NoReleaseError.exit_code)
-    assert "LAKEHOUSE_INSTRUCT_TABLE" in unnamed.failure
-    assert based.loop.store(based.arrive(lesson_book(tmp_path / "questions"))).success
-
-    made = taught(based)
-    assert made.success, made.failure
+def recorded_and_in_use(based):
+    """The first version is judged, in use, explained, made again from its record, and described."""
     house = lakehouse(based.settings)
     (row,) = based.rows(INSTRUCTED_VERSIONS.name)
     assert (row["model_version"], row["base"], row["compared_with"]) == (VERSION, "gpt-0001", None)
@@ -100,6 +94,17 @@ def test_a_published_table_becomes_a_model_that_answers(based, tmp_path):
     folder, version = instructed_place(lambda: based.settings, Path(VERSION))
     assert (folder.is_dir(), version) == (True, VERSION)
     assert not list((based.workshop.root / "work" / "instruct").glob("*.parquet")), "no row stays in a work file"
+
+
+def test_a_published_table_becomes_a_model_that_answers(based, tmp_path):
+    unnamed = based.loop.instruct()
+    assert (unnamed.success, unnamed.exit_code) == (False, NoReleaseError.exit_code)
+    assert "LAKEHOUSE_INSTRUCT_TABLE" in unnamed.failure
+    assert based.loop.store(based.arrive(lesson_book(tmp_path / "questions"))).success
+
+    made = taught(based)
+    assert made.success, made.failure
+    recorded_and_in_use(based)
 
     again = taught(based)
     assert again.success, again.failure

@@ -71,6 +71,15 @@ class MemoryTables:
         return rows.slice(0, limit)
 
 
+def _written(folder, description, marks):
+    (folder / "tables" / "marks").mkdir(parents=True)
+    (folder / "dataset.yaml").write_text(description)
+    (folder / "tables" / "marks" / "columns.yaml").write_text(COLUMNS)
+    rows = "".join(f"{number},{mark}\n" for number, mark in enumerate(marks))
+    (folder / "tables" / "marks" / "marks.csv").write_text("pupil,mark\n" + rows)
+    return folder
+
+
 @dataclass
 class World:
     """The archive, and a way to add to it; every change is a new release."""
@@ -103,15 +112,10 @@ class World:
         marks=(7, 8),
         previous=None,
     ):
-        folder = self.root / f"{name}-{version}"
-        (folder / "tables" / "marks").mkdir(parents=True)
         text = DESCRIPTION.format(
             name=name, version=version, title=title, description=description, licence=licence, keywords=keywords
         )
-        (folder / "dataset.yaml").write_text(text + more)
-        (folder / "tables" / "marks" / "columns.yaml").write_text(COLUMNS)
-        rows = "".join(f"{number},{mark}\n" for number, mark in enumerate(marks))
-        (folder / "tables" / "marks" / "marks.csv").write_text("pupil,mark\n" + rows)
+        folder = _written(self.root / f"{name}-{version}", text + more, marks)
         report = validate(folder, submission=f"{name}@{version}", content_sha256="0" * 64)
         place = self.number + 1
         saved = DatasetVersion(name, version, f"{place:040x}", f"v{version}", f"{place:064x}", _when(place))
@@ -120,47 +124,38 @@ class World:
         record = make_record(sources, names, NAMING)
         store_record(self.objects, record)
         self._append(RECORDS, [{**record.row, **RUN, "recorded_at": _when(place)}])
-        known = self.tables.rows[IDENTIFIERS.name]["identifier"].to_pylist() if place > 1 else []
-        minted = {names.dataset: None, names.version: version}
-        named = [
-            {
-                "identifier": one,
-                "scheme": "ARK",
-                "dataset": name,
-                "dataset_version": label,
-                **RUN,
-                "recorded_at": _when(place),
-            }
-            for one, label in minted.items()
-            if one not in known
-        ]
-        self._append(IDENTIFIERS, named)
+        self._name(names, saved)
         self._append(TOMBSTONES, [])
         terms = terms_rows(load_description(folder), saved)
         self.tables.rows[TERMS.name] = _joined(self.tables.rows.get(TERMS.name), terms)
-        table = f"silver.{name}_marks"
+        self._load(saved, marks)
+        self.number = place
+        return saved, report, names
+
+    def _name(self, names, saved):
+        known = self.tables.rows[IDENTIFIERS.name]["identifier"].to_pylist() if self.number else []
+        minted = {names.dataset: None, names.version: saved.version}
+        made = {"scheme": "ARK", "dataset": saved.dataset, **RUN, "recorded_at": saved.created_at}
+        named = [
+            {**made, "identifier": one, "dataset_version": label} for one, label in minted.items() if one not in known
+        ]
+        self._append(IDENTIFIERS, named)
+
+    def _load(self, saved, marks):
+        table, source = (
+            f"silver.{saved.dataset}_marks",
+            {"dataset_version": saved.version, "dataset_commit": saved.commit},
+        )
         silver = pa.table(
             {
                 "pupil": pa.array(range(len(marks)), pa.int64()),
                 "mark": pa.array(marks, pa.int64()),
-                "dataset_version": [version] * len(marks),
-                "dataset_commit": [saved.commit] * len(marks),
+                **{column: [value] * len(marks) for column, value in source.items()},
             }
         )
         self.tables.rows[table] = _joined(self.tables.rows.get(table), silver)
-        load = {
-            "table_name": table,
-            "layer": "silver",
-            "dataset": name,
-            "dataset_version": version,
-            "dataset_commit": saved.commit,
-            "row_count": len(marks),
-            **RUN,
-            "recorded_at": _when(place),
-        }
-        self._append(LOADS, [load])
-        self.number = place
-        return saved, report, names
+        load = {"table_name": table, "layer": "silver", "dataset": saved.dataset, **source, "row_count": len(marks)}
+        self._append(LOADS, [{**load, **RUN, "recorded_at": saved.created_at}])
 
     def remove(self, name, version, reason="The school asked for it."):
         row = {"dataset": name, "dataset_version": version, "reason": reason, "decided_by": "The archive"}
