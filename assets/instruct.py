@@ -16,9 +16,9 @@ from assets.workshop import Workshop
 from lakehouse.archive.shelf import Shelf
 from lakehouse.ports import DatasetVersions
 from lakehouse.tables.write_audit_publish import Lakehouse
-from models.instruct_trials import SHIPPED
+from models.trials import SHIPPED_FOR_ANSWERS
 
-CHECKS = list(checks_of("instructed_model", [SHIPPED]))
+CHECKS = list(checks_of("instructed_model", [SHIPPED_FOR_ANSWERS]))
 """The tests that are shipped; those of a file that settings name are rows of gold.instructed_results."""
 
 

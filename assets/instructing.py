@@ -23,9 +23,9 @@ from models.classifier_versions import is_instructed
 from models.classifiers import INSTRUCTED as NAME
 from models.hub import base_name, hub_record
 from models.instruct_recipe import InstructRecipe
-from models.instruct_trials import SHIPPED
 from models.instructions import INPUT, ROLES, Columns, Instruction, instructions_from, require_splits, rows_sha256
 from models.progress import Taught, tuning_line
+from models.trials import SHIPPED_FOR_ANSWERS
 
 MEANS = (
     "Answers questions like those it was taught, in their language. It writes what is likely, is no source of "
@@ -46,7 +46,7 @@ class Lessons:
     columns: Columns
     recipe: Callable[[], InstructRecipe]
     base: Callable[[], Path] | None = None
-    trials: tuple[Path, ...] = (SHIPPED,)
+    trials: tuple[Path, ...] = (SHIPPED_FOR_ANSWERS,)
 
 
 @dataclass(frozen=True, slots=True)

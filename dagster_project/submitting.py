@@ -37,6 +37,7 @@ def submit_path(settings: Settings, path: Path) -> int:
             f"{known.commit[:12]}); change its content before handing it in again"
         )
     arrival = inbox.submit(path, settings.home / "inbox")
+    shelf(settings).keep(arrival.key, judged)
     with open_loop(settings, prepare_dagster_home(settings)) as loop:
         outcome = loop.ingest(arrival.key)
     if not report.accepted:

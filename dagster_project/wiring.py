@@ -43,10 +43,9 @@ from models.config import CHARACTERS, DEMO, GPT2_SMALL, TINY, Recipe
 from models.errors import RecipeError
 from models.hub import Hub
 from models.instruct_recipe import InstructRecipe
-from models.instruct_trials import SHIPPED as INSTRUCT_TRIALS
 from models.instructions import Columns
 from models.recipe_fields import read_recipe
-from models.trials import SHIPPED
+from models.trials import SHIPPED, SHIPPED_FOR_ANSWERS
 
 
 def lakehouse(settings: Settings) -> Lakehouse:
@@ -272,7 +271,7 @@ def lessons(settings: Settings) -> Lessons:
         columns=Columns(group=settings.instruct_group or None),
         recipe=lambda: replace(_instruct_recipe(settings.instruct_recipe), method=settings.instruct_method),
         base=partial(bases(settings).folder, settings.instruct_base) if settings.instruct_base else None,
-        trials=(INSTRUCT_TRIALS, *((settings.instruct_trials,) if settings.instruct_trials else ())),
+        trials=(SHIPPED_FOR_ANSWERS, *((settings.instruct_trials,) if settings.instruct_trials else ())),
     )
 
 

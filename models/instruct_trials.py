@@ -18,9 +18,9 @@ from models.instruct_store import Causal
 from models.instructed import encoded, response_losses, written
 from models.instructions import Instruction
 from models.text_changes import CHANGES, beside
+from models.trials import SHIPPED_FOR_ANSWERS as SHIPPED
 from models.trials import Stops, TrialResult, responsible, share_faults, share_result
 
-SHIPPED = Path(__file__).with_name("instruct_trials.yaml")
 ROWS, WRITTEN = 100, 24
 """Held-out rows whose responses are measured, and those whose responses are written: by a hash, the same every time."""
 WORD = "zebra"

@@ -13,6 +13,8 @@ from models.entries import Entries
 from models.errors import TrialError
 
 SHIPPED = Path(__file__).with_name("trials.yaml")
+SHIPPED_FOR_ANSWERS = Path(__file__).with_name("instruct_trials.yaml")
+"""The tests of a model that answers; they stand here so that whoever only names them does not load torch."""
 
 Stops = Literal["training", "promotion", "nothing"]
 

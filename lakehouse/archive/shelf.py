@@ -2,7 +2,7 @@
 
 import json
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -123,12 +123,24 @@ class Shelf:
 
     def _judged(self, key: str) -> Report:
         landed = self.landed(key)
-        path = self.root / "reports" / f"{key}-{landed.content_sha256[:12]}-{self.packs.rules_version[:12]}.json"
+        path = self._report(key, landed.content_sha256)
         if path.is_file():
             return Report.from_json(path.read_text(encoding="utf-8"))
         report = judge_in_child(landed.folder, submission=key, content_sha256=landed.content_sha256, packs=self.packs)
         replace_file(path, report.to_json())
         return report
+
+    def keep(self, key: str, report: Report) -> None:
+        """Keep a verdict of this machine on what will land under the key, so that the same content is judged once.
+
+        One by other rules is no use here and is not kept.
+        """
+        path = self._report(key, report.content_sha256)
+        if report.rules_version == self.packs.rules_version and not path.exists():
+            replace_file(path, replace(report, submission=key).to_json())
+
+    def _report(self, key: str, content_sha256: str) -> Path:
+        return self.root / "reports" / f"{key}-{content_sha256[:12]}-{self.packs.rules_version[:12]}.json"
 
     def accepted_report(self, content_sha256: str) -> Report | None:
         """Return the newest accepted report on exactly this content, whatever key or rules it was judged under."""

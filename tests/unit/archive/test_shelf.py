@@ -1,9 +1,12 @@
 """The shelf keeps what landed, tries again what was not finished, and lets nothing take a saved version's place."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from lakehouse.archive import shelf as shelf_code
+from lakehouse.archive.limited import judge_in_child
 from lakehouse.archive.shelf import Shelf
 from lakehouse.errors import UnreadableSubmissionError, UnsafeArchiveError, VersionTakenError
 from lakehouse.ports import DatasetVersion
@@ -90,3 +93,18 @@ def test_an_accepted_report_is_found_by_content(shelf):
     landed = shelf.take(KEY, Saved())
     assert not shelf.judge(KEY).accepted
     assert shelf.accepted_report(landed.content_sha256) is None
+
+
+def test_a_verdict_on_the_same_content_by_the_same_rules_is_not_given_again(shelf, monkeypatch):
+    hand_in(shelf)
+    landed = shelf.take(KEY, Saved())
+    judged = judge_in_child(landed.folder, submission="made-elsewhere", content_sha256=landed.content_sha256)
+    asked = []
+    monkeypatch.setattr(shelf_code, "judge_in_child", lambda *_, **how: (asked.append(how["submission"]), judged)[1])
+    shelf.keep(KEY, replace(judged, rules_version="0" * 64))
+    shelf.keep(KEY, replace(judged, content_sha256="0" * 64))
+    shelf.judge(KEY)
+    assert asked == [KEY], "neither was about this content by these rules"
+    shelf.keep("other@1", judged)
+    (shelf.root / "arrivals" / f"{KEY}.json").rename(shelf.root / "arrivals" / "other@1.json")
+    assert (shelf.judge("other@1").submission, asked) == ("other@1", [KEY])
