@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from lakehouse.archive.arrays import Cells, bounds_of, bytes_of
 
 Mask = npt.NDArray[np.bool_]
+Bounds = npt.NDArray[np.int32]
 
 # Longer numbers may be those of cards.
 LONGEST_NUMBER = 12
@@ -42,8 +43,14 @@ def _numbers(cells: Cells) -> Mask:
     bounds = bounds - bounds[0]
     lengths = np.diff(bounds)
     fits: Mask = lengths <= LONGEST_NUMBER
+    low, high = int(data.min(initial=NINE)), int(data.max(initial=ZERO))
+    if low >= ZERO and high <= NINE:
+        return fits
+    points = data == POINT
+    if low == POINT and high <= NINE and _one_each(points, bounds, lengths) and not (data == SLASH).any():
+        return fits
     odd = (data < MINUS) | (data > NINE) | (data == SLASH)
-    signs, points = data == MINUS, data == POINT
+    signs = data == MINUS
     if odd.any() or signs.any() or points.any():
         # A cell may have one of these at most: a sign at its start counts for nothing, a point once, all else twice.
         signs[bounds[:-1][fits & (lengths > 0)]] = False
@@ -52,6 +59,12 @@ def _numbers(cells: Cells) -> Mask:
         np.add(2 * (odd | signs).view(np.uint8), points.view(np.uint8), out=weights[:-1])
         fits &= (np.add.reduceat(weights, bounds[:-1]) <= 1) | (lengths == 0)
     return fits
+
+
+def _one_each(points: Mask, bounds: Bounds, lengths: Bounds) -> bool:
+    """Say whether each cell that is not empty has exactly one point."""
+    at, starts = np.flatnonzero(points), bounds[:-1][lengths > 0]
+    return len(at) == len(starts) and bool(((at >= starts) & (at < starts + lengths[lengths > 0])).all())
 
 
 def _days(cells: Cells) -> Mask:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.archive.arrays import Cells, bounds_of, sure
+from lakehouse.archive.privacy.bounded import Bounds, bounds_of_bytes, could_fit, which_could_fit
 from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.digits import with_ascii_digits
 from lakehouse.archive.privacy.disguise import CODES, LOOKED_AT, VEILED, VEILS, plain, uncovered
@@ -179,22 +180,27 @@ def _plainly(cells: Cells) -> Cells:
     return (cells.fill_null("") if cells.null_count else cells).cast(pa.string())
 
 
-def _anything_in(where: str, cells: Cells, longest: int = LONGEST_OF_SHORTEST) -> dict[str, Rows]:
-    return dict(candidates(anywhere(where, longest), cells, behind_sieve(where, longest)))
+def _anything_in(
+    where: str, cells: Cells, longest: int = LONGEST_OF_SHORTEST, bounds: Bounds | None = None
+) -> dict[str, Rows]:
+    direct, sieved = anywhere(where, longest), behind_sieve(where, longest)
+    if bounds is not None:
+        direct, sieved = which_could_fit(direct, bounds), which_could_fit(sieved, bounds)
+    return dict(candidates(direct, cells, sieved))
 
 
-def _looked_for(where: str, cells: Cells, longest: int) -> dict[str, Rows]:
+def _looked_for(where: str, cells: Cells, longest: int, bounds: Bounds | None = None) -> dict[str, Rows]:
     """Return where something may stand, by kind or disguise."""
-    found = _anything_in(where, cells, min(longest, LONGEST_OF_SHORTEST))
-    if not is_ascii(cells):
+    found = _anything_in(where, cells, min(longest, LONGEST_OF_SHORTEST), bounds)
+    if bounds is None and not is_ascii(cells):
         found.update(candidates(VEILS, cells))
     return found
 
 
-def _looked_for_among(rest: Rows, cells: Cells, longest: int) -> dict[str, Rows]:
+def _looked_for_among(rest: Rows, cells: Cells, longest: int, bounds: Bounds | None = None) -> dict[str, Rows]:
     """Return where something may stand in some of the cells of a column."""
     if len(rest) == len(cells):
-        return _looked_for("columns", cells, longest)
+        return _looked_for("columns", cells, longest, bounds)
     found = _looked_for("columns", cells.take(pa.array(rest, pa.int64())), longest)
     return {kind: rest[rows] for kind, rows in found.items()}
 
@@ -246,22 +252,23 @@ class ColumnScan:
         if not len(cells) or not lengths.any() or (odd is not None and not len(odd) and not self._context):
             return
         rest = np.flatnonzero(~plain_cells(cells)) if odd is None else odd
-        found = _looked_for_among(rest, cells, int(lengths.max())) if len(rest) else {}
+        bounds = bounds_of_bytes(cells, lengths) if self._context or len(rest) == len(cells) else None
+        found = _looked_for_among(rest, cells, int(lengths.max()), bounds) if len(rest) else {}
         clear = with_ascii_digits(cells, found[VEILED]) if VEILED in found else None
         if clear is not None:
             cells, found = clear, _looked_for_among(rest, clear, int(lengths.max()))
         judged = {kind: rows for kind, rows in found.items() if kind in identifiers()}
-        for kind, rows in {**judged, **dict(self._in_context(cells, judged))}.items():
+        for kind, rows in {**judged, **dict(self._in_context(cells, judged, bounds))}.items():
             self._judge(kind, cells, rows, rows_of)
         for row, kind, example, likely in uncovered(cells, found, partial(_anything_in, "columns")):
             self._tally(kind).note_disguised(int(rows_of[row]), example, likely)
-        self._judge_names(cells, rest[lengths[rest] >= SHORTEST_NAME], rows_of)
+        self._judge_names(cells, rest[lengths[rest] >= SHORTEST_NAME], rows_of, bounds)
 
-    def _in_context(self, cells: Cells, found: Mapping[str, Rows]) -> Iterator[tuple[str, Rows]]:
+    def _in_context(self, cells: Cells, found: Mapping[str, Rows], bounds: Bounds | None) -> Iterator[tuple[str, Rows]]:
         for kind in self._context:
             pattern = identifiers()[kind].context_pattern
             if pattern is not None:
-                hit = in_columns(pattern, cells)
+                hit = in_columns(pattern, cells) if bounds is None or could_fit(pattern, bounds) else NOWHERE
                 yield kind, either(hit, found.get(kind, NOWHERE))
 
     def _tally(self, kind: str) -> _Tally:
@@ -280,13 +287,13 @@ class ColumnScan:
         for position, value in _held(identifier, cells.take(pa.array(chosen, pa.int64())), fits=fits):
             tally.note(int(rows_of[chosen[position]]), value, sampled=int(sample[position]) >= whole)
 
-    def _judge_names(self, cells: Cells, rows: Rows, rows_of: Rows) -> None:
+    def _judge_names(self, cells: Cells, rows: Rows, rows_of: Rows, bounds: Bounds | None) -> None:
         """Judge some of the cells that may hold a name; empty ones and numbers use up nothing of the sample."""
         tally = self._tally(NAME)
         whole = NAME_CELLS - tally.seen
         after = NAME_CELLS_AFTER_OF_SEVERAL if self._several else NAME_CELLS_AFTER
         sample = tally.take(len(rows), NAME_CELLS, after)
-        if not len(sample):
+        if not len(sample) or (bounds is not None and not bounds.has_capital):
             return
         chosen = rows[sample]
         values = _by_value(cells.take(pa.array(chosen, pa.int64())))
