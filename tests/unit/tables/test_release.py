@@ -1,5 +1,6 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 
 import pytest
 
@@ -40,6 +41,24 @@ def test_a_release_comes_back_as_it_was_published(log):
     assert log.current() == release
     assert release.tables == {"gold.t": TablePointer("gold.t", "metadata-1", 1)}
     assert Release.from_json(release.to_json()) == release
+
+
+def test_a_release_says_all_that_it_holds():
+    release = Release(
+        number=3,
+        created_at="2026-11-28",
+        tables={
+            name: TablePointer(name, f"place of {name}", number) for number, name in enumerate(("gold.b", "gold.a"))
+        },
+        views={"kpi.v": View("kpi.v", "select 'é'")},
+        model_version="m1",
+        provenance=PROVENANCE.summary(),
+        intent=7,
+        withdrawn={"silver.c": "receipt"},
+    )
+    for one in (release, Release(number=1, created_at="")):
+        assert one.to_json() == seal(asdict(one))
+        assert Release.from_json(one.to_json()) == one
 
 
 def test_what_is_not_named_stays(log):
