@@ -1,6 +1,7 @@
 """How a table definition becomes an Iceberg schema, how a schema grows, and how rows are made to fit it."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +29,7 @@ RETRIES: Mapping[str, str] = {
 PREVIOUS_METADATA = "4"
 
 
+@lru_cache(256)
 def iceberg_schema(table: TableDefinition) -> Schema:
     """Return the columns with field ids counted from 1; the catalog keeps them for the table's whole life."""
     fields = [
