@@ -23,7 +23,7 @@ from pyiceberg.table.update import (
 )
 
 from lakehouse.adapters.iceberg_attempts import ATTEMPTS, pause
-from lakehouse.adapters.iceberg_commit import Change, live_paths, make_snapshot
+from lakehouse.adapters.iceberg_commit import Change, live_paths, make_snapshot, prove_own
 from lakehouse.adapters.iceberg_files import write_rows
 from lakehouse.adapters.iceberg_history import properties
 from lakehouse.errors import CommitConflictError, NoTableError, PermanentError, SchemaError
@@ -63,6 +63,7 @@ def begin(catalog: Catalog, stored: Table) -> None:
         if stored.current_snapshot() is not None:
             return
         snapshot = make_snapshot(stored, None, Change(), {})
+        prove_own(stored.io, snapshot)
         if add_snapshot(catalog, stored, MAIN_BRANCH, snapshot) is not None:
             return
         # Another was faster, or nobody knows whether it landed.

@@ -4,7 +4,6 @@ import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from pyiceberg.io import FileIO
 from pyiceberg.manifest import (
@@ -12,18 +11,16 @@ from pyiceberg.manifest import (
     ManifestEntry,
     ManifestEntryStatus,
     ManifestFile,
-    write_manifest,
-    write_manifest_list,
 )
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation, Snapshot, SnapshotSummaryCollector, Summary, update_snapshot_summaries
 
+from lakehouse.adapters.iceberg_avro import list_writer, manifest_writer
 from lakehouse.adapters.iceberg_known import Known
-from lakehouse.adapters.iceberg_seal import MemoryFile, store
+from lakehouse.adapters.iceberg_seal import MemoryFile, judge, store
 
 # Eight manifests of one size become one of the next, so a table of n appends has about 4 log8(n) of them.
 TIER = 8
-CODEC: Literal["deflate"] = "deflate"
 
 
 @dataclass(frozen=True)
@@ -88,6 +85,7 @@ class _Maker:
         self._metadata = stored.metadata
         self._folder = stored.location_provider().metadata_path
         self._gone: list[DataFile] = []
+        self._own: dict[str, Sequence[ManifestEntry]] = {}
 
     def added(self, files: Sequence[DataFile]) -> list[ManifestFile]:
         entries = [
@@ -134,34 +132,24 @@ class _Maker:
 
     def _manifest(self, entries: Sequence[ManifestEntry]) -> ManifestFile:
         file = MemoryFile()
-        with write_manifest(
-            format_version=self._metadata.format_version,
-            spec=self._metadata.spec(),
-            schema=self._metadata.schema(),
-            output_file=file,
-            snapshot_id=self.snapshot_id,
-            avro_compression=CODEC,
-        ) as writer:
+        with manifest_writer(self._metadata, file, self.snapshot_id) as writer:
             for entry in entries:
                 writer.add_entry(entry)
         file.named(self._folder, "manifest", ".avro")
         store(self._stored.io, file.location, file.body)
+        self._own[file.location] = entries
         return writer.to_manifest_file()
 
     def listed(self, manifests: Sequence[ManifestFile], parent: Snapshot | None, number: int) -> str:
         """Write the list of manifests; return where it is."""
         file = MemoryFile()
-        with write_manifest_list(
-            format_version=self._metadata.format_version,
-            output_file=file,
-            snapshot_id=self.snapshot_id,
-            parent_snapshot_id=parent.snapshot_id if parent else None,
-            sequence_number=number,
-            avro_compression=CODEC,
-        ) as writer:
-            writer.add_manifests(list(manifests))
+        parent_id = parent.snapshot_id if parent else None
+        with list_writer(self._metadata, file, self.snapshot_id, parent_id, number) as writer:
+            numbered = [writer.prepare_manifest(one) for one in manifests]
+            writer.add_manifests(numbered)
         file.named(self._folder, f"snap-{self.snapshot_id}-{uuid.uuid4().hex[:8]}", ".avro")
         store(self._stored.io, file.location, file.body)
+        _written.keep(file.location, _Written(numbered, {one: _live(self._own[one], number) for one in self._own}))
         return file.location
 
     def summary(self, parent: Snapshot | None, change: Change, given: Mapping[str, str]) -> Summary:
@@ -175,6 +163,12 @@ class _Maker:
         return update_snapshot_summaries(own, parent.summary if parent else None)
 
 
+def _live(entries: Sequence[ManifestEntry], number: int) -> list[ManifestEntry]:
+    """Return the live entries of a manifest as whoever reads it gets them: what is new has the snapshot's number."""
+    live = [one for one in entries if one.status != ManifestEntryStatus.DELETED]
+    return [one if one.sequence_number is not None else _as(one.status, one, one.snapshot_id, number) for one in live]
+
+
 def _tier(manifest: ManifestFile) -> int:
     count, tier = (manifest.added_files_count or 0) + (manifest.existing_files_count or 0), 0
     while count >= TIER:
@@ -186,17 +180,31 @@ def _existing(entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:
     return [_as(ManifestEntryStatus.EXISTING, entry, entry.snapshot_id) for entry in entries]
 
 
-def _as(status: ManifestEntryStatus, entry: ManifestEntry, snapshot_id: int | None) -> ManifestEntry:
+def _as(
+    status: ManifestEntryStatus, entry: ManifestEntry, snapshot_id: int | None, number: int | None = None
+) -> ManifestEntry:
     return ManifestEntry.from_args(
         status=status,
         snapshot_id=snapshot_id,
-        sequence_number=entry.sequence_number,
-        file_sequence_number=entry.file_sequence_number,
+        sequence_number=entry.sequence_number if number is None else number,
+        file_sequence_number=entry.file_sequence_number if number is None else number,
         data_file=entry.data_file,
     )
 
 
-_lists: Known[list[ManifestFile]] = Known(64)
+@dataclass(frozen=True)
+class _Written:
+    """The manifests of a list that this process wrote, and the live entries of those that are new."""
+
+    manifests: list[ManifestFile]
+    entries: Mapping[str, list[ManifestEntry]]
+
+
+_written: Known[_Written] = Known(64)
+"""By the places of lists, until they are proved."""
+
+
+_lists: Known[list[ManifestFile]] = Known(256)
 _entries: Known[list[ManifestEntry]] = Known(4096)
 
 
@@ -208,3 +216,23 @@ def manifests_of(io: FileIO, snapshot: Snapshot) -> list[ManifestFile]:
 def entries_of(io: FileIO, manifest: ManifestFile) -> list[ManifestEntry]:
     """Return the live entries of a manifest; nobody may change them."""
     return _entries.of(manifest.manifest_path, lambda: manifest.fetch_manifest_entry(io, discard_deleted=True))
+
+
+def prove_own(io: FileIO, snapshot: Snapshot) -> None:
+    """Read the list and the manifests back that this process wrote for a snapshot, and judge them by their names.
+
+    Once their bytes are what was written, what that was is known, and need not be decoded. Of a snapshot that another
+    process made, or that was proved before, nothing is read here: reading it judges it.
+
+    Raises:
+        ChecksumError: a file is damaged.
+        FileNotFoundError: it is not there.
+    """
+    written = _written.take(snapshot.manifest_list)
+    if written is None:
+        return
+    for path in (snapshot.manifest_list, *written.entries):
+        judge(io, path)
+    _lists.keep(snapshot.manifest_list, written.manifests)
+    for path, entries in written.entries.items():
+        _entries.keep(path, entries)

@@ -8,7 +8,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRef, SnapshotRefType
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
-from lakehouse.adapters.iceberg_seal import MemoryFile, metadata_bytes, store_surely
+from lakehouse.adapters.iceberg_seal import MemoryFile, judge, metadata_bytes, store_surely
 from lakehouse.errors import ChecksumError
 
 STEM = "pin"
@@ -41,10 +41,10 @@ def pin(stored: Table, snapshot: Snapshot) -> str:
 def _is_whole(io: FileIO, location: str) -> bool:
     """Say whether a pin is there as it was written: storage may have kept half of what an earlier try gave it."""
     try:
-        with io.new_input(location).open():  # judged as it is opened
-            return True
+        judge(io, location)
     except (FileNotFoundError, ChecksumError):
         return False
+    return True
 
 
 def _branch(snapshot_id: int) -> SnapshotRef:

@@ -16,8 +16,9 @@ from pyiceberg.table import DataScan, FileScanTask, Table
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.types import DateType, IcebergType, IntegerType, LongType, StringType, TimestampType, TimestamptzType
 
-from lakehouse.adapters.iceberg_commit import entries_of, manifests_of
+from lakehouse.adapters.iceberg_commit import entries_of, manifests_of, prove_own
 from lakehouse.adapters.iceberg_known import Known
+from lakehouse.adapters.iceberg_seal import judge
 from lakehouse.errors import TooLargeError
 from lakehouse.ports import RowCounts
 
@@ -60,8 +61,9 @@ def count_rows(stored: Table, staged: Snapshot, base: Snapshot) -> RowCounts:
 
     Raises ChecksumError when a file is not stored as it was written.
     """
+    prove_own(stored.io, staged)
     fresh = _added(stored, staged)
-    _require_sound(stored.io, fresh)
+    _require_sound(stored.io, [one.file_path for one in fresh])
     return RowCounts(
         added=sum(one.record_count for one in fresh),
         before=sum(_live_rows(stored.io, one) for one in manifests_of(stored.io, base)),
@@ -69,19 +71,14 @@ def count_rows(stored: Table, staged: Snapshot, base: Snapshot) -> RowCounts:
     )
 
 
-def _require_sound(io: FileIO, files: Sequence[DataFile]) -> None:
+def _require_sound(io: FileIO, paths: Sequence[str]) -> None:
     """Judge files by their names, as many at once as there are processors: reading and hashing need no lock."""
-
-    def judged(one: DataFile) -> None:
-        with io.new_input(one.file_path).open():  # judged as it is opened
-            pass
-
-    if len(files) < 2:
-        for one in files:
-            judged(one)
+    if len(paths) < 2:
+        for path in paths:
+            judge(io, path)
         return
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(judged, files):
+        for _ in pool.map(partial(judge, io), paths):
             pass
 
 
@@ -125,7 +122,8 @@ def similar_rows(stored: Table, snapshot: Snapshot, keys: pa.Table) -> Iterator[
         for entry in entries_of(stored.io, manifest)
         if all(_meets(_limits(entry.data_file, field_id, of), of) for field_id, of in ranges.items())
     ]
-    return file_columns(stored, hit, keys.column_names)
+    # No file is the rule, and getting ready to read takes longer than finding that out.
+    return file_columns(stored, hit, keys.column_names) if hit else iter(())
 
 
 Bound = int | str

@@ -170,10 +170,15 @@ def store_surely(io: FileIO, location: str, body: bytes) -> None:
     """
     store(io, location, body)
     try:
-        with io.new_input(location).open():  # judged as it is opened
-            pass
+        judge(io, location)
     except FileNotFoundError as error:
         raise ChecksumError(f"{location} is not there, though the storage took it; nothing was changed") from error
+
+
+def judge(io: FileIO, location: str) -> None:
+    """Read a sealed file whole; raise ChecksumError when it is damaged, FileNotFoundError when it is not there."""
+    with io.new_input(location).open():  # judged as it is opened
+        pass
 
 
 def store(io: FileIO, location: str, body: bytes | pa.Buffer) -> None:

@@ -79,6 +79,24 @@ def test_no_file_of_a_publish_is_believed_to_be_stored(tmp_path, new_table, mark
     assert len(told) == at > 4, "each file that was not there was told of"
 
 
+@pytest.mark.parametrize("lie", ["nothing", "half"])
+def test_no_file_of_a_new_table_is_believed_to_be_stored(tmp_path, new_table, monkeypatch, lie):
+    told = []
+    for at in range(1, MOST):  # the first metadata have no seal, and are read as the table is made
+        lies, table = Lies(at, lie), new_table(f"_{at}")
+        with monkeypatch.context() as patch:
+            patch.setattr(WholeFiles, "open_output_stream", lambda _, path, *a, lies=lies, **b: lies.stream(Path(path)))
+            try:
+                house_in(tmp_path).tables.ensure(table)
+            except LakehouseError as error:
+                told.append(str(error))
+        house_in(tmp_path).tables.ensure(table)
+        assert house_in(tmp_path).tables.read(table.name).num_rows == 0
+        if lies.left >= 0:
+            break
+    assert len(told) == at - 1 == 2, "the empty list, and the metadata that name it"
+
+
 @pytest.mark.parametrize("kept", [0.0, 0.5], ids=["nothing", "half"])
 @pytest.mark.parametrize("prefix", ["releases/", "intents/"])
 def test_a_release_or_intent_that_was_not_kept_is_written_again(

@@ -19,6 +19,7 @@ from pyiceberg.utils.concurrent import ExecutorFactory
 from lakehouse.adapters import (
     catalog,
     iceberg_attempts,
+    iceberg_avro,
     iceberg_commit,
     iceberg_past,
     iceberg_scan,
@@ -58,28 +59,40 @@ class _Known:
         self.name = name
 
     def of(self, location: str, read: Callable[[], Any]) -> Any:
-        world = storage.NOW[-1]
-        process = world.process()
-        known = process.caches.setdefault(self.name, {}) if process else {}
+        world, known = storage.NOW[-1], _cache(self.name)
         if location not in known:
             body = bytes(storage.SimFileIO().new_input(location).open().read())
             # Parsing is most of the time, and gives the same for the same bytes.
             known[location] = parsed((self.name, location, body), lambda: world.serve(read))
         return known[location]
 
+    def keep(self, location: str, found: Any) -> None:
+        _cache(self.name)[location] = found
+
 
 class _WorkedOut:
-    """What one process has worked out of such files."""
+    """What one process has worked out of such files, or wrote itself."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def of(self, key: str, work_out: Callable[[], Any]) -> Any:
-        process = storage.NOW[-1].process()
-        known = process.caches.setdefault(self.name, {}) if process else {}
+        known = _cache(self.name)
         if key not in known:
             known[key] = work_out()
         return known[key]
+
+    def keep(self, key: str, found: Any) -> None:
+        _cache(self.name)[key] = found
+
+    def take(self, key: str) -> Any:
+        return _cache(self.name).pop(key, None)
+
+
+def _cache(name: str) -> dict[str, Any]:
+    """Return what the process knows that is at work; nobody else is at work for long."""
+    process = storage.NOW[-1].process()
+    return process.caches.setdefault(name, {}) if process else {}
 
 
 class _Metadata:
@@ -158,9 +171,11 @@ def simulated() -> Iterator[None]:
         patch.setattr(ExecutorFactory, "get_or_create", staticmethod(_AtOnce))
         patch.setattr(iceberg_commit, "_lists", _Known("lists"))
         patch.setattr(iceberg_commit, "_entries", _Known("entries"))
+        patch.setattr(iceberg_commit, "_written", _WorkedOut("written"))
         patch.setattr(iceberg_scan, "_reaches", _WorkedOut("reaches"))
         patch.setattr(sql, "FromInputFile", _Metadata)
-        patch.setattr(avro, "os", SimpleNamespace(urandom=lambda count: storage.NOW[-1].names.randbytes(count)))
+        for module in (avro, iceberg_avro):
+            patch.setattr(module, "os", SimpleNamespace(urandom=lambda count: storage.NOW[-1].names.randbytes(count)))
         _quick(patch)
         patch.setattr(iceberg_past, "NEWEST", 2)
         patch.setattr(iceberg_past, "MOST", 4)
