@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyiceberg.io.pyarrow import (
+    StatisticsCollector,
     compute_statistics_plan,
     data_file_statistics_from_parquet_metadata,
     parquet_path_to_id_mapping,
@@ -20,6 +21,7 @@ from pyiceberg.schema import Schema, sanitize_column_names
 from pyiceberg.table import Table
 from pyiceberg.typedef import Record
 
+from lakehouse.adapters.iceberg_known import Known
 from lakehouse.adapters.iceberg_seal import data_name, store
 from lakehouse.errors import SchemaError
 
@@ -53,14 +55,14 @@ def write_rows(stored: Table, rows: pa.Table) -> list[DataFile]:
     """
     if not rows.num_rows:
         return []
-    schema = _file_schema(stored, rows)
-    fitted = _fitted(stored, schema, rows)
+    shape = _shape(stored, rows)
+    fitted = _fitted(stored, shape, rows)
     parts = list(_parts(fitted))
     form = _form(fitted)
     if len(parts) == 1:
-        return [_write(stored, schema, parts[0], form)]
+        return [_write(stored, shape, parts[0], form)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda part: _write(stored, schema, part, form), parts))
+        return list(pool.map(lambda part: _write(stored, shape, part, form), parts))
 
 
 def write_batches(stored: Table, batches: Iterable[pa.Table]) -> list[DataFile]:
@@ -105,15 +107,15 @@ class _Files:
     def __init__(self, stored: Table, storing: ThreadPoolExecutor) -> None:
         self._stored = stored
         self._storing = storing
-        self._schema: Schema | None = None
+        self._shape: _Shape | None = None
         self._open: _Encoding | None = None
         self._files: list[Future[DataFile]] = []
 
     def add(self, rows: pa.Table) -> None:
         """Encode rows; a file that is large enough is stored."""
-        if self._schema is None:
-            self._schema = _file_schema(self._stored, rows)
-        fitted = _fitted(self._stored, self._schema, rows)
+        if self._shape is None:
+            self._shape = _shape(self._stored, rows)
+        fitted = _fitted(self._stored, self._shape, rows)
         if self._open is None:
             self._open = _Encoding(fitted.schema, _form(fitted))
         self._open.add(fitted)
@@ -128,12 +130,12 @@ class _Files:
     def _finish(self) -> None:
         if self._open is None:
             return
-        assert self._schema is not None
+        assert self._shape is not None
         body, written = self._open.close()
         self._open = None
         if self._files:
             self._files[-1].result()
-        self._files.append(self._storing.submit(_put, self._stored, self._schema, body, written))
+        self._files.append(self._storing.submit(_put, self._stored, self._shape, body, written))
 
 
 def _parts(rows: pa.Table) -> Iterator[pa.Table]:
@@ -143,6 +145,42 @@ def _parts(rows: pa.Table) -> Iterator[pa.Table]:
     length = -(-rows.num_rows // max(1, count))
     for start in range(0, rows.num_rows, length):
         yield rows.slice(start, length)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The columns of files, and what manifests say of each."""
+
+    arrow: pa.Schema
+    statistics: dict[int, StatisticsCollector]
+    field_ids: dict[str, int]
+
+
+_shapes: Known[_Shape] = Known(256)
+"""By what they follow from: a table, the number of its schema, its properties, and the columns that rows have."""
+
+
+def _shape(stored: Table, rows: pa.Table) -> _Shape:
+    """Return the shape of files that hold these columns of a table."""
+    metadata = stored.metadata
+    key = [
+        str(metadata.table_uuid),
+        str(metadata.current_schema_id),
+        sorted(metadata.properties.items()),
+        rows.column_names,
+    ]
+    return _shapes.of(repr(key), lambda: _shaped(stored, _file_schema(stored, rows)))
+
+
+def _shaped(stored: Table, schema: Schema) -> _Shape:
+    wanted = schema_to_pyarrow(schema, include_field_ids=True)
+    fields = [
+        pa.field(field.name, field.type, field.nullable, {FIELD_ID: (field.metadata or {})[FIELD_ID]})
+        for field in wanted
+    ]
+    return _Shape(
+        pa.schema(fields), compute_statistics_plan(schema, stored.properties), parquet_path_to_id_mapping(schema)
+    )
 
 
 def _file_schema(stored: Table, rows: pa.Table) -> Schema:
@@ -157,13 +195,9 @@ def _file_schema(stored: Table, rows: pa.Table) -> Schema:
     return sanitize_column_names(Schema(*(schema.find_field(name) for name in rows.column_names)))
 
 
-def _fitted(stored: Table, schema: Schema, rows: pa.Table) -> pa.Table:
-    wanted = schema_to_pyarrow(schema, include_field_ids=True)
-    columns = [_cast(stored, rows.column(place), wanted.field(place)) for place in range(len(wanted))]
-    fields = [
-        pa.field(field.name, column.type, field.nullable, {FIELD_ID: (field.metadata or {})[FIELD_ID]})
-        for field, column in zip(wanted, columns, strict=True)
-    ]
+def _fitted(stored: Table, shape: _Shape, rows: pa.Table) -> pa.Table:
+    columns = [_cast(stored, column, field) for column, field in zip(rows.columns, shape.arrow, strict=True)]
+    fields = [field.with_type(column.type) for field, column in zip(shape.arrow, columns, strict=True)]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
@@ -183,10 +217,10 @@ def _texts(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _write(stored: Table, schema: Schema, rows: pa.Table, form: "_Form") -> DataFile:
+def _write(stored: Table, shape: _Shape, rows: pa.Table, form: "_Form") -> DataFile:
     encoding = _Encoding(rows.schema, form)
     encoding.add(rows)
-    return _put(stored, schema, *encoding.close())
+    return _put(stored, shape, *encoding.close())
 
 
 @dataclass(frozen=True)
@@ -223,10 +257,10 @@ class _Encoding:
         return self._sink.getvalue(), self._writer.writer.metadata
 
 
-def _put(stored: Table, schema: Schema, body: pa.Buffer, written: pq.FileMetaData) -> DataFile:
+def _put(stored: Table, shape: _Shape, body: pa.Buffer, written: pq.FileMetaData) -> DataFile:
     path = stored.location_provider().new_data_location(data_name(body))
     store(stored.io, path, body)
-    return _described(stored, schema, path, body.size, written)
+    return _described(stored, shape, path, body.size, written)
 
 
 def _form(rows: pa.Table) -> _Form:
@@ -272,11 +306,11 @@ def _comes_back(column: "pa.ChunkedArray[Any]", value: "pa.Scalar[Any]") -> bool
     return bool((found.as_py() or 0) > 1)
 
 
-def _described(stored: Table, schema: Schema, path: str, size: int, written: pq.FileMetaData) -> DataFile:
+def _described(stored: Table, shape: _Shape, path: str, size: int, written: pq.FileMetaData) -> DataFile:
     statistics = data_file_statistics_from_parquet_metadata(
         parquet_metadata=written,
-        stats_columns=compute_statistics_plan(schema, stored.properties),
-        parquet_column_mapping=parquet_path_to_id_mapping(schema),
+        stats_columns=shape.statistics,
+        parquet_column_mapping=shape.field_ids,
     )
     file = DataFile.from_args(
         content=DataFileContent.DATA,

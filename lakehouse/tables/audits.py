@@ -85,7 +85,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def _key(table: TableDefinition, rows: pa.Table) -> list[str]:
-    if not table.key or not rows.num_rows:
+    if not table.key or rows.num_rows < 2:
         return []
     if _plainly_unique(rows.select(list(table.key))):
         return []

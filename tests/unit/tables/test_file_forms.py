@@ -130,3 +130,25 @@ def test_parts_of_columns_keep_one_codec():
     rows = pa.table({"one": measures(1), "parts": [[float(at)] for at in range(ROWS)]})
     assert _form(rows).compression == "zstd"
     assert grown(rows) == 1.0
+
+
+def test_what_is_known_of_a_tables_columns_follows_its_schema_and_its_properties(tmp_path):
+    tables = IcebergTables.local(tmp_path)
+    narrow = (Column("number", pa.int32(), "A number."), Column("word", pa.string(), "A word."))
+    wide = (*narrow[1:], Column("number", pa.int64(), "A number."), Column("mark", pa.float64(), "Points."))
+
+    def bounds(columns):
+        table = TableDefinition("silver.grown", grain="one row a number", key=("number",), columns=columns)
+        values = {"number": [2**31 - 1], "word": ["w"], "mark": [0.5]}
+        rows = pa.table({one.name: pa.array(values[one.name], one.type) for one in columns})
+        (file,) = tables.store_rows(table, [rows]).files
+        assert pq.read_schema(file.file_path.removeprefix("file://")).names == rows.column_names
+        names = {field.field_id: field.name for field in tables.catalog.load_table(table.name).schema().fields}
+        return {names[field_id]: len(bound) for field_id, bound in (file.lower_bounds or {}).items()}
+
+    assert bounds(narrow) == bounds(narrow) == {"number": 4, "word": 1}
+    assert bounds(wide) == {"number": 8, "word": 1, "mark": 8}
+    with tables.catalog.load_table("silver.grown").transaction() as transaction:
+        transaction.set_properties({"write.metadata.metrics.column.word": "none"})
+    assert bounds(wide) == {"number": 8, "mark": 8}
+    tables.close()
