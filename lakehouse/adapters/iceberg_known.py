@@ -26,6 +26,11 @@ class Known(Generic[Read]):
         self.keep(path, found)
         return found
 
+    def at(self, path: str) -> Read | None:
+        """Return what is known under a path; None when nothing is."""
+        with self._lock:
+            return self._known.get(path)
+
     def take(self, path: str) -> Read | None:
         """Return what is known under a path, which it is not any more then; None when nothing is."""
         with self._lock:

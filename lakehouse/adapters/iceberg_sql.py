@@ -57,8 +57,9 @@ class SealedSqlCatalog(SqlCatalog):
         """
         name = table.name()
         try:
-            same = table.metadata_location == self.location_of(name)
-            current = table if same else self.load_table(name)
+            # What was made of the metadata for a reader is not what lies there, whatever place it names.
+            still = _metadata.at(self.location_of(name) or "") is table.metadata
+            current = table if still else self.load_table(name)
         except NoSuchTableError:
             return super().commit_table(table, requirements, updates)
         staged = self._update_and_stage_table(current, name, requirements, updates)

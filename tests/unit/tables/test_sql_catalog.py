@@ -65,6 +65,20 @@ def test_a_commit_goes_on_top_of_what_others_committed_since_the_table_was_loade
         )
 
 
+def test_a_commit_goes_on_top_of_what_is_stored_though_the_table_was_changed_for_a_reader(ours):
+    put(ours, ours.create_table(NAME, SCHEMA), other="1")
+    stored = ours.load_table(NAME)
+    stored.metadata = stored.metadata.model_copy(update={"properties": {"only": "here"}})
+    assert put(ours, stored, own="2").metadata.properties == {"other": "1", "own": "2"}
+
+
+def test_a_commit_reads_no_metadata_where_the_table_is_as_it_was_loaded(ours, monkeypatch):
+    put(ours, ours.create_table(NAME, SCHEMA), first="1")
+    stored = ours.load_table(NAME)
+    monkeypatch.setattr(ours, "load_table", None)
+    assert put(ours, stored, own="2").metadata.properties["own"] == "2"
+
+
 def test_a_commit_that_another_overtook_fails_and_changes_nothing(ours, theirs, monkeypatch):
     stored = ours.create_table(NAME, SCHEMA)
     written = SealedSqlCatalog._write_metadata
