@@ -6,11 +6,12 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from models.errors import RecipeError
 
 Precision = Literal["auto", "float32", "bfloat16"]
+Optimizer = Literal["muon", "bfloat16_muon", "adamw"]
 
 # Raised whenever the same recipe and documents would give other weights, so that old checkpoints are not reused.
 LIBRARY_VERSION = "3"
@@ -23,7 +24,7 @@ class Recipe:
     With `counted_order`, the model learns from chances counted over n-grams of up to that many tokens instead of from
     the text's own next token (`models.counted`). That many `backward_heads` of the first layer start by looking one,
     two, three, ... positions back (`models.looking_back`). At 0 both are off. A batch is learned in `accumulate`
-    passes, of which only one must fit into memory.
+    passes, of which only one must fit into memory. The `optimizer` is that of the layers' matrices.
     """
 
     vocabulary_size: int
@@ -44,6 +45,7 @@ class Recipe:
     backward_heads: int = 0
     dropout: float = 0.0
     accumulate: int = 1
+    optimizer: Optimizer = "muon"
     clip_norm: float = 1.0
     seed: int = 0
     precision: Precision = "auto"
@@ -115,10 +117,12 @@ def _faults_of_learning(recipe: Recipe) -> list[str]:
         faults.append(f"accumulate={recipe.accumulate} is above batch={recipe.batch}, so some passes would be empty")
     if recipe.precision not in ("auto", "float32", "bfloat16"):
         faults.append(f"precision={recipe.precision!r} is not auto, float32 or bfloat16")
+    if recipe.optimizer not in get_args(Optimizer):
+        faults.append(f"optimizer={recipe.optimizer!r} is not {', '.join(get_args(Optimizer))}")
     return faults
 
 
-_LATER = {"accumulate": 1}
+_LATER = {"accumulate": 1, "optimizer": "muon"}
 _MAY_BE_ZERO = frozenset({"seed", "warmup_steps", "counted_order", "backward_heads"})
 
 
@@ -198,6 +202,7 @@ GPT2_SMALL = Recipe(
     mlp_width=2048,
     batch=512,
     accumulate=8,
+    optimizer="bfloat16_muon",
     steps=5000,
     matrix_learning_rate=0.02,
     embedding_learning_rate=0.01,

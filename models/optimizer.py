@@ -1,4 +1,4 @@
-"""The optimizer: Muon for the matrices inside the layers, Adam for embeddings, output and gains."""
+"""The optimizer: Muon, or AdamW, for the matrices inside the layers, Adam for embeddings, output and gains."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -10,6 +10,7 @@ from models.config import Recipe
 
 # Newton-Schulz coefficients and five rounds: https://kellerjordan.github.io/posts/muon/
 _A, _B, _C, _ROUNDS = 3.4445, -4.7750, 2.0315, 5
+_BETAS = (0.9, 0.95)
 
 
 def orthogonalised(matrices_NRC: Tensor) -> Tensor:
@@ -24,10 +25,22 @@ def orthogonalised(matrices_NRC: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose direction is orthogonalised; matrices of one shape go through one batched product."""
+    """Momentum whose direction is orthogonalised; matrices of one shape go through one batched product.
 
-    def __init__(self, parameters: Iterable[nn.Parameter], *, lr: float, momentum: float, weight_decay: float) -> None:
+    Directions are made orthogonal in `dtype`; momentum and weights stay as they are.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        *,
+        lr: float,
+        momentum: float,
+        weight_decay: float,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self._dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # no closure here
@@ -50,10 +63,23 @@ class Muon(torch.optim.Optimizer):
                 state["momentum"] = torch.zeros_like(weight)
             state["momentum"].lerp_(weight.grad, 1 - momentum)
             directions.append(weight.grad.lerp(state["momentum"], momentum))
-        steps = orthogonalised(torch.stack(directions))
+        steps = orthogonalised(torch.stack(directions).to(self._dtype))
         for weight, step in zip(weights, steps, strict=True):
             weight.mul_(1 - group["lr"] * group["weight_decay"])
             weight.add_(step, alpha=-group["lr"] * scale)
+
+
+def _of_matrices(matrices: list[nn.Parameter], recipe: Recipe) -> list[torch.optim.Optimizer]:
+    rate, decay = recipe.matrix_learning_rate, recipe.weight_decay
+    if recipe.optimizer == "adamw":
+        return [torch.optim.AdamW(matrices, lr=rate, betas=_BETAS, weight_decay=decay, fused=True)]
+    by_shape: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+    for weight in matrices:
+        by_shape[weight.shape].append(weight)
+    dtype = torch.bfloat16 if recipe.optimizer == "bfloat16_muon" else torch.float32
+    return [
+        Muon(alike, lr=rate, momentum=recipe.momentum, weight_decay=decay, dtype=dtype) for alike in by_shape.values()
+    ]
 
 
 def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
@@ -62,16 +88,10 @@ def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     rest: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
         (matrices if weight.ndim == 2 and ".layers." in name else rest).append(weight)
-    by_shape: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
-    for weight in matrices:
-        by_shape[weight.shape].append(weight)
     made: list[torch.optim.Optimizer] = [
-        *(
-            Muon(alike, lr=recipe.matrix_learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
-            for alike in by_shape.values()
-        ),
+        *_of_matrices(matrices, recipe),
         torch.optim.Adam(
-            rest, lr=recipe.embedding_learning_rate, betas=(0.9, 0.95), eps=1e-10, fused=rest[0].is_cuda or None
+            rest, lr=recipe.embedding_learning_rate, betas=_BETAS, eps=1e-10, fused=rest[0].is_cuda or None
         ),
     ]
     for group in (group for each in made for group in each.param_groups):

@@ -1,4 +1,4 @@
-"""One trainer in a process of its own: `python trainers.py ours|transformers|litgpt FOLDER WARM THREADS`.
+"""One trainer in a process of its own: `python trainers.py ours-OPTIMIZER|transformers|litgpt FOLDER WARM THREADS`.
 
 FOLDER has what `test_training.py` wrote: a recipe and a text for ours; for the others the same model's `config.json`,
 in transformers' Qwen3 format, and the windows that ours learns from in their order (`windows.npy`, int64, context + 1
@@ -102,12 +102,13 @@ def by_litgpt(config, windows, batch):
     return made[0], data.asked
 
 
-def ours(folder, warm, threads):
+def ours(optimizer, folder, warm, threads):
     from models.config import recipe_from_json
     from models.documents import Document
     from models.train import train
 
-    recipe, passed = recipe_from_json((folder / "recipe.json").read_text(encoding="utf-8")), {}
+    written, passed = recipe_from_json((folder / "recipe.json").read_text(encoding="utf-8")), {}
+    recipe = dataclasses.replace(written, optimizer=optimizer)
     documents = [Document("text", "text", (folder / "text.txt").read_text(encoding="utf-8"), "train")]
     train(documents, dataclasses.replace(recipe, steps=1), threads=threads)  # loads half of torch, for seconds
     trained = train(documents, recipe, threads=threads, on_progress=lambda at: passed.setdefault(at.step, now()))
@@ -125,8 +126,8 @@ def main(who, folder, warm, threads):
     torch.set_num_threads(int(threads))
     torch.manual_seed(0)
     with contextlib.redirect_stdout(sys.stderr):
-        if who == "ours":
-            model, first, last, steps = ours(Path(folder), int(warm), int(threads))
+        if who.startswith("ours-"):
+            model, first, last, steps = ours(who.removeprefix("ours-"), Path(folder), int(warm), int(threads))
         else:
             model, first, last, steps = of_a_peer(PEERS[who], Path(folder), int(warm))
     told = {

@@ -34,6 +34,7 @@ def test_unknown_and_missing_fields_are_refused():
         ({"vocabulary_size": 200}, "below 257"),
         ({"precision": "float8"}, "float8"),
         ({"dropout": 1.0}, "below 1"),
+        ({"optimizer": "sgd"}, "'sgd' is not muon, bfloat16_muon, adamw"),
         ({"backward_heads": 3}, "above heads=2"),
         ({"accumulate": 9}, "above batch=8"),
         ({"counted_order": 1}, "from 2 to 7"),
@@ -57,8 +58,10 @@ def test_the_training_key_changes_with_each_of_its_parts():
     assert len(others | {key}) == 4
 
 
-def test_a_recipe_in_one_pass_has_the_key_it_had_before_there_were_passes():
-    old = {name: value for name, value in dataclasses.asdict(TINY).items() if name != "accumulate"}
+def test_a_recipe_has_the_key_it_had_before_there_were_passes_and_other_optimizers():
+    later = {"accumulate", "optimizer"}
+    old = {name: value for name, value in dataclasses.asdict(TINY).items() if name not in later}
     parts = json.dumps([json.dumps(old, sort_keys=True, separators=(",", ":")), "a" * 64, LIBRARY_VERSION])
     assert training_key(TINY, "a" * 64) == hashlib.sha256(parts.encode()).hexdigest()
-    assert training_key(dataclasses.replace(TINY, accumulate=2), "a" * 64) != training_key(TINY, "a" * 64)
+    for other in ({"accumulate": 2}, {"optimizer": "adamw"}):
+        assert training_key(dataclasses.replace(TINY, **other), "a" * 64) != training_key(TINY, "a" * 64)

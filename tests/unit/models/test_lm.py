@@ -13,7 +13,7 @@ from models.checkpoint import load
 from models.config import TINY
 from models.head_loss import HeadLoss
 from models.lm import LanguageModel, Past, Rotation, documents_apart
-from models.optimizer import optimizers, orthogonalised, schedule
+from models.optimizer import Muon, optimizers, orthogonalised, schedule
 
 TOKENS = torch.randint(0, TINY.vocabulary_size, (4, 33), generator=torch.Generator().manual_seed(0))
 
@@ -158,6 +158,31 @@ def test_orthogonalised_matrices_have_singular_values_near_one(shape):
     values = torch.linalg.svdvals(orthogonalised(matrices))
     assert values.min() > 0.3
     assert values.max() < 1.4
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (24, 8), (8, 24)])
+def test_muon_in_bfloat16_turns_a_matrix_as_it_does_in_float32(shape):
+    start, gradient = torch.randn((2, *shape), generator=torch.Generator().manual_seed(2))
+    moved = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        weight = torch.nn.Parameter(start.clone())
+        weight.grad = gradient.clone()
+        Muon([weight], lr=0.1, momentum=0.95, weight_decay=0.0, dtype=dtype).step()
+        moved[dtype] = (weight - start).detach()
+        assert weight.dtype is torch.float32
+    one, other = moved.values()
+    assert not torch.equal(one, other)
+    assert torch.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.999
+
+
+def test_adamw_moves_every_matrix_and_adam_the_rest():
+    recipe = dataclasses.replace(TINY, optimizer="adamw", weight_decay=0.1)
+    matrices, rest = optimizers(LanguageModel(recipe), recipe)
+    assert (type(matrices), type(rest)) == (torch.optim.AdamW, torch.optim.Adam)
+    (group,) = matrices.param_groups
+    assert (group["lr"], group["weight_decay"]) == (recipe.matrix_learning_rate, recipe.weight_decay)
+    assert len(group["params"]) == 7 * recipe.layers
+    assert {weight.ndim for weight in group["params"]} == {2}
 
 
 def test_the_rate_rises_holds_and_falls():

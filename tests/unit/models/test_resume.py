@@ -64,6 +64,19 @@ def test_a_stopped_run_goes_on_to_the_same_weights_and_losses(documents, stopped
     assert untimed(again.curve) == untimed(whole.curve)
 
 
+@pytest.mark.parametrize("optimizer", ["bfloat16_muon", "adamw"])
+def test_every_optimizer_goes_on_where_it_was_stopped(documents, whole, tmp_path, optimizer):
+    recipe = dataclasses.replace(RECIPE, optimizer=optimizer)
+    wanted, store = train(documents, recipe, threads=1), ResumeStore(tmp_path, "k", Progress)
+    with pytest.raises(Stopped):
+        train(documents, recipe, threads=1, resume=store, on_progress=stopped_after(30))
+    again = train(documents, recipe, threads=1, resume=store)
+    assert again.resumed_at == 20
+    assert same(again.model.state_dict(), wanted.model.state_dict())
+    assert not same(wanted.model.state_dict(), whole.model.state_dict())
+    assert wanted.curve[-1].train_bits_per_byte < wanted.curve[0].train_bits_per_byte - 1
+
+
 def test_keeping_states_changes_nothing_that_is_learned(documents, whole, tmp_path):
     kept = train(documents, RECIPE, threads=1, resume=ResumeStore(tmp_path, "k", Progress))
     assert same(kept.model.state_dict(), whole.model.state_dict())
