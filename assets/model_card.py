@@ -16,6 +16,11 @@ from models.shares import TokenShare, token_shares
 CARD = "MODEL_CARD.md"
 SHARES = "token_shares.json"
 UNSTATED = "not stated"
+USE = (
+    "A base for classifiers and for models that answer (`lakehouse finetune`), and a measure of how datasets and their "
+    "versions differ. Not for answers, advice, or decisions about people: it was not measured for these, and it may "
+    "write what nobody said."
+)
 
 
 def write_card(folder: Path, training: Mapping[str, Any], documents: Path, policy: Policy) -> Path:
@@ -52,7 +57,13 @@ def card(
         f"({training['device']}, {training['train_seconds']:.0f} s, seed {training['seed']}). It predicts the next "
         "piece of texts like those below; it knows nothing else and is no source of facts.",
         "",
-        f"Learned from {tokens:,} different tokens ({training['train_tokens']:,} read, repeats counted) of {datasets}. "
+        "## Intended use",
+        "",
+        USE,
+        "",
+        "## Learned from",
+        "",
+        f"{tokens:,} different tokens ({training['train_tokens']:,} read, repeats counted) of {datasets}. "
         "Every part was permitted for the training of models by its terms or its licence when the model was trained.",
         "",
         "## Tokens by licence",

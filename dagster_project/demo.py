@@ -260,7 +260,8 @@ def _verdict(outcomes: Sequence[RunOutcome], seconds: float) -> int:
     bad = [outcome for outcome in outcomes if outcome.success == (outcome.name == REFUSED)]
     for outcome in bad:
         console.print(f"[red]{outcome.name}[/red] {outcome.failure or 'was accepted, though it must be refused'}")
-    console.print(f"{len(outcomes)} runs in {seconds:.1f} s; {REFUSED} is refused on purpose.")
+    on_purpose = f"; {REFUSED} is refused on purpose" if any(each.name == REFUSED for each in outcomes) else ""
+    console.print(f"{len(outcomes)} runs in {seconds:.1f} s{on_purpose}.")
     return bad[0].exit_code or 1 if bad else 0
 
 

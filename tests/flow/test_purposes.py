@@ -7,7 +7,7 @@ from collections import Counter
 import dagster as dg
 import pytest
 
-from assets.model_card import CARD
+from assets.model_card import CARD, USE
 from dagster_project.code_location import build
 from dagster_project.loop import Loop
 from dagster_project.wiring import lakehouse
@@ -100,6 +100,7 @@ def require_card(bench):
     assert f"| CC-BY-SA-4.0 | {rows['novels']['token_count']:,} | {share:.2%} | attribution, share alike |" in card
     assert f"| CC0-1.0 | {rows['echoes']['token_count']:,} | {1 - share:.2%} | nothing |" in card
     assert "- novels: By W." in card
+    assert f"## Intended use\n\n{USE}\n" in card
 
 
 @pytest.mark.slow

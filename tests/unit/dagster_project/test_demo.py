@@ -1,0 +1,23 @@
+"""Promises of what runs of the whole graph tell at their end."""
+
+import pytest
+
+from dagster_project.demo import REFUSED, _verdict
+from dagster_project.loop import RunOutcome
+
+STORED = RunOutcome("letters@1", success=True, seconds=1.0, failure=None, exit_code=0)
+TURNED_AWAY = RunOutcome(REFUSED, success=False, seconds=1.0, failure="unfit", exit_code=14)
+ACCEPTED = RunOutcome(REFUSED, success=True, seconds=1.0, failure=None, exit_code=0)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code", "told"),
+    [
+        ([STORED], 0, "1 runs in 2.0 s.\n"),
+        ([STORED, TURNED_AWAY], 0, f"2 runs in 2.0 s; {REFUSED} is refused on purpose.\n"),
+        ([STORED, ACCEPTED], 1, f"{REFUSED} was accepted, though it must be refused\n"),
+    ],
+)
+def test_a_refusal_on_purpose_is_told_where_there_was_one(capsys, outcomes, code, told):
+    assert _verdict(outcomes, 2.0) == code
+    assert told in capsys.readouterr().out
