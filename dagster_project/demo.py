@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -28,7 +29,7 @@ from dagster_project.services import (
     superset_venv,
 )
 from dagster_project.settings import PROJECT, Settings
-from dagster_project.steps import Beside, Steps, TrainingBar, as_markdown, held_out
+from dagster_project.steps import Beside, Steps, TrainingBar, as_markdown, held_out, kept_back
 from dagster_project.supervisor import Supervisor
 from dagster_project.wiring import ensure_folders, lakehouse, shelf
 from lakehouse.adapters import superset
@@ -36,7 +37,7 @@ from lakehouse.adapters.catalog_address import shown
 from lakehouse.archive import inbox
 from lakehouse.errors import NoReleaseError, ServiceUnavailableError
 from lakehouse.samples import college_scorecard, course_records, python_docs
-from lakehouse.tables.gold import EVALUATIONS
+from lakehouse.tables.gold import EVALUATIONS, PROMOTIONS
 from lakehouse.tables.release import Release
 
 Writer = Callable[[Path], Path]
@@ -200,13 +201,15 @@ def _ingest_all(loop: Loop, keys: Sequence[str], tell: Callable[[str], None]) ->
 
 
 def _learn(loop: Loop, settings: Settings) -> RunOutcome:
-    release = _release(settings)
+    release, began = _release(settings), datetime.now(UTC)
     outcome = loop.learn("request" if release and release.model_version else "first")
     console.print(f"  {'published' if outcome.success else 'failed: ' + str(outcome.failure)}")
     release = _release(settings)
     if release is not None and release.model_version:
-        rows = read_released(lakehouse(settings), EVALUATIONS).to_pylist()
-        console.print(f"  {held_out(rows, release.model_version)}", soft_wrap=True)
+        house = lakehouse(settings)
+        told = held_out(read_released(house, EVALUATIONS).to_pylist(), release.model_version)
+        for line in filter(None, (told, kept_back(read_released(house, PROMOTIONS).to_pylist(), began))):
+            console.print(f"  {line}", soft_wrap=True, markup=False)
     return outcome
 
 

@@ -118,6 +118,15 @@ def held_out(rows: Sequence[Mapping[str, object]], model_version: str) -> str:
     return f"bits per byte on {newest['document_count']:,} held-out test documents, lower is better: {listed}"
 
 
+def kept_back(judgements: Sequence[Mapping[str, object]], since: datetime) -> str:
+    """Return which version was judged since then and not put to use, and why; empty where there is none."""
+    fresh = [row for row in judgements if str(row["recorded_at"]) >= str(since)]
+    newest = max(fresh, key=lambda row: str(row["recorded_at"]), default=None)
+    if newest is None or newest["promoted"]:
+        return ""
+    return f"{newest['model_version']} is not in use: {newest['reason']}"
+
+
 @dataclass(slots=True)
 class Beside:
     """A process that works beside other steps; `seconds` is how long it took, whoever waits for it and when."""

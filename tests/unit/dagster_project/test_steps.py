@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
@@ -14,7 +15,7 @@ from dagster_project import bootstrap, demo
 from dagster_project.doing import being_done, doing
 from dagster_project.local_env import ensure_local
 from dagster_project.settings import load_settings
-from dagster_project.steps import Beside, Steps, TrainingBar, as_markdown, held_out
+from dagster_project.steps import Beside, Steps, TrainingBar, as_markdown, held_out, kept_back
 from models.progress import Progress as Told
 
 
@@ -123,6 +124,20 @@ def test_the_score_that_is_told_is_that_of_the_current_model_on_the_newest_test_
     told = held_out(rows, "gpt-0002")
     assert told.endswith("43 held-out test documents, lower is better: gpt-0002 1.43, trigram 1.52")
     assert held_out(rows, "gpt-0003") == ""
+
+
+def test_a_version_that_was_judged_and_not_put_to_use_is_told_with_the_reason():
+    began = datetime(2026, 11, 28, 19, tzinfo=UTC)
+
+    def judged(model, minutes, reason):
+        at = began + timedelta(minutes=minutes)
+        return {"model_version": model, "promoted": not reason, "reason": reason, "recorded_at": at}
+
+    waiting = judged("gpt-0002", 5, "waits for `lakehouse models approve gpt-0002`")
+    earlier = judged("gpt-0001", -5, "no better")
+    assert kept_back([earlier, waiting], began) == f"gpt-0002 is not in use: {waiting['reason']}"
+    assert kept_back([earlier], began) == ""
+    assert kept_back([waiting, judged("gpt-0003", 6, "")], began) == ""
 
 
 def test_status_tells_the_work_that_goes_on_and_none_that_was_killed(tmp_path, monkeypatch, capsys):
