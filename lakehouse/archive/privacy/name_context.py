@@ -12,7 +12,8 @@ Span = tuple[int, int]
 LETTERS = re.compile(r"[^\W\d_]+")
 # Few parts, so that a chain of them without an end is not read to its end from each of its parts.
 CAPITALISED = r"[A-ZÀ-ÖØ-ÞĀ-Ž][^\W\d_]*(?:['\u2019-][^\W\d_]+){0,3}"
-WORDS = rf"({CAPITALISED}\.?(?: (?:(?:de|del|van|von|der|den|di|da|la|le|bin|al|ter) )?{CAPITALISED}\.?){{0,2}})"
+PARTICLE = "(?:de|del|van|von|der|den|di|da|la|le|bin|al|ter)"
+WORDS = rf"({CAPITALISED}\.?(?: (?:{PARTICLE} )?{CAPITALISED}\.?){{0,2}})"
 RELATION = (
     "son|daughter|kid|child|brother|sister|mother|father|mum|mom|dad|wife|husband|friend|teacher|tutor|pupil|student"
     "|classmate|uncle|aunt|cousin|nephew|niece|grandmother|grandfather|colleague|neighbour|neighbor|roommate|boss|fiancé|fiancée"
@@ -28,6 +29,14 @@ ANNOUNCED = re.compile(
     rf"(?:(?i:\b(?:my|his|her|their|whose|\w+'s) name(?: is|'s| was)|\bname:|\bsigned(?: by|,)|\bDear"
     rf"|\b(?:directed|written|composed|edited) by|\bstarring) +|\bex-{CAPITALISED} ){WORDS}"
 )
+# After a word for several people, a colon or a verb, a list is one of names. It is looked for by what follows the word.
+PEOPLE = (
+    "founders|winners|authors|members|students|pupils|teachers|tutors|coaches|players|friends|classmates|candidates"
+    "|participants|guests|brothers|sisters|parents|absentees"
+)
+SEVERAL = re.compile(rf"s(?: are| were|:) ({CAPITALISED}(?:, {CAPITALISED}){{0,40}},? and {CAPITALISED})")
+WORD_BEFORE = re.compile(r"[^\W\d_]+$")
+LONGEST_WORD = 30
 # Firms and countries speak too, and labels end in a colon, so there the word must stand in a list of names.
 LABELLED = re.compile(rf"^({CAPITALISED}): (?=[A-Z])", re.M)
 SPEAKERS = (
@@ -40,16 +49,18 @@ CALLED = re.compile(rf", ({CAPITALISED})[?!]")
 TITLED_WORDS = frozenset(f"{TITLE}|{RELATION}|assistant".lower().split("|"))
 ANNOUNCED_WORDS = frozenset(("name", "signed", "dear", "directed", "written", "composed", "edited", "starring", "ex"))
 SPEAKERS_WORDS = frozenset(SPEAKS.split("|"))
+PEOPLE_WORDS = frozenset(PEOPLE.split("|"))
+WITH_INITIAL = re.compile(rf" [A-Z]\.? ({CAPITALISED})\b")
 # What an announcement says of somebody in small letters, where nothing follows it.
 SPOKEN = re.compile(
-    r"(?i:\bmy name is|\bcall me|\bi am called) ([^\W\d_]{3,30}(?: [^\W\d_]{3,30})?)(?=[.,!?]| ?$| but | and )", re.M
+    r"(?i:\bmy name is|\bcalls? me|\bi am called) ([^\W\d_]{3,30}(?: [^\W\d_]{3,30})?)(?=[.,!?]| ?$| but | and )", re.M
 )
 # A field of a form.
 FILLED_IN = re.compile(
     r"^[ >?*]*(?i:(?:full |last |first )?name): *([^\W\d_]{2,30}(?: [^\W\d_]{1,30}\.?){0,3}) *$", re.M
 )
 # What must stand in a text for that, so that most texts need no closer look.
-SPOKEN_HINTS = ("name is", "call me", "am called")
+SPOKEN_HINTS = ("name is", "call me", "calls me", "am called")
 FIELD_HINTS = ("ame:", "AME:")
 # adam, kristina and caleb
 LISTING = re.compile(r"\b[^\W\d_]+(?:, [^\W\d_]+){1,40},? and [^\W\d_]+")
@@ -63,11 +74,21 @@ PARTNERS = re.compile(
     rf"\b(?:([Tt]he|at|from|for) )?({CAPITALISED}(?:, {CAPITALISED}){{1,4}},? (?:and|&) {CAPITALISED})"
     rf"(?: ({CAPITALISED}))?"
 )
+# Several people are, a firm is.
+SINGULAR = re.compile(r" (?:is|was|has) an?\b")
 # Behind the number of a house, which is no year, or of a flat, maybe in the next line, stand streets and towns.
 PLACED = re.compile(
     rf"(?:\bcorner of (?:[^.\n]{{1,40}} and )?|\b(?!(?:1[5-9]|20)[0-9]{{2}} )[0-9]{{2,5}} (?:{CAPITALISED} )?"
     rf"|\b(?:Suite|Apt\.?|Apartment|Flat|Unit) [0-9]{{1,4}},?(?: |[ >?*]*\n[ >?*]*)(?:{CAPITALISED} )?)$"
 )
+# Where somebody lives, was born or goes to is a place.
+IN_A_PLACE = re.compile(
+    r"\b(?:[Uu]niversity of|(?:grew up|born|lives?|lived|living|located|based) in|(?:flew|moved|travelled|traveled) to"
+    r"|originally from|(?:city|town|village) of) $"
+)
+BEFORE_PLACES = (" of ", " in ", " to ", " from ")
+# Cinzia and Hammarvägen 15: the corner of two streets.
+CORNER = re.compile(rf" and ({CAPITALISED})(?: [^\W\d_]+){{0,2}} [0-9]{{1,3}}(?![0-9.,:%])")
 CONTRACTED = re.compile(r"['\u2019][tT]\b")
 
 
@@ -129,9 +150,34 @@ def _written_large(text: str) -> Iterator[Span]:
     if not words.isdisjoint(ANNOUNCED_WORDS):
         for match in ANNOUNCED.finditer(text):
             yield from _leading(text, match.span(1), _odd_or_plain())
+    if not words.isdisjoint(PEOPLE_WORDS):
+        yield from _several(text)
     for pattern in _speakers(text, words):
         yield from (match.span(1) for match in pattern.finditer(text) if match[1].lower() in _rare())
+    yield from _with_initial(text)
     yield from _in_turns(text)
+
+
+def _several(text: str) -> Iterator[Span]:
+    for match in SEVERAL.finditer(text):
+        word = _word_before(text, match.start() + 1)
+        if word is not None and word[0].lower() in PEOPLE_WORDS:
+            yield from (name.span() for name in LETTERS.finditer(text, *match.span(1)) if name[0].lower() not in _odd())
+
+
+def _word_before(text: str, end: int) -> re.Match[str] | None:
+    return WORD_BEFORE.search(text, max(0, end - LONGEST_WORD), end)
+
+
+def _with_initial(text: str) -> Iterator[Span]:
+    """Yield a name with a letter in its middle, of which one word is hardly but a name and none an everyday word."""
+    for match in WITH_INITIAL.finditer(text):
+        before = _word_before(text, match.start())
+        if before is None or not before[0][0].isupper():
+            continue
+        words = (before[0].lower(), match[1].lower())
+        if not _rare().isdisjoint(words) and _odd_or_plain().isdisjoint(words):
+            yield before.start(), match.end()
 
 
 def _in_turns(text: str) -> Iterator[Span]:
@@ -159,12 +205,18 @@ def _leading(text: str, bounds: Span, odd: frozenset[str]) -> Iterator[Span]:
 
 
 def _listed(text: str) -> Iterator[Span]:
-    """Yield given names in a list of which half are given names and two are hardly anything else."""
+    """Yield given names in a list of which half are given names and two are hardly anything else.
+
+    In one of nothing but given names and a single other word, that is no everyday word, it is one too.
+    """
     for match in LISTING.finditer(text):
         words = [word for word in LETTERS.finditer(text, *match.span()) if word[0] != "and"]
         given = [word for word in words if word[0].lower() in _given()]
         if 2 * len(given) >= len(words) and sum(word[0].lower() in _rare() for word in given) > 1:
             yield from (word.span() for word in given)
+            others = [word for word in words if word[0].lower() not in _given()]
+            if len(others) == 1 and len(given) > 3 and others[0][0].lower() not in _odd_or_plain():
+                yield others[0].span()
 
 
 def again(text: str, found: Iterable[Span]) -> Iterator[Span]:
@@ -187,7 +239,7 @@ def is_nobody(text: str, start: int, end: int) -> bool:
 def is_thing(text: str, start: int, end: int) -> bool:
     """Say whether the name is part of a firm's, an institution's or a street's: Baker & McKenzie, Yale University."""
     words = [word.lower() for word in LETTERS.findall(text[start:end])]
-    if _things().intersection(words[1:]) or PLACED.search(text, max(0, start - 60), start):
+    if _things().intersection(words[1:]) or _is_place(text, start, end):
         return True
     after, before = AFTER.match(text, end), BEFORE.search(text, max(0, start - 40), start)
     if after is not None and after[1] != "&" and after[2].lower() in _things():
@@ -197,6 +249,16 @@ def is_thing(text: str, start: int, end: int) -> bool:
         return _is_partner(text, start, end)
     # Where one is a given name and no surname, the two are a couple.
     return len(words) == 1 and _only_given().isdisjoint((words[0], beside.lower()))
+
+
+def _is_place(text: str, start: int, end: int) -> bool:
+    first = max(0, start - 60)
+    if PLACED.search(text, first, start):
+        return True
+    if text.endswith(BEFORE_PLACES, first, start) and IN_A_PLACE.search(text, first, start):
+        return True
+    corner = CORNER.match(text, end) if text.startswith(" and ", end) else None
+    return corner is not None and corner[1].lower() not in _rare() | word_list("common_words")
 
 
 def _is_partner(text: str, start: int, end: int) -> bool:
@@ -209,6 +271,7 @@ def _is_partner(text: str, start: int, end: int) -> bool:
         if match.start(2) + first <= start and end <= match.end(2) + first:
             last = match[3] or ""
             headed = match[1] is not None or _is_heading(text, match.start() + first, match.end() + first)
+            headed = headed or SINGULAR.match(around, match.end()) is not None
             return last.lower() in _things() or (headed and not last)
     return False
 

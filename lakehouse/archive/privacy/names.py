@@ -5,13 +5,13 @@ Collins 2002) over what a word looks like, in which lists it stands and which wo
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 
 from lakehouse.archive.letters import folded
 from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.kinds import RULES_FOLDER, word_list
-from lakehouse.archive.privacy.name_context import LETTERS, again, announced, is_nobody, is_thing
+from lakehouse.archive.privacy.name_context import CAPITALISED, LETTERS, PARTICLE, again, announced, is_nobody, is_thing
 
 WEIGHTS_FILE = "name_weights.txt"
 LONGEST_NAME = 60
@@ -28,6 +28,10 @@ SENTENCE_ENDS = frozenset('.!?\n:"\u201c\u201d;\u2022')
 WORD_IN_NAME = r"[^\W\d_][^\W\d_'\u2019.-]*(?:['\u2019.-][^\W\d_]*)*"
 # J. R. Smith, or Smith, J. R.
 INITIALS = re.compile(rf"(?:[^\W\d_]\. ?){{1,3}}{WORD_IN_NAME}|{WORD_IN_NAME}, (?:[^\W\d_]\.[ -]?){{1,3}}")
+# A line of its own, maybe quoted or listed.
+OWN_LINE = re.compile(
+    rf"^[ >?*\u2022-]*+({CAPITALISED}\.?(?:,? {{1,2}}(?:{PARTICLE} )?{CAPITALISED}\.?){{1,3}}) *$", re.M
+)
 CELL = re.compile(rf"{WORD_IN_NAME}(?:,? ['\u2019]?{WORD_IN_NAME}){{0,6}}\.?")
 
 
@@ -109,9 +113,23 @@ def weights() -> dict[str, float]:
 
 def find_names(text: str) -> list[tuple[int, int]]:
     """Return where names of persons stand in running text, as bounds in letters."""
-    found = [*_tagged(text), *announced(text)]
+    found = [*_tagged(text), *_own_lines(text), *announced(text)]
     found += again(text, found)
     return [span for span in _merged(found) if not is_thing(text, *span) and _stands_free(text, *span)]
+
+
+def _own_lines(text: str) -> Iterator[tuple[int, int]]:
+    """Yield lines that are nothing but a name: by the lists, or a given name and a word that is no everyday one."""
+    for line in OWN_LINE.finditer(text) if "\n" in text or len(text) <= LONGEST_NAME else ():
+        words = line[1].split()
+        if is_name_cell(" ".join(words), Where.ELSEWHERE) or _is_given_name_and_more([word.lower() for word in words]):
+            yield line.span(1)
+
+
+def _is_given_name_and_more(words: list[str]) -> bool:
+    odd = word_list("common_words") | word_list("not_persons") | word_list("firm_words") | word_list("never_names")
+    whole = [word for word in words if len(word.rstrip(".")) > 1]
+    return len(whole) == 2 and whole[0] in word_list("given_names") and odd.isdisjoint(whole)
 
 
 def _tagged(text: str) -> list[tuple[int, int]]:

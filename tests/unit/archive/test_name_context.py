@@ -29,6 +29,13 @@ def names(text: str) -> list[str]:
         ("NAME: qvelnor t. zandrik\nROOM: 7", ["qvelnor t. zandrik"]),
         ("my name is zandrika but I am new", ["zandrika"]),
         ("As (Smith & Jones, 2010) say, water is wet.", ["Smith", "Jones"]),
+        ("my name is zandrika qvelnor but everyone calls me qvelly", ["qvelly"]),
+        ("It was made by our 3 founders: K\u00f3nya, Qvelnor and Vasquez.", ["K\u00f3nya", "Qvelnor", "Vasquez"]),
+        ("The winners are Zandrik, Brown and Qvelnor", ["Zandrik", "Brown", "Qvelnor"]),
+        ("Signed off by Landerico B Hidalgo in May", ["Landerico B Hidalgo"]),
+        ("They had 6: leonti, terrence, pamela, donna, andrea and brian.", ["leonti"]),
+        ("Philippe Qvelnor\n\n0104 Hafnarstraeti 5", ["Philippe Qvelnor"]),
+        ("> Lara  Fiorentino\n> Dining room", ["Lara  Fiorentino"]),
     ],
 )
 def test_words_around_a_name_announce_it(text: str, found: list[str]):
@@ -50,6 +57,13 @@ def test_words_around_a_name_announce_it(text: str, found: list[str]):
         "It is at 4321 Pavlou Davidson",
         "Suite 380\nSantiago\nItaly",
         "Name: \nRoom: 7",
+        "Lopez, Santos and Coleman is a design agency.",
+        "Please return it to Leon and Eyrarodda 66 at once.",
+        "She was at the University of Vadsa.",
+        "They grew up in Marlow.",
+        "God gave rock to you.",
+        "They have vitamin B Complex, and Hepatitis B Virus.",
+        "Annual Report\nGrade Book\nFinal Exam",
     ],
 )
 def test_firms_and_words_that_are_never_names_are_no_persons(text: str):
@@ -79,6 +93,11 @@ def test_firms_and_words_that_are_never_names_are_no_persons(text: str):
         "12 Anna ",
         "Suite 1 Anna ",
         "Anna cried ",
+        "\nAnna Qvelnor",
+        "\n> Anna, Anna",
+        "founders: Anna, ",
+        "Anna Q Smith ",
+        "Anna and Aa 1 ",
     ],
 )
 def test_no_text_takes_long(piece: str):
