@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from lakehouse.archive.strict_yaml import read_yaml
 
 RULES_FOLDER = Path(__file__).parent.parent / "rules"
+# Whose kinds are not asked for again; a folder may have a file for each of its days.
+COLUMNS_REMEMBERED = 1_000
 Confirmation = Literal["none", "card", "iban", "ssn", "national_id", "public_ip", "vehicle", "phone", "birth_date"]
 Kind = Annotated[str, Field(pattern=r"^[a-z][a-z_]+$")]
 
@@ -119,3 +121,9 @@ def has_context(identifier: Identifier, name: str, description: str) -> bool:
         word in said or word == joined or ("_" in word and (f"_{word}_" in chained or word.replace("_", "") == joined))
         for word in identifier.context
     )
+
+
+@functools.lru_cache(COLUMNS_REMEMBERED)
+def kinds_in_context(name: str, description: str) -> frozenset[str]:
+    """Return the kinds of whose context a word stands in a column's name or description."""
+    return frozenset(kind for kind, one in identifiers().items() if has_context(one, name, description))

@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.archive.arrays import Cells, bounds_of, sure
+from lakehouse.archive.arrays import Cells, bounds_of, bytes_of, sure
 from lakehouse.archive.privacy.bounded import Bounds, bounds_of_bytes, could_fit, which_could_fit
 from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.digits import with_ascii_digits
 from lakehouse.archive.privacy.disguise import CODES, LOOKED_AT, VEILED, VEILS, plain, uncovered
 from lakehouse.archive.privacy.engine import NOWHERE, Patterns, Rows, candidates, either, fitting, in_columns, is_ascii
 from lakehouse.archive.privacy.finder import NAME, find, fits_context, matches
-from lakehouse.archive.privacy.kinds import Identifier, has_context, identifiers
+from lakehouse.archive.privacy.kinds import Identifier, identifiers, kinds_in_context
 from lakehouse.archive.privacy.names import find_names, is_name_cell
 from lakehouse.archive.privacy.plain_cells import plain as plain_cells
 from lakehouse.archive.privacy.showing import shape
@@ -41,6 +41,7 @@ SHORTEST_CUE = 6
 SHORTEST_NAME = 3
 # Compiling the one for all scripts takes longer than asking it of a whole chunk.
 CAPITAL, CAPITAL_IN_ASCII = r"\p{Lu}\pL", "[A-Z][A-Za-z]"
+FIRST_CAPITAL, LAST_CAPITAL = b"AZ"
 LONGEST_OF_SHORTEST = 20
 TITLE = "title"
 NO_HEADS: Mapping[str, Sequence[str]] = MappingProxyType({})
@@ -205,6 +206,18 @@ def _looked_for_among(rest: Rows, cells: Cells, longest: int, bounds: Bounds | N
     return {kind: rest[rows] for kind, rows in found.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _RowsOf:
+    """In which rows cells stand: as many after the first one as is said, or one after another."""
+
+    first: int
+    after: Rows | None
+
+    def at(self, positions: Rows) -> Rows:
+        """Return the rows of cells at some positions."""
+        return self.first + (positions if self.after is None else self.after[positions])
+
+
 class ColumnScan:
     """Looks for identifiers in one column; `add` its cells in order, then ask for the `suspicions`.
 
@@ -213,8 +226,7 @@ class ColumnScan:
 
     def __init__(self, name: str, description: str = "") -> None:
         self._name, self._description = name, description
-        spoken = [k for k, i in identifiers().items() if has_context(i, name, description)]
-        self._context = frozenset(spoken)
+        self._context = kinds_in_context(name, description)
         self._several = False
         self._present = 0
         self._running_letters = 0
@@ -245,11 +257,14 @@ class ColumnScan:
         cells = _plainly(cells)
         lengths = np.diff(bounds_of(cells))
         self._several |= after is not None
-        rows_of = first_row + (np.arange(len(cells)) if after is None else after)
-        self._present += _different(rows_of[lengths > 0]) if self._several else int(np.count_nonzero(lengths))
+        there = int(np.count_nonzero(lengths))
+        rows_of = _RowsOf(first_row, after)
+        self._present += _different(rows_of.at(np.flatnonzero(lengths))) if self._several else there
         if among is not None:
-            cells, lengths, rows_of = cells.take(pa.array(among, pa.int64())), lengths[among], rows_of[among]
-        if not len(cells) or not lengths.any() or (odd is not None and not len(odd) and not self._context):
+            cells, lengths = cells.take(pa.array(among, pa.int64())), lengths[among]
+            rows_of = _RowsOf(first_row, among if after is None else after[among])
+            there = int(np.count_nonzero(lengths))
+        if not there or (odd is not None and not len(odd) and not self._context):
             return
         rest = np.flatnonzero(~plain_cells(cells)) if odd is None else odd
         bounds = bounds_of_bytes(cells, lengths) if self._context or len(rest) == len(cells) else None
@@ -261,7 +276,7 @@ class ColumnScan:
         for kind, rows in {**judged, **dict(self._in_context(cells, judged, bounds))}.items():
             self._judge(kind, cells, rows, rows_of)
         for row, kind, example, likely in uncovered(cells, found, partial(_anything_in, "columns")):
-            self._tally(kind).note_disguised(int(rows_of[row]), example, likely)
+            self._tally(kind).note_disguised(int(rows_of.at(np.array([row]))[0]), example, likely)
         self._judge_names(cells, rest[lengths[rest] >= SHORTEST_NAME], rows_of, bounds)
 
     def _in_context(self, cells: Cells, found: Mapping[str, Rows], bounds: Bounds | None) -> Iterator[tuple[str, Rows]]:
@@ -274,7 +289,7 @@ class ColumnScan:
     def _tally(self, kind: str) -> _Tally:
         return self._tallies.setdefault(kind, _Tally())
 
-    def _judge(self, kind: str, cells: Cells, rows: Rows, rows_of: Rows) -> None:
+    def _judge(self, kind: str, cells: Cells, rows: Rows, rows_of: _RowsOf) -> None:
         identifier, tally, fits = identifiers()[kind], self._tally(kind), kind in self._context
         whole = JUDGED_CELLS - tally.seen
         if not fits and whole > 0:
@@ -284,10 +299,11 @@ class ColumnScan:
         if not fits and whole <= 0:
             sample = sample[_fitting(identifier, cells, rows[sample])]
         chosen = rows[sample]
+        rows_held = rows_of.at(chosen)
         for position, value in _held(identifier, cells.take(pa.array(chosen, pa.int64())), fits=fits):
-            tally.note(int(rows_of[chosen[position]]), value, sampled=int(sample[position]) >= whole)
+            tally.note(int(rows_held[position]), value, sampled=int(sample[position]) >= whole)
 
-    def _judge_names(self, cells: Cells, rows: Rows, rows_of: Rows, bounds: Bounds | None) -> None:
+    def _judge_names(self, cells: Cells, rows: Rows, rows_of: _RowsOf, bounds: Bounds | None) -> None:
         """Judge some of the cells that may hold a name; empty ones and numbers use up nothing of the sample."""
         tally = self._tally(NAME)
         whole = NAME_CELLS - tally.seen
@@ -298,8 +314,9 @@ class ColumnScan:
         chosen = rows[sample]
         values = _by_value(cells.take(pa.array(chosen, pa.int64())))
         names = ((position, value) for value, positions in values if self._is_name(value) for position in positions)
+        rows_held = rows_of.at(chosen)
         for position, value in sorted(names):
-            tally.note(int(rows_of[chosen[position]]), value, sampled=int(sample[position]) >= whole)
+            tally.note(int(rows_held[position]), value, sampled=int(sample[position]) >= whole)
 
     def _is_name(self, cell: str) -> bool:
         if is_name_cell(cell, Where.IN_CONTEXT if NAME in self._context else Where.ELSEWHERE):
@@ -333,7 +350,11 @@ def _different(ordered: Rows) -> int:
 def _by_value(cells: Cells) -> Iterator[tuple[str, list[int]]]:
     """Yield each value that starts with a capital, with its positions."""
     positions: dict[str, list[int]] = {}
-    capital = CAPITAL_IN_ASCII if is_ascii(cells) else CAPITAL
+    data = bytes_of(cells)
+    ascii_only = is_ascii(cells)
+    if ascii_only and not ((data >= FIRST_CAPITAL) & (data <= LAST_CAPITAL)).any():
+        return
+    capital = CAPITAL_IN_ASCII if ascii_only else CAPITAL
     for position in np.flatnonzero(sure(pc.match_substring_regex(cells, capital)).to_numpy(zero_copy_only=False)):
         positions.setdefault(cells[int(position)].as_py(), []).append(int(position))
     yield from positions.items()
