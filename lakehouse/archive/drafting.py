@@ -24,9 +24,9 @@ from lakehouse.archive.layout import (
     TABLES_FOLDER,
     TEXTS_FOLDER,
 )
-from lakehouse.archive.letters import stripped
+from lakehouse.archive.letters import spelled
 from lakehouse.archive.metadata.adopting import arrange
-from lakehouse.archive.metadata.incoming import DELIMITERS, Incoming, IncomingTable, Layout, column_names, slug
+from lakehouse.archive.metadata.incoming import DELIMITERS, Incoming, IncomingTable, Layout, slug
 from lakehouse.archive.metadata.rewriting import UnreadableFileError, header_of, is_utf8
 from lakehouse.archive.metadata.stated import is_package
 from lakehouse.archive.packed import is_table_file, plain_name
@@ -41,7 +41,6 @@ OTHER_ENCODING = "cp1252"
 PERCENT_NAME = re.compile(r"(^|_)(percent|percentage|pct|perc)(_|$)")
 SHARE_NAME = re.compile(r"(^|_)(rate|share|ratio|proportion|fraction)(_|$)")
 Referring = Mapping[tuple[str, str], Reference]
-RENAMED = "; where it is stored as '{}', call it so, or say so by `formerly`"
 NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 
 
@@ -59,7 +58,7 @@ def draft_here(source: str, into: str | None, progress: Progress = reading) -> d
     root = Path(into) if into is not None else path
     notes = _lay_out(path, root) if into is not None else []
     title = stem_of(path).partition(".")[0]
-    name, former = slug(title, (), "dataset"), slug(title, (), "dataset", stripped)
+    name, former = slug(title, (), "dataset", spelled), slug(title, (), "dataset")
     if former != name and not (root / DESCRIPTION_FILE).exists():
         notes.append(f"'{title}' is called '{name}'; where it is stored as '{former}', call it so")
     files = {place: text for place, text in _drafts(root, name, notes, progress) if not (root / place).exists()}
@@ -79,7 +78,7 @@ def _lay_out(source: Path, into: Path) -> list[str]:
     root = children[0] if len(children) == 1 and children[0].is_dir() else copied
     if is_package(root):
         raise UnreadableSubmissionError(f"{source.name} describes itself as a package; hand it in as it is")
-    package, left = Incoming(), []
+    package, left = Incoming(plain=spelled), []
     for path in sorted(each for each in root.rglob("*") if each.is_file()):
         if is_table_file(path.name.lower()):
             package.tables.append(_incoming(package, path))
@@ -110,9 +109,9 @@ def _incoming(package: Incoming, path: Path) -> IncomingTable:
         return table
     if labels and all(NUMBER.fullmatch(label) for label in labels):
         package.say("value_assumed", path.name, "its first row, all numbers, was taken for the names of the columns")
-    different = list(dict.fromkeys(labels))
-    for label, one in zip(different, column_names(different), strict=True):
-        table.labels[label] = package.column_called(label, name, one, RENAMED)
+    for label in labels:
+        if label not in table.labels:
+            table.labels[label] = package.column_name(label, name, table.labels.values())
     return table
 
 

@@ -33,5 +33,5 @@ def spelled(text: str) -> str:
 
 
 def stripped(text: str) -> str:
-    """Return a text as `spelled` once wrote it: without letters that are not ASCII but for an accent, "strae"."""
+    """Return a text in small letters, those alone that are ASCII with or without an accent: "Straße" is "strae"."""
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()

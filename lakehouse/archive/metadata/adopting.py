@@ -18,7 +18,7 @@ from lakehouse.archive.eds import (
     TABLES_FOLDER,
     TEXTS_FOLDER,
 )
-from lakehouse.archive.metadata.incoming import Incoming, IncomingTable, IncomingTexts, Layout, column_names
+from lakehouse.archive.metadata.incoming import Incoming, IncomingTable, IncomingTexts, Layout, slug
 from lakehouse.archive.metadata.rewriting import (
     UnreadableFileError,
     fits,
@@ -177,12 +177,11 @@ def _rewritten(table: IncomingTable, path: Path, folder: Path, target: Path) -> 
 
 def _describe_rest(table: IncomingTable, header: list[str]) -> None:
     """Add the columns that stand in a file and not in the descriptor, as text."""
-    labels = list(dict.fromkeys(label for label in header if label not in table.labels and label.strip()))
-    former = [was for column in table.columns.values() for was in column.get("formerly", ())]
-    for label, one in zip(labels, column_names(labels, [*table.columns, *former]), strict=True):
-        table.labels[label] = one.name
-        said = f"{label} (the package does not describe it)"
-        table.columns[one.name] = {"type": "string", "description": said, **one.formerly}
+    for label in header:
+        if label not in table.labels and label.strip():
+            name = slug(label, table.columns, "column")
+            table.labels[label] = name
+            table.columns[name] = {"type": "string", "description": f"{label} (the package does not describe it)"}
 
 
 def _write_description(package: Incoming, folder: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lakehouse.archive.metadata.incoming import Incoming, IncomingLog, IncomingTable, IncomingTexts, column_names
+from lakehouse.archive.metadata.incoming import Incoming, IncomingLog, IncomingTable, IncomingTexts
 
 READABLE = {
     "text/csv": ".csv",
@@ -118,7 +118,8 @@ def _from_files(package: Incoming, record_set: Node, files: list[Path]) -> Incom
         return None
     table = _table(package, record_set)
     table.files = files
-    _columns(package, table, record_set, [str(field.source.extract.column) for field in record_set.fields])
+    for field in record_set.fields:
+        _column(package, table, field, str(field.source.extract.column))
     return _keyed(table, record_set, columns)
 
 
@@ -150,15 +151,14 @@ def _table(package: Incoming, record_set: Node) -> IncomingTable:
     return table
 
 
-def _columns(package: Incoming, table: IncomingTable, record_set: Node, labels: list[str]) -> None:
-    called = [_short(_words(field.name) or field.uuid) for field in record_set.fields]
-    for field, label, text, one in zip(record_set.fields, labels, called, column_names(called), strict=True):
-        name = table.labels[label] = package.column_called(text, table.name, one)
-        said = _words(field.description)
-        if said is None:
-            place = f"tables/{table.name}"
-            package.say("value_assumed", place, "names of columns stand for descriptions that are not there")
-        table.columns[name] = {"type": _type(package, table, name, field), "description": said or name, **one.formerly}
+def _column(package: Incoming, table: IncomingTable, field: Node, label: str) -> None:
+    name = package.column_name(_short(_words(field.name) or field.uuid), table.name, table.columns)
+    said = _words(field.description)
+    if said is None:
+        place = f"tables/{table.name}"
+        package.say("value_assumed", place, "names of columns stand for descriptions that are not there")
+    table.labels[label] = name
+    table.columns[name] = {"type": _type(package, table, name, field), "description": said or name}
 
 
 def _type(package: Incoming, table: IncomingTable, name: str, field: Node) -> str:
@@ -188,7 +188,8 @@ def _keyed(table: IncomingTable, record_set: Node, columns: Mapping[str, str | N
 def _inline(package: Incoming, record_set: Node) -> IncomingTable:
     table = _table(package, record_set)
     uuids = [field.uuid for field in record_set.fields]
-    _columns(package, table, record_set, uuids)
+    for field in record_set.fields:
+        _column(package, table, field, field.uuid)
     table.rows = [uuids, *([_cell(row.get(uuid)) for uuid in uuids] for row in record_set.data)]
     return _keyed(table, record_set, {uuid: uuid for uuid in uuids})
 

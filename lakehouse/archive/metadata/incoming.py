@@ -1,13 +1,13 @@
 """What a package of another standard says, gathered in the words of the EDS, with what could not be taken over."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from lakehouse.archive.layout import RESERVED_COLUMNS
-from lakehouse.archive.letters import spelled, stripped
+from lakehouse.archive.letters import stripped
 
 RemarkKind = Literal[
     "descriptor_invalid",
@@ -24,7 +24,6 @@ RemarkKind = Literal[
 ]
 LONGEST_NAME = 63
 MOST_REASONS = 10
-RENAMED = "; where it is stored as '{}', it is renamed"
 DELIMITERS = (",", ";", "\t", "|")
 _REMOTE = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
@@ -93,15 +92,20 @@ class IncomingLog:
 
 @dataclass(slots=True)
 class Incoming:
-    """All that a package says; `fields` are those of ``dataset.yaml``, without those that the package leaves out."""
+    """All that a package says; `fields` are those of ``dataset.yaml``, without those that the package leaves out.
+
+    `plain` makes the letters of names plain ones. A package's names are made anew for each of its versions, so they
+    keep the way that was there first: another would rename columns of stored versions, and change the package's hash.
+    """
 
     fields: dict[str, Any] = field(default_factory=dict)
     tables: list[IncomingTable] = field(default_factory=list)
     texts: list[IncomingTexts] = field(default_factory=list)
     logs: list[IncomingLog] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
-    former: list[str] = field(default_factory=list)
-    """The names that the parts had where letters were lost."""
+    plain: Callable[[str], str] = stripped
+    former: dict[str, list[str]] = field(default_factory=dict)
+    """By table, and under "" for the parts themselves: the names that the way that was there first gives."""
 
     def say(self, kind: RemarkKind, place: str, reason: str) -> None:
         """Add a remark; the same one again is not said twice."""
@@ -119,19 +123,26 @@ class Incoming:
         """Return a name for a table or collection that no other part has."""
         taken = [table.name for table in self.tables]
         taken += [texts.name for texts in self.texts] + [log.name for log in self.logs]
-        name = slug(text, taken, "part")
-        self.former.append(slug(text, self.former, "part", stripped))
-        known = where_stored(name, self.former[-1])
+        name = slug(text, taken, "part", self.plain)
+        known = self._known("", text, name, "part", ())
         if name != text or known:
             self.say("name_changed", place, f"'{text}' is called '{name}'{known}")
         return name
 
-    def column_called(self, label: str, table: str, one: "ColumnName", renamed: str = RENAMED) -> str:
-        """Return a column's name, and say where it is not the label; `renamed` says what becomes of a former one."""
-        if one.name != label:
-            known = renamed.format(one.former) if one.former else ""
-            self.say("name_changed", f"tables/{table}: {one.name}", f"column '{label}' is called '{one.name}'{known}")
-        return one.name
+    def column_name(self, text: str, table: str, taken: Iterable[str]) -> str:
+        """Return a name for a column that no other column of the table has."""
+        name = slug(text, [*taken, *RESERVED_COLUMNS], "column", self.plain)
+        known = self._known(table, text, name, "column", RESERVED_COLUMNS)
+        if name != text or known:
+            self.say("name_changed", f"tables/{table}: {name}", f"column '{text}' is called '{name}'{known}")
+        return name
+
+    def _known(self, owner: str, text: str, name: str, fallback: str, reserved: Iterable[str]) -> str:
+        """Return what to say where the way that was there first gives another name than `name`."""
+        former = self.former.setdefault(owner, [])
+        former.append(slug(text, [*former, *reserved], fallback))
+        how = "call it so, or say so by `formerly`" if fallback == "column" else "call it so"
+        return "" if former[-1] == name else f"; where it is stored as '{former[-1]}', {how}"
 
     def located(self, folder: Path, text: str, place: str) -> Path | None:
         """Return a file of the package, or None after saying why its path is not taken."""
@@ -149,44 +160,8 @@ class Incoming:
         return path
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnName:
-    """A column's name, and the one that it had where letters were lost; None where that is the same."""
-
-    name: str
-    former: str | None
-
-    @property
-    def formerly(self) -> dict[str, list[str]]:
-        """What a dictionary says of the former name."""
-        return {"formerly": [self.former]} if self.former else {}
-
-
-def column_names(labels: Sequence[str], taken: Iterable[str] = ()) -> list[ColumnName]:
-    """Return a name for each column as the EDS allows it, none of those taken, and none that another one once had.
-
-    So no column is ever given the stored rows of another.
-    """
-    taken = [*taken, *RESERVED_COLUMNS]
-    former: list[str] = []
-    for label in labels:
-        former.append(slug(label, [*taken, *former], "column", stripped))
-    names: list[ColumnName] = []
-    for label, was in zip(labels, former, strict=True):
-        if slug(label, (), "column") == slug(label, (), "column", stripped):
-            names.append(ColumnName(was, None))
-        else:
-            names.append(ColumnName(slug(label, [*taken, *former, *(one.name for one in names)], "column"), was))
-    return names
-
-
-def where_stored(name: str, former: str) -> str:
-    """Return what to say of a name that was another one where letters were lost; nothing where it was not."""
-    return "" if former == name else f"; where it is stored as '{former}', call it so"
-
-
-def slug(text: str, taken: Iterable[str], fallback: str, plain: Callable[[str], str] = spelled) -> str:
-    """Return a name as the EDS allows it, made of `text` and none of those taken; `plain` makes letters plain ones."""
+def slug(text: str, taken: Iterable[str], fallback: str, plain: Callable[[str], str] = stripped) -> str:
+    """Return a name as the EDS allows it, made of `text` and none of those taken."""
     name = re.sub(r"[^a-z0-9]+", "_", plain(text)).strip("_") if not re.fullmatch(r"[a-z][a-z0-9_]*", text) else text
     if not name or not name[0].isalpha():
         name = f"{fallback}_{name}".rstrip("_")
@@ -244,10 +219,9 @@ def identify(package: Incoming, name: str | None, version: object) -> None:
     """Set the fields that name the dataset."""
     label = version_label(package, version)
     if name:
-        called = package.fields["name"] = slug(name, (), "dataset")
-        if called != name:
-            known = where_stored(called, slug(name, (), "dataset", stripped))
-            package.say("name_changed", "name", f"'{name}' is called '{called}'{known}")
+        package.fields["name"] = slug(name, (), "dataset")
+        if package.fields["name"] != name:
+            package.say("name_changed", "name", f"'{name}' is called '{package.fields['name']}'")
     if label:
         package.fields["version"] = label
 

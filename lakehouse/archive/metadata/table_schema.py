@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lakehouse.archive.metadata.incoming import Incoming, IncomingTable, column_names, mappings_of, text_of, texts_of
+from lakehouse.archive.metadata.incoming import Incoming, IncomingTable, mappings_of, text_of, texts_of
 from lakehouse.archive.metadata.stated_shapes import shape_of
 
 EDS_TYPES = ("string", "integer", "number", "boolean", "date", "datetime")
@@ -24,15 +24,14 @@ def read_schema(package: Incoming, table: IncomingTable, stated: object) -> None
         package.say("part_left_out", f"tables/{table.name}", "a schema that lies in a file of its own is not followed")
         return
     missing = [text for text in _missing(stated.get("missingValues")) if text]
-    fields = [(text_of(field.get("name")), field) for field in mappings_of(stated.get("fields"))]
-    names = iter(column_names([label for label, _ in fields if label is not None], table.columns))
-    for label, field in fields:
+    for field in mappings_of(stated.get("fields")):
+        label = text_of(field.get("name"))
         if label is None:
             package.say("descriptor_invalid", f"tables/{table.name}", "a field has no name")
             continue
-        one = next(names)
-        name = table.labels[label] = package.column_called(label, table.name, one)
-        table.columns[name] = _column(package, f"tables/{table.name}: {name}", field, missing) | one.formerly
+        name = package.column_name(label, table.name, table.columns)
+        table.labels[label] = name
+        table.columns[name] = _column(package, f"tables/{table.name}: {name}", field, missing)
     keys = stated.get("primaryKey")
     wanted = [keys] if isinstance(keys, str) else texts_of(keys)
     table.primary_key = [table.labels[key] for key in wanted if key in table.labels]

@@ -1,14 +1,10 @@
 """Names of parts are made of plain letters, and none of a word's letters is lost."""
 
-import json
-
 import pytest
-import yaml
 
 from lakehouse.archive.drafting import draft_here
-from lakehouse.archive.letters import folded, spelled
-from lakehouse.archive.metadata.adopting import adopt
-from lakehouse.archive.metadata.incoming import column_names
+from lakehouse.archive.letters import folded, spelled, stripped
+from lakehouse.archive.metadata.incoming import Incoming
 
 
 @pytest.mark.parametrize(
@@ -48,42 +44,30 @@ def test_a_draft_spells_letters_out_and_tells_what_earlier_drafts_wrote(tmp_path
     assert "column 'Straße' is called 'strasse'; where it is stored as 'strae', call it so, or say so" in notes
 
 
-def called(*labels, taken=()):
-    return [(one.name, one.former) for one in column_names(labels, taken)]
+def test_names_of_packages_stay_as_stored_versions_have_them():
+    package = Incoming()
+    assert package.column_name("Straße", "places", []) == stripped("Straße") == "strae"
+    assert package.part_name("Øre", "x") == "re"
+    assert [one.reason for one in package.remarks] == ["column 'Straße' is called 'strae'", "'Øre' is called 're'"]
 
 
-def test_names_are_spelled_out_and_say_what_they_were():
-    assert called("Straße", "Øre", "Größe", "plain") == [
-        ("strasse", "strae"), ("ore", "re"), ("grosse", "groe"), ("plain", None),
-    ]  # fmt: skip
+def test_a_note_names_the_form_that_a_column_had_beside_the_earlier_forms_of_the_others():
+    package = Incoming(plain=spelled)
+    names: list[str] = []
+    for label in ("Maße", "Masse", "masse", "plain"):
+        names.append(package.column_name(label, "body", names))
+    assert names == ["masse", "masse_2", "masse_3", "plain"]
+    told = [one.reason for one in package.remarks]
+    assert "called 'masse'; where it is stored as 'mae'" in told[0]
+    assert "called 'masse_2'; where it is stored as 'masse'" in told[1]
+    assert "called 'masse_3'; where it is stored as 'masse_2'" in told[2]
+    assert len(told) == 3
 
 
-def test_no_column_is_called_as_another_one_was():
-    assert called("Maße", "Masse", "masse") == [("masse_3", "mae"), ("masse", None), ("masse_2", None)]
-    assert called("Øre", "Re") == [("ore", "re"), ("re_2", None)]
-    assert called("Øre", taken=["ore"]) == [("ore_2", "re")]
-    made = [name for pair in called("Ø", "ø", "column", "o", "O", "Øl", "L") for name in pair if name]
-    assert len(made) == len(set(made))
-
-
-def test_a_package_spells_out_too_and_its_columns_keep_their_stored_rows(tmp_path):
-    rows = "Straße,Øre\n1,2\n"
-    (tmp_path / "a.csv").write_text(rows, encoding="utf-8")
-    fields = [{"name": "Straße", "type": "string"}]
-    package = {"name": "x", "resources": [{"name": "Maße", "path": "a.csv", "schema": {"fields": fields}}]}
-    (tmp_path / "datapackage.json").write_text(json.dumps(package), encoding="utf-8")
-    assert adopt(tmp_path)
-    columns = yaml.safe_load((tmp_path / "tables/masse/columns.yaml").read_text(encoding="utf-8"))["columns"]
-    assert {name: one["formerly"] for name, one in columns.items()} == {"strasse": ["strae"], "ore": ["re"]}
-    assert (tmp_path / "tables/masse/a.csv").read_text(encoding="utf-8") == "strasse,ore\n1,2\n"
-    reasons = [one["reason"] for one in json.loads((tmp_path / "import.json").read_text(encoding="utf-8"))["remarks"]]
-    assert "'Maße' is called 'masse'; where it is stored as 'mae', call it so" in reasons
-    assert "column 'Straße' is called 'strasse'; where it is stored as 'strae', it is renamed" in reasons
-
-
-def test_a_column_that_the_package_does_not_describe_is_not_called_as_a_described_one_was(tmp_path):
-    (tmp_path / "a.csv").write_text("Re,Øre\n1,2\n", encoding="utf-8")
-    package = {"name": "x", "resources": [{"name": "a", "path": "a.csv", "schema": {"fields": [{"name": "Øre"}]}}]}
-    (tmp_path / "datapackage.json").write_text(json.dumps(package), encoding="utf-8")
-    assert adopt(tmp_path)
-    assert (tmp_path / "tables/a/a.csv").read_text(encoding="utf-8").startswith("re_2,ore\n")
+def test_a_column_of_a_package_is_called_the_same_whatever_stands_beside_it():
+    alone, beside = Incoming(), Incoming()
+    (name,) = [alone.column_name("Maße", "body", [])]
+    names: list[str] = []
+    for label in ("Maße", "Masse"):
+        names.append(beside.column_name(label, "body", names))
+    assert names == [name, "masse"], "or the rows of one would be stored as those of the other"
