@@ -24,8 +24,11 @@ CERTAIN = frozenset({"email", "social_security", "iban"})
 # From so many names of persons in one folder on, its files or folders are one person's each. So many different ones in
 # folders of their own are so, too.
 LEAST_NAMES = 3
+# An address may have been written into another one.
+MOST_QUOTED = 3
 WORD = re.compile(r"[^\W\d_]{2,}")
-BETWEEN = re.compile(r"(?:[^\w@]|_){1,3}")
+# A letter may stand between, as an initial does.
+BETWEEN = re.compile(r"(?:[^\w@]|_){1,3}(?:[^\W\d_](?:[^\w@]|_){1,3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +111,13 @@ def _told(names: list[str]) -> list[_Told]:
     for place in sorted(_worth_a_look(pa.array([text for _, text in texts], pa.string()))):
         at, text = texts[place]
         kinds[at] |= {one.kind for one in find(text, direct)}
-    for at, name in enumerate(names):
-        kinds[at] |= {one.kind for text in decoded(name) for one in find(text, direct) if one.kind in HIDDEN_IN_CODE}
-    persons = [min((person for one in mine for person in _persons(one)), default=None) for mine in readings]
+    hidden = [tuple(decoded(name)) for name in names]
+    for at, clear in enumerate(hidden):
+        kinds[at] |= {one.kind for text in clear for one in find(text, direct) if one.kind in HIDDEN_IN_CODE}
+    persons = [
+        min((person for one in (*mine, *clear) for person in _persons(one)), default=None)
+        for mine, clear in zip(readings, hidden, strict=True)
+    ]
     return [
         _Told(frozenset(mine if person is None else {*mine, NAME}), person)
         for mine, person in zip(kinds, persons, strict=True)
@@ -123,8 +130,10 @@ def _readings(name: str) -> set[str]:
     Some systems write accents apart.
     """
     written = unicodedata.normalize("NFC", name)
-    both = {written, unquote_plus(written)}
-    return both | {ascii_digits(unveiled(text)) for text in both}
+    addressed = [written]
+    while len(addressed) <= MOST_QUOTED and (clear := unquote_plus(addressed[-1])) != addressed[-1]:
+        addressed.append(clear)
+    return {*addressed, *(ascii_digits(unveiled(text)) for text in addressed)}
 
 
 def _worth_a_look(texts: "pa.Array[pa.StringScalar]") -> set[int]:
@@ -134,18 +143,21 @@ def _worth_a_look(texts: "pa.Array[pa.StringScalar]") -> set[int]:
 
 def _persons(name: str) -> Iterator[str]:
     """Yield two words beside each other that are a person's name; in small letters both must be nothing else."""
-    apart = _apart(name)
-    for one, two in pairwise(WORD.finditer(apart)):
-        if BETWEEN.fullmatch(apart, one.end(), two.start()) is None:
-            continue
-        capitals = one[0][0].isupper() and two[0][0].isupper()
-        if not capitals and not (has_name_word(one[0]) and has_name_word(two[0])):
-            continue
-        if is_name_cell(f"{one[0].title()} {two[0].title()}", Where.ELSEWHERE):
-            yield " ".join(sorted((folded(one[0]), folded(two[0]))))
+    for text in {name, _apart(name)}:  # McDonald is one word, AnnaSmith are two
+        for one, two in pairwise(WORD.finditer(text)):
+            if BETWEEN.fullmatch(text, one.end(), two.start()) is None:
+                continue
+            capitals = one[0][0].isupper() and two[0][0].isupper()
+            if not capitals and not (has_name_word(one[0]) and has_name_word(two[0])):
+                continue
+            if is_name_cell(f"{one[0].title()} {two[0].title()}", Where.ELSEWHERE):
+                yield " ".join(sorted((folded(one[0]), folded(two[0]))))
 
 
 def _apart(name: str) -> str:
-    """Return a name with a blank where a capital follows a small letter."""
-    joined = (f" {two}" if one.islower() and two.isupper() else two for one, two in pairwise(name))
-    return name[:1] + "".join(joined)
+    """Return a name with a blank where a capital begins a word: after a small letter, or between a capital and one."""
+    parts = [name[:1]]
+    for before, letter, after in zip(name, name[1:], f"{name[2:]} ", strict=False):
+        begins = letter.isupper() and (before.islower() or (before.isupper() and after.islower()))
+        parts.append(f" {letter}" if begins else letter)
+    return "".join(parts)
