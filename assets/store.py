@@ -20,13 +20,16 @@ from assets.house import (
     submissions,
     with_run,
 )
+from assets.identifiers_kept import hidden_in_silver, to_be_hidden
 from assets.leaks import without_leaks
 from assets.learning import Permission, document_parts
 from assets.promises import KEPT, inspection, records, require_kept, verdict
 from assets.version import dataset_record, dataset_version, saved_version
+from lakehouse.archive.deidentified import Deidentified
 from lakehouse.archive.eds import Description
 from lakehouse.archive.keeping import Holding, Keeper
 from lakehouse.archive.layers import Far, bronze_writes, load_rows, silver_writes
+from lakehouse.archive.pseudonyms import SilverKey
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.terms import personal_columns, terms_rows
 from lakehouse.definition import TableDefinition
@@ -67,12 +70,15 @@ def bronze_tables(
     versions: dg.ResourceParam[DatasetVersions],
     house: dg.ResourceParam[Lakehouse],
     origin: dg.ResourceParam[Origin],
+    silver_key: dg.ResourceParam[SilverKey],
 ) -> dg.MaterializeResult[None]:
     """Every table and text collection as submitted, each cell as text, with file and row number."""
     with failures():
         description, version = _accepted(shelf, versions, context.partition_key)
         keeper = Keeper(house, _key("bronze", version))
-        beside = _terms_beside(house, terms_rows(description, version), version, _provenance(context, origin, version))
+        named = to_be_hidden(house, description, version, silver_key)
+        terms = terms_rows(description, version, named.columns, named.fingerprint)
+        beside = _terms_beside(house, terms, version, _provenance(context, origin, version))
         writes = bronze_writes(shelf.landed(context.partition_key).folder, description, version, keeper.keep)
         _commit(context, house, origin, "bronze", version, writes, beside=beside)
     return _loaded(writes, version, description, keeper.shown)
@@ -94,17 +100,18 @@ def silver_tables(
     origin: dg.ResourceParam[Origin],
     expectations: dg.ResourceParam[Expectations],
     engine: dg.ResourceParam[Engine],
+    silver_key: dg.ResourceParam[SilverKey],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """The same rows in the types of their data dictionary, published together or not at all."""
+    """The same rows in the types of their data dictionary and with pseudonyms, published together or not at all."""
     with closing(Holding()) as holding:
         with failures():
             description, version = _accepted(shelf, versions, context.partition_key)
-            found = inspection(house, expectations, version)
-            folder, far = shelf.landed(context.partition_key).folder, _far(house, engine, found)
-            held = silver_writes(folder, description, version, holding.hold, found.sift, far)
+            found, published = inspection(house, expectations, version), _row_counts(house, version)["silver"] > 0
+            named = hidden_in_silver(house, description, version, silver_key, already_stored=published)
+            folder, far = shelf.landed(context.partition_key).folder, _far(house, engine, found, named)
+            held = silver_writes(folder, description, version, holding.hold, found.sift, far, named)
         yield verdict(found)
         with failures():
-            published = _row_counts(house, version)["silver"] > 0
             require_kept(house, found, origin, context, version, already_published=published)
             keeper = Keeper(house, _key("silver", version))
             writes = [keeper.keep_held(write) for write in held]
@@ -157,11 +164,13 @@ def documents(
     yield dg.AssetCheckResult(check_name=APART.name, passed=shared == 0, metadata={"texts_that_repeat": shared})
 
 
-def _far(house: Lakehouse, engine: Engine, found: Inspection) -> Far:
+def _far(house: Lakehouse, engine: Engine, found: Inspection, named: Deidentified) -> Far:
     """Return what makes silver tables of published bronze rows on other machines, where there is such an engine.
 
-    What such a table promises is judged of the files that were made, and of the rows that were left out of them.
+    What such a table promises is judged of the files that were made, and of the rows that were left out of them. So
+    tables that promise something of a column that has pseudonyms there are made here.
     """
+    prefix = f"silver.{found.version.dataset}_"
 
     def made(
         bronze: TableDefinition, silver: TableDefinition, where: Mapping[str, str], change: Change
@@ -171,6 +180,8 @@ def _far(house: Lakehouse, engine: Engine, found: Inspection) -> Far:
             return None
         source = bronze.name, pin.snapshot_id, where
         promised_of = found.expectations.of(silver.name)
+        if promised_of is not None and promised_of.named_columns & set(named.of(silver.name.removeprefix(prefix))):
+            return None
         if promised_of is None or promised_of.of_count_alone:
             rows = engine.maker.make(silver, *source, change)
             found.count(silver, rows.num_rows)

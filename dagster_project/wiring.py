@@ -25,6 +25,7 @@ from lakehouse.adapters.spark_needs import require_pyspark
 from lakehouse.adapters.spark_session import CatalogPlace, SparkPlace
 from lakehouse.adapters.upload_bucket import S3Uploads
 from lakehouse.archive.identifiers import Naming
+from lakehouse.archive.pseudonyms import SilverKey
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.upload_queue import UploadQueue
 from lakehouse.archive.uploads import Uploads
@@ -299,6 +300,7 @@ def resources(settings: Settings) -> dict[str, object]:
         "care": care(settings),
         "upkeep": upkeep(settings),
         "engine": engine(settings),
+        "silver_key": SilverKey(settings.home / "keys"),
         "versions": versions(settings),
         "naming": naming(settings),
         "workshop": workshop(settings),

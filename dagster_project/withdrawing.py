@@ -19,11 +19,12 @@ from lakehouse.adapters.object_versions import VersionedBuckets
 from lakehouse.adapters.seaweedfs import PlainDisk, SeaweedDisk, SeaweedPorts
 from lakehouse.adapters.traces import DatabaseTraces, FileTraces
 from lakehouse.archive.levels import counted, printable_json
+from lakehouse.archive.pseudonyms import SilverKey
 from lakehouse.archive.withdraw.archive import Archive
 from lakehouse.archive.withdraw.plan import Followed, PlannedVersion
 from lakehouse.archive.withdraw.receipt import PUBLIC_KEY, Signer, verify
 from lakehouse.archive.withdraw.retract import Order
-from lakehouse.archive.withdraw.run import Outcome, finish, retract, withdraw
+from lakehouse.archive.withdraw.run import Outcome, finish, pseudonymise, retract, withdraw
 from lakehouse.archive.withdraw.search import Request
 from lakehouse.archive.withdraw.uploaded import UploadBin
 from lakehouse.errors import BusyError, ReceiptError, RetainedError
@@ -61,6 +62,21 @@ def retract_version(settings: Settings, order: Order, *, dry_run: bool) -> str:
     with _alone(settings):
         outcome = retract(archive(settings), order, dry_run=dry_run)
     return or_retained(outcome, told_of_version(outcome, order.key))
+
+
+def pseudonymise_dataset(settings: Settings, dataset: str) -> str:
+    """Give a dataset's silver tables pseudonyms where they were stored without; return what to tell.
+
+    Raises:
+        BusyError: runs are active.
+        RetainedError: a lock of the storage keeps older versions of objects; the message tells what was done.
+    """
+    with _alone(settings):
+        outcome = pseudonymise(archive(settings), dataset)
+    if outcome.plan is None:
+        return f"silver names nobody of {dataset}; nothing was changed"
+    tables = ", ".join(outcome.plan.as_submitted)
+    return or_retained(outcome, f"gave pseudonyms to {tables}; the signed receipt: {outcome.file}")
 
 
 def finish_open(settings: Settings) -> str:
@@ -111,6 +127,7 @@ def archive(settings: Settings) -> Archive:
         signer=signer,
         receipts=home / "archive" / "withdrawals",
         code_commit=code_commit(),
+        silver_key=SilverKey(keys(settings)),
         books=KeptBooks(settings),
         uploads=_upload_bin(settings),
     )

@@ -301,6 +301,12 @@ class NotReproducedError(PermanentError):
     exit_code = 98
 
 
+class PseudonymError(PermanentError):
+    """Pseudonyms cannot be made: their key is lost or another one, or silver still has such values as submitted."""
+
+    exit_code = 99
+
+
 class ServiceUnavailableError(TransientError):
     """A server does not answer, or not in time."""
 

@@ -16,6 +16,7 @@ from dagster_project.commands.maintain import maintain
 from dagster_project.commands.models import models
 from dagster_project.commands.policy import policy
 from dagster_project.commands.protect import protect
+from dagster_project.commands.pseudonymise import pseudonymise
 from dagster_project.commands.reproduce import reproduce
 from dagster_project.commands.retract import retract
 from dagster_project.commands.servers import demo, down, run, status, up
@@ -45,6 +46,7 @@ COMMANDS: tuple[click.Command, ...] = (
     withdraw,
     maintain,
     retract,
+    pseudonymise,
     policy,
     models,
     finetune,

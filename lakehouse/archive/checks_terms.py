@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from lakehouse.archive import eds
 from lakehouse.archive.checks import DATASET, Hit, named
 from lakehouse.archive.contents import Contents
+from lakehouse.archive.deidentified import without_pseudonyms
 from lakehouse.archive.rulebook import Parameters
 from lakehouse.archive.terms import HIDDEN_ROLES, SUBJECT_NAMES, subject_columns
 from lakehouse.policy.licences import licence_allows
@@ -128,6 +129,18 @@ def consent_basis_absent(submission: Contents, _parameters: Parameters) -> Itera
     ]
     if columns:
         yield Hit(f"{CONSENT}.basis", len(columns), facts={"first": columns[0]})
+
+
+@named(DATASET)
+def identifier_without_pseudonym(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
+    """Columns that name somebody and join or key tables, of a type that can hold no pseudonym."""
+    description = submission.reading.description()
+    if description is None:
+        return
+    for place in without_pseudonyms(description):
+        table, _, column = place.partition(".")
+        facts = {"place": place, "type": description.tables[table].columns[column].type, "column": column}
+        yield Hit(f"{eds.TABLES_FOLDER}/{table}/{eds.DICTIONARY_FILE}: {column}", facts=facts)
 
 
 def _stated(submission: Contents) -> dict[str, tuple[str, ...]]:

@@ -87,7 +87,7 @@ def event_definition(dataset: str, log: LogDescription, layer: Layer) -> TableDe
         Column(f"{prefix}dataset_version", pa.string(), "Version label of the dataset.", nullable=False),
         Column(f"{prefix}dataset_commit", pa.string(), "DataLad commit of the dataset.", nullable=False),
     )
-    columns = (STATEMENT, *provenance, *SOURCE) if bronze else (*PARTS, STATEMENT, *provenance)
+    columns = (STATEMENT, *provenance, *SOURCE) if bronze else (*PARTS, *provenance)
     return TableDefinition(
         name=f"{layer}.{dataset}_{log.name}",
         grain="one row per statement submitted" if bronze else "one row per statement",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from lakehouse.archive.deidentified import NOBODY_NAMED, Deidentified
 from lakehouse.archive.eds import CollectionDescription, Description, TableDescription
 from lakehouse.archive.event_tables import event_definition, event_rows
 from lakehouse.archive.reading import (
@@ -17,7 +18,7 @@ from lakehouse.archive.reading import (
     text_definition,
     typed,
 )
-from lakehouse.archive.sifting import Keep, Sift, Write, all_stay
+from lakehouse.archive.sifting import Keep, Placed, Sift, Write, all_stay
 from lakehouse.definition import TableDefinition
 from lakehouse.ports import AnyWrite, Change, DatasetVersion, StoredRows, StoredWrite
 
@@ -50,28 +51,36 @@ def silver_writes(
     keep: Keep[Write],
     sift: Sift = all_stay,
     far: Far = lambda _bronze, _silver, _where, _change: None,
+    named: Deidentified = NOBODY_NAMED,
 ) -> list[Write | StoredWrite]:
     """Have every table kept in the types of its data dictionary, every text collection and every event log.
 
-    `sift` may keep rows out of each of them. Tables that `far` makes are neither read nor sifted here.
+    `sift` may keep rows out of each of them; it sees what was submitted, and what is kept names nobody, by `named`.
+    Tables that `far` makes are neither read nor sifted here.
     """
     writes: list[Write | StoredWrite] = []
     where = {"_dataset_commit": version.commit}
+
+    def keep_sifted(definition: TableDefinition, part: str, placed: Iterator[Placed]) -> None:
+        definition = named.told(definition, part)
+        writes.append(keep(definition, named.batches(sift(definition, placed), part)))
+
     for table in description.tables.values():
         definition = table_definition(description.name, table, "silver")
         change = partial(_silver_rows, table=table, definition=definition, values=_values(version, ""))
-        there = far(table_definition(description.name, table, "bronze"), definition, where, change)
+        source, hide = table_definition(description.name, table, "bronze"), partial(named.rows, part=table.name)
+        there = far(source, named.told(definition, table.name), where, partial(_hidden, change=change, hide=hide))
         if there is not None:
-            writes.append(StoredWrite(definition, there))
+            writes.append(StoredWrite(named.told(definition, table.name), there))
             continue
-        writes.append(keep(definition, sift(definition, _placed(raw_batches(folder, table), change))))
+        keep_sifted(definition, table.name, _placed(raw_batches(folder, table), change))
     for collection in description.texts.values():
         definition, values = _text_table(description, collection, version, "silver")
         change = partial(stamped, definition=definition, values=values)
-        writes.append(keep(definition, sift(definition, _placed(raw_documents(folder, collection.name), change))))
+        keep_sifted(definition, collection.name, _placed(raw_documents(folder, collection.name), change))
     for log in description.events.values():
         definition = event_definition(description.name, log, "silver")
-        writes.append(keep(definition, sift(definition, event_rows(folder, log, definition, version))))
+        keep_sifted(definition, log.name, event_rows(folder, log, definition, version))
     return writes
 
 
@@ -101,6 +110,10 @@ def _silver_rows(
     raw: pa.Table, *, table: TableDescription, definition: TableDefinition, values: dict[str, str | None]
 ) -> pa.Table:
     return stamped(typed(raw, table), definition, values)
+
+
+def _hidden(raw: pa.Table, *, change: Change, hide: Change) -> pa.Table:
+    return hide(change(raw))
 
 
 def load_rows(writes: Sequence[AnyWrite], version: DatasetVersion) -> pa.Table:

@@ -171,7 +171,7 @@ def _asked(about: Property) -> str:
 def _log_columns(_of: str) -> str:
     return _table(
         ("column", "type", "meaning"),
-        ((f"`{c.name}`", str(c.type), c.doc) for c in (*event_tables.PARTS, event_tables.STATEMENT)),
+        ((f"`{c.name}`", str(c.type), c.doc) for c in event_tables.PARTS),
     )
 
 

@@ -1,7 +1,8 @@
 """The rows of ``archive.terms`` for one version: what its description permits, of each table, text and log."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 
@@ -13,14 +14,27 @@ HIDDEN_ROLES = ("direct_identifier", "sensitive")
 EVENT_COLUMNS = ("actor", "statement")
 """What of a log's table names its actors."""
 
+TYPES_WITH_PSEUDONYMS = ("string", "integer")
+"""Types of which a value has a pseudonym in silver; direct identifiers of other types are empty there."""
+
+NO_PSEUDONYMS: Mapping[str, Sequence[str]] = {}
+
 SUBJECT_NAMES = {"id": "document_id"}
 """How a text collection's files call what its table calls otherwise."""
 
 
-def terms_rows(description: Description, version: DatasetVersion) -> pa.Table:
-    """Return one row per part of the dataset, in the exact schema of ``archive.terms``."""
+def terms_rows(
+    description: Description,
+    version: DatasetVersion,
+    pseudonyms: Mapping[str, Sequence[str]] = NO_PSEUDONYMS,
+    key: str | None = None,
+) -> pa.Table:
+    """Return one row per part of the dataset, in the exact schema of ``archive.terms``.
+
+    `pseudonyms` are by part the columns that silver holds as such, made with a key of that fingerprint.
+    """
     known = _whole(description, version, version.created_at)
-    rows = [{**known, **part} for part in _parts(description)]
+    rows = [{**known, **part, **_pseudonyms(pseudonyms.get(part["part"], ()), key)} for part in _parts(description)]
     names = [column.name for column in TERMS.columns]
     return pa.Table.from_pylist([{name: row[name] for name in names} for row in rows], schema=TERMS.arrow_schema())
 
@@ -47,7 +61,8 @@ def subject_columns(description: Description) -> dict[str, tuple[str, ...]]:
 def person_columns(description: Description) -> dict[str, tuple[str, ...]]:
     """Return the columns of each part that say whom a row is about: those of its kinds of subject, and joined ones.
 
-    Without any, a table's direct identifiers do; a text collection names its column as SQL does.
+    Without any, a table's direct identifiers do, but for those that are empty in silver; a text collection names its
+    column as SQL does.
     """
     places = {place for kind in description.subjects.values() for place in kind.identifiers}
     if description.consent is not None and description.consent.table is not None:
@@ -59,7 +74,11 @@ def person_columns(description: Description) -> dict[str, tuple[str, ...]]:
         named = SUBJECT_NAMES.get(column, column) if part in description.texts else column
         found[part] = (*found.get(part, ()), named)
     for name, table in description.tables.items():
-        named_by_role = tuple(column for column, about in table.columns.items() if about.role == "direct_identifier")
+        named_by_role = tuple(
+            column
+            for column, about in table.columns.items()
+            if about.role == "direct_identifier" and about.type in TYPES_WITH_PSEUDONYMS
+        )
         found.setdefault(name, named_by_role)
     return found
 
@@ -115,7 +134,11 @@ def _whole(description: Description, version: DatasetVersion, saved_at: datetime
     }
 
 
-def _parts(description: Description) -> Iterator[dict[str, object]]:
+def _pseudonyms(columns: Sequence[str], key: str | None) -> dict[str, object]:
+    return {"pseudonym_columns": " ".join(columns), "pseudonym_key": key if columns else None}
+
+
+def _parts(description: Description) -> Iterator[dict[str, Any]]:
     subjects, persons = subject_columns(description), person_columns(description)
     for name, table in description.tables.items():
         hidden = [column for column, about in table.columns.items() if about.role in HIDDEN_ROLES]

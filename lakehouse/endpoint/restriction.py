@@ -109,7 +109,7 @@ class _Maker:
             seen.entries[path] = _or_fault(entry, partial(self._of_the_house, entry, entry.relation, f"{layer}.{name}"))
             return
         decision = self._decision(name)
-        reason = self._unaskable(decision, name, entry.relation)
+        reason = self._unaskable(decision, layer, name, entry.relation)
         if decision.permitted and reason:
             decision = replace(decision, permitted=False, reason=reason)
         if decision.permitted:
@@ -117,11 +117,19 @@ class _Maker:
         else:
             seen.denied[path] = decision
 
-    def _unaskable(self, decision: Decision, name: str, relation: Relation) -> str:
+    def _unaskable(self, decision: Decision, layer: str, name: str, relation: Relation) -> str:
         """Return why a table lacks what a decision must ask of it; empty where it lacks nothing."""
-        missing = set(self._subject_columns(decision, relation)) - set(relation.schema.names)
+        subjects = set(self._subject_columns(decision, relation))
+        missing = subjects - set(relation.schema.names)
         if missing:
             return f"its consent cannot be asked: {name} has no column {', '.join(sorted(missing))}"
+        # Answers are kept by pseudonym, and whoever answers SQL has no key to tell whose values these are.
+        raw = subjects & set(self._pseudonyms(decision)) if layer == "bronze" else set()
+        if raw:
+            return (
+                f"its consent cannot be asked: bronze has {', '.join(sorted(raw))} as submitted, and answers are known "
+                f"by pseudonym; ask silver.{name}"
+            )
         groups = _limits(decision, relation).groups
         if groups is not None and not set(groups.persons) & set(relation.schema.names):
             return f"its people cannot be counted: {name} has no column {' or '.join(groups.persons)}"
@@ -180,6 +188,10 @@ class _Maker:
         if decision.consent is None or decision.part is None:
             return ()
         return self.policy.terms[decision.dataset].parts[decision.part].subjects_among(relation.schema.names)
+
+    def _pseudonyms(self, decision: Decision) -> tuple[str, ...]:
+        part = self.policy.terms[decision.dataset].parts[str(decision.part)]
+        return tuple(one for name in part.pseudonym_columns for one in part.names.all(name))
 
     def _subjects(self, dataset: str, consent: ConsentTable) -> Relation:
         """Return the relation of the subjects whose answer counts, one for each dataset."""

@@ -32,6 +32,7 @@ class Part:
     """A table, text collection or event log of a dataset: its licence and the columns that name or expose people.
 
     A personal one has rows about people; its `person_columns` say who. `names` are what its columns were called.
+    `pseudonym_columns` have pseudonyms in silver, and in bronze what was submitted.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Part:
     person_columns: tuple[str, ...] = ()
     is_personal: bool = False
     names: FormerNames = NEVER_RENAMED
+    pseudonym_columns: tuple[str, ...] = ()
 
     def subjects_among(self, columns: Iterable[str]) -> tuple[str, ...]:
         """Return the subject columns by the names that a table with these columns has; one it lacks by its own."""
@@ -153,6 +155,7 @@ def _part(row: Mapping[str, Any], all_rows: Sequence[Mapping[str, Any]]) -> Part
     hidden = dict.fromkeys(known for name in told for known in sorted(names.all(name)))
     subjects = dict.fromkeys(names.of(name) for one in same for name in _words(one["subject_columns"]))
     persons = dict.fromkeys(names.of(name) for one in same for name in _words(one["person_columns"]))
+    pseudonyms = dict.fromkeys(names.of(name) for one in same for name in _words(one.get("pseudonym_columns")))
     return Part(
         row["part"],
         row["part_kind"],
@@ -162,6 +165,7 @@ def _part(row: Mapping[str, Any], all_rows: Sequence[Mapping[str, Any]]) -> Part
         person_columns=tuple(persons),
         is_personal=any(one["is_personal"] for one in same),
         names=names,
+        pseudonym_columns=tuple(pseudonyms),
     )
 
 

@@ -29,7 +29,8 @@ Rendered from the table definitions and the SQL files; change those, then run
 In SQL a table is `lakehouse.<namespace>.<table>` and a view is `kpi.<view>`. Besides the tables below, each accepted
 dataset `D` with a table `T` has `bronze.D_T`, the rows as submitted (text, plus `_dataset_version`, `_dataset_commit`,
 `_source_file`, `_row_number`), and `silver.D_T`, typed by the dataset's own data dictionary (plus `dataset_version`
-and `dataset_commit`).
+and `dataset_commit`). In silver the columns that name somebody hold pseudonyms, as their texts say; bronze has what was
+submitted.
 """
 
 

@@ -101,6 +101,8 @@ TERMS = TableDefinition(
         Column("subject_columns", pa.string(), "Columns that name a subject of the consent table, apart by blanks."),
         Column("person_columns", pa.string(), "Columns that say which person a row is about, apart by blanks."),
         Column("former_columns", pa.string(), "Columns that had another name before, as former:now apart by blanks."),
+        Column("pseudonym_columns", pa.string(), "Columns whose values are pseudonyms in silver, apart by blanks."),
+        Column("pseudonym_key", pa.string(), "Fingerprint of the key of these pseudonyms."),
         Column("is_personal", pa.bool_(), "Whether the rows are about people.", nullable=False),
         Column("accumulates", pa.string(), "waves or snapshots.", nullable=False),
         Column("saved_at", TIMESTAMP, "When the version was saved (UTC).", nullable=False),

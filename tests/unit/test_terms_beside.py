@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from assets import store
+from lakehouse.archive.deidentified import NOBODY_NAMED
 from lakehouse.ports import DatasetVersion
 from lakehouse.tables.register import TERMS
 
@@ -37,10 +38,11 @@ def test_they_are_published_before_any_row_is_stored(monkeypatch):
         monkeypatch.setattr(store, name, lambda *given, name=name, **named: done.append(name))
     monkeypatch.setattr(store, "_accepted", lambda *given: (None, VERSION))
     monkeypatch.setattr(store, "terms_rows", lambda *given: None)
+    monkeypatch.setattr(store, "to_be_hidden", lambda *given: NOBODY_NAMED)
     monkeypatch.setattr(store, "_loaded", lambda *given: dg.MaterializeResult())
     monkeypatch.setattr(store, "Keeper", lambda *given: SimpleNamespace(keep=None, shown={}))
     shelf = SimpleNamespace(landed=lambda key: SimpleNamespace(folder=None))
     origin = SimpleNamespace(provenance=lambda *given, **known: None)
     with dg.build_asset_context(partition_key="marks@2") as context:
-        store.bronze_tables(context, shelf=shelf, versions=None, house=None, origin=origin)
+        store.bronze_tables(context, shelf=shelf, versions=None, house=None, origin=origin, silver_key=None)
     assert done == ["_terms_beside", "bronze_writes", "_commit"]

@@ -24,6 +24,7 @@ from lakehouse.archive import inbox
 from lakehouse.archive.inbox_reports import look, report_beside
 from lakehouse.archive.keeping import Keeper
 from lakehouse.archive.layers import bronze_writes, load_rows, silver_writes
+from lakehouse.archive.pseudonyms import SilverKey
 from lakehouse.archive.register import register_rows
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.withdraw.receipt import Signer
@@ -144,6 +145,7 @@ def archive(home: Path, house: Lakehouse, storage=None) -> Archive:
         signer=Signer(home / "keys"),
         receipts=home / "archive" / "withdrawals",
         code_commit="0" * 40,
+        silver_key=SilverKey(home / "keys"),
     )
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import os
 import re
 from collections.abc import Container
 from dataclasses import dataclass
@@ -15,10 +14,9 @@ from lakehouse.archive.arrays import Cells, sure
 from lakehouse.archive.privacy.finder import find_everything
 from lakehouse.archive.privacy.kinds import identifiers
 from lakehouse.archive.privacy.plan import Drop, Generalise, Mask, Pseudonymise, Redact, Step
-from lakehouse.errors import PermanentError
-from lakehouse.made_once import make_once
+from lakehouse.kept_key import kept_key
 
-KEY_FILE, KEY_BYTES = "pseudonyms.key", 32
+KEY_FILE = "pseudonyms.key"
 MASK = "***"
 PSEUDONYM = re.compile(r"p_[0-9a-f]{20}")
 MAIL = re.compile(r"[^\s@]+@[^\s@]+")
@@ -31,17 +29,7 @@ def pseudonym_key(folder: Path) -> bytes:
     Raises:
         PermanentError: the file there holds no key.
     """
-    path = folder / KEY_FILE
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not path.is_file():
-        make_once(path, os.urandom(KEY_BYTES).hex().encode())
-    said = path.read_text(encoding="ascii", errors="replace").strip()
-    if not re.fullmatch(rf"[0-9a-f]{{{2 * KEY_BYTES}}}", said):
-        raise PermanentError(
-            f"{path} holds no key of {KEY_BYTES} bytes; restore it from a backup, or delete it if nothing was "
-            "protected with it"
-        )
-    return bytes.fromhex(said)
+    return kept_key(folder / KEY_FILE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from lakehouse.archive.pseudonyms import SilverKey
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.withdraw.receipt import Signer
 from lakehouse.archive.withdraw.uploaded import UploadBin
@@ -56,7 +57,10 @@ class NoBooks:
 
 @dataclass(frozen=True)
 class Archive:
-    """Everything a person may be found in, and what signs the receipt. `receipts` is the folder people read them in."""
+    """Everything a person may be found in, and what signs the receipt. `receipts` is the folder people read them in.
+
+    `silver_key` makes the pseudonyms that silver has for them.
+    """
 
     house: Lakehouse
     versions: DatasetVersions
@@ -67,6 +71,7 @@ class Archive:
     signer: Signer
     receipts: Path
     code_commit: str
+    silver_key: SilverKey
     books: Books = field(default_factory=NoBooks)
     uploads: UploadBin | None = None
 

@@ -14,7 +14,7 @@ from lakehouse.archive.withdraw.matching import canonical, folded
 from lakehouse.archive.withdraw.places import Places
 from lakehouse.archive.withdraw.plan import Others, Removal
 from lakehouse.archive.withdraw.sightings import Content, Sightings, read_content, sight
-from lakehouse.archive.withdraw.statements import actor_values, data_without
+from lakehouse.archive.withdraw.statements import actor_values, data_without, statement_id
 from lakehouse.archive.withdraw.whose import Rule
 
 __all__ = ["Content", "Found", "find", "read_content", "removal_of"]
@@ -63,12 +63,18 @@ def removal_of(content: Content, places: Places, seen: Sightings, cascade: Colle
     removal = replace(removal, documents=documents, actors=actors)
     rows, blanked, needs = rules.counts()
     rows |= {name: _documents(content, name, fields) for name, fields in documents.items()}
+    ids: dict[str, tuple[str, ...]] = {}
     for log in places.logs if actors else ():
-        rows[log], blanked[log] = _statements(content, log, actors)
+        rows[log], blanked[log], ids[log] = _statements(content, log, actors)
+    statements = {log: each for log, each in ids.items() if each}
     return Found(
-        replace(removal, rows={n: c for n, c in rows.items() if c}, blanked={n: c for n, c in blanked.items() if c}),
+        replace(removal, rows=_counted(rows), blanked=_counted(blanked), statements=statements),
         needs,
     )
+
+
+def _counted(parts: Mapping[str, int]) -> dict[str, int]:
+    return {name: count for name, count in parts.items() if count}
 
 
 class _Rules:
@@ -203,13 +209,14 @@ def _documents(content: Content, name: str, fields: Mapping[str, Collection[str]
     return count
 
 
-def _statements(content: Content, log: str, values: Collection[str]) -> tuple[int, int]:
-    """Return how many statements go, and how many of other people's lose the person."""
-    actors, gone, changed = actor_values(values), 0, 0
+def _statements(content: Content, log: str, values: Collection[str]) -> tuple[int, int, tuple[str, ...]]:
+    """Return how many statements go, how many of other people's lose the person, and the ids of those that go."""
+    actors, gone, changed, ids = actor_values(values), 0, 0, []
     for path in event_files(content.folder / EVENTS_FOLDER / log):
         for line in lines_of(path):
             if line.strip():
                 left = data_without(line, actors)
                 gone += left is None
+                ids += [found] if left is None and (found := statement_id(line)) else []
                 changed += left is not None and left is not line
-    return gone, changed
+    return gone, changed, tuple(sorted(ids))

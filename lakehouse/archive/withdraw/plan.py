@@ -8,7 +8,7 @@ from typing import Any, Literal
 from lakehouse.archive.eds import Description
 
 PartKind = Literal["table", "text", "log"]
-Act = Literal["withdrawal", "retraction"]
+Act = Literal["withdrawal", "retraction", "pseudonymisation"]
 Values = Mapping[str, tuple[str, ...]]
 LISTS = ("values", "refused", "reported", "unread", "uploads", "uploads_unread")
 
@@ -37,7 +37,8 @@ class Removal:
     may be about other people. `documents` holds by text collection and field (id or title) the values whose documents
     go. `actors` are the values whose statements go from the event logs. `rows`, `blanked` and `mentions` count what
     goes, the cells emptied in rows that stay, and the places in running text, by table, collection or log. `whole`
-    says that nothing but the descriptions stays. `unread` are the files that are no data and cannot be read to tell
+    says that nothing but the descriptions stays. `statements` are by log the ids of those that go, since silver has no
+    text of theirs that would say so. `unread` are the files that are no data and cannot be read to tell
     whether they name the person. `spots` say of each of the `mentions` where the first ones stand.
     """
 
@@ -51,6 +52,7 @@ class Removal:
     whole: bool = False
     unread: tuple[str, ...] = ()
     spots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    statements: Values = field(default_factory=dict)
 
     @property
     def found(self) -> bool:
@@ -91,7 +93,8 @@ class Plan:
     `refused` are the keys of submissions that never became a version and hold the person, `reported` those whose report
     alone does, `unread` those of refused submissions that cannot be read to tell. `uploads` are the names of
     uploads that go from their bucket, `uploads_unread` of those that cannot be read to tell. In a retraction `subject`
-    is ``dataset@version`` and `values` are empty.
+    is ``dataset@version`` and `values` are empty. In a pseudonymisation it is a dataset; `pseudonyms` are by part the
+    columns that have them in silver afterwards, `as_submitted` by silver table and column the versions that get them.
     """
 
     receipt: str
@@ -112,6 +115,8 @@ class Plan:
     uploads_unread: tuple[str, ...] = ()
     followed: tuple[Followed, ...] = ()
     act: Act = "withdrawal"
+    pseudonyms: Values = field(default_factory=dict)
+    as_submitted: Mapping[str, Values] = field(default_factory=dict)
 
     @property
     def found(self) -> bool:
@@ -173,6 +178,8 @@ class Plan:
         )
         lists: dict[str, Any] = {name: tuple(raw[name]) for name in LISTS}
         lists["elsewhere_spots"] = _values(raw.get("elsewhere_spots", {}))  # plans of earlier versions have none
+        lists["pseudonyms"] = _values(raw.get("pseudonyms", {}))
+        lists["as_submitted"] = {table: _values(each) for table, each in raw.get("as_submitted", {}).items()}
         followed = tuple(Followed(**one) for one in raw["followed"])
         return cls(**{**raw, **lists, "versions": versions, "followed": followed})
 
@@ -192,6 +199,7 @@ def _removal(raw: Mapping[str, Any]) -> Removal:
         whole=raw["whole"],
         unread=tuple(raw.get("unread", ())),  # plans of earlier versions have none
         spots=_values(raw.get("spots", {})),
+        statements=_values(raw.get("statements", {})),
     )
 
 

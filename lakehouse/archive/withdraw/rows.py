@@ -11,9 +11,11 @@ import pyarrow.compute as pc
 
 from lakehouse.archive.arrays import Cells, flat, sure
 from lakehouse.archive.eds import TableDescription
+from lakehouse.archive.pseudonyms import Pseudonyms
 from lakehouse.archive.withdraw.asides import KEY
 from lakehouse.archive.withdraw.matching import Change, is_free_text, masked
-from lakehouse.archive.withdraw.plan import PartKind, Plan, PlannedVersion
+from lakehouse.archive.withdraw.plan import PartKind, Plan, PlannedVersion, Removal
+from lakehouse.archive.withdraw.pseudonymous import in_silver, with_pseudonyms
 from lakehouse.archive.withdraw.statements import actor_values, data_without
 from lakehouse.archive.withdraw.whose import Rule
 from lakehouse.definition import LAYERS, FormerNames
@@ -32,23 +34,25 @@ OF_DATA = (LOADS.name, DOCUMENTS.name, ROWS_ASIDE.name)
 class Cleaning:
     """The person's values and the new hashes (`mask`), what the plan removes, and the models put in quarantine.
 
-    `asides` are the rows of ``gold.rows_aside`` that go: silver never had them.
+    `asides` are the rows of ``gold.rows_aside`` that go: silver never had them. `pseudonyms` are those of silver's
+    identifiers; None where the lake has none.
     """
 
     plan: Plan
     mask: Mask
     quarantined: Collection[str] = ()
     asides: pa.Table | None = None
+    pseudonyms: Pseudonyms | None = None
 
     def of(self, table: str) -> Callable[[pa.Table], Cleaned]:
         """Return what cleans the rows of a table, by its name ``namespace.table``."""
         layer, _, rest = table.partition(".")
         for dataset, name, kind in self.plan.parts():
             if layer in LAYERS and rest == f"{dataset}_{name}":
-                return lambda rows: self._of_dataset(rows, dataset, name, kind)
+                return lambda rows: self._of_dataset(rows, dataset, name, kind, silver=layer == "silver")
         return lambda rows: self._of_house(rows, table)
 
-    def _of_dataset(self, rows: pa.Table, dataset: str, name: str, kind: PartKind) -> Cleaned:
+    def _of_dataset(self, rows: pa.Table, dataset: str, name: str, kind: PartKind, *, silver: bool) -> Cleaned:
         """Clean the rows of each version by what leaves it; rows of other versions come last and stay."""
         label = "_dataset_version" if "_dataset_version" in rows.column_names else "dataset_version"
         removed = emptied = 0
@@ -59,7 +63,8 @@ class Cleaning:
             mine, others = rows.filter(here), rows.filter(pc.invert(here))
             now = mine.column_names
             then = self._names_then(now, planned, name)
-            kept, count = self._of_version(mine.rename_columns(then), planned, name, kind)
+            there = self._in_silver(planned) if silver else planned
+            kept, count = self._of_version(mine.rename_columns(then), there, name, kind)
             kept = kept.rename_columns(now)
             removed, emptied = removed + mine.num_rows - kept.num_rows, emptied + count
             if count or kept.num_rows != mine.num_rows:
@@ -82,7 +87,18 @@ class Cleaning:
             return rule.emptied_rows(rows.filter(pc.invert(rule.rows_that_go(rows))), blank)
         if kind == "text":
             return _without_documents(rows, removal.documents.get(name, {})), 0
-        return _without_actor(rows, actor_values(removal.actors)) if removal.actors else (rows, 0)
+        if not removal.actors:
+            return rows, 0
+        return _without_actor(rows, self._actors(rows, removal), removal.statements.get(name, ()))
+
+    def _actors(self, rows: pa.Table, removal: Removal) -> Collection[str]:
+        forms = actor_values(removal.actors)
+        return with_pseudonyms(forms, self.pseudonyms if "actor" in rows.column_names else None)
+
+    def _in_silver(self, planned: PlannedVersion) -> PlannedVersion:
+        if self.pseudonyms is None:
+            return planned
+        return replace(planned, removal=in_silver(planned.removal, self.pseudonyms))
 
     def _names_then(self, columns: list[str], planned: PlannedVersion, name: str) -> list[str]:
         """Return what a version called the columns of a table, in which a later one may have renamed some."""
@@ -198,7 +214,7 @@ class Cleaning:
 
     def _without_documents(self, rows: pa.Table) -> pa.Table:
         """Leave out the documents that go; their ids are ``dataset/collection/id@version``."""
-        for one in self.plan.versions:
+        for one in map(self._in_silver, self.plan.versions):
             for name, fields in one.removal.documents.items():
                 here = _of_version(rows, one)
                 prefix = f"{one.dataset}/{name}/"
@@ -234,12 +250,21 @@ def _without_documents(rows: pa.Table, fields: Mapping[str, Collection[str]]) ->
     return rows
 
 
-def _without_actor(rows: pa.Table, actors: Collection[str]) -> tuple[pa.Table, int]:
-    """Leave out the person's statements, and take the person out of those of others; return how many those were."""
+def _without_actor(rows: pa.Table, actors: Collection[str], ids: Collection[str]) -> tuple[pa.Table, int]:
+    """Leave out the person's statements, and take the person out of those of others; return how many those were.
+
+    Silver has no text of a statement, but for rows of before it had pseudonyms.
+    """
+    for name, values in (("actor", actors), ("statement_id", ids)):
+        if name in rows.column_names:
+            column = flat(rows.column(name))
+            goes = pc.is_in(column, value_set=pa.array(list(values), column.type))
+            rows = rows.filter(pc.invert(goes))
+    if "statement" not in rows.column_names:
+        return rows, 0
     old = rows.column("statement").to_pylist()
-    new = [data_without(str(text), actors) for text in old]
-    done_by = rows.column("actor").to_pylist() if "actor" in rows.column_names else [None] * len(old)
-    stays = [text is not None and actor not in actors for text, actor in zip(new, done_by, strict=True)]
+    new = [text and data_without(str(text), actors) for text in old]
+    stays = [text is not None or was is None for text, was in zip(new, old, strict=True)]
     changed = sum(1 for text, was, stay in zip(new, old, stays, strict=True) if stay and text != was)
     place = rows.column_names.index("statement")
     left = rows.set_column(place, rows.field("statement"), pa.array(new, rows.field("statement").type))

@@ -10,6 +10,8 @@ from lakehouse.archive.withdraw.archive import Archive
 from lakehouse.archive.withdraw.journal import Journal, finish_closing, open_plan, receipts
 from lakehouse.archive.withdraw.matching import folded
 from lakehouse.archive.withdraw.plan import Plan
+from lakehouse.archive.withdraw.pseudonymise import Pseudonymising, pseudonymisation
+from lakehouse.archive.withdraw.pseudonymous import pseudonyms_of
 from lakehouse.archive.withdraw.refused import require_none_waiting
 from lakehouse.archive.withdraw.retract import Order, retraction
 from lakehouse.archive.withdraw.search import Request, later_versions, search
@@ -49,13 +51,15 @@ def withdraw(archive: Archive, request: Request, *, dry_run: bool = False) -> Ou
         AmbiguousSubjectError: subjects of several kinds have this value, or it is not one person's.
         CascadeError: rows of other people would have to go, which nobody has asked for.
         BusyError: a submission that holds the subject waits in the inbox, or in the bucket of uploads.
+        PseudonymError: the key of silver's pseudonyms is lost, so the person's rows there cannot be told.
     """
     if request.subject.strip() and Mask((request.subject.strip(),)).holds(request.reason):
         raise UnknownSettingError("the reason names the subject, and receipts are kept for good; leave the value out")
     finished = None if dry_run else finish(archive)
     if finished is not None and finished.subject == request.subject.strip() and finished.act == "withdrawal":
         return _outcome(archive, finished)
-    plan = search(archive.versions, archive.shelf, request)
+    pseudonyms = pseudonyms_of(archive.house, archive.silver_key)
+    plan = search(archive.versions, archive.shelf, request, pseudonyms)
     if not plan.found:
         return _already(archive, request, plan)
     plan = _with_uploads(archive, plan)
@@ -82,6 +86,20 @@ def retract(archive: Archive, order: Order, *, dry_run: bool = False) -> Outcome
     return Outcome(plan, None, None, carried_out=False) if dry_run else _carry_out(archive, plan)
 
 
+def pseudonymise(archive: Archive, dataset: str) -> Outcome:
+    """Give the rows of a dataset's silver tables pseudonyms where they were stored as submitted; again changes nothing.
+
+    Raises:
+        NoVersionError: no such dataset is stored.
+        PseudonymError: it cannot be done; the message says why.
+    """
+    finish(archive)
+    plan = pseudonymisation(archive, dataset)
+    if not plan.as_submitted:
+        return Outcome(None, None, None, carried_out=False)
+    return _carry_out(archive, plan)
+
+
 def finish(archive: Archive) -> Plan | None:
     """Finish what a killed call left, and try again what the storage had kept; return the plan that was open."""
     plan = open_plan(archive.house.objects)
@@ -90,7 +108,7 @@ def finish(archive: Archive) -> Plan | None:
         if more := later_versions(archive.versions, archive.scratch, plan, journal.steps()):
             plan = more
             journal.open(plan)
-        Steps(archive, plan, journal).run()
+        _steps(archive, plan, journal).run()
     finish_closing(archive.house.objects, archive.storage)
     _destroy_retained(archive)
     return plan
@@ -163,8 +181,13 @@ def _with_uploads(archive: Archive, plan: Plan) -> Plan:
 def _carry_out(archive: Archive, plan: Plan) -> Outcome:
     journal = Journal(archive.house.objects, plan.receipt)
     journal.open(plan)
-    Steps(archive, plan, journal).run()
+    _steps(archive, plan, journal).run()
     return _outcome(archive, plan)
+
+
+def _steps(archive: Archive, plan: Plan, journal: Journal) -> Steps:
+    kind = Pseudonymising if plan.act == "pseudonymisation" else Steps
+    return kind(archive, plan, journal)
 
 
 def _already(archive: Archive, request: Request, plan: Plan) -> Outcome:

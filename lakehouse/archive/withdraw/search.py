@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lakehouse.archive.pseudonyms import Pseudonyms
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.withdraw.exports import Exports
 from lakehouse.archive.withdraw.finding import Found, removal_of
@@ -14,6 +15,7 @@ from lakehouse.archive.withdraw.matching import folded
 from lakehouse.archive.withdraw.mentions import with_mentions
 from lakehouse.archive.withdraw.places import Places
 from lakehouse.archive.withdraw.plan import Plan, PlannedVersion, Removal
+from lakehouse.archive.withdraw.pseudonymous import with_pseudonyms
 from lakehouse.archive.withdraw.refused import kinds_refused, refused_with, reported_with
 from lakehouse.archive.withdraw.sightings import Sightings, sight
 from lakehouse.errors import AmbiguousSubjectError, CascadeError, UnknownSubjectError
@@ -99,8 +101,10 @@ class _Search:
         return replace(planned, removal=removal)
 
 
-def search(versions: DatasetVersions, shelf: Shelf, request: Request) -> Plan:
+def search(versions: DatasetVersions, shelf: Shelf, request: Request, pseudonyms: Pseudonyms | None = None) -> Plan:
     """Return the plan of the withdrawal; when nothing names the subject, one that has not `found` anything.
+
+    The values that name the person are also the pseudonyms that silver has for them.
 
     Raises:
         AmbiguousSubjectError: subjects of several kinds have this value, or it is not one person's.
@@ -112,10 +116,10 @@ def search(versions: DatasetVersions, shelf: Shelf, request: Request) -> Plan:
     if request.dataset is not None and not known:
         raise UnknownSubjectError(f"no dataset {request.dataset!r} in the archive; it has {versions.datasets()}")
     with Exports.below(versions, shelf.root / ".withdrawing") as exports:
-        return _plan(_Search(request, exports, known), versions, shelf)
+        return _plan(_Search(request, exports, known), versions, shelf, pseudonyms)
 
 
-def _plan(looking: _Search, versions: DatasetVersions, shelf: Shelf) -> Plan:
+def _plan(looking: _Search, versions: DatasetVersions, shelf: Shelf, pseudonyms: Pseudonyms | None) -> Plan:
     request = looking.request
     seen = looking.kinds()
     kind = _kind_of({name for name, each in seen.items() if any(one.sightings.found for one in each)})
@@ -128,7 +132,7 @@ def _plan(looking: _Search, versions: DatasetVersions, shelf: Shelf) -> Plan:
     removals = looking.removals(kind, wanted)
     _require_asked(removals)
     spelled = {request.subject.strip()}.union(*(spellings for _, spellings, _ in removals))
-    mask = Mask(tuple(sorted(spelled)))
+    mask = Mask(with_pseudonyms(spelled, pseudonyms))
     planned = [looking.counted(one, mask) for one, _, _ in removals]
     holding = {one.dataset for one in planned if one.removal.found or (request.everywhere and one.removal.mentions)}
     left = [(one, part) for one in planned if one.dataset not in holding for part in one.removal.mentions]

@@ -77,6 +77,15 @@ def data_without(text: str, actors: Collection[str]) -> str | None:
     return text if left is statement else json.dumps(left, ensure_ascii=False)
 
 
+def statement_id(text: str) -> str | None:
+    """Return the id that a statement gave itself, as its table has it; None where it gave none.
+
+    One that the archive made follows from the line, which moves when lines before it are removed.
+    """
+    found = json.loads(text.removeprefix(MARK)).get("id")
+    return found.lower() if isinstance(found, str) else None
+
+
 def _kept(agent: Any, actors: Collection[str]) -> Any:  # noqa: ANN401 - JSON
     """Return an agent, group or sub-statement without the person; None if it is the person or nobody is left."""
     if not isinstance(agent, dict):

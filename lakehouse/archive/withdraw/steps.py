@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from lakehouse.archive.pseudonyms import Pseudonyms
 from lakehouse.archive.upload_queue import upload_name
 from lakehouse.archive.withdraw.archive import Archive
 from lakehouse.archive.withdraw.asides import asides_that_go
@@ -14,6 +15,7 @@ from lakehouse.archive.withdraw.contents import remove_data, remove_from_folder
 from lakehouse.archive.withdraw.journal import Journal, Result, finish_closing
 from lakehouse.archive.withdraw.landed import renew_landed
 from lakehouse.archive.withdraw.plan import Plan, PlannedVersion
+from lakehouse.archive.withdraw.pseudonymous import pseudonyms_of
 from lakehouse.archive.withdraw.register import register_writes
 from lakehouse.archive.withdraw.rows import Cleaning
 from lakehouse.archive.withdraw.telling import receipt_of
@@ -44,7 +46,7 @@ class Steps:
 
     def run(self) -> bytes:
         """Carry out whatever is left to do; return the signed receipt."""
-        recover(self.archive.house)
+        self._recovered()
         for dataset in self.plan.datasets:
             self.journal.once(f"versions {dataset}", lambda dataset=dataset: self._rewrite(dataset))  # type: ignore[misc]
         self.journal.once("landed", self._landed)
@@ -54,6 +56,10 @@ class Steps:
             self.journal.once(f"table {table}", lambda table=table: self._clean(table))  # type: ignore[misc]
         for name, action in self._after():
             self.journal.once(name, action)
+        return self._finished()
+
+    def _finished(self) -> bytes:
+        """Sign and hand out the receipt, and close the plan."""
         document = self.archive.signer.sign(self._receipt())
         self.journal.keep(document)
         self._hand_out(document)
@@ -61,6 +67,9 @@ class Steps:
         finish_closing(self.archive.house.objects, self.archive.storage)
         shutil.rmtree(self.archive.scratch, ignore_errors=True)
         return document
+
+    def _recovered(self) -> None:
+        recover(self.archive.house)
 
     def _after(self) -> tuple[tuple[str, Callable[[], Result]], ...]:
         """Return what follows once the tables are clean, in order."""
@@ -95,6 +104,10 @@ class Steps:
     @cached_property
     def _now(self) -> dict[tuple[str, str], DatasetVersion]:
         return {(name, one.version): one for name in self.plan.datasets for one in self.archive.versions.versions(name)}
+
+    @cached_property
+    def _pseudonyms(self) -> Pseudonyms | None:
+        return pseudonyms_of(self.archive.house, self.archive.silver_key)
 
     def _version(self, dataset: str, label: str) -> DatasetVersion:
         return self._now[dataset, label]
@@ -154,7 +167,7 @@ class Steps:
         tables = self.archive.house.tables
         of_asides = table in (LOADS.name, ROWS_ASIDE.name)
         asides = asides_that_go(tables, self.plan, self.mask) if of_asides else None
-        cleaning = Cleaning(self.plan, self.mask, self._quarantined, asides)
+        cleaning = Cleaning(self.plan, self.mask, self._quarantined, asides, self._pseudonyms)
         renamed = Mask((), self.mask.renamed).text
         done = tables.rewrite(table, cleaning.of(table), self.plan.receipt, renamed)
         if done is None:
@@ -259,14 +272,16 @@ class Steps:
 
     def _purge(self) -> Result:
         """Delete older versions that the storage keeps of whatever was rewritten or removed, and uploads altogether."""
-        tables = self.archive.house.tables
-        places = [tables.pointer(name).metadata_location.rpartition("/metadata/")[0] for name in self._cleaned()]
-        retained = self.archive.storage.purge(places, self._names)
+        retained = self.archive.storage.purge(self._places(), self._names)
         there = self.archive.uploads
         # Reports on uploads go as those beside the inbox do: what they quote is kept masked in the archive.
         uploaded = there.eraser.erase((*self.plan.uploads, REPORTS)) if there is not None else ()
         gone = len({*self.plan.uploads} - {upload_name(one.key) for one in uploaded})
         return {"retained": [asdict(one) for one in (*retained, *uploaded)], "uploaded": gone}
+
+    def _places(self) -> list[str]:
+        tables = self.archive.house.tables
+        return [tables.pointer(name).metadata_location.rpartition("/metadata/")[0] for name in self._cleaned()]
 
     def _names(self, key: str, body: bytes) -> bool:
         """Say whether an older version of an object tells of the person, or of hashes that are gone."""

@@ -14,6 +14,7 @@ import pyarrow.flight as flight
 import pytest
 
 from lakehouse.adapters.dremio import DremioQueries
+from lakehouse.archive.deidentified import identifying_columns
 from lakehouse.archive.eds import Description
 from lakehouse.archive.terms import terms_rows
 from lakehouse.endpoint.config import AccessRules, EndpointConfig
@@ -64,7 +65,7 @@ def terms(name, fields, *, version="1", day=1):
     known = {"eds_version": "1.0", "name": name, "version": version, "title": "T", "description": "D"}
     description = Description.model_validate({**known, "accumulates": "waves", **fields, "tables": tables})
     saved = DatasetVersion(name, version, "c" * 40, f"v{version}", "0" * 64, dt.datetime(2026, 1, day, tzinfo=dt.UTC))
-    return terms_rows(description, saved)
+    return terms_rows(description, saved, identifying_columns(description), "a key")
 
 
 def table(**columns):
@@ -111,6 +112,7 @@ class School:
                 "silver.school_rooms": table(room=["A", "B"]),
                 "silver.school_clicks": table(actor=["1", "2", None], verb=["opened", "closed", "met"]),
                 "bronze.school_clicks": pa.table({"statement": ["{}"], "_dataset_version": ["1"]}),
+                "bronze.school_students": pa.table({"student": ["1", "2"], "name": ["Ada", "Bo"]}),
                 "silver.closed_answers": table(answer=["42"]),
                 "silver.stray_rows": table(value=["x"]),
                 "archive.terms": pa.concat_tables([terms("school", SCHOOL), terms("closed", CLOSED)]),
@@ -206,6 +208,15 @@ def test_statements_are_seen_where_their_actor_agreed_and_never_where_that_canno
         flight.FlightUnauthorizedError, match="consent cannot be asked: school_clicks has no column actor"
     ):
         ask("SELECT statement FROM lakehouse.bronze.school_clicks")
+
+
+def test_bronze_is_denied_where_answers_are_known_by_pseudonym(ask):
+    for user in ("ada", "root"):
+        with pytest.raises(
+            flight.FlightUnauthorizedError,
+            match=r"bronze has student as submitted, and answers are known by pseudonym; ask silver.school_students",
+        ):
+            ask("SELECT count(*) FROM lakehouse.bronze.school_students", user=user, purpose="statistics")
 
 
 def test_a_denied_table_names_dataset_purpose_and_what_is_permitted(ask, school):

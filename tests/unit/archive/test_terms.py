@@ -82,6 +82,21 @@ def test_a_fault_is_found_where_it_stands_and_refuses(school, judged, text, code
     assert not report.accepted
 
 
+def test_a_key_that_names_somebody_and_can_hold_no_pseudonym_refuses(school, judged):
+    path = school / "tables" / "pupils" / "columns.yaml"
+    told = PUPILS.replace("pupil: {type: integer", "pupil: {type: number, unit: '1'")
+    path.write_text(told.replace("description: Pupil}", "description: Pupil, role: direct_identifier}"))
+    (school / "tables" / "marks" / "columns.yaml").write_text(
+        MARKS.replace("who: {type: integer", "who: {type: number")
+    )
+    found = [one for one in judged(school).findings if one.code == "IDENTIFIER_WITHOUT_PSEUDONYM"]
+    assert [(one.place, one.level) for one in found] == [
+        ("tables/marks/columns.yaml: who", "error"),
+        ("tables/pupils/columns.yaml: pupil", "error"),
+    ]
+    assert "pupils.pupil names somebody" in found[1].message
+
+
 @pytest.mark.parametrize(
     ("licence", "text", "code"),
     [

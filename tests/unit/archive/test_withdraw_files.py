@@ -11,6 +11,7 @@ import pytest
 import zstandard
 
 from lakehouse.archive.eds import load_description
+from lakehouse.archive.pseudonyms import Pseudonyms
 from lakehouse.archive.withdraw import files, mentions
 from lakehouse.archive.withdraw.beside import beside
 from lakehouse.archive.withdraw.contents import remove_from_folder
@@ -172,6 +173,23 @@ def test_rows_of_an_event_table_go_by_actor_and_by_statement(folder):
     assert (cleaned.removed, cleaned.rows["actor"].to_pylist()) == (2, ["mailto:bo@x.org"])
     assert cleaned.rows["statement"].to_pylist() == [json.dumps(statement("bo@x.org"))]
     assert not cleaning.of("silver.other")(rows).removed
+
+
+def test_rows_of_silver_go_by_pseudonym_and_statements_about_the_person_by_id(folder):
+    removal = Removal(actors=(PERSON,), statements={"log": ("id-2",)}, columns={"a": {"who": (PERSON,)}})
+    planned = PlannedVersion("d", "1", "c" * 40, "e" * 64, removal, load_description(folder))
+    plan = Plan.from_json(Plan("w", PERSON, "student", "", "", "", (PERSON,), (planned,)).to_json())
+    made = Pseudonyms(b"k" * 32)
+    cleaning = Cleaning(plan, Mask((PERSON,)), pseudonyms=made)
+    mine, bo, old = made.text(f"mailto:{PERSON}"), made.text("mailto:bo@x.org"), f"mailto:{PERSON}"
+    columns = {"actor": [mine, None, bo, old, None], "statement_id": [f"id-{n}" for n in range(1, 6)]}
+    for more in ({}, {"statement": [None, None, None, json.dumps(statement(PERSON)), None]}):
+        rows = pa.table({**columns, **more, "dataset_version": ["1"] * 5}, schema=None)
+        cleaned = cleaning.of("silver.d_log")(rows)
+        assert (cleaned.removed, cleaned.rows["statement_id"].to_pylist()) == (3, ["id-3", "id-5"])
+    table = pa.table({"who": [made.text(PERSON), f" {made.text(PERSON)}", PERSON, made.text("ann")]})
+    rows = table.append_column("dataset_version", pa.array(["1"] * 4)).append_column("note", pa.array([""] * 4))
+    assert cleaning.of("silver.d_a")(rows).rows["who"].to_pylist() == [made.text("ann")]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,28 @@
+"""Files that hold a secret key: made once, readable by their owner only."""
+
+import os
+import re
+from pathlib import Path
+
+from lakehouse.errors import PermanentError
+from lakehouse.made_once import make_once
+
+KEY_BYTES = 32
+
+
+def kept_key(path: Path) -> bytes:
+    """Return the key in a file, made when it is first needed.
+
+    Raises:
+        PermanentError: the file there holds no key.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.is_file():
+        make_once(path, os.urandom(KEY_BYTES).hex().encode())
+    said = path.read_text(encoding="ascii", errors="replace").strip()
+    if not re.fullmatch(rf"[0-9a-f]{{{2 * KEY_BYTES}}}", said):
+        raise PermanentError(
+            f"{path} holds no key of {KEY_BYTES} bytes; restore it from a backup, or delete it if nothing was "
+            "protected with it"
+        )
+    return bytes.fromhex(said)
