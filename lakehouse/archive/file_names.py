@@ -22,7 +22,7 @@ from lakehouse.archive.privacy.scan import anywhere, behind_sieve
 # One value of these is one person's; numbers of other kinds may be those of rooms and runs, too.
 CERTAIN = frozenset({"email", "social_security", "iban"})
 # From so many names of persons in one folder on, its files or folders are one person's each. So many different ones in
-# folders of their own are so, too.
+# folders of their own, beside each other or numbered, are so, too.
 LEAST_NAMES = 3
 # An address may have been written into another one.
 MOST_QUOTED = 3
@@ -73,13 +73,23 @@ def telling(places: Iterable[str], titled: frozenset[str] = frozenset()) -> Iter
 
 
 def _strewn(found: dict[str, _Told]) -> Iterator[TellingNames]:
-    """Yield the names that are few in each of their folders: with persons enough they are one person's each, too."""
-    named = {entry: one for entry, one in found.items() if one.person is not None}
-    if len({one.person for one in named.values()}) >= LEAST_NAMES:
-        yield from _together(named, certain=True)
-        found = {entry: one for entry, one in found.items() if entry not in named}
+    """Yield names that are few in each of their folders: with persons enough in folders alike they are sure as well."""
+    alike: dict[str, dict[str, _Told]] = {}
+    for entry, one in found.items():
+        if one.person is not None:
+            alike.setdefault(_like(entry.rpartition("/")[0]), {})[entry] = one
+    for named in alike.values():
+        if len({one.person for one in named.values()}) >= LEAST_NAMES:
+            yield from _together(named, certain=True)
+            found = {entry: one for entry, one in found.items() if entry not in named}
     for group in _by_folder(list(found), list(found.values())).values():
         yield from _together(group, certain=False)
+
+
+def _like(folder: str) -> str:
+    """Return what a folder has in common with others of its kind: all but its numbers, or else but its own name."""
+    parts = ["#" if any(map(str.isdigit, part)) else part for part in folder.split("/")]
+    return "/".join(parts if "#" in parts or not folder else [*parts[:-1], "#"])
 
 
 def _together(found: dict[str, _Told], *, certain: bool) -> Iterator[TellingNames]:

@@ -46,6 +46,11 @@ def judge_in_child(
     return _refused(submission, content_sha256, packs, _finding(given_up))
 
 
+def broke_off(report: Report) -> bool:
+    """Say whether a report only tells that judging came to no end, which it may do on a machine with less to do."""
+    return any(finding.code in (TOO_COSTLY, BROKEN_OFF) for finding in report.findings)
+
+
 def judge_here(folder: str, submission: str, content_sha256: str, packs: Iterable[str]) -> str:
     """Judge a landed folder in this process; return the report as JSON."""
     from lakehouse.archive.rule_packs import load_packs

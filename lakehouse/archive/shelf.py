@@ -12,7 +12,7 @@ from lakehouse.archive.gate import FairGate
 from lakehouse.archive.inbox import Arrival, arrivals
 from lakehouse.archive.landing import Landed
 from lakehouse.archive.landing_apart import land_in_child
-from lakehouse.archive.limited import judge_in_child
+from lakehouse.archive.limited import broke_off, judge_in_child
 from lakehouse.archive.rule_packs import Packs, load_packs
 from lakehouse.durable_files import replace_file
 from lakehouse.errors import PermanentError, UnreadableSubmissionError, VersionTakenError
@@ -133,10 +133,10 @@ class Shelf:
     def keep(self, key: str, report: Report) -> None:
         """Keep a verdict of this machine on what will land under the key, so that the same content is judged once.
 
-        One by other rules is no use here and is not kept.
+        One by other rules is no use here, and one that broke off may come to its end the next time.
         """
         path = self._report(key, report.content_sha256)
-        if report.rules_version == self.packs.rules_version and not path.exists():
+        if report.rules_version == self.packs.rules_version and not path.exists() and not broke_off(report):
             replace_file(path, replace(report, submission=key).to_json())
 
     def _report(self, key: str, content_sha256: str) -> Path:

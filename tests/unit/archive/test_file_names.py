@@ -90,6 +90,14 @@ def test_persons_in_folders_of_their_own_are_as_sure_as_those_of_one_folder():
     assert {certain for _, _, certain in kinds_of(*same)} == {False}
 
 
+def test_persons_in_folders_that_have_nothing_in_common_warn():
+    names = ("Anna Smith", "JohnMiller", "Maria_Garcia")
+    alike = tuple(f"students/000{number}/essays/{name}.txt" for number, name in enumerate(names))
+    assert kinds_of(*alike) == {(alike, ("person_name",), True)}
+    strewn = ("fonts/Anna Smith.txt", "maps/europe/JohnMiller.txt", "doc/old/1/Maria_Garcia.txt")
+    assert {certain for _, _, certain in kinds_of(*strewn)} == {False}
+
+
 def test_persons_of_many_folders_are_one_finding(dataset, judged):
     for number, name in enumerate(("Anna Smith", "John Miller", "Maria Garcia")):
         (dataset / "pupils" / f"{number}").mkdir(parents=True)

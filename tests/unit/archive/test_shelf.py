@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from lakehouse.archive import shelf as shelf_code
+from lakehouse.archive.findings import Finding
 from lakehouse.archive.limited import judge_in_child
 from lakehouse.archive.shelf import Shelf
 from lakehouse.errors import UnreadableSubmissionError, UnsafeArchiveError, VersionTakenError
@@ -103,8 +104,10 @@ def test_a_verdict_on_the_same_content_by_the_same_rules_is_not_given_again(shel
     monkeypatch.setattr(shelf_code, "judge_in_child", lambda *_, **how: (asked.append(how["submission"]), judged)[1])
     shelf.keep(KEY, replace(judged, rules_version="0" * 64))
     shelf.keep(KEY, replace(judged, content_sha256="0" * 64))
+    late = Finding("SUBMISSION_TOO_COSTLY", "error", "a.csv", 1, None, "It took too long.", "Split it.", 13)
+    shelf.keep(KEY, replace(judged, findings=(late,)))
     shelf.judge(KEY)
-    assert asked == [KEY], "neither was about this content by these rules"
+    assert asked == [KEY], "none was about this content by these rules, and whole"
     shelf.keep("other@1", judged)
     (shelf.root / "arrivals" / f"{KEY}.json").rename(shelf.root / "arrivals" / "other@1.json")
     assert (shelf.judge("other@1").submission, asked) == ("other@1", [KEY])
