@@ -63,7 +63,7 @@ class Cleaning:
             mine, others = rows.filter(here), rows.filter(pc.invert(here))
             now = mine.column_names
             then = self._names_then(now, planned, name)
-            there = self._in_silver(planned) if silver else planned
+            there = self._in_silver[planned.dataset, planned.version] if silver else planned
             kept, count = self._of_version(mine.rename_columns(then), there, name, kind)
             kept = kept.rename_columns(now)
             removed, emptied = removed + mine.num_rows - kept.num_rows, emptied + count
@@ -95,10 +95,14 @@ class Cleaning:
         forms = actor_values(removal.actors)
         return with_pseudonyms(forms, self.pseudonyms if "actor" in rows.column_names else None)
 
-    def _in_silver(self, planned: PlannedVersion) -> PlannedVersion:
-        if self.pseudonyms is None:
-            return planned
-        return replace(planned, removal=in_silver(planned.removal, self.pseudonyms))
+    @cached_property
+    def _in_silver(self) -> Mapping[tuple[str, str], PlannedVersion]:
+        """What leaves silver of each version, whose pseudonyms are made once for all pieces of a table."""
+        made = self.pseudonyms
+        return {
+            (one.dataset, one.version): one if made is None else replace(one, removal=in_silver(one.removal, made))
+            for one in self.plan.versions
+        }
 
     def _names_then(self, columns: list[str], planned: PlannedVersion, name: str) -> list[str]:
         """Return what a version called the columns of a table, in which a later one may have renamed some."""
@@ -214,7 +218,7 @@ class Cleaning:
 
     def _without_documents(self, rows: pa.Table) -> pa.Table:
         """Leave out the documents that go; their ids are ``dataset/collection/id@version``."""
-        for one in map(self._in_silver, self.plan.versions):
+        for one in self._in_silver.values():
             for name, fields in one.removal.documents.items():
                 here = _of_version(rows, one)
                 prefix = f"{one.dataset}/{name}/"
