@@ -18,7 +18,7 @@ Part = tuple[Any, Any]
 """What a part of a pattern is, and what it says, as Python reads it."""
 
 LONGEST = 24
-BLANK, NINE, LAST = 0x20, ord("9"), 0x7E
+BLANK, ZERO, NINE, LAST = b" 09~"
 # Fewer bytes are looked through sooner than they are told.
 LEAST_BYTES = 1 << 16
 # Where bytes differ more than letters do, nearly every pattern could fit.
@@ -71,10 +71,15 @@ def bounds_of_bytes(cells: Cells, lengths: npt.NDArray[np.int32]) -> Bounds | No
         low, high = (_by_place(data, longest, extreme) for extreme in (np.minimum, np.maximum))
         if int((high - low).sum()) > WIDEST * longest:
             return None
-        return Bounds(tuple(zip(low.tolist(), high.tolist(), strict=True)), even=True)
+        return Bounds(tuple(map(_widened, low.tolist(), high.tolist())), even=True)
     if data.max() > NINE:
         return None
-    return Bounds(((int(data.min()), int(data.max())),) * longest, even=False)
+    return Bounds((_widened(int(data.min()), int(data.max())),) * longest, even=False)
+
+
+def _widened(low: int, high: int) -> tuple[int, int]:
+    """Return any digit for some of them: numbers that count on would have other bounds in each block of a file."""
+    return (ZERO, NINE) if low >= ZERO and high <= NINE else (low, high)
 
 
 def _by_place(data: npt.NDArray[np.uint8], length: int, extreme: np.ufunc) -> npt.NDArray[np.uint8]:

@@ -139,6 +139,11 @@ def test_codes_of_one_length_need_no_pattern(codes):
     assert which_could_fit(anywhere("columns", longest) + behind_sieve("columns", longest), told) == ()
 
 
+def test_numbers_that_count_on_have_the_same_bounds_from_block_to_block():
+    first, later = (bounds(*(f"s{n}" for n in range(start, start + 900))) for start in (1_000_000, 2_345_000))
+    assert first == later == Bounds(((ord("s"),) * 2, *[(ord("0"), ord("9"))] * 7), even=True)
+
+
 def test_numbers_of_any_length_are_no_days():
     told = bounds(*map(str, range(20_000)), "")
     assert not told.even
