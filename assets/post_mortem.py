@@ -1,6 +1,7 @@
 """The page that stays when a version of a model or classifier is retired: what it was, how it did, and why it went."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ def _page(
             f"# {version}: retired",
             "",
             f"Retired by {by}: {reason}",
+            "",
+            f"Written on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, before the retirement was published.",
             "",
             "## What it was",
             "",

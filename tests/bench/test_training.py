@@ -1,7 +1,7 @@
 """Training beside transformers' Trainer and litgpt: same shape, tokens, batch and precision, on all cores of a CPU.
 
 Ours is asked three times: with AdamW for its matrices as the others, with Muon, and with Muon that makes directions
-orthogonal in bfloat16. A step of Muon is more arithmetic, and learns more.
+orthogonal in bfloat16. A step of Muon is more arithmetic.
 """
 
 import dataclasses

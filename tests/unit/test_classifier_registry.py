@@ -1,6 +1,7 @@
 """Which version of a classifier is in use, by judgements and decisions written by hand, and what a withdrawal does."""
 
 import json
+import re
 from datetime import timedelta
 from functools import partial
 from types import SimpleNamespace
@@ -109,6 +110,7 @@ def test_the_newest_that_was_put_to_use_is_in_use_until_a_person_rolls_back(lake
     _, page = decide(lake, retire_tuned, TWO)
     told = page.read_text()
     assert "Retired by ada: read it" in told
+    assert re.search(r"^Written on 20\d\d-\d\d-\d\d \d\d:\d\d UTC, before", told, re.MULTILINE)
     assert "- learned from lessons@1, commit " + COMMIT in told
     assert "1 texts of silver.notes, snapshot 5, under CC-BY-4.0" in told
     assert ": came into use: as topics-0002 is" in told
