@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.progress import (
@@ -203,14 +204,28 @@ def _ingest_all(loop: Loop, keys: Sequence[str], tell: Callable[[str], None]) ->
 def _learn(loop: Loop, settings: Settings) -> RunOutcome:
     release, began = _release(settings), datetime.now(UTC)
     outcome = loop.learn("request" if release and release.model_version else "first")
-    console.print(f"  {'published' if outcome.success else 'failed: ' + str(outcome.failure)}")
-    release = _release(settings)
-    if release is not None and release.model_version:
-        house = lakehouse(settings)
-        told = held_out(read_released(house, EVALUATIONS).to_pylist(), release.model_version)
-        for line in filter(None, (told, kept_back(read_released(house, PROMOTIONS).to_pylist(), began))):
-            console.print(f"  {line}", soft_wrap=True, markup=False)
+    told = _learned(settings, began)
+    done = "trained" if told.kept_back else "published"
+    console.print(f"  {done if outcome.success else 'failed: ' + str(outcome.failure)}")
+    for line in filter(None, told):
+        console.print(f"  {line}", soft_wrap=True, markup=False)
     return outcome
+
+
+class _Told(NamedTuple):
+    """What is said of a training; empty where there is nothing to say."""
+
+    held_out: str
+    kept_back: str
+
+
+def _learned(settings: Settings, began: datetime) -> _Told:
+    release, house = _release(settings), lakehouse(settings)
+    if release is None:
+        return _Told("", "")
+    current = release.model_version
+    scores = held_out(read_released(house, EVALUATIONS).to_pylist(), current) if current else ""
+    return _Told(scores, kept_back(read_released(house, PROMOTIONS).to_pylist(), began))
 
 
 def _progress() -> Progress:

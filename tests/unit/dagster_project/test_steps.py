@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 import pytest
 from rich.console import Console
 from rich.progress import Progress
@@ -14,8 +15,10 @@ from rich.progress import Progress
 from dagster_project import bootstrap, demo
 from dagster_project.doing import being_done, doing
 from dagster_project.local_env import ensure_local
+from dagster_project.loop import RunOutcome
 from dagster_project.settings import load_settings
 from dagster_project.steps import Beside, Steps, TrainingBar, as_markdown, held_out, kept_back
+from lakehouse.tables.release import Release
 from models.progress import Progress as Told
 
 
@@ -138,6 +141,32 @@ def test_a_version_that_was_judged_and_not_put_to_use_is_told_with_the_reason():
     assert kept_back([earlier, waiting], began) == f"gpt-0002 is not in use: {waiting['reason']}"
     assert kept_back([earlier], began) == ""
     assert kept_back([waiting, judged("gpt-0003", 6, "")], began) == ""
+
+
+class TrainsOne:
+    """A loop whose training goes well."""
+
+    def learn(self, _cause):
+        return RunOutcome("learn", success=True, seconds=1.0, failure=None, exit_code=0)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [("waits for `lakehouse models approve gpt-0001`", "trained gpt-0001 is not in use: waits for"), ("", "published")],
+)
+def test_a_first_model_that_waits_is_not_called_published(monkeypatch, reason, told):
+    judged = {"model_version": "gpt-0001", "promoted": not reason, "reason": reason}
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    rows = pa.Table.from_pylist([{**judged, "recorded_at": later}])
+    monkeypatch.setattr(demo, "_release", lambda _: Release(number=1, created_at=later.isoformat()))
+    monkeypatch.setattr(demo, "lakehouse", lambda _: None)
+    monkeypatch.setattr(demo, "read_released", lambda *_: rows)
+    demo.console.file = said = io.StringIO()
+    try:
+        demo._learn(TrainsOne(), None)
+    finally:
+        demo.console.file = None
+    assert " ".join(said.getvalue().split()).startswith(told)
 
 
 def test_status_tells_the_work_that_goes_on_and_none_that_was_killed(tmp_path, monkeypatch, capsys):
