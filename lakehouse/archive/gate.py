@@ -25,32 +25,34 @@ class FairGate:
         return report.fair_score >= self.threshold and not _no_essential(report)
 
     def applied(self, report: Report) -> Report:
-        """Return the report as this gate lets it through: with one finding more where it blocks.
+        """Return the report as this gate lets it through: with one finding more where the dataset does not pass.
 
-        A blocking gate is part of the rules, so the report then carries another version of them: the same content may
-        be refused under one threshold and accepted under another, and both verdicts stay apart.
+        What a gate adds is part of the rules, so the report then carries another version of them: the same content may
+        be refused under one threshold and accepted under another, and both verdicts stay apart. A blocking gate
+        carries its own version also where the dataset passes.
         """
-        if self.mode == "warn":
+        passes = self.passes(report)
+        if passes and self.mode == "warn":
             return report
         judged = replace(report, rules_version=self._version(report.rules_version))
-        if self.passes(report):
+        if passes:
             return judged
         return replace(judged, findings=_sorted((*report.findings, self._finding(report))))
 
     def _version(self, rules_version: str) -> str:
-        return hashlib.sha256(f"{rules_version} FAIR gate {self.threshold!r}".encode()).hexdigest()
+        warns = " warns" if self.mode == "warn" else ""
+        return hashlib.sha256(f"{rules_version} FAIR gate{warns} {self.threshold!r}".encode()).hexdigest()
 
     def _finding(self, report: Report) -> Finding:
         if _no_essential(report):
             message = "None of the essential FAIR indicators is met, not even in part."
         else:
-            message = (
-                f"The FAIR score is {report.fair_score:.1%}; this archive takes datasets from {self.threshold:.1%}."
-            )
+            does = "takes datasets" if self.mode == "block" else "asks for scores"
+            message = f"The FAIR score is {report.fair_score:.1%}; this archive {does} from {self.threshold:.1%}."
         steps = [f"{i.next_action} ({i.indicator})" for i in next_steps(report)[:STEPS_NAMED]]
         return Finding(
             code=GATE_CODE,
-            level="error",
+            level="error" if self.mode == "block" else "warning",
             place="(whole dataset)",
             occurrences=1,
             first_row=None,

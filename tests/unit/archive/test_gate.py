@@ -14,9 +14,19 @@ def report(dataset, judged) -> Report:
     return judged(dataset)
 
 
-def test_a_gate_that_warns_changes_nothing(report):
-    assert FairGate("warn", 1.0).applied(report) is report
-    assert not FairGate("warn", 1.0).passes(report)
+def test_a_gate_that_warns_adds_a_warning_below_its_threshold_only(report):
+    assert FairGate("warn", report.fair_score).applied(report) is report
+    below = FairGate("warn", report.fair_score + 0.001)
+    warned = below.applied(report)
+    assert not below.passes(report)
+    assert warned.accepted
+    assert warned.exit_code == 0
+    (finding,) = set(warned.findings) - set(report.findings)
+    assert (finding.code, finding.level) == (GATE_CODE, "warning")
+    assert f"{report.fair_score:.1%}" in finding.message
+    assert "RDA-F1-01D" in finding.how_to_fix
+    blocked = FairGate("block", below.threshold).applied(report)
+    assert len({one.rules_version for one in (report, warned, blocked)}) == 3
 
 
 def test_a_gate_that_blocks_refuses_below_its_threshold_only(report):
@@ -50,7 +60,7 @@ def test_the_error_of_the_data_comes_before_that_of_the_gate(dataset, judged):
 
 def test_verdicts_under_other_thresholds_are_other_rows_of_the_register(report):
     versions = {FairGate(mode, limit).applied(report).rules_version for mode, limit in THRESHOLDS}
-    assert len(versions) == 3
+    assert len(versions) == 4, report.fair_score
     rows = register_rows(FairGate("block", 0.9).applied(report))[SUBMISSIONS].to_pylist()
     assert [row["verdict"] for row in rows] == ["refused"]
 
