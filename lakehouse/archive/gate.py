@@ -32,8 +32,8 @@ class FairGate:
         carries its own version also where the dataset passes.
         """
         passes = self.passes(report)
-        if passes and self.mode == "warn":
-            return report
+        if self.mode == "warn" and (passes or not report.fair):
+            return report  # where checks broke off, nothing was scored
         judged = replace(report, rules_version=self._version(report.rules_version))
         if passes:
             return judged

@@ -29,6 +29,11 @@ def test_a_gate_that_warns_adds_a_warning_below_its_threshold_only(report):
     assert len({one.rules_version for one in (report, warned, blocked)}) == 3
 
 
+def test_a_gate_does_not_warn_of_a_score_that_nobody_made(report):
+    broken = replace(report, fair=())
+    assert FairGate("warn", 1.0).applied(broken) is broken
+
+
 def test_a_gate_that_blocks_refuses_below_its_threshold_only(report):
     assert report.accepted
     below, at = FairGate("block", report.fair_score + 0.001), FairGate("block", report.fair_score)
