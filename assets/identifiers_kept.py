@@ -6,10 +6,11 @@ import pyarrow.compute as pc
 from assets.house import current_release, read_released
 from lakehouse.archive.deidentified import EVENT_COLUMNS, Deidentified
 from lakehouse.archive.eds import Description
-from lakehouse.archive.pseudonym_terms import Row, kept, known_columns, planned, unmarked
+from lakehouse.archive.pseudonym_terms import Row, kept, known_columns, planned, unmarked, with_keys_in_use
 from lakehouse.archive.pseudonyms import SilverKey
 from lakehouse.errors import PseudonymError
 from lakehouse.ports import DatasetVersion
+from lakehouse.tables.records import TOMBSTONES
 from lakehouse.tables.register import TERMS
 from lakehouse.tables.write_audit_publish import Lakehouse
 
@@ -49,7 +50,7 @@ def hidden_in_silver(
 
 
 def _terms(house: Lakehouse) -> list[Row]:
-    return [*read_released(house, TERMS).to_pylist()]
+    return with_keys_in_use(read_released(house, TERMS).to_pylist(), read_released(house, TOMBSTONES).to_pylist())
 
 
 def _as_submitted(

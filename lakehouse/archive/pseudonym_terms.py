@@ -34,6 +34,16 @@ def kept(terms: Sequence[Row], dataset: str, label: str, key: SilverKey) -> Deid
     return Deidentified(columns, right_key(terms, key)) if columns else NOBODY_NAMED
 
 
+def with_keys_in_use(terms: Iterable[Row], tombstones: Iterable[Row]) -> list[Row]:
+    """Return terms of which those of retracted versions name no key: nothing that was made with it is left.
+
+    Their columns stay named, for what was a pseudonym in one version is one in all later ones.
+    """
+    gone = {(row["dataset"], row["dataset_version"]) for row in tombstones}
+    unkeyed = {"pseudonym_key": None}
+    return [{**row, **unkeyed} if (row["dataset"], row["dataset_version"]) in gone else row for row in terms]
+
+
 def right_key(terms: Iterable[Row], key: SilverKey) -> Pseudonyms:
     """Return what makes pseudonyms, with a new key where the lake has none yet.
 
@@ -54,7 +64,7 @@ def held_key(terms: Iterable[Row], key: SilverKey) -> Pseudonyms | None:
         raise PseudonymError(
             f"the pseudonyms in silver were made with the key of fingerprint {', '.join(sorted(told))}, and "
             f"{key.folder / KEY_FILE} {have}; restore that file from a backup: with another key nobody's rows "
-            "could be joined or withdrawn"
+            "could be joined or withdrawn (without it, `lakehouse retract` still takes whole versions back)"
         )
     return pseudonyms
 

@@ -10,12 +10,14 @@ from lakehouse.archive.eds import load_description
 from lakehouse.archive.event_tables import STATEMENT, event_definition, event_rows
 from lakehouse.archive.keeping import Keeper
 from lakehouse.archive.layers import silver_writes
-from lakehouse.archive.pseudonym_terms import kept
+from lakehouse.archive.pseudonym_terms import kept, planned
 from lakehouse.archive.pseudonyms import KEY_FILE
 from lakehouse.archive.terms import terms_rows
-from lakehouse.archive.withdraw.journal import Journal
+from lakehouse.archive.withdraw.journal import Journal, open_plan
+from lakehouse.archive.withdraw.pseudonymous import terms_of
 from lakehouse.archive.withdraw.receipt import verify
-from lakehouse.archive.withdraw.run import finish, pseudonymise, withdraw
+from lakehouse.archive.withdraw.retract import Order
+from lakehouse.archive.withdraw.run import finish, pseudonymise, retract, withdraw
 from lakehouse.archive.withdraw.search import Request
 from lakehouse.errors import BusyError, PseudonymError, WithdrawnError
 from lakehouse.ports import Provenance, TableWrite
@@ -159,9 +161,40 @@ def tells_of_a_version_without_terms(made):
 
 
 def tells_of_a_lost_key(made):
+    stays_unfinished_without_the_key(made)
     (made.silver_key.folder / KEY_FILE).unlink()
     lost = "is not there; restore that file"
     for act in (partial(pseudonymise, made, "choir"), partial(withdraw, made, Request("18", reason="asked"))):
         with pytest.raises(PseudonymError, match=lost):
             act()
     assert made.silver_key.held() is None
+    gives_up_a_version_without_the_key(made)
+
+
+def stays_unfinished_without_the_key(made):
+    """A withdrawal killed at its first step changes nothing more while the key is lost, and goes on with it."""
+    with pytest.MonkeyPatch.context() as killing:
+        killing.setattr(Journal, "_write", lambda self, steps: (_ for _ in ()).throw(KilledError))
+        with pytest.raises(KilledError):
+            withdraw(made, Request("18", reason="asked"))
+    key = made.silver_key.folder / KEY_FILE
+    aside = key.rename(key.with_suffix(".aside"))
+    with pytest.raises(PseudonymError, match="is not there"):
+        finish(made)
+    plan = open_plan(made.house.objects)
+    assert Journal(made.house.objects, plan.receipt).steps() == {}
+    aside.rename(key)
+    assert finish(made) == plan
+    assert rows_of(made, "silver.choir_singers") == []
+
+
+def gives_up_a_version_without_the_key(made):
+    about = load_description(made.scratch.parent / "again")
+    with pytest.raises(PseudonymError, match="lakehouse retract"):
+        planned(terms_of(made.house), about, made.silver_key)
+    assert retract(made, Order("choir@1", "its key is lost", "A. Keeper")).carried_out
+    require_none_open(made.house.objects)
+    assert made.silver_key.held() is None
+    named = planned(terms_of(made.house), about, made.silver_key)
+    assert named.columns == {"singers": ("code", "mail"), "clicks": ("actor", "actor_home")}
+    assert named.fingerprint == made.silver_key.held().fingerprint

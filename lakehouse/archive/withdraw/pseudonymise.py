@@ -20,6 +20,7 @@ from lakehouse.archive.withdraw.archive import Archive
 from lakehouse.archive.withdraw.exports import Exports
 from lakehouse.archive.withdraw.journal import Result
 from lakehouse.archive.withdraw.plan import Plan, Values
+from lakehouse.archive.withdraw.pseudonymous import terms_of
 from lakehouse.archive.withdraw.steps import Steps
 from lakehouse.definition import FormerNames
 from lakehouse.errors import NoVersionError, PseudonymError
@@ -45,7 +46,7 @@ def pseudonymisation(archive: Archive, dataset: str) -> Plan:
         for version in known:
             with exports.content(version) as content:
                 descriptions.append(content.about)
-    known_terms = _terms(archive)
+    known_terms = terms_of(archive.house)
     held_key(known_terms, archive.silver_key)
     terms = [row for row in known_terms if row["dataset"] == dataset]
     _require_possible(dataset, descriptions, {row["dataset_version"] for row in terms})
@@ -89,7 +90,7 @@ class Pseudonymising(Steps):
 
     @cached_property
     def _key(self) -> Pseudonyms:
-        return right_key(_terms(self.archive), self.archive.silver_key)
+        return right_key(terms_of(self.archive.house), self.archive.silver_key)
 
     @property
     def _quarantined(self) -> list[str]:
@@ -166,13 +167,6 @@ class Pseudonymising(Steps):
             ],
             "not_removed": list(steps["object versions"]["retained"]),
         }
-
-
-def _terms(archive: Archive) -> list[dict[str, Any]]:
-    pin = archive.house.releases.current_or_empty().tables.get(TERMS.name)
-    if pin is None:
-        return []
-    return [*archive.house.tables.read(TERMS.name, snapshot_id=pin.snapshot_id).to_pylist()]
 
 
 def _require_possible(dataset: str, descriptions: Sequence[Description], told: set[str]) -> None:

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from lakehouse.archive.pseudonym_terms import held_key
+from lakehouse.archive.pseudonym_terms import Row, held_key, with_keys_in_use
 from lakehouse.archive.pseudonyms import Pseudonyms, SilverKey
 from lakehouse.archive.withdraw.plan import Others, Removal, Values
+from lakehouse.definition import TableDefinition
+from lakehouse.tables.records import TOMBSTONES
 from lakehouse.tables.register import TERMS
 from lakehouse.tables.write_audit_publish import Lakehouse
 
@@ -16,9 +18,12 @@ def pseudonyms_of(house: Lakehouse, key: SilverKey) -> Pseudonyms | None:
     Raises:
         PseudonymError: their key is lost, or another one is there.
     """
-    known = house.releases.current_or_empty().tables.get(TERMS.name)
-    terms = [] if known is None else house.tables.read(TERMS.name, snapshot_id=known.snapshot_id).to_pylist()
-    return held_key(terms, key)
+    return held_key(terms_of(house), key)
+
+
+def terms_of(house: Lakehouse) -> list[Row]:
+    """Return the terms as they stand; those of retracted versions name no key."""
+    return with_keys_in_use(_rows(house, TERMS), _rows(house, TOMBSTONES))
 
 
 def in_silver(removal: Removal, pseudonyms: Pseudonyms) -> Removal:
@@ -38,6 +43,11 @@ def with_pseudonyms(values: Iterable[str], pseudonyms: Pseudonyms | None) -> tup
     """Return values and their pseudonyms, sorted."""
     known = frozenset(values)
     return tuple(sorted(known if pseudonyms is None else known | pseudonyms.of_all(known)))
+
+
+def _rows(house: Lakehouse, table: TableDefinition) -> list[Row]:
+    # Main's, for a withdrawal that was killed before its release has removed the snapshot that is pinned.
+    return [*house.tables.read(table.name).to_pylist()] if house.tables.exists(table.name) else []
 
 
 def _each(columns: Mapping[str, Values], pseudonyms: Pseudonyms) -> Mapping[str, Values]:

@@ -101,10 +101,15 @@ def pseudonymise(archive: Archive, dataset: str) -> Outcome:
 
 
 def finish(archive: Archive) -> Plan | None:
-    """Finish what a killed call left, and try again what the storage had kept; return the plan that was open."""
+    """Finish what a killed call left, and try again what the storage had kept; return the plan that was open.
+
+    Raises:
+        PseudonymError: the key of silver's pseudonyms, which what is left needs, is lost; nothing was changed.
+    """
     plan = open_plan(archive.house.objects)
     if plan is not None:
         journal = Journal(archive.house.objects, plan.receipt)
+        _steps(archive, plan, journal).require_key()
         if more := later_versions(archive.versions, archive.scratch, plan, journal.steps()):
             plan = more
             journal.open(plan)

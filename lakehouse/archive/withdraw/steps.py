@@ -58,6 +58,15 @@ class Steps:
             self.journal.once(name, action)
         return self._finished()
 
+    def require_key(self) -> None:
+        """Raise PseudonymError where what is left needs the key of silver and it is lost, before anything is changed.
+
+        A retraction needs none: a version goes by its label. Nor does a withdrawal whose tables are clean.
+        """
+        if self.plan.act == "retraction" or (self.plan.act == "withdrawal" and "release" in self.journal.steps()):
+            return
+        pseudonyms_of(self.archive.house, self.archive.silver_key)
+
     def _finished(self) -> bytes:
         """Sign and hand out the receipt, and close the plan."""
         document = self.archive.signer.sign(self._receipt())
@@ -107,6 +116,8 @@ class Steps:
 
     @cached_property
     def _pseudonyms(self) -> Pseudonyms | None:
+        if self.plan.act == "retraction":
+            return None
         return pseudonyms_of(self.archive.house, self.archive.silver_key)
 
     def _version(self, dataset: str, label: str) -> DatasetVersion:
