@@ -127,9 +127,10 @@ def _column(name: str, events: list[Event], constant: dict[str, str], place: str
     if name == "_row_number":
         return [event.row for event in events]
     if name == "statement_id":
-        return [(text_at(e.statement, "id") or _made_id(place, e.row)).lower() for e in events]
+        return [(text_at(e.statement, "id") or made_id(place, e.row)).lower() for e in events]
     return [READERS[name](event) for event in events]
 
 
-def _made_id(place: str, row: int) -> str:
+def made_id(place: str, row: int) -> str:
+    """Return the id of a statement that came without one, made from its file and line."""
     return str(uuid.uuid5(ID_SPACE, f"{place}#{row}"))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -35,7 +35,8 @@ class Cleaning:
     """The person's values and the new hashes (`mask`), what the plan removes, and the models put in quarantine.
 
     `asides` are the rows of ``gold.rows_aside`` that go: silver never had them. `pseudonyms` are those of silver's
-    identifiers; None where the lake has none.
+    identifiers; None where the lake has none. `statements` are the ids of statements that go, by dataset, version and
+    log, also of those that the archive gave one.
     """
 
     plan: Plan
@@ -43,6 +44,7 @@ class Cleaning:
     quarantined: Collection[str] = ()
     asides: pa.Table | None = None
     pseudonyms: Pseudonyms | None = None
+    statements: Mapping[tuple[str, str, str], Collection[str]] = field(default_factory=dict)
 
     def of(self, table: str) -> Callable[[pa.Table], Cleaned]:
         """Return what cleans the rows of a table, by its name ``namespace.table``."""
@@ -89,7 +91,8 @@ class Cleaning:
             return _without_documents(rows, removal.documents.get(name, {})), 0
         if not removal.actors:
             return rows, 0
-        return _without_actor(rows, self._actors(rows, removal), removal.statements.get(name, ()))
+        made = self.statements.get((planned.dataset, planned.version, name), ())
+        return _without_actor(rows, self._actors(rows, removal), {*removal.statements.get(name, ()), *made})
 
     def _actors(self, rows: pa.Table, removal: Removal) -> Collection[str]:
         forms = actor_values(removal.actors)

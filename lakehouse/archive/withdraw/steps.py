@@ -14,6 +14,7 @@ from lakehouse.archive.withdraw.asides import asides_that_go
 from lakehouse.archive.withdraw.contents import remove_data, remove_from_folder
 from lakehouse.archive.withdraw.journal import Journal, Result, finish_closing
 from lakehouse.archive.withdraw.landed import renew_landed
+from lakehouse.archive.withdraw.logged import statements_that_go
 from lakehouse.archive.withdraw.plan import Plan, PlannedVersion
 from lakehouse.archive.withdraw.pseudonymous import pseudonyms_of
 from lakehouse.archive.withdraw.register import register_writes
@@ -124,8 +125,9 @@ class Steps:
         return self._now[dataset, label]
 
     def _tables(self) -> Result:
-        # In this order: the counts of loads are brought down by rows that are still listed as set aside.
-        spaces = (*LAYERS, *HOUSE)
+        # In this order: what goes from a log in silver is read from bronze, and the counts of loads are brought down by
+        # rows that are still listed as set aside.
+        spaces = (*reversed(LAYERS), *HOUSE)
         return {"tables": [name for space in spaces for name in sorted(self.archive.house.tables.tables(space))]}
 
     @property
@@ -178,7 +180,8 @@ class Steps:
         tables = self.archive.house.tables
         of_asides = table in (LOADS.name, ROWS_ASIDE.name)
         asides = asides_that_go(tables, self.plan, self.mask) if of_asides else None
-        cleaning = Cleaning(self.plan, self.mask, self._quarantined, asides, self._pseudonyms)
+        statements = statements_that_go(tables, self.plan, table)
+        cleaning = Cleaning(self.plan, self.mask, self._quarantined, asides, self._pseudonyms, statements)
         renamed = Mask((), self.mask.renamed).text
         done = tables.rewrite(table, cleaning.of(table), self.plan.receipt, renamed)
         if done is None:
