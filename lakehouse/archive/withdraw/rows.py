@@ -35,8 +35,8 @@ class Cleaning:
     """The person's values and the new hashes (`mask`), what the plan removes, and the models put in quarantine.
 
     `asides` are the rows of ``gold.rows_aside`` that go: silver never had them. `pseudonyms` are those of silver's
-    identifiers; None where the lake has none. `statements` are the ids of statements that go, by dataset, version and
-    log, also of those that the archive gave one.
+    identifiers; None where the lake has none. `statements` are the ids of statements that go from the log that is
+    cleaned, by version, also of those that the archive gave one.
     """
 
     plan: Plan
@@ -44,7 +44,7 @@ class Cleaning:
     quarantined: Collection[str] = ()
     asides: pa.Table | None = None
     pseudonyms: Pseudonyms | None = None
-    statements: Mapping[tuple[str, str, str], Collection[str]] = field(default_factory=dict)
+    statements: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def of(self, table: str) -> Callable[[pa.Table], Cleaned]:
         """Return what cleans the rows of a table, by its name ``namespace.table``."""
@@ -91,7 +91,7 @@ class Cleaning:
             return _without_documents(rows, removal.documents.get(name, {})), 0
         if not removal.actors:
             return rows, 0
-        made = self.statements.get((planned.dataset, planned.version, name), ())
+        made = self.statements.get(planned.version, ())
         return _without_actor(rows, self._actors(rows, removal), {*removal.statements.get(name, ()), *made})
 
     def _actors(self, rows: pa.Table, removal: Removal) -> Collection[str]:
