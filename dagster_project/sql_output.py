@@ -18,6 +18,7 @@ from rich.text import Text
 from lakehouse.archive.levels import printable, printable_json
 from lakehouse.errors import OutputExistsError
 from lakehouse.made_once import make_new
+from lakehouse.policy.rules import GROUPS_OF
 from lakehouse.spreadsheet import as_csv
 
 Form = Literal["table", "csv", "json", "jsonl", "parquet", "arrow"]
@@ -41,6 +42,17 @@ def drawn(rows: pa.Table, width: int) -> str:
     if names and (fits or squeezed):
         return f"{_table(names, cells, _numbers(rows), width)}\n{counted}"
     return "\n".join([*_records(names, cells), counted])
+
+
+def remark(rows: pa.Table) -> str | None:
+    """Return what to know of figures that are made of groups of people, None for other rows."""
+    least = (rows.schema.metadata or {}).get(GROUPS_OF.encode(), b"").decode()
+    if not least.isdigit():
+        return None
+    return (
+        f"note: people are counted in groups of at least {least}; 1 to {least} of each group are left out of every "
+        "figure, so it is lower than the number of rows that are stored (docs/flow/policy.md, People in groups)"
+    )
 
 
 def _cell(value: object) -> str:

@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 
 from lakehouse.catalogue.holdings import Holdings, Version
-from lakehouse.catalogue.library import Address
+from lakehouse.catalogue.library import Address, Library
+from lakehouse.catalogue.previews import decide, parts_of
+from lakehouse.policy.rules import Limits
 
 SAFE = re.compile(r"^[A-Za-z0-9._/@:=+-]+$")
 
@@ -18,15 +20,16 @@ class Way:
     lines: tuple[str, ...]
 
 
-def ways(version: Version, holdings: Holdings, address: Address) -> tuple[Way, ...]:
+def ways(library: Library, version: Version) -> tuple[Way, ...]:
     """Return every way to get a version whose data are there; none for one whose data are gone."""
     if version.removal is not None:
         return ()
+    holdings, address = library.holdings, library.address
     return tuple(
         way
         for way in (
             _datalad(version, address),
-            _sql(version, address),
+            _sql(library, holdings, version),
             _s3(version, holdings, address),
             _export(version),
         )
@@ -49,17 +52,21 @@ def _datalad(version: Version, address: Address) -> Way:
     )
 
 
-def _sql(version: Version, address: Address) -> Way | None:
-    tables = [load.table for load in version.loads if load.layer == "silver"]
-    if not tables:
+def _sql(library: Library, holdings: Holdings, version: Version) -> Way | None:
+    statements = tuple(_statement(library, holdings, version, part) for part in parts_of(version))
+    if not statements:
         return None
-    statements = tuple(
-        # shown to people, never run here; names and labels are made of letters, digits and ._-
-        f"SELECT * FROM lakehouse.{name} WHERE dataset_version = '{version.label}' LIMIT 100"  # noqa: S608
-        for name in tables
-    )
-    where = f" at {address.sql_uri}" if address.sql_uri else ""
+    where = f" at {library.address.sql_uri}" if library.address.sql_uri else ""
     return Way("SQL", f"Typed rows over Arrow Flight, in Dremio's protocol{where}.", statements)
+
+
+def _statement(library: Library, holdings: Holdings, version: Version, part: str) -> str:
+    """Return a statement that is answered: first rows, or where only groups of people are shown, their number."""
+    dataset = str(version.row["dataset"])
+    groups = decide(library, holdings, dataset, part).limits.get(part, Limits()).groups
+    shown, limit = ("*", " LIMIT 100") if groups is None else ("COUNT(*) AS people", "")
+    # shown to people, never run here; names and labels are made of letters, digits and ._-
+    return f"SELECT {shown} FROM lakehouse.silver.{dataset}_{part} WHERE dataset_version = '{version.label}'{limit}"  # noqa: S608
 
 
 def _s3(version: Version, holdings: Holdings, address: Address) -> Way | None:

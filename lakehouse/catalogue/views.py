@@ -101,10 +101,7 @@ def version(library: Library, one: Version) -> Told:
             }
             for load in one.loads
         ],
-        "ways": [
-            {"name": way.name, "note": way.note, "lines": list(way.lines)}
-            for way in ways(one, holdings, library.address)
-        ],
+        "ways": [{"name": way.name, "note": way.note, "lines": list(way.lines)} for way in ways(library, one)],
     }
 
 

@@ -36,7 +36,8 @@ RETRY_SECONDS = 5.0
 class Entry:
     """One published name. `relation` is None for a view that does not work; `fault` then says why.
 
-    `shape` is that of a table about people that is shown as groups of them, `pointer` where a table's files are.
+    `shape` is that of a table about people that is shown as groups of them, `pointer` where a table's files are, and
+    `groups_of` the least number of people in the groups that a view reads, 0 for none.
     """
 
     schema: str
@@ -47,6 +48,7 @@ class Entry:
     fault: str = ""
     shape: Shape | None = None
     pointer: TablePointer | None = None
+    groups_of: int = 0
 
     @property
     def path(self) -> str:
@@ -108,6 +110,7 @@ class Catalogue:
         shapes: dict[str, Shape | None] = {}
         held: list[Relation] = []
         read: dict[str, pa.Schema] = {}
+        groups = [0]
 
         def resolve(path: Sequence[str], alias: str, moment: Moment | None) -> str:
             entry = self.find(path, schema) if moment is None else self.find_at(path, schema, moment)
@@ -118,12 +121,13 @@ class Catalogue:
                 held.append(relation)
             read[relation.name] = relation.schema
             shapes[alias.lower()] = entry.shape or shapes.get(alias.lower())
+            groups.append(entry.shape.least if entry.shape else entry.groups_of)
             return relation.qualified
 
         tree = translate(sql, resolve, lambda tree: check(tree, shapes), tokens)
         if self.describe is not None:
             tree = settled(tree, (kind for schema in read.values() for kind in schema.types), self.describe)
-        return Tree(tree, tuple(held), known_columns(tree, read))
+        return Tree(tree, tuple(held), known_columns(tree, read), max(groups))
 
 
 def _relation(entry: Entry) -> Relation:
@@ -269,7 +273,8 @@ def _view(duck: Duck, catalogue: Catalogue, name: str, sql: str) -> Entry:
     schema, _, view = name.rpartition(".")
     translated = catalogue.translate_once(sql)
     try:
-        return Entry(schema, view, "VIEW", duck.view(name, translated.text), sql)
+        relation = duck.view(name, translated.text)
+        return Entry(schema, view, "VIEW", relation, sql, groups_of=translated.groups_of)
     except duckdb.Error as error:
         raise RefusedStatementError(clean(str(error))) from error
 

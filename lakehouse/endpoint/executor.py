@@ -28,6 +28,7 @@ from lakehouse.endpoint.relations import Described
 from lakehouse.endpoint.translations import Held, Translated
 from lakehouse.endpoint.turns import turn
 from lakehouse.endpoint.wire import unique_names
+from lakehouse.policy.rules import GROUPS_OF
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,12 @@ class Plan:
     held: Held = ()
     read: PlainRead | None = None
     default_schema: tuple[str, ...] = ()
+    groups_of: int = 0
+
+    @property
+    def described(self) -> pa.Schema:
+        """The schema as clients are told it, with `GROUPS_OF` where the rows are made of groups of people."""
+        return self.schema.with_metadata({GROUPS_OF: str(self.groups_of)}) if self.groups_of else self.schema
 
 
 class Executor:
@@ -102,7 +109,7 @@ class Executor:
         if not session.complex_types:
             _require_plain(schema)
         text, held, read = translated.text, translated.held, translated.read
-        return Plan(schema, text, None, catalogue, session.sight, held, read, default_schema)
+        return Plan(schema, text, None, catalogue, session.sight, held, read, default_schema, translated.groups_of)
 
     def again(self, plan: Plan, sql: str, session: Session) -> Plan:
         """Return a plan that was made before, or a new one where its session would now get another.

@@ -35,11 +35,15 @@ Held = tuple[object, ...]
 
 
 class Tree(NamedTuple):
-    """DuckDB's tree of a statement, what must be held for it, and the columns it gives where they are known."""
+    """DuckDB's tree of a statement, what must be held for it, and the columns it gives where they are known.
+
+    `groups_of` is the least number of people in the groups that it reads; 0 where it reads none.
+    """
 
     root: exp.Expr
     held: Held = ()
     columns: Columns | None = None
+    groups_of: int = 0
 
 
 Translate = Callable[[Sequence[Token]], Tree]
@@ -50,7 +54,7 @@ class Translated(NamedTuple):
     """DuckDB's text of a statement, and one with the same columns and stand-ins for what it compares with.
 
     `read` is what it reads, where handing on columns of one relation is all that it does; `columns` are those that it
-    gives, where no engine has to be asked for them.
+    gives, where no engine has to be asked for them; `groups_of` is as in `Tree`.
     """
 
     text: str
@@ -58,6 +62,7 @@ class Translated(NamedTuple):
     held: Held = ()
     read: PlainRead | None = None
     columns: Columns | None = None
+    groups_of: int = 0
 
 
 class Recent(Generic[Value]):
@@ -88,9 +93,12 @@ class Recent(Generic[Value]):
 class Pattern:
     """A translated statement, cut where the values stand that it compares with."""
 
-    def __init__(self, text: str, stand_ins: Collection[exp.Literal], columns: Columns | None) -> None:
+    def __init__(
+        self, text: str, stand_ins: Collection[exp.Literal], columns: Columns | None, groups_of: int = 0
+    ) -> None:
         self.text = text
         self._columns = columns
+        self._groups_of = groups_of
         names = {said(one): one.name for one in stand_ins}
         places = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in names))
         self._rest = places.split(text)
@@ -103,7 +111,7 @@ class Pattern:
         parts = [self._rest[0]]
         for name, rest in zip(self.places, self._rest[1:], strict=True):
             parts += [texts[name], rest]
-        return Translated("".join(parts), self.text, columns=self._columns)
+        return Translated("".join(parts), self.text, columns=self._columns, groups_of=self._groups_of)
 
 
 class Translations:
@@ -154,7 +162,7 @@ class Translations:
 
     def _new(self, tokens: list[Token], stand_ins: list[exp.Literal], translate: Translate) -> Pattern | None:
         try:
-            tree, held, columns = translate(tokens)
+            tree, held, columns, groups_of = translate(tokens)
         except LakehouseError:  # translating the statement itself says what is wrong with it
             return None
         wanted = Counter((one.this, one.is_string) for one in stand_ins)
@@ -163,7 +171,7 @@ class Translations:
         compared = all(isinstance(place.parent, COMPARISONS) for place in places)
         if held or not compared or Counter((place.this, place.is_string) for place in places) != wanted:
             return None
-        pattern = Pattern(last_text_of(tree), stand_ins, columns)
+        pattern = Pattern(last_text_of(tree), stand_ins, columns, groups_of)
         # A text that has a stand-in somewhere else, too, cannot be cut there.
         return pattern if Counter(pattern.places) == Counter(one.name for one in stand_ins) else None
 
@@ -172,7 +180,7 @@ def plainly(tree: Tree) -> Translated:
     """Return the translation of a statement whose values are part of it."""
     read = plain_read(tree.root)
     text = last_text_of(tree.root)
-    return Translated(text, text, tree.held, read, tree.columns)
+    return Translated(text, text, tree.held, read, tree.columns, tree.groups_of)
 
 
 def said(value: exp.Literal) -> str:

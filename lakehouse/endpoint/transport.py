@@ -200,19 +200,19 @@ class SqlServer(flight.FlightServerBase):
         if wanted is None:
             return flight.FlightInfo(pa.schema([]), descriptor, [], -1, -1)
         ticket = flight.Ticket(wanted.ticket)
-        return flight.FlightInfo(wanted.plan.schema, descriptor, [flight.FlightEndpoint(ticket, [])], -1, -1)
+        return flight.FlightInfo(wanted.plan.described, descriptor, [flight.FlightEndpoint(ticket, [])], -1, -1)
 
     def get_schema(self, context: Any, descriptor: flight.FlightDescriptor) -> Any:  # noqa: ANN401 (SchemaResult)
         """Return the schema of a statement's rows."""
         with _translated():
             wanted = self._wanted(context, _command(descriptor))
-        return flight.SchemaResult(wanted.plan.schema if wanted else pa.schema([]))
+        return flight.SchemaResult(wanted.plan.described if wanted else pa.schema([]))
 
     def do_get(self, context: Any, ticket: flight.Ticket) -> flight.FlightDataStream:  # noqa: ANN401
         """Run a statement and stream its rows."""
         with _translated():
             plan = self._taken(context, ticket.ticket)
-        return flight.GeneratorStream(plan.schema, self._rows(plan, context))
+        return flight.GeneratorStream(plan.described, self._rows(plan, context))
 
     def do_action(self, context: Any, action: flight.Action) -> list[Any]:  # noqa: ANN401
         """Prepare a statement, close a prepared one, or read, change or close the session."""
@@ -303,7 +303,7 @@ class SqlServer(flight.FlightServerBase):
         return flight_sql.pack(
             "ActionCreatePreparedStatementResult",
             prepared_statement_handle=Ticket(PREPARED, sql).to_bytes(),
-            dataset_schema=plan.schema.serialize().to_pybytes(),
+            dataset_schema=plan.described.serialize().to_pybytes(),
             parameter_schema=pa.schema([]).serialize().to_pybytes(),
         )
 

@@ -78,6 +78,8 @@ class Rules(_Data):
         return self.tables.get(table, NO_RULE)
 
 
+GROUPS_OF = "lakehouse.groups_of"
+"""In the metadata of a result's schema: the least number of people in the groups that its figures are made of."""
 NO_RULE = TableRule()
 NO_RULES = Rules()
 RowFilter = Mapping[str, tuple[Value, ...]]

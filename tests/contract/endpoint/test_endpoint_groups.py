@@ -124,14 +124,18 @@ class Course:
         self.lake.publish([self.lake.write(name, rows) for name, rows in tables.items()], views)
 
     def ask(self, sql, user="ana"):
+        return [tuple(row.values()) for row in self.rows(sql, user).to_pylist()]
+
+    def rows(self, sql, user="ana"):
         if user not in self.clients:
             client = flight.FlightClient(self.server.uri)
             token = client.authenticate_basic_token(user, PASSWORDS[user])
             self.clients[user] = client, flight.FlightCallOptions(headers=[token])
         client, options = self.clients[user]
         info = client.get_flight_info(flight.FlightDescriptor.for_command(sql.encode()), options)
-        rows = client.do_get(info.endpoints[0].ticket, options).read_all().to_pylist()
-        return [tuple(row.values()) for row in rows]
+        rows = client.do_get(info.endpoints[0].ticket, options).read_all()
+        assert rows.schema.metadata == info.schema.metadata
+        return rows
 
     def close(self):
         for client, _ in self.clients.values():
@@ -249,6 +253,22 @@ def test_a_group_is_a_multiple_of_the_smallest_and_misses_at_most_as_many(course
     hidden = {group for group in real if real[group] <= LEAST}
     assert set(shown) == set(real) - hidden
     assert any(group[0] == "Kent" for group in hidden)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select count(*) as people from lakehouse.silver.course_students",
+        "select count(*) as people from lakehouse.silver.course_students where region = 'Wales'",
+        "select region, students from kpi.marks_by_region",
+        "select v.region, count(*) as n from kpi.marks_by_region v join lakehouse.archive.terms t on 1 = 1 group by 1",
+    ],
+)
+def test_figures_of_groups_say_that_they_are(course, sql):
+    told = {b"lakehouse.groups_of": str(LEAST).encode()}
+    assert [course.rows(sql).schema.metadata for _ in range(2)] == [told, told]
+    assert course.rows(sql, "root").schema.metadata is None
+    assert course.rows("select count(*) as terms from lakehouse.archive.terms").schema.metadata is None
 
 
 def test_the_figures_are_those_of_the_people_who_are_counted(course):

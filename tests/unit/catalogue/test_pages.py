@@ -178,6 +178,21 @@ def test_rows_about_people_are_not_shown_by_default(world, library, client):
     assert "silver.marks_marks" not in world.tables.read_names
 
 
+def test_the_statement_to_copy_is_one_that_is_answered(world, library, client):
+    """Of a table about people that is shown in groups `SELECT *` is refused, so their number is asked for."""
+
+    def lines():
+        answer = client.get("/api/v1/datasets/marks/versions/1").json()
+        return next(way["lines"] for way in answer["ways"] if way["name"] == "SQL")
+
+    table = "FROM lakehouse.silver.marks_marks WHERE dataset_version = '1'"
+    world.add("marks")
+    library.refresh()
+    assert lines() == [f"SELECT * {table} LIMIT 100"]
+    library.policy = lambda: default_policy("lakehouse")
+    assert lines() == [f"SELECT COUNT(*) AS people {table}"]
+
+
 def test_restricted_rows_are_never_read_for_anyone(shown, common):
     common.tables.read_names.clear()
     answer = shown.get("/api/v1/datasets/grades/versions/1/rows/marks")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dagster_project.sql_asking import is_complete, statements
-from dagster_project.sql_output import as_bytes, as_text, drawn, save
+from dagster_project.sql_output import as_bytes, as_text, drawn, remark, save
 from lakehouse.errors import OutputExistsError
 
 ROWS = pa.table({"name": ["ann", "=1+1", None], "mark": [1, 22, 333], "note": ["x" * 30, "é\n", "z"]})
@@ -103,3 +103,9 @@ def test_statements_are_apart_by_semicolons_outside_quotes_and_comments(text, fo
 )  # fmt: skip
 def test_a_statement_is_complete_at_its_semicolon(text, complete):
     assert is_complete(text) is complete
+
+
+def test_figures_of_groups_are_told_to_be_lower_than_what_is_stored():
+    groups = pa.table({"people": [4675]}).replace_schema_metadata({"lakehouse.groups_of": "10"})
+    assert "groups of at least 10; 1 to 10 of each group are left out" in remark(groups)
+    assert remark(ROWS) is None
