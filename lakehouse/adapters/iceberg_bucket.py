@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import fs
 
+from lakehouse.adapters.iceberg_names import sha256_in
 from lakehouse.adapters.object_store import S3Objects, StoredObject
 from lakehouse.adapters.s3_client import CONNECT_SECONDS, READ_SECONDS, REGION
 from lakehouse.errors import NoObjectError
@@ -107,7 +108,7 @@ class _WholeObject:
             return
         self.closed = True
         whole = self._pieces[0] if len(self._pieces) == 1 else b"".join(map(bytes, self._pieces))
-        self._objects.put(self._key, whole)
+        self._objects.put(self._key, whole, sha256=sha256_in(self._key))
 
     def __enter__(self) -> "_WholeObject":
         return self

@@ -5,7 +5,6 @@ files. A name that is the hash of the content therefore makes the tree a hash ch
 """
 
 import hashlib
-import re
 import uuid
 from io import BytesIO
 from typing import Any
@@ -34,16 +33,13 @@ from pyiceberg.table.metadata import TableMetadata
 
 from lakehouse.adapters.iceberg_bucket import WholeObjects
 from lakehouse.adapters.iceberg_folder import WholeFiles
+from lakehouse.adapters.iceberg_names import LONG_SEAL, SHORT_SEAL, is_sealed
 from lakehouse.adapters.s3_client import REGION
 from lakehouse.errors import ChecksumError, PermanentError
 
 _ONLY_ARROW = (AWS_ROLE_ARN, AWS_SESSION_TOKEN, S3_ANONYMOUS, S3_PROXY_URI, S3_ROLE_ARN, S3_SESSION_TOKEN)
 CA_FILE = "lakehouse.s3.ca-file"
 FILE_IO = "lakehouse.adapters.iceberg_seal.SealedFileIO"
-LONG_SEAL = re.compile(r"-([0-9a-f]{64})\.(?:parquet|avro|metadata\.json)$")
-# Catalogs count metadata files by the number before the dash and want a UUID after it: version 8 is for own contents
-# (RFC 9562, section 5.8), so no file that a catalog named at random is taken for a sealed one.
-SHORT_SEAL = re.compile(r"/\d+-([0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})\.metadata\.json$")
 
 
 def sha256_of(body: bytes | memoryview | pa.Buffer) -> str:
@@ -111,7 +107,7 @@ class SealedFileIO(PyArrowFileIO):
     def new_input(self, location: str) -> PyArrowFile:
         """Return the file, to be judged when it is opened."""
         plain = super().new_input(location)
-        if not (LONG_SEAL.search(location) or SHORT_SEAL.search(location)):
+        if not is_sealed(location):
             return plain
         return _SealedFile(location, plain._path, plain._filesystem, plain._buffer_size)
 

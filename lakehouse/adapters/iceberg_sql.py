@@ -14,7 +14,8 @@ from pyiceberg.typedef import Identifier
 from sqlalchemy import ColumnElement, Select, Update, bindparam, select, update
 
 from lakehouse.adapters.iceberg_known import Known
-from lakehouse.adapters.iceberg_seal import SHORT_SEAL, metadata_bytes, short_seal, store_surely
+from lakehouse.adapters.iceberg_names import SHORT_SEAL
+from lakehouse.adapters.iceberg_seal import metadata_bytes, short_seal, store_surely
 from lakehouse.adapters.iceberg_updates import updated
 
 _metadata: Known[TableMetadata] = Known(64)

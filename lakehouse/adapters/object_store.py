@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -20,7 +20,7 @@ from minio.error import MinioException, S3Error, ServerError
 from urllib3 import PoolManager, Retry
 from urllib3.exceptions import HTTPError
 
-from lakehouse.adapters.s3_client import s3_client, s3_pool
+from lakehouse.adapters.s3_client import REGION, s3_client, s3_pool, signed_headers
 from lakehouse.durable_files import PARTIAL, settle, sync_folder, unnamed_file
 from lakehouse.errors import (
     ClockError,
@@ -39,7 +39,10 @@ Answer = TypeVar("Answer")
 ATTEMPTS = 5
 FIRST_WAIT_S = 0.2
 MISSING = {"NoSuchKey", "NoSuchObject"}
-TRANSIENT = {"SlowDown", "RequestTimeout", "BadDigest", "IncompleteBody", "OperationAborted"}
+# The body did not arrive as it was sent: S3's name for it, and MinIO's.
+ALTERED = {"BadDigest", "XAmzContentChecksumMismatch"}
+TRANSIENT = {"SlowDown", "RequestTimeout", "IncompleteBody", "OperationAborted", *ALTERED}
+CHECKSUM = "x-amz-checksum-sha256"
 AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
 TOO_SKEWED = "RequestTimeTooSkewed"
 REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
@@ -152,18 +155,19 @@ class S3Objects:
     def _client(self) -> Minio:
         return s3_client(self.endpoint, self.access_key, self.secret_key, secure=self.secure, pool=self._pool)
 
-    def put(self, key: str, body: "bytes | pa.Buffer") -> None:
-        """Write or overwrite an object."""
-        self._call(key, lambda: self._send(key, body, {}))
+    def put(self, key: str, body: "bytes | pa.Buffer", *, sha256: str | None = None) -> None:
+        """Write or overwrite an object; whoever knows the hash of its bytes says it, as hex digits."""
+        self._call(key, lambda: self._send(key, body, {}, sha256))
 
     def put_new(self, key: str, body: bytes) -> None:
         """Write an object that must not exist yet; raise ObjectExistsError when it does."""
         attempts = 0
+        sha256 = hashlib.sha256(body).hexdigest()
 
         def create() -> None:
             nonlocal attempts
             attempts += 1
-            self._send(key, body, {"If-None-Match": "*"})
+            self._send(key, body, {"If-None-Match": "*"}, sha256)
 
         try:
             self._call(key, create)
@@ -197,14 +201,16 @@ class S3Objects:
         with contextlib.suppress(NoObjectError):
             self._call(key, lambda: self._client.remove_object(self.bucket, key))
 
-    def _send(self, key: str, body: "bytes | pa.Buffer", condition: Mapping[str, str]) -> None:
+    def _send(self, key: str, body: "bytes | pa.Buffer", condition: Mapping[str, str], sha256: str | None) -> None:
         # The SDK's put_object takes no precondition, and sends what is larger than 5 MiB in parts, which stay behind
-        # when the process is killed. So the signed URL is sent by hand; a bucket with locks wants the hash.
-        url = self._client.get_presigned_url("PUT", self.bucket, key, expires=timedelta(minutes=5))
-        digest = hashlib.md5(memoryview(body), usedforsecurity=False).digest()
-        headers = {"Content-MD5": base64.b64encode(digest).decode(), **condition}
+        # when the process is killed. So a request of our own is sent; a bucket with locks wants a hash.
+        url = self._client._base_url.build(method="PUT", region=REGION, bucket_name=self.bucket, object_name=key)
+        digest = bytes.fromhex(sha256) if sha256 else hashlib.sha256(body).digest()
+        headers = signed_headers(
+            "PUT", url, self.access_key, self.secret_key, {CHECKSUM: base64.b64encode(digest).decode(), **condition}
+        )
         sent: Any = body  # urllib3 takes whatever a memoryview can be made of, and does not say so
-        answer = self._pool.request("PUT", url, body=sent, headers=headers)
+        answer = self._pool.request("PUT", url.geturl(), body=sent, headers=headers)
         if condition and answer.status in TAKEN:
             raise ObjectExistsError(f"object {self._place(key)} already exists; read it before writing again")
         if TOO_SKEWED.encode() in answer.data:

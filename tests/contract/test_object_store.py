@@ -1,10 +1,12 @@
 """What every object store promises."""
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lakehouse.adapters import minio_server, object_store, seaweedfs
 from lakehouse.adapters.object_store import LocalObjects, S3Objects
 from lakehouse.errors import LoginError, NoObjectError, ObjectExistsError, PermanentError, ServiceUnavailableError
 
@@ -129,3 +131,20 @@ def test_a_server_that_does_not_answer_is_a_transient_error(monkeypatch):
         objects.get("a")
     with pytest.raises(ServiceUnavailableError, match=r"127\.0\.0\.1:9"):
         objects.put_new("a", b"")
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("place", ["minio", "seaweed"])
+def test_a_server_refuses_bytes_that_are_not_those_of_the_hash(place, request, monkeypatch):
+    monkeypatch.setattr(object_store, "FIRST_WAIT_S", 0.0)
+    server = request.getfixturevalue(place)
+    if place == "minio":
+        objects = S3Objects(server.root.endpoint, *server.keys["writer"], minio_server.TABLES)
+    else:
+        objects = S3Objects(f"127.0.0.1:{server.ports.s3}", server.access_key, server.secret_key, seaweedfs.BUCKET)
+    objects.put("a hash/ü+1", b"rows", sha256=hashlib.sha256(b"rows").hexdigest())
+    assert objects.get("a hash/ü+1") == b"rows"
+    with pytest.raises(ServiceUnavailableError, match="HTTP 400"):
+        objects.put("other", b"rows", sha256=hashlib.sha256(b"others").hexdigest())
+    with pytest.raises(NoObjectError):
+        objects.get("other")

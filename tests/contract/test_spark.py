@@ -16,7 +16,7 @@ from lakehouse.adapters import iceberg_past, minio_server
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.iceberg_commit import live_entries
 from lakehouse.adapters.iceberg_history import file_infos
-from lakehouse.adapters.iceberg_seal import LONG_SEAL
+from lakehouse.adapters.iceberg_names import LONG_SEAL
 from lakehouse.adapters.iceberg_upkeep import FEWEST_FILES, IcebergUpkeep
 from lakehouse.adapters.spark_copies import copied
 from lakehouse.adapters.spark_making import SparkMaker

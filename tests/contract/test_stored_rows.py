@@ -5,7 +5,7 @@ import pytest
 
 from lakehouse.adapters.iceberg_commit import live_entries
 from lakehouse.adapters.iceberg_history import file_infos
-from lakehouse.adapters.iceberg_seal import LONG_SEAL
+from lakehouse.adapters.iceberg_names import LONG_SEAL
 from lakehouse.adapters.iceberg_upkeep import IcebergUpkeep
 from lakehouse.errors import AuditError, ChecksumError, LakehouseError, SchemaError
 from lakehouse.ports import StoredWrite, TableWrite

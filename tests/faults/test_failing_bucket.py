@@ -1,5 +1,7 @@
 """A bucket that fails three requests in ten, before or after it did them, or hangs up, loses no acknowledged object."""
 
+import base64
+import hashlib
 import random
 import threading
 import time
@@ -20,6 +22,7 @@ from lakehouse.storage_ports import UploadedObject
 SEED = 20261127
 SHARE = 0.3
 BUSY = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>simulated</Message></Error>"
+ALTERED = b"<?xml version='1.0'?><Error><Code>BadDigest</Code><Message>simulated</Message></Error>"
 ABSENT = b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code><Message>simulated</Message></Error>"
 
 
@@ -63,7 +66,14 @@ class Bucket(BaseHTTPRequestHandler):
         if self.server.hanging:
             self.server.waiting.wait(60)
             return None
+        return self.take(body)
+
+    def take(self, body):
         key, fault = urlsplit(self.path).path, self.fails()
+        if self.server.altered:
+            self.server.altered, body = self.server.altered - 1, b"?" + body[1:]
+        if self.headers["x-amz-checksum-sha256"] != base64.b64encode(hashlib.sha256(body).digest()).decode():
+            return self.answer(400, ALTERED)
         if fault == "before":
             return self.answer(503, BUSY)
         if self.headers.get("If-None-Match") and key in self.server.objects:
@@ -109,6 +119,7 @@ def server(monkeypatch):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
     server.daemon_threads = True
     server.draw, server.objects, server.requests, server.failing = random.Random(SEED), {}, 0, True
+    server.altered = 0
     server.cut, server.hanging, server.waiting, server.trickle_s = 0, False, threading.Event(), 0
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -173,6 +184,19 @@ def test_an_upload_that_is_cut_off_in_the_middle_is_sent_again_whole(server):
     server.cut = 0
     with pytest.raises(NoObjectError):
         objects.get("never")
+
+
+def test_a_body_that_is_altered_on_its_way_is_sent_again(server):
+    server.failing = False
+    objects = S3Objects(f"127.0.0.1:{server.server_port}", "key", "secret", "lake")
+    for write in (objects.put, objects.put_new):
+        server.altered = 2
+        write(write.__name__, b"body")
+        assert objects.get(write.__name__) == b"body"
+    server.altered = 10**6
+    with pytest.raises(ServiceUnavailableError, match="BadDigest"):
+        objects.put("never", b"body")
+    assert "/lake/never" not in server.objects
 
 
 def test_a_server_that_sends_or_takes_a_trickle_is_given_up_in_a_bounded_time(server, monkeypatch):

@@ -11,7 +11,7 @@ from pyiceberg.table.update import AssertTableUUID, SetPropertiesUpdate
 from pyiceberg.types import LongType, NestedField
 
 from lakehouse.adapters import iceberg_catalogs
-from lakehouse.adapters.iceberg_seal import SHORT_SEAL
+from lakehouse.adapters.iceberg_names import SHORT_SEAL
 from lakehouse.adapters.iceberg_sql import SealedSqlCatalog
 
 NAME = ("silver", "marks")
