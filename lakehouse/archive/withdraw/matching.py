@@ -16,6 +16,7 @@ NUMBERS = ("integer", "number")
 Change = Callable[[str], str]
 # A number as people write it: with a sign, and with gaps between groups of digits.
 GROUPED = re.compile(r"\+?[0-9](?:\s?[0-9])*")
+WHOLE = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
 
 
 def canonical(value: object, kind: str) -> str:
@@ -23,10 +24,12 @@ def canonical(value: object, kind: str) -> str:
     text = str(value).strip()
     if kind in NUMBERS:
         try:
+            # A float holds no id of more than 15 digits, so whole numbers never become one.
+            if (whole := WHOLE.fullmatch(text)) is not None:
+                return str(int(whole[1]))
             number = float(text)
         except ValueError:
             return text
-        # A float holds no id of more than 15 digits; those are compared as they are written.
         return str(int(number)) if number.is_integer() and abs(number) < 1e15 else text
     return text
 
