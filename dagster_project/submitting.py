@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from dagster_project.judging import fair_gate, packs_of_others
+from dagster_project.reaching import require_storage
 from dagster_project.settings import Settings
 from lakehouse.archive import inbox
 from lakehouse.archive.findings import Report
@@ -16,8 +17,10 @@ from lakehouse.errors import DuplicateSubmissionError, RefusedError
 def submit_path(settings: Settings, path: Path) -> int:
     """Put a submission into the inbox and ingest it now; return 0, or the exit code of what is wrong.
 
-    Raises DuplicateSubmissionError when the archive already holds exactly this content.
+    Raises DuplicateSubmissionError when the archive already holds exactly this content, and ServiceUnavailableError
+    at once where nothing listens at the storage's address.
     """
+    require_storage(settings)
     from assets.validate import verdict_on
     from dagster_project.dagster_home import prepare_dagster_home
     from dagster_project.loop import open_loop

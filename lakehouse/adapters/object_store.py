@@ -266,7 +266,7 @@ class S3Objects:
                 return PermanentError(f"{place} answered {code}; check the bucket name and the server's log")
             case _:
                 return ServiceUnavailableError(
-                    f"{place} does not answer ({_cause(error)}); start the server and try again"
+                    f"{place} does not answer ({_cause(error)}); start it (`lakehouse up`) and try again"
                 )
 
 
