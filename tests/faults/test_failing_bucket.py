@@ -161,7 +161,7 @@ def test_a_bucket_that_never_answers_is_given_up_after_a_bounded_number_of_waits
         impatient.setattr(s3_client, "READ_SECONDS", 0.2)
         hasty = S3Objects(f"127.0.0.1:{server.server_port}", "key", "secret", "lake")
         for write in (hasty.put, hasty.put_new):
-            with pytest.raises(ServiceUnavailableError, match="start the server and try again"):
+            with pytest.raises(ServiceUnavailableError, match=r"start it \(`lakehouse up`\) and try again"):
                 write("slow", b"body")
     assert not server.objects
     server.hanging = False
@@ -207,9 +207,9 @@ def test_a_server_that_sends_or_takes_a_trickle_is_given_up_in_a_bounded_time(se
     start = time.monotonic()
     with monkeypatch.context() as impatient:
         impatient.setattr(s3_pace, "GRACE_SECONDS", 0.3)
-        with pytest.raises(ServiceUnavailableError, match="start the server and try again"):
+        with pytest.raises(ServiceUnavailableError, match=r"start it \(`lakehouse up`\) and try again"):
             objects.get("slow")
-        with pytest.raises(ServiceUnavailableError, match="start the server and try again"):
+        with pytest.raises(ServiceUnavailableError, match=r"start it \(`lakehouse up`\) and try again"):
             objects.put_new("large", bytes(20_000_000))
     assert time.monotonic() - start < 300, "a trickle of it all would take days"
     server.trickle_s = 0
@@ -263,10 +263,10 @@ def test_files_of_tables_wait_neither_for_silence_nor_for_a_trickle(server, monk
     server.trickle_s = 0.05
     with monkeypatch.context() as impatient:
         impatient.setattr(s3_pace, "GRACE_SECONDS", 0.3)
-        with pytest.raises(ServiceUnavailableError, match="start the server and try again"):
+        with pytest.raises(ServiceUnavailableError, match=r"start it \(`lakehouse up`\) and try again"):
             files.new_input(location).open()
         server.trickle_s, server.hanging = 0, True
-        with pytest.raises(ServiceUnavailableError, match="start the server and try again"):
+        with pytest.raises(ServiceUnavailableError, match=r"start it \(`lakehouse up`\) and try again"):
             store_surely(files, location, body)
     server.hanging = False
     server.cut = 2
@@ -286,7 +286,7 @@ def test_files_of_tables_are_listed_with_the_same_patience(server, monkeypatch):
     assert files.get_file_info("lake/a/none").type == fs.FileType.NotFound
     monkeypatch.setattr(s3_pace, "GRACE_SECONDS", 0.3)
     server.failing, server.trickle_s = False, 0.05
-    with pytest.raises(ServiceUnavailableError, match="start the server and try again"):
+    with pytest.raises(ServiceUnavailableError, match=r"start it \(`lakehouse up`\) and try again"):
         files.get_file_info(fs.FileSelector("lake/a", recursive=True))
 
 

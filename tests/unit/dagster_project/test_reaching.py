@@ -11,9 +11,7 @@ from lakehouse.errors import ServiceUnavailableError
 
 
 def settings(home, address, storage="bundled"):
-    return load_settings(
-        {"LAKEHOUSE_HOME": str(home), "LAKEHOUSE_STORAGE": storage, "LAKEHOUSE_S3_ENDPOINT": address}
-    )
+    return load_settings({"LAKEHOUSE_HOME": str(home), "LAKEHOUSE_STORAGE": storage, "LAKEHOUSE_S3_ENDPOINT": address})
 
 
 @pytest.fixture
