@@ -77,6 +77,12 @@ def test_values_outside_the_reference_belong_to_the_outer_bins():
     assert population_stability_index(reference, stretched) == 0.0
 
 
+def test_pseudonyms_of_whole_numbers_are_compared_like_numbers():
+    numbers = [2**53 + 1, 2**63 - 1, -(2**63), *range(2**62, 2**62 + 7)] * 30
+    assert population_stability_index(column(numbers), column(numbers)) == 0
+    assert population_stability_index(column(numbers), column([2**53 + 1] * 300)) > 1
+
+
 def test_dates_are_compared_like_numbers():
     days = [date(2024, 1, day) for day in range(1, 31)]
     later = [date(2025, 1, day) for day in range(1, 31)]
