@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 PARTIAL = ".partial"
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 OURS = re.compile(r"\.[0-9a-f]{16}\.partial")
 # Earlier versions named them so, and held no lock; within a day whoever wrote one has long done.
 FORMERLY_OURS = re.compile(r"\.[a-z0-9_]{8}")
@@ -28,7 +29,14 @@ def unnamed_file(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
     process leaves is found by `remove_unfinished`, for the lock on it ends with the process.
     """
     _make_folder(target.parent)
-    temporary, file = _held_file(target.parent)
+    with unnamed_in(target.parent) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def unnamed_in(folder: Path, mode: int | None = None) -> Iterator[tuple[Path, IO[bytes]]]:
+    """Give the same in a folder that is there, for whom `mode` says or, without one, the process's umask."""
+    temporary, file = _held_file(folder, mode)
     try:
         with file:
             yield temporary, file
@@ -80,10 +88,10 @@ def too_young(folder: Path) -> tuple[Path, ...]:
     return tuple(path for path in files if time.time() - path.stat().st_mtime < FORMER_SECONDS)
 
 
-def _held_file(folder: Path) -> tuple[Path, IO[bytes]]:
+def _held_file(folder: Path, mode: int | None) -> tuple[Path, IO[bytes]]:
     while True:
         path = folder / f".{secrets.token_hex(8)}{PARTIAL}"
-        file = path.open("xb")
+        file = path.open("xb") if mode is None else os.fdopen(os.open(path, NEW, mode), "wb")
         _hold(file, wait=True)
         if os.fstat(file.fileno()).st_nlink:
             return path, file

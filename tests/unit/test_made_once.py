@@ -1,8 +1,10 @@
 """A file that several may make at once is made whole, once, and leaves nothing beside it."""
 
 import errno
+import fcntl
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +58,33 @@ def test_receipts_are_signed_without_hard_links_too(no_links, tmp_path):
     signer = Signer(tmp_path)
     assert verify(signer.sign({"receipt": "w1"}), signer.public_key()) == {"receipt": "w1"}
     assert names(tmp_path) == ["withdrawals.key", "withdrawals.pub"]
+
+
+def test_a_copy_that_a_killed_process_left_of_a_key_goes_when_the_key_is_opened(tmp_path):
+    key = pseudonym_key(tmp_path)
+    for number, name in enumerate((f".{'a' * 16}.partial", f".{'b' * 16}.partial")):
+        os.link(tmp_path / KEY_FILE, tmp_path / name) if number else (tmp_path / name).write_text("half")
+    with (tmp_path / f".{'c' * 16}.partial").open("xb") as others:
+        fcntl.flock(others, fcntl.LOCK_EX)
+        assert pseudonym_key(tmp_path) == key
+        assert names(tmp_path) == [f".{'c' * 16}.partial", KEY_FILE], "what a living process writes stays"
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_the_name_of_a_key_is_on_the_disk_before_the_key_is_used(tmp_path, monkeypatch, there):
+    plain, synced = os.fsync, []
+
+    def fsync(descriptor):
+        plain(descriptor)
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append((path, (tmp_path / "keys" / KEY_FILE).exists()))
+
+    if there:
+        pseudonym_key(tmp_path / "keys")
+    monkeypatch.setattr(os, "fsync", fsync)
+    pseudonym_key(tmp_path / "keys")
+    assert (tmp_path / "keys", True) in synced
+    assert there or (tmp_path, False) in synced, "and that of its folder"
 
 
 def test_what_keeps_a_file_from_being_made_leaves_nothing_behind(tmp_path, monkeypatch):
