@@ -67,7 +67,7 @@ simulate: testsetup ## Play SEEDS seeded histories of faults (10,000)
 race: testsetup ## Race 32 writers of 100 appends each, beside maintenance, on CATALOG (sqlite or postgresql)
 	@$(RUN)/python -m tests.race 4 8 100 $(or $(CATALOG),sqlite)
 
-kills: testsetup ## Kill an ingest at each of its I/O points once, on SCENE (second, or first: into an empty lake)
+kills: testsetup ## Kill an ingest at each of its I/O points once, on SCENE (second; first: into an empty lake; named: it makes the key of pseudonyms)
 	@$(RUN)/python -m tests.kills --scene $(or $(SCENE),second) --from $(or $(FROM),0) --every $(or $(EVERY),1)
 
 cluster: testsetup ## Play the whole loop on compose.yaml's services, run as processes of this machine

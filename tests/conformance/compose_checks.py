@@ -18,6 +18,8 @@ SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|CREDENTIAL|PRIVATE",
 WRITABLE = {"dremio"}  # its program writes beside itself; docs/decisions/0230 says so
 KEEPERS = {"state": "writer_secret_key", "dagster": "dagster_password"}
 """Volumes that hold secrets, and the secret without which no service may have them."""
+HOLDERS = {"code", "steward"}
+"""Who may have `state`, where the keys of pseudonyms, receipts and silver lie: who makes tables and who withdraws."""
 WRITERS = {"code", "steward", "storage-setup"}
 """Who may have the keys that change objects and tables: who runs the flow, who withdraws, who makes the keys."""
 CHANGING = {"writer_secret_key", "steward_secret_key", "lake_password"}
@@ -158,6 +160,8 @@ def volumes(compose: Compose) -> Iterator[str]:
             source = str(volume).partition(":")[0]
             if source in KEEPERS and KEEPERS[source] not in service.get("secrets", ()):
                 yield f"{name}: has the volume {source} without {KEEPERS[source]}"
+            if source == "state" and name not in HOLDERS:
+                yield f"{name}: makes no table, and has the keys of pseudonyms"
             if service.get("ports") and source == "state":
                 yield f"{name}: is asked by strangers and has the volume state"
             if service.get("ports") and not str(volume).endswith(":ro") and OWN.get(name) != source:

@@ -62,6 +62,7 @@ BROKEN = {
     "a misspelt word": ("sql", "helthcheck", {}, "helthcheck"),
     "waiting for less than health": ("code", "depends_on", {"minio": {"condition": "service_started"}}, "only until"),
     "the state folder for a reader": ("sql", "volumes", ["state:/var/lib/lakehouse:ro"], "without writer_secret_key"),
+    "silver's key for who makes no table": ("storage-setup", "volumes", ["state:/s:ro"], "has the keys of pseudonyms"),
     "Dagster's password for a reader": ("sql", "volumes", ["dagster:/d:ro"], "without dagster_password"),
     "the archive behind published pages": ("dagster", "volumes", ["state:/s:ro"], "asked by strangers and has"),
     "what a reader may write": ("catalogue", "volumes", ["policy:/p"], "may write the volume policy"),

@@ -24,8 +24,10 @@ from lakehouse.adapters.spark_needs import require_jars, require_java, require_p
 from lakehouse.adapters.spark_seal import Workers
 from lakehouse.adapters.spark_session import CatalogPlace, SparkPlace
 from lakehouse.adapters.spark_upkeep import SparkUpkeep
+from lakehouse.archive.deidentified import Deidentified, identifying_columns
 from lakehouse.archive.eds import load_description
 from lakehouse.archive.layers import bronze_writes, silver_writes
+from lakehouse.archive.pseudonyms import Pseudonyms
 from lakehouse.definition import Column, TableDefinition
 from lakehouse.errors import AuditError, ChecksumError, NoJavaError, NoSparkError, NoTableError, SchemaError
 from lakehouse.ports import DatasetVersion, TableWrite
@@ -35,6 +37,7 @@ from lakehouse.tables.maintenance import Upkeep, maintain
 from lakehouse.tables.release import ReleaseLog
 from lakehouse.tables.write_audit_publish import Lakehouse, write_audit_publish
 from lakehouse.upkeep_ports import Retention
+from tests import named_people
 from tests.kept_rows import kept
 
 # One Spark for all of them: starting it is most of what they cost.
@@ -421,3 +424,29 @@ def test_silver_tables_made_by_spark_are_those_made_here(house, on_postgres, spa
     bronze = house.releases.current().tables["bronze.spark_lessons_held"]
     with pytest.raises(SchemaError, match=r"^4 cells of held\.size are no number"):
         maker.make(there.table, bronze.name, bronze.snapshot_id, {"_dataset_version": "2"}, refusing)
+
+
+def test_spark_makes_the_pseudonyms_that_are_made_here(house, on_postgres, spark, tmp_path, provenance):
+    maker, key = SparkMaker(on_postgres[0], spark), Pseudonyms(b"k" * 32)
+    folder = named_people.named(tmp_path, "1")
+    version = DatasetVersion("choir", "1", "1" * 40, "v", "b" * 64, MOMENT)
+    dataset = folder, load_description(folder), version
+    named = Deidentified(identifying_columns(dataset[1]), key)
+    write_audit_publish(house, bronze_writes(*dataset, kept), key="bronze", provenance=provenance)
+    made = []
+
+    def far(bronze, silver, where, change):
+        made.append(silver.name)
+        return maker.make(silver, bronze.name, house.releases.current().tables[bronze.name].snapshot_id, where, change)
+
+    there, here = silver_writes(*dataset, kept, far=far, named=named), silver_writes(*dataset, kept, named=named)
+    assert made == [one.table.name for one in here] == ["silver.choir_singers", "silver.choir_songs"]
+    assert [one.table for one in there] == [one.table for one in here]
+    write_audit_publish(house, there, key="silver", provenance=provenance)
+    for one in here:
+        assert content_sha256(house.tables.read(one.table.name)) == content_sha256(one.rows)
+    singers, songs = (house.tables.read(name) for name in made)
+    cards = {key.number(card) for card in named_people.CARDS}
+    assert set(singers["card"].to_pylist()) == set(songs["who"].to_pylist()) == cards
+    assert {key.text(name) for name in named_people.NAMES if name} == set(singers["name"].drop_null().to_pylist())
+    assert singers["locker"].null_count == len(cards)

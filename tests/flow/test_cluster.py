@@ -24,8 +24,11 @@ from dagster_project.wiring import lakehouse
 from dagster_project.withdrawing import versioned
 from lakehouse.adapters import seaweedfs
 from lakehouse.archive import inbox
+from lakehouse.archive.pseudonyms import KEY_FILE, SilverKey
+from lakehouse.made_once import make_once
 from lakehouse.samples import college_scorecard
 from models.config import TINY
+from tests import named_people
 from tests.flow.composed import SUPERSET, cluster, opened
 from tests.flow.table_hashes import OF_THE_MACHINE, OF_THE_RUN, published
 
@@ -45,12 +48,18 @@ def whole(request):
 
 @pytest.fixture(scope="module")
 def played(bench_with, whole):
-    """Play the loop with some settings: one submission to its tables, or all of it; return the tables' hashes."""
+    """Play the loop with some settings: two submissions to their tables, or all of it; return the tables' hashes.
+
+    One names people, whose pseudonyms are made with the same key.
+    """
 
     def play(settings) -> dict[str, str]:
+        key = settings.home / "keys" / KEY_FILE
+        key.parent.mkdir(mode=0o700)
+        make_once(key, b"5" * 64)
         bench = bench_with(settings)
         bench.learns_with(COPYIST)
-        steps = [lambda: bench.loop.ingest(bench.wave(2007))]
+        steps = [lambda: bench.loop.ingest(bench.wave(2007)), lambda: bench.loop.store(bench.arrive(choir(settings)))]
         more = [lambda: bench.loop.ingest(bench.periodic_texts()), lambda: bench.loop.learn("first")]
         try:
             for step in [*steps, *(more if whole else [])]:
@@ -61,6 +70,12 @@ def played(bench_with, whole):
             bench.close()
 
     return play
+
+
+def choir(settings) -> Path:
+    folder = settings.home / "scratch" / "choir"
+    folder.mkdir(parents=True)
+    return named_people.named_and_logged(folder, "1")
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +115,20 @@ def test_every_published_table_has_the_content_it_has_on_the_bare_machine(bare, 
     assert len(composed.hashes) > 15
     assert {name for name in bare if bare[name] != composed.hashes.get(name)} == set()
     assert composed.hashes == bare
+
+
+def test_silver_names_nobody_and_its_key_is_where_tables_are_made_alone(composed):
+    code = composed.settings("code")
+    made = SilverKey(code.home / "keys").open()
+    with opened(code) as house:
+        cards = {made.number(card) for card in named_people.CARDS}
+        for table, column in (("singers", "card"), ("songs", "who"), ("visits", "actor")):
+            seen = house.tables.read(f"silver.choir_{table}")[column].to_pylist()
+            assert {int(value) for value in seen} == cards, table
+    files = [path for path in composed.root.rglob(KEY_FILE)]
+    assert files == [composed.root / "volumes" / "state" / "keys" / KEY_FILE]
+    holders = {name for name in composed.services if (composed.home(name) / "keys").exists()}
+    assert holders == {"code", "steward"}
 
 
 def test_the_endpoint_answers_with_the_readers_rights(composed):

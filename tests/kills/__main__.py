@@ -1,6 +1,7 @@
 """Kills an ingest at each of its I/O points once: ``python -m tests.kills [--from N] [--to M] [--every K]``.
 
-With ``--scene first`` the lake is empty before it, else it holds an older version. A point that breaks a promise is
+With ``--scene first`` the lake is empty before it, else it holds an older version; with ``named`` that one names nobody
+and the new one does, so that the key of pseudonyms is made. A point that breaks a promise is
 named with its number, by which it can be tried again: ``--from N --to N+1``, with ``--alone`` by a process that is
 really killed there.
 """
@@ -16,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.kills.ingest import WAVES
+from tests.kills.ingest import SCENES
 from tests.kills.played import NOT_MET, Played
 
 EVERY_S = 30.0
@@ -25,7 +26,7 @@ EVERY_S = 30.0
 def main(scene: str, first: int, last: int | None, every: int, *, alone: bool) -> int:
     """Kill at every point from `first` to before `last`, tell how it goes, and return how many broke a promise."""
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-        played = Played(Path(folder), WAVES[scene])
+        played = Played(Path(folder), SCENES[scene])
         numbers = range(len(played.points))[first:last:every]
         tell(f"{scene}: {len(played.points)} points; killing at {len(numbers)}, from {first}, every {every}")
         told, broken = time.monotonic(), 0
@@ -50,7 +51,7 @@ def tell(line: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.kills")
-    parser.add_argument("--scene", choices=sorted(WAVES), default="second")
+    parser.add_argument("--scene", choices=sorted(SCENES), default="second")
     parser.add_argument("--from", dest="first", type=int, default=0)
     parser.add_argument("--to", dest="last", type=int)
     parser.add_argument("--every", type=int, default=1)

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from dagster_project.wiring import care, lakehouse, versions
+from lakehouse.archive.pseudonyms import Pseudonyms, SilverKey
 from lakehouse.ports import Provenance
 from lakehouse.tables.gold import MAINTENANCE
 from lakehouse.tables.intents import IntentLog
@@ -14,6 +15,7 @@ from lakehouse.tables.maintenance import Upkeep, maintain
 from lakehouse.tables.write_audit_publish import KEY, Lakehouse
 from tests.flow.table_hashes import OF_THE_RUN, content_hash
 from tests.kills.ingest import Scene
+from tests.kills.spelled import spelled_out
 
 ORIGIN = Provenance(run_id="judge", code_commit="0" * 40)
 YEAR_S = 365 * 86_400
@@ -28,30 +30,31 @@ HASHES: dict[tuple[str, int], str] = {}
 APART = {"dagster", "scratch", "tables", ".git", "logs"}
 
 
-def releases(house: Lakehouse, since: int) -> list[dict[str, str]]:
+def releases(scene: Scene, house: Lakehouse, since: int) -> list[dict[str, str]]:
     """Return what each release of a lake shows from one on: every table's content as a hash."""
-    return [shown(house, number) for number in range(since, house.releases.current_or_empty().number + 1)]
+    return [_shown(scene, house, number) for number in range(since, house.releases.current_or_empty().number + 1)]
 
 
-def shown(house: Lakehouse, number: int) -> dict[str, str]:
+def current(scene: Scene, house: Lakehouse) -> dict[str, str]:
+    """Return what the current release shows."""
+    return _shown(scene, house, house.releases.current_or_empty().number)
+
+
+def _shown(scene: Scene, house: Lakehouse, number: int) -> dict[str, str]:
     """Return what one release shows; number 0 is the lake before its first one."""
     if not number:
         return {}
     pins = house.releases.numbered(number).tables
+    pseudonyms = SilverKey(scene.settings.home / "keys").held()
     ids = {name: pin.snapshot_id for name, pin in sorted(pins.items()) if pin.snapshot_id is not None}
-    return {name: _hash(house, name, snapshot_id) for name, snapshot_id in ids.items()}
+    return {name: _hash(house, name, snapshot_id, pseudonyms) for name, snapshot_id in ids.items()}
 
 
-def _hash(house: Lakehouse, name: str, snapshot_id: int) -> str:
+def _hash(house: Lakehouse, name: str, snapshot_id: int, pseudonyms: Pseudonyms | None) -> str:
     if (name, snapshot_id) not in HASHES:
-        rows = house.tables.read(name, snapshot_id=snapshot_id)
+        rows = spelled_out(house.tables.read(name, snapshot_id=snapshot_id), pseudonyms)
         HASHES[name, snapshot_id] = content_hash(rows, OF_THE_RUN["*"] | OF_THE_RUN.get(name, set()) | OF_THE_CODE)
     return HASHES[name, snapshot_id]
-
-
-def current(house: Lakehouse) -> dict[str, str]:
-    """Return what the current release shows."""
-    return shown(house, house.releases.current_or_empty().number)
 
 
 def end_state(scene: Scene) -> dict[str, object]:
@@ -60,7 +63,7 @@ def end_state(scene: Scene) -> dict[str, object]:
     Raises AssertionError for a row of one submission twice, for a damaged dataset and for files that nothing needs.
     """
     house = lakehouse(scene.settings)
-    found = current(house)
+    found = current(scene, house)
     keys = Counter(
         (name, summary[KEY]) for name in found for summary in house.tables.summaries(name) if summary.get(KEY)
     )
@@ -73,7 +76,9 @@ def end_state(scene: Scene) -> dict[str, object]:
     house.tables.close()
     fresh = lakehouse(scene.settings)
     HASHES.clear()
-    assert {**current(fresh), MAINTENANCE.name: ""} == {**found, MAINTENANCE.name: ""}, "maintenance changed rows"
+    assert {**current(scene, fresh), MAINTENANCE.name: ""} == {**found, MAINTENANCE.name: ""}, (
+        "maintenance changed rows"
+    )
     return {
         "tables": found,
         "versions": [[one.version, one.content_sha256] for one in archive.versions(dataset)],

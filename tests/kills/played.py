@@ -13,7 +13,7 @@ from typing import Any
 from dagster_project.wiring import lakehouse
 from tests.kills import judge
 from tests.kills.child import Stop, in_child, stopping
-from tests.kills.ingest import Scene, stay_here
+from tests.kills.ingest import Scene, Submission, stay_here
 from tests.kills.opened import watched
 from tests.kills.points import ALONE, TOGETHER, Points, counted
 from tests.kills.states import State, States
@@ -28,9 +28,11 @@ NOT_MET = "not met"
 class Played:
     """A lake before the ingest, kept beside its place, and what an undisturbed ingest makes of it."""
 
-    def __init__(self, folder: Path, waves: tuple[int, ...]) -> None:
-        self.folder, self.scene, self.before = folder, Scene(folder / "lake"), folder / "before"
-        in_child(lambda: self.scene.prepare(waves))
+    def __init__(self, folder: Path, submissions: tuple[Submission, ...]) -> None:
+        self.folder, self.scene, self.before = folder, Scene(folder / "lake", submissions), folder / "before"
+        ended, told = in_child(self.scene.prepare)
+        if ended != 0:
+            raise RuntimeError(f"there is no lake to begin with:\n{told}")
         self.scene.move_to(self.before)
         self.scene.copy_of(self.before)
         ended, told = in_child(self._undisturbed)
@@ -119,7 +121,7 @@ class Played:
         house.tables.close()
         points = self._ingest(Points(self.scene.folder))
         house = lakehouse(self.scene.settings)
-        states = judge.releases(house, before)
+        states = judge.releases(self.scene, house, before)
         house.tables.close()
         return {
             "points": points.met,
@@ -140,7 +142,7 @@ class Played:
 
     def _after(self) -> list[str]:
         house = lakehouse(self.scene.settings)
-        seen = judge.current(house)
+        seen = judge.current(self.scene, house)
         house.tables.close()
         stay_here()
         half = [] if seen in self.undisturbed["releases"] else ["no release from the one before the ingest on"]
