@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from functools import partial
 from typing import cast
 from weakref import WeakSet
 
@@ -26,6 +27,7 @@ from lakehouse.adapters.iceberg_attempts import ATTEMPTS, pause
 from lakehouse.adapters.iceberg_commit import Change, live_paths, make_snapshot, prove_own
 from lakehouse.adapters.iceberg_files import write_rows
 from lakehouse.adapters.iceberg_history import properties
+from lakehouse.adapters.iceberg_proof import read_back
 from lakehouse.errors import CommitConflictError, NoTableError, PermanentError, SchemaError
 from lakehouse.ports import AnyWrite, StoredRows
 
@@ -187,7 +189,9 @@ def last_number(stored: Table) -> int:
 
 
 def _files_of(stored: Table, rows: pa.Table | StoredRows) -> list[DataFile]:
-    return list(cast(tuple[DataFile, ...], rows.files)) if isinstance(rows, StoredRows) else write_rows(stored, rows)
+    if isinstance(rows, StoredRows):
+        return list(cast(tuple[DataFile, ...], rows.files))
+    return write_rows(stored, rows, partial(read_back, stored.io))
 
 
 def _data_files(snapshot: Snapshot) -> int:

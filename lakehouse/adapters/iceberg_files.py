@@ -1,7 +1,7 @@
 """How rows become sealed Parquet files with page checksums, and what the table's manifests say about each."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -34,6 +34,8 @@ FILE_BYTES = 128 * 2**20
 PIECE_BYTES = 16 * 2**20
 # Below this a second thread costs more than it saves.
 SPLIT_BYTES = 16 * 2**20
+# About 14 MB on disk: while one such file is on its way to the storage, the next is encoded.
+LINE_BYTES = 24 * 2**20
 # What is sampled of a column: runs from all over it, for a part of it may be unlike the rest.
 SAMPLE_ROWS, SAMPLE_RUNS = 4096, 8
 # A dictionary pays when a value comes back often; what it costs to build one in vain is most of writing a column.
@@ -48,8 +50,10 @@ ZSTD_SHARE = 0.9
 SOUGHT = 2
 
 
-def write_rows(stored: Table, rows: pa.Table) -> list[DataFile]:
+def write_rows(stored: Table, rows: pa.Table, then: Callable[[DataFile], None] | None = None) -> list[DataFile]:
     """Store rows as files of the table, in their order, and return what manifests say of them; no rows, no file.
+
+    Where there are several, `then` is done with each as soon as it is stored, while others are still encoded.
 
     Raises SchemaError when a column cannot take the type that the table has for it.
     """
@@ -61,8 +65,16 @@ def write_rows(stored: Table, rows: pa.Table) -> list[DataFile]:
     form = _form(fitted)
     if len(parts) == 1:
         return [_write(stored, shape, parts[0], form)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda part: _write(stored, shape, part, form), parts))
+
+    def write(part: pa.Table) -> DataFile:
+        file = _write(stored, shape, part, form)
+        if then is not None:
+            then(file)
+        return file
+
+    # One more than there are processors, for one of them waits for the storage.
+    with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
+        return list(pool.map(write, parts))
 
 
 def write_batches(stored: Table, batches: Iterable[pa.Table]) -> list[DataFile]:
@@ -141,7 +153,8 @@ class _Files:
 def _parts(rows: pa.Table) -> Iterator[pa.Table]:
     count = -(-rows.nbytes // FILE_BYTES)
     if rows.nbytes >= SPLIT_BYTES:
-        count = max(count, min(os.cpu_count() or 1, rows.nbytes // (SPLIT_BYTES // 2)))
+        cores = os.cpu_count() or 1
+        count = max(count, min(cores, rows.nbytes // (SPLIT_BYTES // 2)), min(2 * cores, rows.nbytes // LINE_BYTES))
     length = -(-rows.num_rows // max(1, count))
     for start in range(0, rows.num_rows, length):
         yield rows.slice(start, length)

@@ -1,8 +1,6 @@
 """Reading chosen parts of a snapshot: one that metadata dropped, or the files that could hold given keys."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -18,7 +16,7 @@ from pyiceberg.types import DateType, IcebergType, IntegerType, LongType, String
 
 from lakehouse.adapters.iceberg_commit import entries_of, manifests_of, prove_own
 from lakehouse.adapters.iceberg_known import Known
-from lakehouse.adapters.iceberg_seal import judge
+from lakehouse.adapters.iceberg_proof import prove
 from lakehouse.errors import TooLargeError
 from lakehouse.ports import RowCounts
 
@@ -57,29 +55,18 @@ def bounded(scan: DataScan, most_bytes: int) -> pa.Table:
 
 
 def count_rows(stored: Table, staged: Snapshot, base: Snapshot) -> RowCounts:
-    """Hash what a staged snapshot added, as it is stored now, and count rows by the manifests.
+    """Prove that what a staged snapshot added is stored as it was written, and count rows by the manifests.
 
     Raises ChecksumError when a file is not stored as it was written.
     """
     prove_own(stored.io, staged)
     fresh = _added(stored, staged)
-    _require_sound(stored.io, [one.file_path for one in fresh])
+    prove(stored.io, fresh)
     return RowCounts(
         added=sum(one.record_count for one in fresh),
         before=sum(_live_rows(stored.io, one) for one in manifests_of(stored.io, base)),
         after=sum(_live_rows(stored.io, one) for one in manifests_of(stored.io, staged)),
     )
-
-
-def _require_sound(io: FileIO, paths: Sequence[str]) -> None:
-    """Judge files by their names, as many at once as there are processors: reading and hashing need no lock."""
-    if len(paths) < 2:
-        for path in paths:
-            judge(io, path)
-        return
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(partial(judge, io), paths):
-            pass
 
 
 def _added(stored: Table, staged: Snapshot) -> list[DataFile]:
