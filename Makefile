@@ -10,11 +10,14 @@ COMPILE  := uv pip compile --quiet --universal --python-version 3.11 --generate-
 # Upstream publishes no binaries any more; this is the last commit of its archived Go module.
 MINIO    := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
+# Prometheus 3.5.0, as its module is numbered, which is the version in compose/compose.yaml.
+PROMETHEUS := github.com/prometheus/prometheus@v0.305.0
+
 # Hundreds of processes of the tests load the same code; without its bytecode each would compile it again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test suite check lint types bench simulate race kills cluster restarts lock docs minio restcatalog spark onnx clean
+.PHONY: help setup demo up down status test suite check lint types bench simulate race kills cluster restarts lock docs minio prometheus restcatalog spark onnx clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +97,17 @@ $(HOME_DIR)/tools/bin/minio.%:
 	@echo "Building MinIO (3 to 5 minutes the first time) ..."
 	@mkdir -p $(@D)
 	@GOBIN=$(abspath $(@D)) GOFLAGS= CGO_ENABLED=0 go install -trimpath -ldflags "-s -w" $(MINIO)
+	@touch $@
+
+prometheus: $(HOME_DIR)/tools/bin/prometheus.$(lastword $(subst @, ,$(PROMETHEUS))) ## Build Prometheus from its Go module, without its pages (a test uses it)
+
+$(HOME_DIR)/tools/bin/prometheus.%:
+	@command -v go >/dev/null || { echo "Prometheus is built with Go 1.23 or newer: https://go.dev/dl" >&2; exit 64; }
+	@echo "Building Prometheus (5 minutes of processor time the first time) ..."
+	@mkdir -p $(@D)
+	@go mod download $(PROMETHEUS) && folder=$$(go list -m -f '{{.Dir}}' $(PROMETHEUS)) && \
+	  GOFLAGS= CGO_ENABLED=0 nice go build -C "$$folder" -trimpath -buildvcs=false -tags netgo -ldflags "-s -w" \
+	    -o $(abspath $(@D))/ ./cmd/prometheus ./cmd/promtool
 	@touch $@
 
 restcatalog: ## Fetch Iceberg's REST catalog server from Maven (tests use it)

@@ -174,6 +174,16 @@ def test_minio_is_the_commit_that_the_bare_machine_builds():
     assert COMPOSE["services"]["minio"]["image"].partition(":")[2] == pinned.rpartition("-")[2]
 
 
+def test_prometheus_is_the_version_that_can_be_built_here():
+    """Prometheus 3.5.0 is v0.305.0 as a Go module."""
+    (major, minor, patch) = re.findall(
+        r"^PROMETHEUS := github\.com/prometheus/prometheus@v0\.(\d)(\d\d)\.(\d+)$",
+        (PROJECT / "Makefile").read_text(),
+        re.MULTILINE,
+    )[0]
+    assert COMPOSE["services"]["prometheus"]["image"] == f"prom/prometheus:v{major}.{int(minor)}.{patch}"
+
+
 def test_our_images_carry_the_versions_they_are_built_from():
     spark = (PROJECT / "requirements-spark.lock").read_text()
     assert re.findall(r"^pyspark==(\S+)", spark, re.MULTILINE) == [
