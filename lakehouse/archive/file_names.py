@@ -10,6 +10,7 @@ from urllib.parse import unquote_plus
 import pyarrow as pa
 
 from lakehouse.archive.letters import folded
+from lakehouse.archive.privacy.asked import anywhere, behind_sieve, behind_wide_sieve
 from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.digits import ascii_digits
 from lakehouse.archive.privacy.disguise import HIDDEN_IN_CODE, decoded, unveiled
@@ -17,7 +18,6 @@ from lakehouse.archive.privacy.engine import candidates
 from lakehouse.archive.privacy.finder import NAME, find
 from lakehouse.archive.privacy.kinds import identifiers
 from lakehouse.archive.privacy.names import has_name_word, is_name_cell
-from lakehouse.archive.privacy.scan import anywhere, behind_sieve
 
 # One value of these is one person's; numbers of other kinds may be those of rooms and runs, too.
 CERTAIN = frozenset({"email", "social_security", "iban"})
@@ -147,7 +147,9 @@ def _readings(name: str) -> set[str]:
 
 
 def _worth_a_look(texts: "pa.Array[pa.StringScalar]") -> set[int]:
-    hits: Mapping[str, object] = candidates(anywhere("columns"), texts, behind_sieve("columns"))
+    hits: Mapping[str, object] = candidates(
+        anywhere("columns"), texts, behind_sieve("columns"), behind_wide_sieve("columns")
+    )
     return {int(at) for rows in hits.values() for at in rows}  # type: ignore[attr-defined]
 
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.archive.privacy import ColumnScan, TextScan, engine
+from lakehouse.archive.privacy.asked import anywhere, behind_sieve, behind_wide_sieve
 from lakehouse.archive.privacy.kinds import identifiers
-from lakehouse.archive.privacy.scan import anywhere, behind_sieve
 
 ROWS, SLOW_ROWS, HIT_EVERY = 1_200_000, 12_000, 333
 WORDS = (
@@ -62,7 +62,7 @@ def text_scan(cells):
 
 def bare_scan(cells):
     """Return a scan of the same bytes for the same patterns in one database, with nothing before or after it."""
-    database = engine._database(anywhere("columns") + behind_sieve("columns"))
+    database = engine._database(anywhere("columns") + behind_sieve("columns") + behind_wide_sieve("columns"))
     buffers = [engine.lines(cells[first : first + CHUNK])[0] for first in range(0, len(cells), CHUNK)]
 
     def run():

@@ -35,10 +35,14 @@ SAMPLE, LESS = 1_024, 8
 # own, because in one with the words it loses its speed.
 SIEVED = "sieved"
 SIEVE = "[0-9][ ./:-][(0-9]|[0-9]{8}|[A-Z] ?[0-9]|[0-9][A-Z]"
+# Behind a word any number may be one of a kind, so the sieve for these lets long and loosely grouped ones pass too.
+WIDE_SIEVE = rf"{SIEVE}|[0-9]{{5}}|[0-9][0-9 ().+-]{{4,}}[0-9]"
 # Numbers that the sieve does not know by their digits alone; literals, so that they ride along with the words.
 BESIDE = r"\+[0-9]|[0-9A-Fa-f]{3}:[0-9A-Fa-f]{0,4}:"
-# Cells looked at first; where more than one in so many of them passes, the sieve would only cost.
-SIEVE_SAMPLE, SIEVE_LESS = 512, 8
+# Cells looked at first, evenly spread; where more than one in so many of them passes, the sieve would only cost.
+SIEVE_SAMPLE, SIEVE_LESS = 512, 6
+# A column of whose first cells one in so many fits is asked cell by cell.
+FULL_SAMPLE, FULL_LESS = 512, 8
 # So few bytes are looked through once for everything in less time than a second pass takes to begin.
 FEW_BYTES = 1 << 14
 
@@ -49,20 +53,21 @@ NOWHERE: Rows = np.empty(0, np.int64)
 Engine = Callable[[Patterns, Cells], Mapping[str, Rows]]
 
 
-def candidates(patterns: Patterns, cells: Cells, sieved: Patterns = ()) -> Mapping[str, Rows]:
+def candidates(patterns: Patterns, cells: Cells, sieved: Patterns = (), widely: Patterns = ()) -> Mapping[str, Rows]:
     """Return the positions of cells in which a pattern of the kind matches, by kind, without those that have none.
 
-    `sieved` are more patterns, all of which fit only where the sieve does. May name a cell too many, never one too few:
-    what stands there is judged by the finder. Where few values come again and again, each is looked at once.
+    `sieved` are more patterns, all of which fit only where the sieve does, and `widely` those that fit only where the
+    wide sieve does. May name a cell too many, never one too few: what stands there is judged by the finder. Where few
+    values come again and again, each is looked at once.
     """
-    if not (patterns or sieved) or not len(cells):
+    if not (patterns or sieved or widely) or not len(cells):
         return {}
     engine = with_hyperscan if HAS_HYPERSCAN else with_re2
     if len(cells) < SAMPLE * LESS or len(cells[:SAMPLE].unique()) > SAMPLE // LESS:
-        return engine(patterns, cells, sieved)
+        return engine(patterns, cells, sieved, widely)
     coded = cells.dictionary_encode()
     assert isinstance(coded, pa.DictionaryArray), "as asked for"
-    found = engine(patterns, coded.dictionary, sieved)
+    found = engine(patterns, coded.dictionary, sieved, widely)
     if not found:
         return {}
     codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
@@ -79,38 +84,57 @@ def in_columns(pattern: str, cells: Cells) -> Rows:
 
     May name a cell too many, one of several lines, never one too few.
     """
-    in_sample = with_re2((("", pattern),), cells[:SIEVE_SAMPLE]).get("", NOWHERE)
+    in_sample = with_re2((("", pattern),), cells[:FULL_SAMPLE]).get("", NOWHERE)
     # Each hit costs a call, so a column full of them is asked cell by cell; there a letter beyond ASCII counts as one.
-    if not HAS_HYPERSCAN or len(in_sample) * SIEVE_LESS > SIEVE_SAMPLE or not is_ascii(cells):
+    if not HAS_HYPERSCAN or len(in_sample) * FULL_LESS > FULL_SAMPLE or not is_ascii(cells):
         return with_re2((("", pattern),), cells).get("", NOWHERE)
     return with_hyperscan((("", pattern),), cells).get("", NOWHERE)
 
 
-def with_re2(patterns: Patterns, cells: Cells, sieved: Patterns = ()) -> Mapping[str, Rows]:
+def with_re2(patterns: Patterns, cells: Cells, sieved: Patterns = (), widely: Patterns = ()) -> Mapping[str, Rows]:
     """Ask each pattern of each cell."""
     found: dict[str, Rows] = {}
-    for kind, pattern in (*patterns, *sieved):
+    for kind, pattern in (*patterns, *sieved, *widely):
         hit = np.flatnonzero(sure(pc.match_substring_regex(cells, pattern)).to_numpy(zero_copy_only=False))
         if len(hit):
             found[kind] = either(found.get(kind, NOWHERE), hit)
     return found
 
 
-def with_hyperscan(patterns: Patterns, cells: Cells, sieved: Patterns = ()) -> Mapping[str, Rows]:
+def with_hyperscan(
+    patterns: Patterns, cells: Cells, sieved: Patterns = (), widely: Patterns = ()
+) -> Mapping[str, Rows]:
     """Scan the bytes of cells of type `string` without nulls, one a line, for all patterns in one pass or two."""
-    if sieved and (cells.nbytes <= FEW_BYTES or _passes_often(cells[:SIEVE_SAMPLE])):
-        patterns, sieved = (*patterns, *sieved), ()
+    sieve = _sieve(cells, sieved, widely)
+    if sieve is None:
+        patterns, sieved = (*patterns, *sieved, *widely), ()
+    elif sieve == SIEVE:
+        patterns = (*patterns, *widely)
+    else:
+        sieved = (*sieved, *widely)
     found: dict[str, list[Rows]] = {}
     for first, part in _parts(cells):
-        for kind, rows in _in_two_passes(patterns, part, sieved).items():
+        for kind, rows in _in_two_passes(patterns, part, sieved, sieve or SIEVE).items():
             found.setdefault(kind, []).append(rows + first)
     return {kind: np.concatenate(rows) for kind, rows in found.items()}
 
 
-def _in_two_passes(patterns: Patterns, cells: Cells, sieved: Patterns) -> Mapping[str, Rows]:
+def _sieve(cells: Cells, sieved: Patterns, widely: Patterns) -> str | None:
+    """Return the sieve that keeps most patterns from most of the cells; None where each would only cost."""
+    if cells.nbytes <= FEW_BYTES or not (sieved or widely):
+        return None
+    # The first ones alone may differ: numbers that count on are short there.
+    spread = np.linspace(0, len(cells) - 1, min(len(cells), SIEVE_SAMPLE)).astype(np.int64)
+    sample = cells.take(pa.array(spread, pa.int64()))
+    if widely and not _passes_often(sample, WIDE_SIEVE):
+        return WIDE_SIEVE
+    return SIEVE if sieved and not _passes_often(sample, SIEVE) else None
+
+
+def _in_two_passes(patterns: Patterns, cells: Cells, sieved: Patterns, sieve: str) -> Mapping[str, Rows]:
     if not sieved:
         return _scanned((patterns,), cells)
-    found = dict(_scanned(((*patterns, (SIEVED, BESIDE)), ((SIEVED, SIEVE),)), cells))
+    found = dict(_scanned(((*patterns, (SIEVED, BESIDE)), ((SIEVED, sieve),)), cells))
     passed = found.pop(SIEVED, None)
     if passed is None:
         return found
@@ -119,8 +143,8 @@ def _in_two_passes(patterns: Patterns, cells: Cells, sieved: Patterns) -> Mappin
     return found
 
 
-def _passes_often(sample: Cells) -> bool:
-    passed = _scanned((((SIEVED, SIEVE),),), sample).get(SIEVED, ())
+def _passes_often(sample: Cells, sieve: str) -> bool:
+    passed = _scanned((((SIEVED, sieve),),), sample).get(SIEVED, ())
     return len(passed) * SIEVE_LESS > len(sample)
 
 

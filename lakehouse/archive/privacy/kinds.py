@@ -32,8 +32,9 @@ class Identifier(_Data):
 
     `share` is of the non-missing values; the `context_` threshold holds where a word of `context` is in the name or
     the description of the column; `shortest` is the least number of bytes a value has; `sieved` says that a
-    `pattern` holds only where the first pass's sieve does. A kind without a `pattern`
-    counts only there, or after its cue. One that `covers` another and is found makes the other one superfluous.
+    `pattern` holds only where the first pass's sieve does, `cue_sieved` that a `cue_pattern` holds only where the wide
+    one does. A kind without a `pattern` counts only there, or after its cue. One that `covers` another and is found
+    makes the other one superfluous.
     """
 
     title: str
@@ -44,6 +45,7 @@ class Identifier(_Data):
     cue_pattern: str | None = None
     cue_probe: str | None = None
     sieved: bool = False
+    cue_sieved: bool = False
     context_pattern: str | None = None
     exclude: str | None = None
     confirm: Confirmation = "none"

@@ -7,11 +7,21 @@ Collins 2002) over what a word looks like, in which lists it stands and which wo
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
+from itertools import repeat
 
 from lakehouse.archive.letters import folded
 from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.kinds import RULES_FOLDER, word_list
-from lakehouse.archive.privacy.name_context import CAPITALISED, LETTERS, PARTICLE, again, announced, is_nobody, is_thing
+from lakehouse.archive.privacy.name_context import (
+    CAPITALISED,
+    LETTERS,
+    PARTICLE,
+    again,
+    announced,
+    ascii_words,
+    is_nobody,
+    is_thing,
+)
 
 WEIGHTS_FILE = "name_weights.txt"
 LONGEST_NAME = 60
@@ -24,6 +34,10 @@ SHORTEST_SURNAME = 6
 MARGIN = 0.0
 # O'Brien is one word, Brian's and I'll are two.
 TOKEN = re.compile(r"[^\W\d_]+(?:['\u2019](?!(?i:s|ll|ve|re|d|m|t)\b)[^\W\d_]+|-[^\W\d_]+)*|\d+|\n|[^\w\s]")
+# The same for texts in ASCII, of which it reads a letter with one look instead of four.
+TOKEN_IN_ASCII = re.compile(
+    r"[A-Za-z]+(?:'(?!(?i:s|ll|ve|re|d|m|t)\b)[A-Za-z]+|-[A-Za-z]+)*|[0-9]+|\n|[^\w\s\x1c-\x1f]", re.ASCII
+)
 SENTENCE_ENDS = frozenset('.!?\n:"\u201c\u201d;\u2022')
 WORD_IN_NAME = r"[^\W\d_][^\W\d_'\u2019.-]*(?:['\u2019.-][^\W\d_]*)*"
 # J. R. Smith, or Smith, J. R.
@@ -114,6 +128,8 @@ def weights() -> dict[str, float]:
 def find_names(text: str) -> list[tuple[int, int]]:
     """Return where names of persons stand in running text, as bounds in letters."""
     found = [*_tagged(text), *_own_lines(text), *announced(text)]
+    if not found:
+        return []
     found += again(text, found)
     return [span for span in _merged(found) if not is_thing(text, *span) and _stands_free(text, *span)]
 
@@ -135,7 +151,8 @@ def _is_given_name_and_more(words: list[str]) -> bool:
 def _tagged(text: str) -> list[tuple[int, int]]:
     if not _may_hold_names(text):
         return []
-    words = TOKEN.findall(text)
+    token = TOKEN_IN_ASCII if text.isascii() else TOKEN
+    words = token.findall(text)
     learned, rare = weights(), _any_rare_name()
     tags = [False] * len(words)
     for position in [at for at, word in enumerate(words) if word[0].isupper() or word in rare]:
@@ -143,7 +160,7 @@ def _tagged(text: str) -> list[tuple[int, int]]:
     if not any(tags):
         return []
     # Where words stand is asked only of texts in which one is a name.
-    bounds = [match.span() for match in TOKEN.finditer(text)]
+    bounds = [match.span() for match in token.finditer(text)]
     return [span for span in _spans(words, bounds, tags) if not is_nobody(text, *span)]
 
 
@@ -162,10 +179,9 @@ def _may_hold_names(text: str) -> bool:
     """Say whether any word of a text may be a name; most lines of everyday words need no closer look."""
     if not text.islower():
         return True
-    # Runs of letters are cut out five times as fast as tokens.
-    return not _rare_beginnings().isdisjoint(LETTERS.findall(text)) and not _any_rare_name().isdisjoint(
-        TOKEN.findall(text)
-    )
+    # Runs of letters are cut out many times as fast as tokens.
+    runs = ascii_words(text) if text.isascii() else LETTERS.findall(text)
+    return not _rare_beginnings().isdisjoint(runs) and not _any_rare_name().isdisjoint(TOKEN.findall(text))
 
 
 @cache
@@ -181,7 +197,7 @@ def _stands_free(text: str, start: int, end: int) -> bool:
 
 
 def _score(learned: dict[str, float], words: Sequence[str], position: int, tags: Sequence[bool]) -> float:
-    return sum([learned.get(feature, 0.0) for feature in features(words, position, tags)])
+    return sum(map(learned.get, features(words, position, tags), repeat(0.0)))
 
 
 def may_be_name(word: str) -> bool:
@@ -262,6 +278,8 @@ def _run(words: Sequence[str], position: int) -> list[str]:
         first -= 1
     while last + 1 < min(len(words), position + LONGEST_RUN) and _joined(words, last, last + 1):
         last += 1
+    if first == last:
+        return [words[position]] if words[position][0].isupper() else []
     return [word for word in words[first : last + 1] if word[0].isupper()]
 
 
@@ -270,8 +288,12 @@ def _joined(words: Sequence[str], left: int, right: int) -> bool:
     if one == "." or two == ".":
         initial = words[left - 1] if one == "." and left else one
         return len(initial) == 1 and initial.isupper()
-    particles = word_list("name_particles")
-    return (one[0].isupper() or one in particles) and (two[0].isupper() or two in particles)
+    return _in_run(one) and _in_run(two)
+
+
+@lru_cache(WORDS_REMEMBERED)
+def _in_run(word: str) -> bool:
+    return word[0].isupper() or word in word_list("name_particles")
 
 
 def _spans(words: Sequence[str], bounds: Sequence[tuple[int, int]], tags: Sequence[bool]) -> list[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.archive.arrays import Cells, bounds_of, bytes_of, sure
+from lakehouse.archive.privacy.asked import LONGEST_OF_SHORTEST, anywhere, behind_sieve, behind_wide_sieve
 from lakehouse.archive.privacy.bounded import Bounds, bounds_of_bytes, could_fit, which_could_fit
 from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.digits import with_ascii_digits
-from lakehouse.archive.privacy.disguise import CODES, LOOKED_AT, VEILED, VEILS, plain, uncovered
-from lakehouse.archive.privacy.engine import NOWHERE, Patterns, Rows, candidates, either, fitting, in_columns, is_ascii
+from lakehouse.archive.privacy.disguise import LOOKED_AT, OTHER_DIGITS, VEILS, plain, uncovered
+from lakehouse.archive.privacy.engine import NOWHERE, Rows, candidates, either, fitting, in_columns, is_ascii
 from lakehouse.archive.privacy.finder import NAME, find, fits_context, matches
 from lakehouse.archive.privacy.kinds import Identifier, identifiers, kinds_in_context
 from lakehouse.archive.privacy.names import find_names, is_name_cell
@@ -36,13 +37,10 @@ RUNNING_WORDS = 4
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 # How much of what held among the first ones counts where few of the later ones were judged.
 FORMER = 4
-# No cue with its value fits into fewer bytes.
-SHORTEST_CUE = 6
 SHORTEST_NAME = 3
 # Compiling the one for all scripts takes longer than asking it of a whole chunk.
 CAPITAL, CAPITAL_IN_ASCII = r"\p{Lu}\pL", "[A-Z][A-Za-z]"
 FIRST_CAPITAL, LAST_CAPITAL = b"AZ"
-LONGEST_OF_SHORTEST = 20
 TITLE = "title"
 NO_HEADS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
@@ -151,31 +149,6 @@ class _Tally:
             self.rows.append(row)
 
 
-@cache
-def anywhere(where: str, longest: int = LONGEST_OF_SHORTEST) -> Patterns:
-    """Return the patterns looked for in every cell of columns, or of texts, that may stand in so many bytes."""
-    return tuple(_patterns(where, longest, sieved=False))
-
-
-@cache
-def behind_sieve(where: str, longest: int = LONGEST_OF_SHORTEST) -> Patterns:
-    """Return the further patterns, looked for only in cells that pass the sieve."""
-    return tuple(_patterns(where, longest, sieved=True))
-
-
-def _patterns(where: str, longest: int, *, sieved: bool) -> Iterator[tuple[str, str]]:
-    if not sieved and longest >= SHORTEST_CUE:
-        yield from CODES
-    for kind, identifier in identifiers().items():
-        if identifier.where not in ("everywhere", where):
-            continue
-        for pattern in identifier.loose:
-            whole = pattern in (identifier.probe, identifier.pattern)
-            least = identifier.shortest if whole else SHORTEST_CUE
-            if least <= longest and (whole and identifier.sieved) == sieved:
-                yield kind, pattern
-
-
 def _plainly(cells: Cells) -> Cells:
     """Return the cells as `string` without nulls."""
     return (cells.fill_null("") if cells.null_count else cells).cast(pa.string())
@@ -184,10 +157,11 @@ def _plainly(cells: Cells) -> Cells:
 def _anything_in(
     where: str, cells: Cells, longest: int = LONGEST_OF_SHORTEST, bounds: Bounds | None = None
 ) -> dict[str, Rows]:
-    direct, sieved = anywhere(where, longest), behind_sieve(where, longest)
+    groups = [patterns(where, longest) for patterns in (anywhere, behind_sieve, behind_wide_sieve)]
     if bounds is not None:
-        direct, sieved = which_could_fit(direct, bounds), which_could_fit(sieved, bounds)
-    return dict(candidates(direct, cells, sieved))
+        groups = [which_could_fit(patterns, bounds) for patterns in groups]
+    direct, sieved, widely = groups
+    return dict(candidates(direct, cells, sieved, widely))
 
 
 def _looked_for(where: str, cells: Cells, longest: int, bounds: Bounds | None = None) -> dict[str, Rows]:
@@ -269,7 +243,7 @@ class ColumnScan:
         rest = np.flatnonzero(~plain_cells(cells)) if odd is None else odd
         bounds = bounds_of_bytes(cells, lengths) if self._context or len(rest) == len(cells) else None
         found = _looked_for_among(rest, cells, int(lengths.max()), bounds) if len(rest) else {}
-        clear = with_ascii_digits(cells, found[VEILED]) if VEILED in found else None
+        clear = with_ascii_digits(cells, found[OTHER_DIGITS]) if OTHER_DIGITS in found else None
         if clear is not None:
             cells, found = clear, _looked_for_among(rest, clear, int(lengths.max()))
         judged = {kind: rows for kind, rows in found.items() if kind in identifiers()}
@@ -422,7 +396,7 @@ class TextScan:
         cells = _plainly(texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string()))
         self._documents += len(cells)
         found = _looked_for("texts", cells, LONGEST_OF_SHORTEST)
-        clear = with_ascii_digits(cells, found[VEILED]) if VEILED in found else None
+        clear = with_ascii_digits(cells, found[OTHER_DIGITS]) if OTHER_DIGITS in found else None
         if clear is not None:
             cells, found = clear, _looked_for("texts", clear, LONGEST_OF_SHORTEST)
         kinds: dict[int, dict[str, bool]] = {}
@@ -461,8 +435,9 @@ class TextScan:
         later = before[chosen] >= NAME_LETTERS
         self._letters = int(ends[-1]) if len(ends) else self._letters
         tally.add(len(cells), len(chosen), int(later.sum()))
-        for row, sampled in zip(chosen.tolist(), later.tolist(), strict=True):
-            names = find_names(plain(cells[row].as_py()[:NAME_LETTERS]))
+        texts = cells.take(pa.array(chosen, pa.int64())).to_pylist()
+        for row, text, sampled in zip(chosen.tolist(), texts, later.tolist(), strict=True):
+            names = find_names(plain(str(text)[:NAME_LETTERS]))
             if names:
                 tally.note(first_row + row, "", len(names), sampled=sampled)
 

@@ -11,13 +11,13 @@ import pytest
 
 from lakehouse.archive.arrays import bounds_of
 from lakehouse.archive.privacy import ColumnScan
+from lakehouse.archive.privacy.asked import anywhere, behind_sieve, behind_wide_sieve
 from lakehouse.archive.privacy.bounded import LEAST_BYTES, LONGEST, Bounds, bounds_of_bytes, could_fit, which_could_fit
 from lakehouse.archive.privacy.kinds import compiled, identifiers
-from lakehouse.archive.privacy.scan import anywhere, behind_sieve
 
 ALL = tuple(
     dict.fromkeys(
-        [pattern for _, pattern in (*anywhere("texts"), *behind_sieve("texts"))]
+        [pattern for _, pattern in (*anywhere("texts"), *behind_sieve("texts"), *behind_wide_sieve("texts"))]
         + [p for one in identifiers().values() for p in (*one.exact, one.context_pattern) if p is not None]
     )
 )
@@ -136,7 +136,8 @@ def test_codes_of_one_length_need_no_pattern(codes):
     assert told.even
     assert not told.has_capital
     longest = len(codes[0])
-    assert which_could_fit(anywhere("columns", longest) + behind_sieve("columns", longest), told) == ()
+    groups = (anywhere, behind_sieve, behind_wide_sieve)
+    assert [which_could_fit(patterns("columns", longest), told) for patterns in groups] == [(), (), ()]
 
 
 def test_numbers_that_count_on_have_the_same_bounds_from_block_to_block():

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lakehouse.archive.privacy import ColumnScan, TextScan, engine
+from lakehouse.archive.privacy.asked import anywhere, behind_sieve, behind_wide_sieve
 from lakehouse.archive.privacy.disguise import VEILS
 from lakehouse.archive.privacy.finder import find, matches
 from lakehouse.archive.privacy.kinds import compiled, identifiers
 from lakehouse.archive.privacy.names import weights
-from lakehouse.archive.privacy.scan import anywhere, behind_sieve
 
 PIECES = (
     "ann.lee@west-school.org", "(212) 555-0123", "+49 30 1234567", "900-12-3456", "4111 1111 1111 1111", "8.8.8.8",
@@ -37,8 +37,8 @@ def test_both_engines_name_every_cell_that_the_finder_confirms(seed):
     if not engine.HAS_HYPERSCAN:
         pytest.skip("Hyperscan is not built for this processor")
     array = pa.array(cells(seed), pa.string())
-    patterns, sieved = anywhere("columns") + VEILS, behind_sieve("columns")
-    fast, plain = engine.with_hyperscan(patterns, array, sieved), engine.with_re2(patterns, array, sieved)
+    groups = anywhere("columns") + VEILS, behind_sieve("columns"), behind_wide_sieve("columns")
+    fast, plain = (ask(groups[0], array, *groups[1:]) for ask in (engine.with_hyperscan, engine.with_re2))
     for kind in identifiers():
         sure = {row for row, cell in enumerate(array.to_pylist()) if any(f.kind == kind for f in find(cell, [kind]))}
         if identifiers()[kind].where == "texts":
@@ -62,6 +62,17 @@ def test_every_value_of_a_sieved_kind_passes_the_sieve(kind, data):
         assert re.search(f"{engine.SIEVE}|{engine.BESIDE}", value), value
 
 
+@pytest.mark.parametrize("kind", [kind for kind, one in identifiers().items() if one.cue_sieved])
+@given(data=st.data())
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_value_behind_a_word_passes_the_wide_sieve(kind, data):
+    one = identifiers()[kind]
+    value = data.draw(
+        st.from_regex(compiled(one.cue_probe or one.cue_pattern), fullmatch=True, alphabet=st.characters(codec="ascii"))
+    )
+    assert re.search(engine.WIDE_SIEVE, value), value
+
+
 @pytest.mark.parametrize("seed", [6, 7])
 def test_cells_behind_the_sieve_are_found_as_in_one_pass(seed):
     if not engine.HAS_HYPERSCAN:
@@ -69,9 +80,13 @@ def test_cells_behind_the_sieve_are_found_as_in_one_pass(seed):
     draw = random.Random(seed)
     mixed = [draw.choice(PIECES if draw.random() < 0.05 else PLAIN_PIECES) for _ in range(4_000)]
     array = pa.array(mixed, pa.string())
-    direct, sieved = anywhere("texts"), behind_sieve("texts")
-    once, twice = engine.with_hyperscan(direct + sieved, array), engine.with_hyperscan(direct, array, sieved)
-    assert {k: v.tolist() for k, v in once.items()} == {k: v.tolist() for k, v in twice.items()}
+    direct, sieved, widely = anywhere("texts"), behind_sieve("texts"), behind_wide_sieve("texts")
+    once = engine.with_hyperscan(direct + sieved + widely, array)
+    for twice in (
+        engine.with_hyperscan(direct, array, sieved, widely),
+        engine.with_hyperscan(direct + widely, array, sieved),
+    ):
+        assert {k: v.tolist() for k, v in once.items()} == {k: v.tolist() for k, v in twice.items()}
     assert {"email", "phone", "social_security", "postcode"} <= set(once)
 
 
