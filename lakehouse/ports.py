@@ -133,6 +133,9 @@ class ObjectStore(Protocol):
     def put(self, key: str, body: bytes) -> None:
         """Write or overwrite an object."""
 
+    def note(self, key: str, body: bytes) -> None:
+        """Write or overwrite an object that nobody misses: a power cut may take it, or bring the old one back."""
+
     def put_new(self, key: str, body: bytes) -> None:
         """Write an object that must not exist yet; raise ObjectExistsError when it does."""
 

@@ -44,6 +44,7 @@ from lakehouse.adapters.iceberg_schema import (
     require_owner,
     table_properties,
 )
+from lakehouse.adapters.iceberg_sql import SealedSqlCatalog
 from lakehouse.definition import Misfit, TableDefinition
 from lakehouse.errors import (
     CommitConflictError,
@@ -137,6 +138,16 @@ class IcebergTables:
     def _seen(self) -> dict[str, Table]:
         """Tables as they were when this object last looked; a commit that starts from one too old is refused."""
         return {}
+
+    @cached_property
+    def _moved(self) -> dict[str, Table]:
+        """Tables as they were when this object had moved main; what became of them since, the catalog says."""
+        return {}
+
+    @cached_property
+    def _unpinned(self) -> set[int]:
+        """Snapshots that this object moved main to, until they are pinned: no pin of them need be looked for."""
+        return set()
 
     @cached_property
     def _catalog(self) -> Catalog:
@@ -263,7 +274,7 @@ class IcebergTables:
         """Say whether main is where the branch was cut from, or has the staged snapshot in its history."""
         name = staged.table.name
         with self._translated(name):
-            stored = self._seen[name] = self._catalog.load_table(name)
+            stored = self._seen[name] = self._now(name)
             return iceberg_branches.head_of(stored) == staged.base or iceberg_past.landed(stored, staged.snapshot_id)
 
     def advance(self, staged: StagedWrite) -> int:
@@ -277,8 +288,12 @@ class IcebergTables:
             with self._translated(name):
                 stored = known or self._catalog.load_table(name)
                 known = None
-                if (main := iceberg_advance.attempt(self._catalog, stored, staged)) is not None:
-                    return main
+                after = iceberg_advance.attempt(self._catalog, stored, staged)
+            if after is not None:
+                self._moved[name] = after
+                if after is not stored:
+                    self._unpinned.add(staged.snapshot_id)
+                return iceberg_branches.head_of(after)
             pause(attempt)
         raise CommitConflictError(f"main of {name} kept moving for {ATTEMPTS} attempts; run the step again")
 
@@ -300,7 +315,7 @@ class IcebergTables:
     def committed(self, table: str, key: str) -> int | None:
         """Return the snapshot of main, of whatever age, that was committed under this ``lakehouse.key``, else None."""
         try:
-            stored = self._seen[table] = self._load(table)
+            stored = self._seen[table] = self._now(table)
         except NoTableError:
             return None
         history = ancestors_of(stored.current_snapshot(), stored.metadata)
@@ -381,12 +396,14 @@ class IcebergTables:
 
     def pointer(self, table: str) -> TablePointer:
         """Return where the table stands now, as a pin that no later commit touches."""
-        stored = self._load(table)
+        stored = self._now(table)
         head = stored.current_snapshot()
         if head is None:
             return TablePointer(table, stored.metadata_location, None)
         with self._translated(table):
-            return TablePointer(table, iceberg_pins.pin(stored, head), head.snapshot_id)
+            pin = iceberg_pins.pin_first if head.snapshot_id in self._unpinned else iceberg_pins.pin
+            self._unpinned.discard(head.snapshot_id)
+            return TablePointer(table, pin(stored, head), head.snapshot_id)
 
     def summaries(self, table: str) -> list[Mapping[str, str]]:
         """Return summaries of main's newest snapshots, at least 16, oldest first, each with ``snapshot-id`` added."""
@@ -417,6 +434,14 @@ class IcebergTables:
         with self._translated(table):
             return self._catalog.load_table(table)
 
+    def _now(self, table: str) -> Table:
+        """Return the table as the catalog has it now; metadata that it was left with here are not read once more."""
+        known = self._seen.get(table) or self._moved.get(table)
+        with self._translated(table):
+            if known is not None and isinstance(self._catalog, SealedSqlCatalog) and self._catalog.is_still(known):
+                return known
+            return self._catalog.load_table(table)
+
     def _create(self, table: TableDefinition) -> Table:
         # SQLite reports a namespace that another writer has just made as a broken constraint.
         with contextlib.suppress(IntegrityError):
@@ -426,7 +451,7 @@ class IcebergTables:
         )
 
     def _history(self, table: str) -> list[Snapshot]:
-        stored = self._load(table)
+        stored = self._now(table)
         return list(ancestors_of(stored.current_snapshot(), stored.metadata))
 
     @contextlib.contextmanager

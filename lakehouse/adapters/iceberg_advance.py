@@ -10,18 +10,17 @@ from lakehouse.errors import AncestryError, NoTableError
 from lakehouse.ports import StagedWrite
 
 
-def attempt(catalog: Catalog, stored: Table, staged: StagedWrite) -> int | None:
-    """Fast-forward main and drop the branch; return main's snapshot id, None when another writer was faster.
+def attempt(catalog: Catalog, stored: Table, staged: StagedWrite) -> Table | None:
+    """Fast-forward main and drop the branch; return the table with main where it is then, None when another was faster.
 
     Raises AncestryError when main is not an ancestor of the staged snapshot, NoTableError when that is gone.
     """
     main = iceberg_branches.head_of(stored)
     if iceberg_past.landed(stored, staged.snapshot_id):
         iceberg_branches.drop_branch(catalog, stored, staged.branch, only=staged.snapshot_id)
-        return main
+        return stored
     updates = _updates(stored, staged, main)
-    moved = iceberg_branches.commit(catalog, stored, MAIN_BRANCH, main, updates)
-    return staged.snapshot_id if moved is not None else None
+    return iceberg_branches.commit(catalog, stored, MAIN_BRANCH, main, updates)
 
 
 def _updates(stored: Table, staged: StagedWrite, main: int) -> list[TableUpdate]:

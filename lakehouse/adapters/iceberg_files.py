@@ -36,6 +36,8 @@ PIECE_BYTES = 16 * 2**20
 SPLIT_BYTES = 16 * 2**20
 # About 14 MB on disk: while one such file is on its way to the storage, the next is encoded.
 LINE_BYTES = 24 * 2**20
+# Rows of this size are encoded into memory that is taken at once: what they have in Arrow, and a part of that.
+ROOM_FROM_BYTES, ROOM_SHARE = 2**20, 4
 # What is sampled of a column: runs from all over it, for a part of it may be unlike the rest.
 SAMPLE_ROWS, SAMPLE_RUNS = 4096, 8
 # A dictionary pays when a value comes back often; what it costs to build one in vain is most of writing a column.
@@ -231,9 +233,17 @@ def _texts(kind: pa.DataType) -> bool:
 
 
 def _write(stored: Table, shape: _Shape, rows: pa.Table, form: "_Form") -> DataFile:
-    encoding = _Encoding(rows.schema, form)
-    encoding.add(rows)
-    return _put(stored, shape, *encoding.close())
+    return _put(stored, shape, *_encoded(rows, form))
+
+
+def _encoded(rows: pa.Table, form: "_Form") -> tuple[pa.Buffer, pq.FileMetaData]:
+    """Return rows as a file in memory that is taken at once: a stream that grows is copied each time that it does."""
+    if rows.nbytes < ROOM_FROM_BYTES:
+        return _Encoding(rows.schema, form).whole(rows)
+    try:
+        return _Encoding(rows.schema, form, room=rows.nbytes + rows.nbytes // ROOM_SHARE).whole(rows)
+    except OSError:  # they take more room encoded, as nothing but empty lists does
+        return _Encoding(rows.schema, form).whole(rows)
 
 
 @dataclass(frozen=True)
@@ -245,11 +255,12 @@ class _Form:
 
 
 class _Encoding:
-    """One Parquet file in memory."""
+    """One Parquet file in memory, which grows unless bytes of room are given; OSError where they are too few."""
 
-    def __init__(self, schema: pa.Schema, form: _Form) -> None:
+    def __init__(self, schema: pa.Schema, form: _Form, room: int = 0) -> None:
         self.row_bytes = 0
-        self._sink = pa.BufferOutputStream()
+        self._room = pa.allocate_buffer(room)
+        self._sink = pa.FixedSizeBufferWriter(self._room) if room else pa.BufferOutputStream()
         self._writer = pq.ParquetWriter(
             self._sink,
             schema,
@@ -267,7 +278,17 @@ class _Encoding:
     def close(self) -> tuple[pa.Buffer, pq.FileMetaData]:
         """Return the file and what its footer says."""
         self._writer.close()
-        return self._sink.getvalue(), self._writer.writer.metadata
+        body = (
+            self._sink.getvalue()
+            if isinstance(self._sink, pa.BufferOutputStream)
+            else self._room.slice(0, self._sink.tell())
+        )
+        return body, self._writer.writer.metadata
+
+    def whole(self, rows: pa.Table) -> tuple[pa.Buffer, pq.FileMetaData]:
+        """Encode the only rows; return the file and what its footer says."""
+        self.add(rows)
+        return self.close()
 
 
 def _put(stored: Table, shape: _Shape, body: pa.Buffer, written: pq.FileMetaData) -> DataFile:

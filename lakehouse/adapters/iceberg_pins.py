@@ -17,6 +17,20 @@ ENDING = ".metadata.json"
 
 def pin(stored: Table, snapshot: Snapshot) -> str:
     """Write the pin of a snapshot of main if it is not there whole; return its location, the same each time."""
+    file = _file(stored, snapshot)
+    if not _is_whole(stored.io, file.location):
+        store_surely(stored.io, file.location, file.body)
+    return file.location
+
+
+def pin_first(stored: Table, snapshot: Snapshot) -> str:
+    """Write the pin of a snapshot that was only just moved to, whoever else may be about to write the same."""
+    file = _file(stored, snapshot)
+    store_surely(stored.io, file.location, file.body)
+    return file.location
+
+
+def _file(stored: Table, snapshot: Snapshot) -> MemoryFile:
     metadata = stored.metadata.model_copy(
         update={
             "snapshots": list(ancestors_of(snapshot, stored.metadata)),
@@ -33,9 +47,7 @@ def pin(stored: Table, snapshot: Snapshot) -> str:
     file = MemoryFile()
     file.body = metadata_bytes(metadata)
     file.named(stored.location_provider().metadata_path, STEM, ENDING)
-    if not _is_whole(stored.io, file.location):
-        store_surely(stored.io, file.location, file.body)
-    return file.location
+    return file
 
 
 def _is_whole(io: FileIO, location: str) -> bool:

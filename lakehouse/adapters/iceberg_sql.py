@@ -48,6 +48,11 @@ class SealedSqlCatalog(SqlCatalog):
         )
         return self._convert_orm_to_iceberg(row)
 
+    def is_still(self, table: Table) -> bool:
+        """Say whether the catalog points at the very metadata that the table has, which were made or read here."""
+        # What was made of the metadata for a reader is not what lies there, whatever place it names.
+        return _metadata.at(self.location_of(table.name()) or "") is table.metadata
+
     def commit_table(
         self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
     ) -> CommitTableResponse:
@@ -58,9 +63,7 @@ class SealedSqlCatalog(SqlCatalog):
         """
         name = table.name()
         try:
-            # What was made of the metadata for a reader is not what lies there, whatever place it names.
-            still = _metadata.at(self.location_of(name) or "") is table.metadata
-            current = table if still else self.load_table(name)
+            current = table if self.is_still(table) else self.load_table(name)
         except NoSuchTableError:
             return super().commit_table(table, requirements, updates)
         staged = self._update_and_stage_table(current, name, requirements, updates)

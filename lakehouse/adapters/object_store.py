@@ -51,7 +51,7 @@ TAKEN = {HTTPStatus.PRECONDITION_FAILED, HTTPStatus.CONFLICT}
 
 @dataclass(frozen=True)
 class LocalObjects:
-    """Objects as files under `root`; writes are atomic and survive a power cut."""
+    """Objects as files under `root`; writes are atomic and, but for notes, survive a power cut."""
 
     root: Path
 
@@ -61,6 +61,14 @@ class LocalObjects:
         with self._written(target, body) as temporary:
             temporary.replace(target)
         sync_folder(target.parent)
+
+    def note(self, key: str, body: bytes) -> None:
+        """Write or overwrite an object that nobody misses after a power cut; there is no waiting for the disk."""
+        target = self._path(key)
+        with unnamed_file(target) as (temporary, file):
+            file.write(body)
+            file.flush()
+            temporary.replace(target)
 
     def put_new(self, key: str, body: bytes) -> None:
         """Write an object that must not exist yet; raise ObjectExistsError when it does."""
@@ -158,6 +166,10 @@ class S3Objects:
     def put(self, key: str, body: "bytes | pa.Buffer", *, sha256: str | None = None) -> None:
         """Write or overwrite an object; whoever knows the hash of its bytes says it, as hex digits."""
         self._call(key, lambda: self._send(key, body, {}, sha256))
+
+    def note(self, key: str, body: bytes) -> None:
+        """Write or overwrite an object that nobody misses after a power cut, as any other."""
+        self.put(key, body)
 
     def put_new(self, key: str, body: bytes) -> None:
         """Write an object that must not exist yet; raise ObjectExistsError when it does."""

@@ -91,13 +91,15 @@ class IntentLog:
         return sorted(int(key.removeprefix(PREFIX).split(".")[0]) for key in self.objects.keys(PREFIX))
 
     def close(self, number: int) -> None:
-        """Mark the intent done, carried out or given up, and sweep away all older ones."""
-        self.objects.put(self._key(number, DONE), b"")
+        """Mark the intent done, carried out or given up, and sweep away all older ones.
+
+        Where a power cut takes the mark, whoever comes next does again what is done already, and marks it.
+        """
+        self.objects.note(self._key(number, DONE), b"")
+        older = [key for key in self.objects.keys(PREFIX) if key < self._key(number, "")]
         # An intent goes before its mark: without the mark it would look open again.
-        for ending in (OPEN, DONE):
-            for key in self.objects.keys(PREFIX):
-                if key.endswith(ending) and key < self._key(number, ""):
-                    self.objects.delete(key)
+        for key in sorted(older, key=lambda key: key.endswith(DONE)):
+            self.objects.delete(key)
 
     def _key(self, number: int, ending: str) -> str:
         return f"{PREFIX}{number:010d}{ending}"

@@ -151,6 +151,17 @@ class ReleaseLog:
             return 0
         return int(body) if body.isdigit() else 0
 
+    def _noted(self) -> Release | None:
+        """Return the release that was once noted as the newest, if it is there.
+
+        Whoever makes the one after it need not look whether there is one: creating it fails then.
+        """
+        number = self._hinted()
+        try:
+            return self.numbered(number) if number else None
+        except NoObjectError:
+            return None
+
     def _after(self, number: int) -> Release | None:
         """Return the last of the unbroken line of releases from `number` on; None when that one is not there."""
         found = None
@@ -199,8 +210,10 @@ class ReleaseLog:
         the release already holds, or that is older, are left out, for whoever carries an intent out may come late.
         A current model that is `retracted` gives way to the one named for it, or to none.
         """
+        noted = self._noted() if pins else None
         for _ in range(MAX_ATTEMPTS):
-            old = self.current_or_empty()
+            old, certain = (self.current_or_empty(), True) if noted is None else (noted, False)
+            noted = None
             late = 0 < intent <= old.intent
             tables = pins.over(old.tables) if pins else old.tables
             given = None if late else views
@@ -214,7 +227,9 @@ class ReleaseLog:
                 intent=max(intent, old.intent),
             )
             if new == old and old.number:
-                return old
+                if certain:
+                    return old
+                continue
             new = replace(
                 new,
                 number=old.number + 1,
@@ -227,7 +242,7 @@ class ReleaseLog:
                 continue
             # All releases are found by listing them, which takes the longer the more there are. It is but a hint:
             # it may be lost or late, and numbers are tried from there on.
-            self.objects.put(HINT, str(new.number).encode())
+            self.objects.note(HINT, str(new.number).encode())
             return new
         raise CommitConflictError(f"another writer published {MAX_ATTEMPTS} releases meanwhile; run the step again")
 

@@ -182,7 +182,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--large",
         action="store_true",
-        help="also take what needs long: 100 million rows, and the 1,000th append",
+        help="also take what needs long: 100 million rows, appends of 4 million, and the 1,000th append",
     )
     for name, what in INTERPRETERS.items():
         told = f"an interpreter that has {what}"

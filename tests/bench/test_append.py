@@ -6,6 +6,8 @@ import pytest
 
 ROWS = 500_000
 SIZES = (100_000, ROWS, 2_000_000)
+# Of as many rows the goal was set: beside `--large` only.
+LARGE_SIZE = 4_000_000
 ROUNDS = 7
 # Every eighth publish moves old snapshots out of the metadata, so each age is looked at for two times eight appends.
 AGE_ROUNDS = 15
@@ -42,9 +44,11 @@ def contenders(place, rows):
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("count", SIZES)
+@pytest.mark.parametrize("count", [*SIZES, LARGE_SIZE])
 @pytest.mark.parametrize("lake", PLACES, indirect=True)
-def test_the_same_rows_are_stored(bench, lake, place, made_rows, run_job, count):
+def test_the_same_rows_are_stored(bench, lake, place, made_rows, run_job, request, count):
+    if count == LARGE_SIZE and not request.config.getoption("large"):
+        pytest.skip("takes long; give --large")
     rows = made_rows.rows(count)
     measure = f"append of {count:,} rows x 8 columns, {lake.place}"
     *_, theirs, ours = bench.race(measure, contenders(place, rows), pids=lake.pids).values()

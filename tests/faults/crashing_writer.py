@@ -56,6 +56,9 @@ class Folder:
     def put(self, key: str, body: bytes) -> None:
         self.fuse.around(self.objects.put)(self.prefix + key, body)
 
+    def note(self, key: str, body: bytes) -> None:
+        self.fuse.around(self.objects.note)(self.prefix + key, body)
+
     def put_new(self, key: str, body: bytes) -> None:
         self.fuse.around(self.objects.put_new)(self.prefix + key, body)
 

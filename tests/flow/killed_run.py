@@ -50,6 +50,10 @@ class FusedObjects(LocalObjects):
         self.fuse.burn()
         super().put(key, body)
 
+    def note(self, key: str, body: bytes) -> None:
+        self.fuse.burn()
+        super().note(key, body)
+
     def put_new(self, key: str, body: bytes) -> None:
         self.fuse.burn()
         super().put_new(key, body)

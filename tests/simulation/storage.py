@@ -138,6 +138,9 @@ class SimObjects:
 
         self._ask("put", key, write, changes=True)
 
+    def note(self, key: str, body: bytes) -> None:
+        self.put(key, body)
+
     def put_new(self, key: str, body: bytes) -> None:
         def create() -> None:
             if key in self.world.objects:

@@ -173,6 +173,9 @@ class FolderObjects:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
 
+    def note(self, key: str, body: bytes) -> None:
+        self.put(key, body)
+
     def put_new(self, key: str, body: bytes) -> None:
         if (self.root / key).exists():
             raise ObjectExistsError(key)

@@ -10,8 +10,17 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from lakehouse.adapters import iceberg_files
 from lakehouse.adapters.catalog import IcebergTables
-from lakehouse.adapters.iceberg_files import FIRST_ROWS, SAMPLE_ROWS, SAMPLE_RUNS, _Encoding, _Form, _form
+from lakehouse.adapters.iceberg_files import (
+    FIRST_ROWS,
+    SAMPLE_ROWS,
+    SAMPLE_RUNS,
+    _encoded,
+    _Encoding,
+    _Form,
+    _form,
+)
 from lakehouse.definition import Column, TableDefinition
 from lakehouse.errors import ChecksumError
 from lakehouse.samples import college_scorecard
@@ -152,3 +161,17 @@ def test_what_is_known_of_a_tables_columns_follows_its_schema_and_its_properties
         transaction.set_properties({"write.metadata.metrics.column.word": "none"})
     assert bounds(wide) == {"number": 8, "mark": 8}
     tables.close()
+
+
+def test_rows_that_find_no_room_in_memory_taken_at_once_are_the_same_file(monkeypatch):
+    rows = mixed().select(UNLIKE)
+    form = _form(rows)
+    grown, _ = _Encoding(rows.schema, form).whole(rows)
+    with pytest.raises(OSError, match="out of bounds"):
+        _Encoding(rows.schema, form, room=grown.size - 1).whole(rows)
+    monkeypatch.setattr(iceberg_files, "ROOM_FROM_BYTES", 0)
+    for share in (iceberg_files.ROOM_SHARE, -2):  # a quarter more than they have in Arrow, and half of it
+        monkeypatch.setattr(iceberg_files, "ROOM_SHARE", share)
+        body, written = _encoded(rows, form)
+        assert body.equals(grown)
+        assert written.num_rows == ROWS
