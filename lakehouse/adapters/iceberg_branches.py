@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from functools import partial
 from typing import cast
 from weakref import WeakSet
 
@@ -27,7 +26,7 @@ from lakehouse.adapters.iceberg_attempts import ATTEMPTS, pause
 from lakehouse.adapters.iceberg_commit import Change, live_paths, make_snapshot, prove_own
 from lakehouse.adapters.iceberg_files import write_rows
 from lakehouse.adapters.iceberg_history import properties
-from lakehouse.adapters.iceberg_proof import read_back
+from lakehouse.adapters.iceberg_proof import Deposit
 from lakehouse.errors import CommitConflictError, NoTableError, PermanentError, SchemaError
 from lakehouse.ports import AnyWrite, StoredRows
 
@@ -119,11 +118,13 @@ class Staging:
         assert base is not None, "a table's metadata hold the head of main"
         if not self._branch_works(stored, base):
             return None
-        if self._files is None:
-            self._files = _files_of(stored, self._rows)
-        emptied = self._write.mode == "replace" and _data_files(base) > 0
-        change = Change(self._files, frozenset(live_paths(stored.io, base)) if emptied else ())
-        snapshot = make_snapshot(stored, base, change, summary)
+        with Deposit(stored.io) as deposit:
+            if self._files is None:
+                self._files = _files_of(stored, self._rows, deposit)
+            emptied = self._write.mode == "replace" and _data_files(base) > 0
+            change = Change(self._files, frozenset(live_paths(stored.io, base)) if emptied else ())
+            snapshot = make_snapshot(stored, base, change, summary)
+            deposit.settle()
         after = add_snapshot(self._catalog, stored, self._branch, snapshot)
         if after is None:
             return None
@@ -188,10 +189,10 @@ def last_number(stored: Table) -> int:
     return max((snapshot.sequence_number or 0 for snapshot in stored.snapshots()), default=0)
 
 
-def _files_of(stored: Table, rows: pa.Table | StoredRows) -> list[DataFile]:
+def _files_of(stored: Table, rows: pa.Table | StoredRows, deposit: Deposit) -> list[DataFile]:
     if isinstance(rows, StoredRows):
         return list(cast(tuple[DataFile, ...], rows.files))
-    return write_rows(stored, rows, partial(read_back, stored.io))
+    return write_rows(stored, rows, deposit)
 
 
 def _data_files(snapshot: Snapshot) -> int:

@@ -1,14 +1,16 @@
 """How rows become sealed Parquet files with page checksums, and what the table's manifests say about each."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import (
     StatisticsCollector,
     compute_statistics_plan,
@@ -22,6 +24,7 @@ from pyiceberg.table import Table
 from pyiceberg.typedef import Record
 
 from lakehouse.adapters.iceberg_known import Known
+from lakehouse.adapters.iceberg_proof import Deposit, Put
 from lakehouse.adapters.iceberg_seal import data_name, store
 from lakehouse.errors import SchemaError
 
@@ -36,6 +39,8 @@ PIECE_BYTES = 16 * 2**20
 SPLIT_BYTES = 16 * 2**20
 # About 14 MB on disk: while one such file is on its way to the storage, the next is encoded.
 LINE_BYTES = 24 * 2**20
+# Below this a thread that stores the only file while its manifest is made costs more than it saves.
+BESIDE_BYTES = 2**20
 # Rows of this size are encoded into memory that is taken at once: what they have in Arrow, and a part of that.
 ROOM_FROM_BYTES, ROOM_SHARE = 2**20, 4
 # What is sampled of a column: runs from all over it, for a part of it may be unlike the rest.
@@ -52,10 +57,11 @@ ZSTD_SHARE = 0.9
 SOUGHT = 2
 
 
-def write_rows(stored: Table, rows: pa.Table, then: Callable[[DataFile], None] | None = None) -> list[DataFile]:
+def write_rows(stored: Table, rows: pa.Table, deposit: Deposit | None = None) -> list[DataFile]:
     """Store rows as files of the table, in their order, and return what manifests say of them; no rows, no file.
 
-    Where there are several, `then` is done with each as soon as it is stored, while others are still encoded.
+    With a `deposit` each of several is read back as soon as it is stored, while others are still encoded; a single one
+    of some size may still be on its way.
 
     Raises SchemaError when a column cannot take the type that the table has for it.
     """
@@ -65,18 +71,14 @@ def write_rows(stored: Table, rows: pa.Table, then: Callable[[DataFile], None] |
     fitted = _fitted(stored, shape, rows)
     parts = list(_parts(fitted))
     form = _form(fitted)
+    plainly = partial(_store, stored.io)
     if len(parts) == 1:
-        return [_write(stored, shape, parts[0], form)]
-
-    def write(part: pa.Table) -> DataFile:
-        file = _write(stored, shape, part, form)
-        if then is not None:
-            then(file)
-        return file
-
+        put = plainly if deposit is None or fitted.nbytes < BESIDE_BYTES else deposit.begin
+        return [_put(stored, shape, *_encoded(parts[0], form), put)]
+    put = plainly if deposit is None else deposit.take
     # One more than there are processors, for one of them waits for the storage.
     with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
-        return list(pool.map(write, parts))
+        return list(pool.map(lambda part: _put(stored, shape, *_encoded(part, form), put), parts))
 
 
 def write_batches(stored: Table, batches: Iterable[pa.Table]) -> list[DataFile]:
@@ -149,7 +151,8 @@ class _Files:
         self._open = None
         if self._files:
             self._files[-1].result()
-        self._files.append(self._storing.submit(_put, self._stored, self._shape, body, written))
+        put = partial(_store, self._stored.io)
+        self._files.append(self._storing.submit(_put, self._stored, self._shape, body, written, put))
 
 
 def _parts(rows: pa.Table) -> Iterator[pa.Table]:
@@ -232,17 +235,13 @@ def _texts(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _write(stored: Table, shape: _Shape, rows: pa.Table, form: "_Form") -> DataFile:
-    return _put(stored, shape, *_encoded(rows, form))
-
-
 def _encoded(rows: pa.Table, form: "_Form") -> tuple[pa.Buffer, pq.FileMetaData]:
     """Return rows as a file in memory that is taken at once: a stream that grows is copied each time that it does."""
     if rows.nbytes < ROOM_FROM_BYTES:
         return _Encoding(rows.schema, form).whole(rows)
     try:
         return _Encoding(rows.schema, form, room=rows.nbytes + rows.nbytes // ROOM_SHARE).whole(rows)
-    except OSError:  # they take more room encoded, as nothing but empty lists does
+    except OSError:  # they take more room encoded than in Arrow
         return _Encoding(rows.schema, form).whole(rows)
 
 
@@ -291,10 +290,15 @@ class _Encoding:
         return self.close()
 
 
-def _put(stored: Table, shape: _Shape, body: pa.Buffer, written: pq.FileMetaData) -> DataFile:
+def _put(stored: Table, shape: _Shape, body: pa.Buffer, written: pq.FileMetaData, put: Put) -> DataFile:
     path = stored.location_provider().new_data_location(data_name(body))
-    store(stored.io, path, body)
-    return _described(stored, shape, path, body.size, written)
+    file = _described(stored, shape, path, body.size, written)
+    put(file, body)
+    return file
+
+
+def _store(io: FileIO, file: DataFile, body: pa.Buffer) -> None:
+    store(io, file.file_path, body)
 
 
 def _form(rows: pa.Table) -> _Form:
