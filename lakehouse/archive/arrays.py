@@ -119,6 +119,16 @@ def outside(values: Cells, low: float | None, high: float | None) -> Cells:
     return sure(mask)
 
 
+def extremes(values: Cells) -> tuple[float | None, float | None]:
+    """Return the least and the greatest of numbers; None without any. Nulls are no numbers."""
+    if len(values) and not values.null_count:
+        # NumPy takes a twentieth of Arrow's time, but does not know of nulls.
+        numbers = values.to_numpy()
+        return numbers.min().item(), numbers.max().item()
+    low, high = (bound.as_py() for bound in pc.min_max(values).values())
+    return low, high
+
+
 def distinct(cells: Cells) -> tuple[Cells, Cells]:
     """Return the distinct values and how often each occurs."""
     counted = pc.value_counts(cells)

@@ -50,7 +50,12 @@ Piece = Callable[[], Batch]
 """Bytes of a file that become a batch when asked; each piece may be asked in another thread."""
 
 
+# The numbers that most batches have, made once.
+COUNTED = np.arange(1, (1 << 17) + 1)
+COUNTED.setflags(write=False)
+
+
 def numbered(span: int, skipped: set[int]) -> Rows:
-    """Return the numbers 1 to `span` without the skipped ones."""
-    numbers = np.arange(1, span + 1, dtype=np.int64)
+    """Return the numbers 1 to `span` without the skipped ones; they may be shared and are not to be written to."""
+    numbers = COUNTED[:span] if span <= len(COUNTED) else np.arange(1, span + 1, dtype=np.int64)
     return np.delete(numbers, np.fromiter(skipped, np.int64) - 1) if skipped else numbers

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.archive.arrays import Cells, bounds_of, by_distinct, count_true, outside, where
+from lakehouse.archive.arrays import Cells, bounds_of, by_distinct, count_true, extremes, outside, where
 from lakehouse.archive.batches import Batch, Rows
 from lakehouse.archive.eds import ColumnDescription
 from lakehouse.archive.privacy.plain_cells import LONGEST_NUMBER
 from lakehouse.archive.values import Parsed, parse
-from lakehouse.keys import Keys, keys_of
+from lakehouse.keys import Keys, NumberKeys, keys_of
 
 Fault = Literal["wrong", "missing", "outside", "not_a_level", "not_matching", "broken", "repeats"]
 
@@ -72,7 +72,7 @@ class Broken:
 class RowKeys:
     """The keys of a batch's rows; `rising` when each is greater than the one before, from `first` to `last`."""
 
-    keys: Keys
+    keys: Keys | NumberKeys
     rising: bool = False
     first: object = None
     last: object = None
@@ -90,7 +90,7 @@ class Judged:
     broken: list[Broken] = field(default_factory=list)
     missing: dict[str, int] = field(default_factory=dict)
     key: RowKeys | None = None
-    references: dict[str, Keys] = field(default_factory=dict)
+    references: dict[str, Keys | NumberKeys] = field(default_factory=dict)
     values: dict[str, Cells] = field(default_factory=dict)
     odd: dict[str, Rows] = field(default_factory=dict)
     unlisted: dict[str, Rows] = field(default_factory=dict)
@@ -159,10 +159,14 @@ def _fitting(pattern: str) -> Callable[[Cells], Cells]:
 
 
 def _inside(values: Cells, described: ColumnDescription) -> bool:
-    low, high = (bound.as_py() for bound in pc.min_max(values).values())
-    return low is None or (
-        (described.minimum is None or low >= described.minimum)
-        and (described.maximum is None or high <= described.maximum)
+    low, high = extremes(values)
+    return (
+        low is None
+        or high is None
+        or (
+            (described.minimum is None or low >= described.minimum)
+            and (described.maximum is None or high <= described.maximum)
+        )
     )
 
 
@@ -192,10 +196,14 @@ def row_keys(columns: Sequence[Cells], rows: Rows) -> RowKeys:
         whole = np.logical_and.reduce([pc.is_valid(column).to_numpy(zero_copy_only=False) for column in columns])
         at = np.flatnonzero(whole)
         columns, rows = [column.take(at) for column in columns], rows[whole]
-    keys = keys_of(columns, rows)
-    if len(columns) > 1 or not len(rows) or pa.types.is_boolean(columns[0].type):
-        return RowKeys(keys)
     column = columns[0]
+    if len(columns) > 1 or not len(rows) or pa.types.is_boolean(column.type):
+        return RowKeys(keys_of(columns, rows))
+    if column.type == pa.int64():
+        numbers = column.to_numpy(zero_copy_only=False)
+        is_rising = bool((numbers[1:] > numbers[:-1]).all())
+        return RowKeys(NumberKeys(numbers, rows), is_rising, int(numbers[0]), int(numbers[-1]))
+    keys = keys_of(columns, rows)
     rising = pc.all(pc.less(column.slice(0, len(column) - 1), column.slice(1))).as_py()
     return RowKeys(keys, rising is not False, column[0].as_py(), column[-1].as_py())
 

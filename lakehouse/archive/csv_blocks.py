@@ -7,19 +7,26 @@ from lakehouse.errors import SchemaError
 
 BLOCK_BYTES = 4 << 20
 LARGEST_ROW_BYTES = 64 << 20
+# Room for what is left of the block before, so that memory that is used again need not be moved.
+SLACK_BYTES = 1 << 16
 QUOTE = b'"'
 Block = bytes | bytearray
 
 
-def blocks(stream: IO[bytes], name: str, *, quoted: bool, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+def blocks(
+    stream: IO[bytes], name: str, *, quoted: bool, block_bytes: int = BLOCK_BYTES, spare: list[bytearray] | None = None
+) -> Iterator[Block]:
     """Yield the stream in blocks of whole rows; where cells may be `quoted`, a line end inside quotes ends no row.
+
+    Who has read a block may lay it among the `spare` ones: the next is read into its memory.
 
     Raises:
         SchemaError: a row is longer than 64 MB.
     """
     rest, quotes = b"", 0
+    spare = [] if spare is None else spare
     # Read into its place behind what is left of the block before, so that rows are copied once.
-    while len(block := _read_behind(rest, stream, block_bytes)) > len(rest):
+    while len(block := _read_behind(rest, stream, block_bytes, spare)) > len(rest):
         # To find none is a tenth of counting them.
         quotes += block.count(QUOTE, len(rest)) if quoted and block.find(QUOTE, len(rest)) >= 0 else 0
         cut = _last_row_end(block, quotes, len(rest))
@@ -35,12 +42,28 @@ def blocks(stream: IO[bytes], name: str, *, quoted: bool, block_bytes: int = BLO
         yield rest
 
 
-def _read_behind(rest: bytes, stream: IO[bytes], size: int) -> bytearray:
+def _read_behind(rest: bytes, stream: IO[bytes], size: int, spare: list[bytearray]) -> bytearray:
     """Return the bytes followed by the next ones of a stream; by nothing at its end."""
-    block = bytearray(len(rest) + size)
+    block = _of_size(len(rest) + size, spare)
     block[: len(rest)] = rest
     read: int = stream.readinto(memoryview(block)[len(rest) :])  # type: ignore[attr-defined]  # binary streams have it
     del block[len(rest) + read :]
+    return block
+
+
+def _of_size(size: int, spare: list[bytearray]) -> bytearray:
+    """Return so many bytes, in memory that was used before where there is some: new memory costs more than reading."""
+    if not spare:
+        block = bytearray(size + SLACK_BYTES)
+        del block[size:]
+        return block
+    block = spare.pop()
+    try:
+        # One byte more at least: whose size cannot change is still looked at by somebody, who keeps it.
+        block.extend(bytes(max(size - len(block), 0) + 1))
+    except BufferError:
+        return bytearray(size)
+    del block[size:]
     return block
 
 

@@ -2,8 +2,9 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -20,15 +21,18 @@ from lakehouse.errors import SchemaError
 
 Keep = Callable[[pacsv.InvalidRow], Literal["skip"]]
 BOM = b"\xef\xbb\xbf"
+# What may stand before the header line.
+LEADING = re.compile(b"(?:%s)?[\r\n]*" % BOM)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a file's bytes are cut into cells, and what its columns are called."""
+    """How a file's bytes are cut into cells, what its columns are called, and the memory of blocks that were read."""
 
     path: Path
     delimiter: str
     header: tuple[str, ...]
+    spare: list[bytearray] = field(default_factory=list)
 
 
 def csv_pieces(path: Path, delimiter: str) -> Iterator[Piece]:
@@ -38,11 +42,11 @@ def csv_pieces(path: Path, delimiter: str) -> Iterator[Piece]:
         SchemaError: the file has no readable header line, or a row is too long; a piece raises it where its bytes are
             not CSV, and EncodingError where they are not UTF-8.
     """
-    layout, offset = None, 0
+    layout, offset, spare = None, 0, list[bytearray]()
     with opened(path) as stream:
-        for block in blocks(stream, path.name, quoted=True):
+        for block in blocks(stream, path.name, quoted=True, spare=spare):
             if layout is None:
-                layout = Layout(path, delimiter, _header(block, path, delimiter))
+                layout = Layout(path, delimiter, _header(block, path, delimiter), spare)
             yield partial(_read_block, block, layout, offset)
             offset += len(block)
     if layout is None:
@@ -51,9 +55,11 @@ def csv_pieces(path: Path, delimiter: str) -> Iterator[Piece]:
 
 def _header(block: Block, path: Path, delimiter: str) -> tuple[str, ...]:
     refuse_other_encodings(block, path, quoted=True)
-    body = block.removeprefix(BOM).lstrip(b"\r\n")
-    line = body.partition(b"\n")[0]
-    text = (body if line.count(QUOTE) % 2 or b"\r" in line.rstrip(b"\r") else line).decode()
+    # In its place: a copy of a block costs more than all that is asked here.
+    start = LEADING.match(block).end()  # type: ignore[union-attr]  # it matches nothing, too
+    end = block.find(b"\n", start)
+    line = bytes(memoryview(block)[start : end if end >= 0 else len(block)])
+    text = (block[start:] if line.count(QUOTE) % 2 or b"\r" in line.rstrip(b"\r") else line).decode()
     try:
         header = tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)))
     except (csv.Error, StopIteration) as error:
@@ -84,6 +90,9 @@ def _read_block(block: Block, layout: Layout, offset: int) -> Batch:
     columns = {name: flat(rows.column(at)) for at, name in reversed(list(enumerate(layout.header)))}
     quotes = block.count(QUOTE) if QUOTE in block else 0
     numbers = numbered(span, {row.row for row in ragged})
+    if isinstance(block, bytearray):
+        # Arrow has copied the cells; were a view of the block left, giving it another size would fail.
+        layout.spare.append(block)
     return Batch(layout.header, columns, numbers, span, tuple(ragged), quotes=quotes)
 
 

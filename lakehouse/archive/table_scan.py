@@ -17,7 +17,7 @@ from lakehouse.archive.ordered import in_order
 from lakehouse.archive.table_files import pieces
 from lakehouse.archive.tally import RowBudget, Tally
 from lakehouse.errors import SchemaError
-from lakehouse.keys import Keys, KeyStore, keys_of
+from lakehouse.keys import Keys, KeyStore, NumberKeys, keys_of
 
 # An address is a row number with the file's position in the bits above.
 FILE_BITS = 40
@@ -235,7 +235,9 @@ def _judged(plan: Plan, piece: Piece) -> Judged:
     return judge(piece(), plan)
 
 
-def _moved(keys: Keys, offset: int) -> Keys:
+def _moved(keys: Keys | NumberKeys, offset: int) -> Keys | NumberKeys:
+    if isinstance(keys, NumberKeys):
+        return keys.moved(offset)
     keys["address"] += offset
     return keys
 

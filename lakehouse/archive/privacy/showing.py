@@ -3,7 +3,7 @@
 import re
 
 from lakehouse.archive.privacy.finder import find
-from lakehouse.archive.privacy.kinds import has_context, identifiers, word_list
+from lakehouse.archive.privacy.kinds import identifiers, kinds_in_context, word_list
 from lakehouse.archive.privacy.names import has_name_word
 
 EMPTY = "(empty)"
@@ -27,7 +27,7 @@ def shown(value: str | None, name: str, description: str) -> str:
     """Return a cell's text for a message: as its shape where the column or the value could name a person."""
     if not value:
         return EMPTY
-    in_context = any(has_context(i, name, description) for i in identifiers().values() if i.certainty == "direct")
+    in_context = any(identifiers()[kind].certainty == "direct" for kind in kinds_in_context(name, description))
     if in_context or _could_name(value) or any(one.kind not in UNSAID for one in find(value)):
         return shape(value)
     return repr(value[:SHOWN_LETTERS])

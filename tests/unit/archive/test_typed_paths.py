@@ -1,5 +1,6 @@
 """However a column is cast, at once, in parts or cell by cell, its values and the report are the same."""
 
+import io
 import random
 from functools import partial
 
@@ -14,7 +15,7 @@ from lakehouse.archive.eds import ColumnDescription
 from lakehouse.archive.encoding import NotUtf8Error, refuse_other_encodings
 from lakehouse.archive.validate import validate
 from lakehouse.archive.values import parse
-from lakehouse.keys import KeyStore, keys_of
+from lakehouse.keys import KeyStore, NumberKeys, keys_of
 
 ODD = {
     "integer": (
@@ -248,3 +249,60 @@ def test_repeated_numbers_are_told_however_much_they_ascend(disorder):
     store.finish()
     seen = set()
     assert sorted(told) == [at for at, one in enumerate(numbers.tolist()) if one in seen or seen.add(one)]
+
+
+LEAST, GREATEST = -(2**63), 2**63 - 1
+
+
+def nearly_ascending(draw, count):
+    """Return numbers, a few of which are odd ones, with repeats of early, late and odd numbers."""
+    numbers = np.sort(draw.choice(count * 3, count, replace=False)).astype(np.int64)
+    for _ in range(draw.integers(0, count // 100 + 1)):
+        odd = (numbers[draw.integers(count)], LEAST, GREATEST, -1, draw.integers(-9, count * 3))
+        numbers[draw.integers(count)] = odd[draw.integers(len(odd))]
+    return numbers
+
+
+@pytest.mark.parametrize("held", [100, 1 << 20], ids=["on disk", "in memory"])
+def test_numbers_that_nearly_ascend_are_told_as_their_hashes_tell(held):
+    repeats, seeds = 0, 60 if held > 1_500 else 6
+    for seed in range(seeds):
+        draw = np.random.default_rng(seed)
+        numbers = nearly_ascending(draw, int(draw.integers(1, 1_500)))
+        cuts = np.sort(draw.integers(0, len(numbers) + 1, 5))
+        told, by_hash = [], []
+        ours, theirs = (
+            KeyStore(lambda at, into=into: into.extend(at.tolist()), memory_keys=held) for into in (told, by_hash)
+        )
+        for first, last in zip((0, *cuts), (*cuts, len(numbers)), strict=True):
+            part, rows = numbers[first:last], np.arange(1, last - first + 1)
+            ours.add(NumberKeys(part, rows).moved(int(first)))
+            theirs.add(keys_of([pa.array(part)], rows + first))
+        ours.finish()
+        theirs.finish()
+        seen = set()
+        again = [at for at, one in enumerate(numbers.tolist(), 1) if one in seen or seen.add(one)]
+        assert sorted(told) == sorted(by_hash) == again
+        repeats += len(again)
+    assert repeats > seeds
+
+
+@pytest.mark.parametrize("quoted", [True, False])
+def test_blocks_are_the_same_whatever_memory_they_are_read_into(quoted):
+    draw, lent = random.Random(1), 0
+    for _ in range(40):
+        rows = [draw.choice(("a,b", '"a\nb",c', '""', "x" * draw.randrange(300))) for _ in range(200)]
+        body = "\n".join(rows).encode()
+        size = draw.randrange(1, 400)
+        spare, held, found = [], [], []
+        for block in blocks(io.BytesIO(body), "a.csv", quoted=quoted, block_bytes=size, spare=spare):
+            found.append(bytes(block))
+            if isinstance(block, bytearray):
+                # One that is still looked at must keep its bytes.
+                held += [(memoryview(block), found[-1])] if draw.random() < 0.1 else []
+                spare.append(block)
+        lent += len(held)
+        assert found == [bytes(b) for b in blocks(io.BytesIO(body), "a.csv", quoted=quoted, block_bytes=size)]
+        assert b"".join(found) == body
+        assert all(bytes(view) == was for view, was in held)
+    assert lent > 50
