@@ -39,12 +39,15 @@ SIEVE = "[0-9][ ./:-][(0-9]|[0-9]{8}|[A-Z] ?[0-9]|[0-9][A-Z]"
 WIDE_SIEVE = rf"{SIEVE}|[0-9]{{5}}|[0-9][0-9 ().+-]{{4,}}[0-9]"
 # Numbers that the sieve does not know by their digits alone; literals, so that they ride along with the words.
 BESIDE = r"\+[0-9]|[0-9A-Fa-f]{3}:[0-9A-Fa-f]{0,4}:"
-# Cells looked at first, evenly spread; where more than one in so many of them passes, the sieve would only cost.
+# Cells looked at first, evenly spread where there are many bytes; where more than one in so many of them passes, the
+# sieve would only cost.
 SIEVE_SAMPLE, SIEVE_LESS = 512, 6
 # A column of whose first cells one in so many fits is asked cell by cell.
 FULL_SAMPLE, FULL_LESS = 512, 8
 # So few bytes are looked through once for everything in less time than a second pass takes to begin.
 FEW_BYTES = 1 << 14
+# In fewer the wide sieve gains less than its sample costs.
+MANY_BYTES = 1 << 20
 
 Patterns = tuple[tuple[str, str], ...]
 """Pairs of a kind and one of its patterns."""
@@ -123,6 +126,8 @@ def _sieve(cells: Cells, sieved: Patterns, widely: Patterns) -> str | None:
     """Return the sieve that keeps most patterns from most of the cells; None where each would only cost."""
     if cells.nbytes <= FEW_BYTES or not (sieved or widely):
         return None
+    if cells.nbytes < MANY_BYTES:
+        return SIEVE if sieved and not _passes_often(cells[:SIEVE_SAMPLE], SIEVE) else None
     # The first ones alone may differ: numbers that count on are short there.
     spread = np.linspace(0, len(cells) - 1, min(len(cells), SIEVE_SAMPLE)).astype(np.int64)
     sample = cells.take(pa.array(spread, pa.int64()))

@@ -74,7 +74,7 @@ def test_every_value_behind_a_word_passes_the_wide_sieve(kind, data):
 
 
 @pytest.mark.parametrize("seed", [6, 7])
-def test_cells_behind_the_sieve_are_found_as_in_one_pass(seed):
+def test_cells_behind_the_sieve_are_found_as_in_one_pass(seed, monkeypatch):
     if not engine.HAS_HYPERSCAN:
         pytest.skip("Hyperscan is not built for this processor")
     draw = random.Random(seed)
@@ -82,12 +82,22 @@ def test_cells_behind_the_sieve_are_found_as_in_one_pass(seed):
     array = pa.array(mixed, pa.string())
     direct, sieved, widely = anywhere("texts"), behind_sieve("texts"), behind_wide_sieve("texts")
     once = engine.with_hyperscan(direct + sieved + widely, array)
-    for twice in (
-        engine.with_hyperscan(direct, array, sieved, widely),
-        engine.with_hyperscan(direct + widely, array, sieved),
-    ):
+    for many, sieve in ((engine.MANY_BYTES, engine.SIEVE), (0, engine.WIDE_SIEVE)):
+        monkeypatch.setattr(engine, "MANY_BYTES", many)
+        assert engine._sieve(array, sieved, widely) == sieve
+        twice = engine.with_hyperscan(direct, array, sieved, widely)
         assert {k: v.tolist() for k, v in once.items()} == {k: v.tolist() for k, v in twice.items()}
     assert {"email", "phone", "social_security", "postcode"} <= set(once)
+
+
+def test_numbers_that_count_on_are_not_sieved_by_the_short_ones_at_the_start(monkeypatch):
+    if not engine.HAS_HYPERSCAN:
+        pytest.skip("Hyperscan is not built for this processor")
+    monkeypatch.setattr(engine, "MANY_BYTES", 0)
+    counted = pa.array([f"the pupil read {n}" for n in range(40_000)])
+    sieved, widely = behind_sieve("columns"), behind_wide_sieve("columns")
+    assert engine._sieve(counted, sieved, widely) == engine.SIEVE
+    assert engine._sieve(counted[:9_000], sieved, widely) == engine.WIDE_SIEVE
 
 
 def test_positions_come_once_and_in_order():
