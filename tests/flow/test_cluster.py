@@ -259,7 +259,9 @@ def test_the_dashboards_show_what_the_loop_stored(composed, whole):
         for name, number in datasets.items()
     }
     assert len(rows) > 10
-    assert rows["submissions"] == 3, "a wave of data, a choir and a text"
+    with opened(composed.settings("code")) as house:
+        judged = house.tables.read("archive.submissions").select(["submission", "content_sha256"])
+    assert rows["submissions"] == len(set(map(str, judged.to_pylist()))) > 2, "a wave of data, a choir and a text"
 
 
 def ended_run(made, key: str) -> dict[str, object]:
