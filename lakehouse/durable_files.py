@@ -64,19 +64,41 @@ def remove_unfinished(folder: Path, *, unused_seconds: float = 0.0) -> tuple[int
         former = FORMERLY_OURS.fullmatch(path.name)
         if not (former or OURS.fullmatch(path.name)) or path.is_symlink() or not path.is_file():
             continue
-        unused = max(unused_seconds, FORMER_SECONDS) if former else unused_seconds
-        if not os.access(path, os.R_OK):
+        gone = _removed(path, max(unused_seconds, FORMER_SECONDS) if former else unused_seconds)
+        deleted += gone is True
+        if gone is False:
             held.append(path)
-            continue
-        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-            if time.time() - os.fstat(file.fileno()).st_mtime < unused:
-                continue
-            if _hold(file, wait=False):
-                path.unlink()
-                deleted += 1
-            else:
-                held.append(path)
     return deleted, tuple(held)
+
+
+def remove_copies(target: Path) -> None:
+    """Delete what killed processes left of `target` in its folder, and nothing else that lies there.
+
+    Copies that `made_once` of an earlier version left have the file's name in theirs and hold no lock, so a day has to
+    pass.
+    """
+    former = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{12}}")
+    for path in target.parent.iterdir():
+        if path.is_symlink() or not path.is_file():
+            continue
+        if OURS.fullmatch(path.name):
+            _removed(path, 0.0)
+        elif former.fullmatch(path.name):
+            _removed(path, FORMER_SECONDS)
+
+
+def _removed(path: Path, unused_seconds: float) -> bool | None:
+    """Delete a file that nobody holds; say False where somebody does or nobody can tell, None where it is too young."""
+    if not os.access(path, os.R_OK):
+        return False
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        if time.time() - os.fstat(file.fileno()).st_mtime < unused_seconds:
+            return None
+        if not _hold(file, wait=False):
+            return False
+        path.unlink()
+        return True
+    return None
 
 
 def too_young(folder: Path) -> tuple[Path, ...]:

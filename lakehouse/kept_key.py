@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from lakehouse.durable_files import remove_unfinished, sync_folder
+from lakehouse.durable_files import remove_copies, sync_folder
 from lakehouse.errors import PermanentError
 from lakehouse.made_once import make_once
 
@@ -25,7 +25,7 @@ def kept_key(path: Path) -> bytes:
         sync_folder(folder.parent)
         make_once(path, os.urandom(KEY_BYTES).hex().encode())
     sync_folder(folder)  # whoever made it may have been killed before this
-    remove_unfinished(folder)
+    remove_copies(path)
     said = path.read_text(encoding="ascii", errors="replace").strip()
     if not re.fullmatch(rf"[0-9a-f]{{{2 * KEY_BYTES}}}", said):
         raise PermanentError(

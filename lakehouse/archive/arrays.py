@@ -1,5 +1,6 @@
 """Arrow arrays under typed names, and the few operations on them that the stubs do not describe."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -110,13 +111,40 @@ def by_distinct(cells: Cells, judge: Callable[[Cells], Cells]) -> Cells:
 
 
 def outside(values: Cells, low: float | None, high: float | None) -> Cells:
-    """Return a mask, true where a number lies below `low` or above `high`; None is no limit."""
+    """Return a mask, true where a number lies below `low` or above `high`; None is no limit.
+
+    Whole numbers are compared with whole ones: as floats those of more than 53 bits are others, and Arrow refuses.
+    """
     mask: Cells = pa.nulls(len(values), pa.bool_())
+    whole = pa.types.is_integer(values.type)
     if low is not None:
-        mask = pc.or_kleene(mask, pc.less(values, pa.scalar(float(low))))
+        mask = pc.or_kleene(mask, _below(values, math.ceil(low)) if whole else pc.less(values, pa.scalar(float(low))))
     if high is not None:
-        mask = pc.or_kleene(mask, pc.greater(values, pa.scalar(float(high))))
+        above = _above(values, math.floor(high)) if whole else pc.greater(values, pa.scalar(float(high)))
+        mask = pc.or_kleene(mask, above)
     return sure(mask)
+
+
+def _below(values: Cells, low: int) -> Cells:
+    least, most = _range(values)
+    if low > most:
+        return pc.is_valid(values)
+    compared: Cells = pc.less(values, pa.scalar(max(low, least), values.type))
+    return compared
+
+
+def _above(values: Cells, high: int) -> Cells:
+    least, most = _range(values)
+    if high < least:
+        return pc.is_valid(values)
+    compared: Cells = pc.greater(values, pa.scalar(min(high, most), values.type))
+    return compared
+
+
+def _range(values: Cells) -> tuple[int, int]:
+    """Return the least and the greatest number that integers of this type can be."""
+    kind = np.iinfo(values.type.to_pandas_dtype())
+    return int(kind.min), int(kind.max)
 
 
 def extremes(values: Cells) -> tuple[float | None, float | None]:

@@ -13,6 +13,7 @@ from dagster_project.settings import Settings
 from lakehouse.archive.privacy.steps import KEY_FILE, pseudonym_key
 from lakehouse.archive.withdraw.receipt import Signer, verify
 from lakehouse.errors import PermanentError
+from lakehouse.kept_key import kept_key
 from lakehouse.made_once import make_new, make_once
 
 
@@ -119,3 +120,18 @@ def test_half_a_key_of_pseudonyms_is_no_key(tmp_path, text):
     (tmp_path / KEY_FILE).write_text(text, encoding="latin-1")
     with pytest.raises(PermanentError, match="restore it from a backup"):
         pseudonym_key(tmp_path)
+
+
+def test_of_a_folder_of_keys_only_copies_of_the_opened_key_go(tmp_path):
+    keys = tmp_path / "keys"
+    (keys / "sub").mkdir(parents=True)
+    theirs = (".keystore", ".password", ".other.key.0a1b2c3d4e5f", "sub/.keystore", "sub/.0123456789abcdef.partial")
+    left = (".silver.key.0a1b2c3d4e5f", ".0123456789abcdef.partial")
+    for name in (*theirs, *left):
+        (keys / name).write_text("x")
+        os.utime(keys / name, (0, 0))
+    young = keys / ".silver.key.aaaabbbbcccc"  # may be written by a process of an earlier version
+    young.write_text("x")
+    kept_key(keys / "silver.key")
+    there = {str(path.relative_to(keys)) for path in keys.rglob("*") if path.is_file()}
+    assert there == {*theirs, young.name, "silver.key"}
