@@ -82,14 +82,14 @@ def whereabouts(
 
 
 def _ask(policy: Policy, user: User | None, version: DatasetVersion, table: str) -> str:
-    """Return a command that answers: first rows, or where only groups of people are shown, their number."""
+    """Return a command that answers: first rows, or where only groups of people are shown, how many."""
     part = table.partition(".")[2].removeprefix(f"{version.dataset}_")
     name, purpose = (user.name, user.default_purpose) if user else ("", "")
     decision = policy.decide(name, purpose, version.dataset, part)
     if not decision.permitted:
         return f"not by {name or 'nobody'} for {purpose or 'no purpose'}: {decision.reason}"
     in_groups = decision.limits.get(part, Limits()).groups is not None
-    shown = "COUNT(*) AS people" if in_groups else "*"
+    shown = "COUNT(*) AS row_count" if in_groups else "*"
     limit = "" if in_groups else f" LIMIT {SHOWN_ROWS}"
     # shown to people, never run here; names and labels are made of letters, digits and ._-
     statement = f"SELECT {shown} FROM lakehouse.{table} WHERE dataset_version = '{version.version}'{limit}"  # noqa: S608

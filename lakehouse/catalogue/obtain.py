@@ -61,10 +61,10 @@ def _sql(library: Library, holdings: Holdings, version: Version) -> Way | None:
 
 
 def _statement(library: Library, holdings: Holdings, version: Version, part: str) -> str:
-    """Return a statement that is answered: first rows, or where only groups of people are shown, their number."""
+    """Return a statement that is answered: first rows, or where only groups of people are shown, how many."""
     dataset = str(version.row["dataset"])
     groups = decide(library, holdings, dataset, part).limits.get(part, Limits()).groups
-    shown, limit = ("*", " LIMIT 100") if groups is None else ("COUNT(*) AS people", "")
+    shown, limit = ("*", " LIMIT 100") if groups is None else ("COUNT(*) AS row_count", "")
     # shown to people, never run here; names and labels are made of letters, digits and ._-
     return f"SELECT {shown} FROM lakehouse.silver.{dataset}_{part} WHERE dataset_version = '{version.label}'{limit}"  # noqa: S608
 

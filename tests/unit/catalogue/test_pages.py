@@ -179,7 +179,7 @@ def test_rows_about_people_are_not_shown_by_default(world, library, client):
 
 
 def test_the_statement_to_copy_is_one_that_is_answered(world, library, client):
-    """Of a table about people that is shown in groups `SELECT *` is refused, so their number is asked for."""
+    """Of a table about people that is shown in groups `SELECT *` is refused, so their rows are counted."""
 
     def lines():
         answer = client.get("/api/v1/datasets/marks/versions/1").json()
@@ -190,7 +190,7 @@ def test_the_statement_to_copy_is_one_that_is_answered(world, library, client):
     library.refresh()
     assert lines() == [f"SELECT * {table} LIMIT 100"]
     library.policy = lambda: default_policy("lakehouse")
-    assert lines() == [f"SELECT COUNT(*) AS people {table}"]
+    assert lines() == [f"SELECT COUNT(*) AS row_count {table}"]
 
 
 def test_restricted_rows_are_never_read_for_anyone(shown, common):

@@ -31,7 +31,7 @@ def asked(part, **terms):
         (
             ABOUT_PEOPLE,
             {},
-            'lakehouse sql "SELECT COUNT(*) AS people FROM lakehouse.silver.school_marks '
+            'lakehouse sql "SELECT COUNT(*) AS row_count FROM lakehouse.silver.school_marks '
             "WHERE dataset_version = '2024'\"",
         ),
         (
