@@ -89,6 +89,13 @@ def primary_key_repeats(table: TableContent, _parameters: Parameters) -> Iterato
         yield in_rows(tally, f"{tally.place}: {names}", key=names)
 
 
+def _example(value: str | None, column: ColumnContent, *, personal: bool) -> str:
+    """Return a text for "the first is ...": quoted, or where it may not be shown how it looks, and said to be that."""
+    said = privacy.looks(value) if personal else privacy.shown(value, column.name, column.description.description)
+    masked = bool(value) and said == privacy.looks(value)
+    return f"of the shape {said}" if masked else said
+
+
 def _hits(column: ColumnContent, fault: Fault, **facts: str | int | float) -> Iterator[Hit]:
     """One hit for each file in which the column has the fault, with the first text, masked if it could name one.
 
@@ -96,11 +103,7 @@ def _hits(column: ColumnContent, fault: Fault, **facts: str | int | float) -> It
     """
     personal = column.table.name in column.submission.about_people
     for tally in column.seen.tally(column.name, fault):
-        example = (
-            privacy.looks(tally.example)
-            if personal
-            else privacy.shown(tally.example, column.name, column.description.description)
-        )
+        example = _example(tally.example, column, personal=personal)
         yield in_rows(tally, f"{tally.place}: {column.name}", column=column.name, example=example, **facts)
 
 

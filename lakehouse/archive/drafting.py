@@ -278,7 +278,7 @@ accumulates: snapshots  # CHECK: snapshots, each version replaces the one before
 # language: en  # {FILL_IN}
 # temporal_coverage: {{start: "2024-09", end: "2025-07"}}  # {FILL_IN}: from when to when the data speak
 # provenance: {{how_made: ""}}  # {FILL_IN}: how the data came to be
-# subjects: {{student: {{identifiers: [table.column]}}}}  # {FILL_IN}: where the data name persons, if they do
+# subjects: {{student: {{description: "", identifiers: [table.column]}}}}  # {FILL_IN}: if the data name persons
 """
 
 

@@ -98,6 +98,6 @@ def test_of_a_table_about_people_no_message_shows_a_value_and_of_others_it_does(
     path = dataset / changed
     path.write_text(path.read_text().replace(*ROLE) if text is None else path.read_text() + text)
     told = messages(judged(dataset))
-    assert "the first is xxxxx" in told["VALUE_NOT_A_LEVEL", "subject"]
-    assert "the first is x9" in told["VALUE_NOT_MATCHING", "code"]
+    assert "the first is of the shape xxxxx" in told["VALUE_NOT_A_LEVEL", "subject"]
+    assert "the first is of the shape x9" in told["VALUE_NOT_MATCHING", "code"]
     assert "the first is '-7'" in told["VALUE_OUT_OF_RANGE", "size"], "rooms are no people"
