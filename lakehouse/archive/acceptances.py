@@ -68,7 +68,8 @@ def acceptance(report: Report, code: str, place: str, *, by: str, reason: str, a
 def applied(report: Report, given: Sequence[Acceptance]) -> Report:
     """Return the report with accepted errors as warnings that say who accepted them and why.
 
-    The report then carries another version of the rules, so that both verdicts stay apart.
+    The report then carries another version of the rules, so that both verdicts stay apart, and the time of the last
+    acceptance: that is when this verdict was given.
     """
     mine = [one for one in given if one.content_sha256 == report.content_sha256]
     used = [one for one in mine if any(one.covers(finding) for finding in report.findings)]
@@ -80,6 +81,7 @@ def applied(report: Report, given: Sequence[Acceptance]) -> Report:
         report,
         findings=tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level))),
         rules_version=hashlib.sha256(said.encode()).hexdigest(),
+        validated_at=max(report.validated_at, *(one.accepted_at for one in used)),
     )
 
 

@@ -36,7 +36,11 @@ from (
         rules_version,
         content_sha256,
         validated_at,
-        row_number() over (partition by submission, content_sha256 order by validated_at desc) as age
+        -- Verdicts of one time are of one judgement: an acceptance only takes errors away, so fewer of them is newer.
+        row_number() over (
+            partition by submission, content_sha256
+            order by validated_at desc, error_count, rules_version
+        ) as age
     from lakehouse.archive.submissions
 ) as judged
 where age = 1

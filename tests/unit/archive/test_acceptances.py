@@ -54,6 +54,8 @@ def test_an_accepted_finding_is_a_warning_that_says_who_and_why(shelf, refused):
     assert "addresses of offices" in finding.message
     assert "ann@" not in report.to_json()
     assert report.rules_version != before.rules_version
+    (said,) = shelf.accepted_findings(refused)
+    assert report.validated_at == said.accepted_at > before.validated_at
 
 
 def test_an_accepted_submission_waits_to_be_ingested_again(shelf, refused):

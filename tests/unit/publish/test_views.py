@@ -215,6 +215,15 @@ def test_only_the_newest_verdict_on_a_content_is_shown(published):
     assert [row["verdict"] for row in fetch(published(rows), "select * from kpi.submissions")] == ["accepted"]
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_of_verdicts_of_one_time_the_one_after_an_acceptance_is_the_newest(published, turn):
+    refused = SUBMISSION | {"error_count": 2}
+    accepted = SUBMISSION | {"error_count": 0, "verdict": "accepted", "rules_version": "r2"}
+    partly = SUBMISSION | {"error_count": 1, "rules_version": "r0"}
+    rows = {"archive.submissions": [refused, accepted, partly][::turn], "archive.findings": []}
+    assert [row["verdict"] for row in fetch(published(rows), "select * from kpi.submissions")] == ["accepted"]
+
+
 @pytest.mark.parametrize(
     ("label", "wave"), [("2015", date(2015, 1, 1)), ("3.11", None), ("abcd", None), ("1x00", None)]
 )
