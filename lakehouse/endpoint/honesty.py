@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from lakehouse.endpoint.faults import RefusedStatementError
-from lakehouse.endpoint.groups import Shape
+from lakehouse.endpoint.groups import VERSION_COLUMNS, Shape
 
 LINEAR = ("SUM", "AVG", "COUNT")
 Shapes = Mapping[str, Shape | None]
@@ -82,8 +82,13 @@ def _is_linear(column: exp.Column) -> bool:
 
 def _offer(shape: Shape | None) -> str:
     assert shape is not None, "asked of tables of groups only"
-    dimensions, figures = ", ".join(shape.dimensions) or "none", ", ".join(shape.figures) or "none"
-    return f"Group and filter by: {dimensions}. Sum, average or count: {figures}, and COUNT(*)"
+    own = tuple(name for name in shape.figures if name.startswith("_"))  # the number of a row of bronze is no figure
+    figures = ", ".join(name for name in shape.figures if name not in own) or "none"
+    dimensions = ", ".join(shape.dimensions) or "none"
+    said = f"Group and filter by: {dimensions}. Sum, average or count: {figures}, and COUNT(*)"
+    if not set(shape.dimensions) <= set(VERSION_COLUMNS):
+        return said
+    return f"{said}. To group by more, the table's owner names `dimensions` in policy.yaml (docs/flow/policy.md)"
 
 
 def _folded(names: tuple[str, ...]) -> set[str]:
