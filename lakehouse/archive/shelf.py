@@ -1,6 +1,7 @@
 """Where the archive keeps what has landed: one folder per content, one record per arrival, one report per verdict."""
 
 import json
+import re
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,6 +21,10 @@ from lakehouse.ports import DatasetVersions
 from lakehouse.tables.lock import archive_lock
 
 LONGEST_SAVING_SECONDS = 600.0
+FOLDER_NAME = re.compile(r"[0-9a-f]{12}")
+REPORT_NAME = re.compile(r"(?P<key>.+)-(?P<content>[0-9a-f]{12})-[0-9a-f]{12}\.json")
+SUPERSEDED = "#"
+"""Between a key and the folder of what landed under it before; no key of a version has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,22 @@ class Shelf:
     def landed_keys(self) -> list[str]:
         """Return the keys of everything that has landed, sorted."""
         return sorted(path.stem for path in (self.root / "arrivals").glob("*.json"))
+
+    def superseded(self) -> list[tuple[str, Path]]:
+        """Return what landed under a key that has other content now: ``key#folder``, and the folder.
+
+        A submission that was refused, mended and handed in again under its key leaves its first content so. The key is
+        that of the report on it; what nobody judged has none.
+        """
+        named = {self.landed(key).folder.name for key in self.landed_keys()}
+        reports = [REPORT_NAME.fullmatch(path.name) for path in (self.root / "reports").glob("*.json")]
+        keys = {found["content"]: found["key"] for found in reports if found is not None}
+        folders = sorted(path for path in (self.root / "submissions").glob("*") if FOLDER_NAME.fullmatch(path.name))
+        return [
+            (f"{keys.get(folder.name, '')}{SUPERSEDED}{folder.name}", folder)
+            for folder in folders
+            if folder.name not in named and folder.is_dir()
+        ]
 
     def _landed(self, record: dict[str, object]) -> Landed:
         return Landed(

@@ -12,7 +12,8 @@ from lakehouse.adapters.traces import FileTraces
 from lakehouse.archive.apart import Costs
 from lakehouse.archive.withdraw.journal import Journal
 from lakehouse.archive.withdraw.looking import Holds, look
-from lakehouse.archive.withdraw.run import finish, withdraw
+from lakehouse.archive.withdraw.retract import Order
+from lakehouse.archive.withdraw.run import finish, retract, withdraw
 from lakehouse.archive.withdraw.search import Request
 from lakehouse.archive.withdraw.steps import Steps
 from lakehouse.errors import BusyError, UnknownSubjectError
@@ -57,6 +58,29 @@ def test_somebody_who_stands_only_in_a_refused_submission_is_withdrawn(planted, 
     receipt = json.loads(done.file.read_bytes())["receipt"]
     assert receipt["submissions"] == [key]
     assert not withdraw(club, Request(planted.NEEDLE)).carried_out
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["withdrawn", "retracted"])
+def test_what_was_refused_goes_also_when_a_mended_folder_has_its_key(planted, club, tmp_path, whole):
+    """Refused, mended, handed in again: nobody names the first content any more, and the person stands in it."""
+    key = refuse(planted, club, planted.submission("2001", tmp_path / "given"))
+    first = club.shelf.landed(key).folder
+    planted.load(club, planted.submission("2001", tmp_path / "mended", person=False))
+    kept = club.shelf.landed(key).folder
+    assert first.is_dir()
+    assert kept != first
+    found = withdraw(club, Request(planted.NEEDLE), dry_run=True).plan
+    assert (found.refused, found.versions) == ((f"{key}#{first.name}",), ())
+    assert withdraw(club, Request(planted.NEEDLE, dataset="club"), dry_run=True).plan.refused == found.refused
+    if whole:
+        done = retract(club, Order(key, "published by mistake", "A. Keeper"))
+    else:
+        done = withdraw(club, Request(planted.NEEDLE))
+        assert kept.is_dir(), "nobody else's submission went"
+    assert done.carried_out
+    assert not first.exists()
+    assert planted.places_with(club.shelf.root.parent, (planted.NEEDLE,)) == []
+    assert json.loads(done.file.read_bytes())["receipt"]["submissions"] == [f"{key}#{first.name}"]
 
 
 def test_refused_submissions_that_cannot_be_read_to_tell_are_named(planted, club, tmp_path):

@@ -8,16 +8,14 @@ from typing import Any
 from lakehouse.archive.inbox import arrivals
 from lakehouse.archive.inbox_reports import remove_reports
 from lakehouse.archive.landing import landing_place
-from lakehouse.archive.shelf import Shelf
+from lakehouse.archive.shelf import SUPERSEDED, Shelf
 from lakehouse.archive.withdraw.files import hash_of
 from lakehouse.archive.withdraw.matching import folded
 from lakehouse.archive.withdraw.plan import Plan
-from lakehouse.archive.withdraw.refused import remove_path, require_none_waiting
+from lakehouse.archive.withdraw.refused import DIGITS, remove_path, require_none_waiting
 from lakehouse.durable_files import replace_file
 from lakehouse.masking import Mask
 from lakehouse.ports import DatasetVersion, DatasetVersions
-
-DIGITS = 12
 
 
 def renew_landed(shelf: Shelf, versions: DatasetVersions, plan: Plan, mask: Mask) -> dict[str, int]:
@@ -69,6 +67,8 @@ def _is_copy(key: str, plan: Plan) -> bool:
 
 def _forget(shelf: Shelf, key: str) -> list[Path]:
     """Forget that a refused submission landed; return its folder, if no other key has the same content."""
+    if SUPERSEDED in key:
+        return [folder for said, folder in shelf.superseded() if said == key]
     record = shelf.root / "arrivals" / f"{key}.json"
     if not record.is_file():
         return []

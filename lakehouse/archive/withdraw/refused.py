@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Protocol
 
 from lakehouse.archive.landing_apart import land_in_child
-from lakehouse.archive.shelf import Shelf
+from lakehouse.archive.shelf import SUPERSEDED, Shelf
 from lakehouse.archive.withdraw.looking import Holds, look
 from lakehouse.archive.withdraw.matching import folded
 from lakehouse.errors import BusyError, LakehouseError
 from lakehouse.masking import Mask
 from lakehouse.ports import DatasetVersions
+
+DIGITS = 12
 
 
 class Asked(Protocol):
@@ -108,16 +110,32 @@ def remove_path(path: Path) -> None:
 
 
 def _refused(shelf: Shelf, versions: DatasetVersions, dataset: str | None) -> list[tuple[str, Path]]:
-    """Return key and folder of everything that landed and never became a version."""
+    """Return key and folder of all that landed and never became a version, also where other content has its key now."""
+    stored = {name: {one.content_sha256 for one in versions.versions(name)} for name in versions.datasets()}
     found = []
     for key in shelf.landed_keys():
         name = key.partition("@")[0]
         landed = shelf.landed(key)
-        if dataset in (None, name) and landed.folder.is_dir():
-            known = [*versions.versions(name)] if name in versions.datasets() else []
-            if all(one.content_sha256 != landed.content_sha256 for one in known):
-                found.append((key, landed.folder))
-    return found
+        if dataset in (None, name) and landed.folder.is_dir() and landed.content_sha256 not in stored.get(name, ()):
+            found.append((key, landed.folder))
+    return found + superseded(shelf, versions, dataset)
+
+
+def superseded(
+    shelf: Shelf, versions: DatasetVersions, dataset: str | None, key: str | None = None
+) -> list[tuple[str, Path]]:
+    """Return what landed under a key that has other content now, of all keys or one, unless a version is its content.
+
+    What has no key may be of any dataset.
+    """
+    stored = {one.content_sha256[:DIGITS] for name in versions.datasets() for one in versions.versions(name)}
+    return [
+        (said, folder)
+        for said, folder in shelf.superseded()
+        if folder.name not in stored
+        and (dataset is None or said.partition("@")[0] == dataset or said.startswith(SUPERSEDED))
+        and key in (None, said.rpartition(SUPERSEDED)[0])
+    ]
 
 
 @contextmanager

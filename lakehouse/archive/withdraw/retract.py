@@ -9,10 +9,12 @@ import pyarrow as pa
 
 from lakehouse.archive.eds import EVENTS_FOLDER, TEXTS_FOLDER
 from lakehouse.archive.event_files import event_files
+from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.text_files import document_batches, document_files
 from lakehouse.archive.withdraw.exports import Exports
 from lakehouse.archive.withdraw.files import lines_of
 from lakehouse.archive.withdraw.plan import Plan, PlannedVersion, Removal
+from lakehouse.archive.withdraw.refused import superseded
 from lakehouse.archive.withdraw.sightings import Content
 from lakehouse.errors import NoVersionError, UnknownSettingError
 from lakehouse.ports import DatasetVersions
@@ -27,8 +29,10 @@ class Order:
     by: str
 
 
-def retraction(versions: DatasetVersions, scratch: Path, order: Order) -> Plan:
+def retraction(versions: DatasetVersions, shelf: Shelf, scratch: Path, order: Order) -> Plan:
     """Return the plan of removing a version: all versions of its dataset, one of which goes as a whole.
+
+    What was refused under its key before it was mended goes, too.
 
     Raises:
         NoVersionError: no such version is stored.
@@ -60,6 +64,7 @@ def retraction(versions: DatasetVersions, scratch: Path, order: Order) -> Plan:
         started_at=now.isoformat(timespec="seconds"),
         values=(),
         versions=tuple(planned),
+        refused=tuple(key for key, _ in superseded(shelf, versions, dataset, order.key)),
         act="retraction",
     )
 

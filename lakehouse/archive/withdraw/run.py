@@ -82,7 +82,7 @@ def retract(archive: Archive, order: Order, *, dry_run: bool = False) -> Outcome
     known = [one for one in receipts(archive.house.objects) if one.get("version") == order.key]
     if known:
         return _known(archive, str(known[-1]["receipt"]))
-    plan = _with_uploads(archive, retraction(archive.versions, archive.scratch, order))
+    plan = _with_uploads(archive, retraction(archive.versions, archive.shelf, archive.scratch, order))
     return Outcome(plan, None, None, carried_out=False) if dry_run else _carry_out(archive, plan)
 
 

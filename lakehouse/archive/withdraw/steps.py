@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lakehouse.archive.pseudonyms import Pseudonyms
+from lakehouse.archive.shelf import SUPERSEDED
 from lakehouse.archive.upload_queue import upload_name
 from lakehouse.archive.withdraw.archive import Archive
 from lakehouse.archive.withdraw.asides import asides_that_go
@@ -275,7 +276,7 @@ class Steps:
         """Return the versions and submissions that held the person, whose runs may quote what is gone."""
         return [
             *(f"{one.dataset}@{one.version}" for one in self.plan.versions),
-            *self.plan.refused,
+            *(key.partition(SUPERSEDED)[0] for key in self.plan.refused),
             *self.plan.reported,
         ]
 
