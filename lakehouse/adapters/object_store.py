@@ -274,6 +274,10 @@ class S3Objects:
                 return _too_skewed(place)
             case S3Error(code=code) if code in REFUSED:
                 return LoginError(f"{place} refused the access key ({code}); check the S3 key and secret settings")
+            case S3Error(code=code) if code in ALTERED:
+                return ServiceUnavailableError(
+                    f"{place}: other bytes arrived than were sent ({code}); nothing was stored, try again"
+                )
             case S3Error(code=code) if not _is_transient(error):
                 return PermanentError(f"{place} answered {code}; check the bucket name and the server's log")
             case _:

@@ -7,7 +7,7 @@ import pytest
 from dagster_project.reaching import require_storage
 from dagster_project.settings import load_settings
 from dagster_project.submitting import submit_path
-from lakehouse.errors import ServiceUnavailableError
+from lakehouse.errors import ServiceUnavailableError, UnknownSettingError
 
 
 def settings(home, address, storage="bundled"):
@@ -28,6 +28,11 @@ def test_a_submission_is_not_read_while_the_storage_is_away(tmp_path, listening)
     with pytest.raises(ServiceUnavailableError, match=rf"{gone} does not answer .* `lakehouse up`"):
         submit_path(settings(tmp_path / "home", gone), missing)
     assert not (tmp_path / "home").exists()
+
+
+def test_an_address_that_is_none_is_told_as_a_setting(tmp_path):
+    with pytest.raises(UnknownSettingError, match=r"LAKEHOUSE_S3_ENDPOINT is '127\.0\.0\.1:abc'"):
+        require_storage(settings(tmp_path, "127.0.0.1:abc"))
 
 
 def test_plain_folders_always_answer(tmp_path):
