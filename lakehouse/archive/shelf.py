@@ -15,6 +15,7 @@ from lakehouse.archive.landing import Landed
 from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.limited import broke_off, judge_in_child
 from lakehouse.archive.rule_packs import Packs, load_packs
+from lakehouse.archive.stated_keys import keys_in_child
 from lakehouse.durable_files import replace_file
 from lakehouse.errors import PermanentError, UnreadableSubmissionError, VersionTakenError
 from lakehouse.ports import DatasetVersions
@@ -186,18 +187,17 @@ class Shelf:
     def superseded(self) -> list[tuple[str, Path]]:
         """Return what landed under a key that has other content now: ``key#folder``, and the folder.
 
-        A submission that was refused, mended and handed in again under its key leaves its first content so. The key is
-        that of the report on it; what nobody judged has none.
+        A submission that was refused, mended and handed in again under its key leaves its first content so; so does one
+        whose key a version has already. The key is that of the report on it, else the one that it gives itself.
         """
         named = {self.landed(key).folder.name for key in self.landed_keys()}
-        reports = [REPORT_NAME.fullmatch(path.name) for path in (self.root / "reports").glob("*.json")]
+        reports = [REPORT_NAME.fullmatch(path.name) for path in sorted((self.root / "reports").glob("*.json"))]
         keys = {found["content"]: found["key"] for found in reports if found is not None}
-        folders = sorted(path for path in (self.root / "submissions").glob("*") if FOLDER_NAME.fullmatch(path.name))
-        return [
-            (f"{keys.get(folder.name, '')}{SUPERSEDED}{folder.name}", folder)
-            for folder in folders
-            if folder.name not in named and folder.is_dir()
-        ]
+        there = sorted(path for path in (self.root / "submissions").glob("*") if FOLDER_NAME.fullmatch(path.name))
+        folders = [folder for folder in there if folder.name not in named and folder.is_dir()]
+        stated = keys_in_child([folder for folder in folders if folder.name not in keys])
+        keys |= {folder.name: one.key for folder, one in stated.items()}
+        return [(f"{keys[folder.name]}{SUPERSEDED}{folder.name}", folder) for folder in folders]
 
     def _landed(self, record: dict[str, object]) -> Landed:
         return Landed(

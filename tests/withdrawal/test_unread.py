@@ -12,11 +12,12 @@ from lakehouse.adapters.traces import FileTraces
 from lakehouse.archive.apart import Costs
 from lakehouse.archive.withdraw.journal import Journal
 from lakehouse.archive.withdraw.looking import Holds, look
-from lakehouse.archive.withdraw.retract import Order
+from lakehouse.archive.withdraw.refused import remove_path
+from lakehouse.archive.withdraw.retract import Order, retraction
 from lakehouse.archive.withdraw.run import finish, retract, withdraw
 from lakehouse.archive.withdraw.search import Request
 from lakehouse.archive.withdraw.steps import Steps
-from lakehouse.errors import BusyError, UnknownSubjectError
+from lakehouse.errors import BusyError, UnknownSubjectError, VersionTakenError
 from lakehouse.masking import Mask
 from lakehouse.tables.withdrawals import CLOSING, PLAN, PREFIX, require_none_open
 
@@ -81,6 +82,40 @@ def test_what_was_refused_goes_also_when_a_mended_folder_has_its_key(planted, cl
     assert not first.exists()
     assert planted.places_with(club.shelf.root.parent, (planted.NEEDLE,)) == []
     assert json.loads(done.file.read_bytes())["receipt"]["submissions"] == [f"{key}#{first.name}"]
+
+
+def test_copies_of_what_other_content_took_the_key_of_go_also_after_a_kill(planted, club, tmp_path, monkeypatch):
+    """One was refused before the version was stored, one because it was; all three lie in the inbox."""
+    key = refuse(planted, club, planted.submission("2001", tmp_path / "given"))
+    first = club.shelf.landed(key).folder
+    mended = shutil.make_archive(str(tmp_path / "m"), "zip", planted.submission("2001", tmp_path / "m", person=False))
+    planted.load(club, Path(mended))
+    late = shutil.make_archive(str(tmp_path / "l"), "tar", planted.submission("2001", tmp_path / "l"))
+    planted.inbox.submit(Path(late), club.shelf.inbox)
+    with pytest.raises(VersionTakenError):
+        club.shelf.take(key, club.versions)
+    (kept,) = [one for one in planted.inbox.arrivals(club.shelf.inbox) if one.path.suffix == ".zip"]
+    (taken,) = [folder for _, folder in club.shelf.superseded() if folder != first]
+    expected = {f"{key}#{first.name}", f"{key}#{taken.name}"}
+    assert set(withdraw(club, Request(planted.NEEDLE, dataset="club"), dry_run=True).plan.refused) == expected
+    assert (
+        set(retraction(club.versions, club.shelf, club.scratch, Order(key, "mistake", "A. Keeper")).refused) == expected
+    )
+
+    def killed(path):
+        if path == taken:
+            (path / "dataset.yaml").unlink()
+            raise KeyboardInterrupt
+        remove_path(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lakehouse.archive.withdraw.landed.remove_path", killed)
+        with pytest.raises(KeyboardInterrupt):
+            withdraw(club, Request(planted.NEEDLE))
+    assert taken.is_dir()
+    assert set(finish(club).refused) == expected
+    assert planted.places_with(club.shelf.root.parent, (planted.NEEDLE,)) == []
+    assert planted.inbox.arrivals(club.shelf.inbox) == [kept], "nobody asked for the stored one to go"
 
 
 def test_refused_submissions_that_cannot_be_read_to_tell_are_named(planted, club, tmp_path):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lakehouse.archive.inbox import arrivals
+from lakehouse.archive.inbox import Arrival, arrivals
 from lakehouse.archive.inbox_reports import remove_reports
 from lakehouse.archive.landing import landing_place
 from lakehouse.archive.shelf import SUPERSEDED, Shelf
@@ -28,7 +28,7 @@ def renew_landed(shelf: Shelf, versions: DatasetVersions, plan: Plan, mask: Mask
         require_none_waiting(shelf, plan.datasets, plan.kind, {*plan.values, *map(folded, plan.values)})
     new = {one.content_sha256: _now(versions, one.dataset, one.version) for one in plan.versions}
     finished = [one for one in arrivals(shelf.inbox) if shelf.finished(one)]
-    copies = [one.path for one in finished if _is_copy(one.key, plan)]
+    copies = [one.path for one in finished if _is_copy(one.key, plan) or _is_superseded(shelf, one, plan)]
     folders = [_renew_record(shelf, versions, path, new) for path in _files(shelf.root / "arrivals")]
     reports = [_renew_report(path, plan, new, mask) for path in _files(shelf.root / "reports")]
     _renew_acceptances(shelf, new, mask)
@@ -65,10 +65,19 @@ def _is_copy(key: str, plan: Plan) -> bool:
     return key in plan.refused or key.partition("@")[0] in plan.datasets
 
 
+def _is_superseded(shelf: Shelf, one: Arrival, plan: Plan) -> bool:
+    """Say whether a finished arrival is a copy of what was refused under a key that other content has now.
+
+    The copy of that other content, which nobody asked to remove, is the one that landed last.
+    """
+    keys = {key.partition(SUPERSEDED)[0] for key in plan.refused if SUPERSEDED in key}
+    return one.key in keys and one.fingerprint != shelf.landed_as(one.key)
+
+
 def _forget(shelf: Shelf, key: str) -> list[Path]:
     """Forget that a refused submission landed; return its folder, if no other key has the same content."""
     if SUPERSEDED in key:
-        return [folder for said, folder in shelf.superseded() if said == key]
+        return [folder for _, folder in shelf.superseded() if folder.name == key.rpartition(SUPERSEDED)[2]]
     record = shelf.root / "arrivals" / f"{key}.json"
     if not record.is_file():
         return []

@@ -91,11 +91,11 @@ class Plan:
     in `elsewhere`, by version and part, and `elsewhere_spots` say where the first of each stand.
 
     `refused` are the keys of submissions that never became a version and hold the person, with the folder where other
-    content has the key now, `reported` those whose report
-    alone does, `unread` those of refused submissions that cannot be read to tell. `uploads` are the names of
-    uploads that go from their bucket, `uploads_unread` of those that cannot be read to tell. In a retraction `subject`
-    is ``dataset@version`` and `values` are empty. In a pseudonymisation it is a dataset; `pseudonyms` are by part the
-    columns that have them in silver afterwards, `as_submitted` by silver table and column the versions that get them.
+    content has the key, `reported` those whose report alone does, `unread` those of refused submissions that cannot be
+    read to tell. `uploads` are the names of uploads that go from their bucket, `uploads_unread` of those that cannot be
+    read to tell. In a retraction `subject` is ``dataset@version`` and `values` are empty. In a pseudonymisation it is a
+    dataset; `pseudonyms` are by part the columns that have them in silver afterwards, `as_submitted` by silver table
+    and column the versions that get them.
     """
 
     receipt: str

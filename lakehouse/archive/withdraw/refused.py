@@ -11,6 +11,7 @@ from typing import Protocol
 
 from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.shelf import SUPERSEDED, Shelf
+from lakehouse.archive.stated_keys import UNDESCRIBED
 from lakehouse.archive.withdraw.looking import Holds, look
 from lakehouse.archive.withdraw.matching import folded
 from lakehouse.errors import BusyError, LakehouseError
@@ -126,14 +127,14 @@ def superseded(
 ) -> list[tuple[str, Path]]:
     """Return what landed under a key that has other content now, of all keys or one, unless a version is its content.
 
-    What has no key may be of any dataset.
+    What does not say which dataset it is of may be of any.
     """
     stored = {one.content_sha256[:DIGITS] for name in versions.datasets() for one in versions.versions(name)}
     return [
         (said, folder)
         for said, folder in shelf.superseded()
         if folder.name not in stored
-        and (dataset is None or said.partition("@")[0] == dataset or said.startswith(SUPERSEDED))
+        and (dataset in (None, said.partition("@")[0]) or f"@{UNDESCRIBED}{SUPERSEDED}" in said)
         and key in (None, said.rpartition(SUPERSEDED)[0])
     ]
 

@@ -32,7 +32,7 @@ class Order:
 def retraction(versions: DatasetVersions, shelf: Shelf, scratch: Path, order: Order) -> Plan:
     """Return the plan of removing a version: all versions of its dataset, one of which goes as a whole.
 
-    What was refused under its key before it was mended goes, too.
+    What was refused under its key, before it was mended or because it was taken, goes, too.
 
     Raises:
         NoVersionError: no such version is stored.

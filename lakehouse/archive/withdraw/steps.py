@@ -276,7 +276,8 @@ class Steps:
         """Return the versions and submissions that held the person, whose runs may quote what is gone."""
         return [
             *(f"{one.dataset}@{one.version}" for one in self.plan.versions),
-            *(key.partition(SUPERSEDED)[0] for key in self.plan.refused),
+            # A plan of an earlier version may have folders without a key, which would mean every run.
+            *(key.partition(SUPERSEDED)[0] for key in self.plan.refused if not key.startswith(SUPERSEDED)),
             *self.plan.reported,
         ]
 
