@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from assets.house import read_released
 from lakehouse.archive.identifiers import Naming
 from lakehouse.policy.decisions import Policy
-from lakehouse.policy.rules import Limits
+from lakehouse.policy.first_look import first_look
 from lakehouse.policy.users import User
 from lakehouse.ports import DatasetVersion
 from lakehouse.tables.gold import LOADS
@@ -82,15 +82,10 @@ def whereabouts(
 
 
 def _ask(policy: Policy, user: User | None, version: DatasetVersion, table: str) -> str:
-    """Return a command that answers: first rows, or where only groups of people are shown, how many."""
+    """Return a command that answers, or why none would."""
     part = table.partition(".")[2].removeprefix(f"{version.dataset}_")
     name, purpose = (user.name, user.default_purpose) if user else ("", "")
     decision = policy.decide(name, purpose, version.dataset, part)
     if not decision.permitted:
         return f"not by {name or 'nobody'} for {purpose or 'no purpose'}: {decision.reason}"
-    in_groups = decision.limits.get(part, Limits()).groups is not None
-    shown = "COUNT(*) AS row_count" if in_groups else "*"
-    limit = "" if in_groups else f" LIMIT {SHOWN_ROWS}"
-    # shown to people, never run here; names and labels are made of letters, digits and ._-
-    statement = f"SELECT {shown} FROM lakehouse.{table} WHERE dataset_version = '{version.version}'{limit}"  # noqa: S608
-    return f'lakehouse sql "{statement}"'
+    return f'lakehouse sql "{first_look(decision, table, version.version, SHOWN_ROWS)}"'

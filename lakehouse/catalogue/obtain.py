@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from lakehouse.catalogue.holdings import Holdings, Version
 from lakehouse.catalogue.library import Address, Library
 from lakehouse.catalogue.previews import decide, parts_of
-from lakehouse.policy.rules import Limits
+from lakehouse.policy.first_look import first_look
 
+SHOWN_ROWS = 100
 SAFE = re.compile(r"^[A-Za-z0-9._/@:=+-]+$")
 
 
@@ -53,20 +54,16 @@ def _datalad(version: Version, address: Address) -> Way:
 
 
 def _sql(library: Library, holdings: Holdings, version: Version) -> Way | None:
-    statements = tuple(_statement(library, holdings, version, part) for part in parts_of(version))
+    dataset = str(version.row["dataset"])
+    decisions = {part: decide(library, holdings, dataset, part) for part in parts_of(version)}
+    statements = tuple(
+        first_look(decision, f"silver.{dataset}_{part}", version.label, SHOWN_ROWS)
+        for part, decision in decisions.items()
+    )
     if not statements:
         return None
     where = f" at {library.address.sql_uri}" if library.address.sql_uri else ""
     return Way("SQL", f"Typed rows over Arrow Flight, in Dremio's protocol{where}.", statements)
-
-
-def _statement(library: Library, holdings: Holdings, version: Version, part: str) -> str:
-    """Return a statement that is answered: first rows, or where only groups of people are shown, how many."""
-    dataset = str(version.row["dataset"])
-    groups = decide(library, holdings, dataset, part).limits.get(part, Limits()).groups
-    shown, limit = ("*", " LIMIT 100") if groups is None else ("COUNT(*) AS row_count", "")
-    # shown to people, never run here; names and labels are made of letters, digits and ._-
-    return f"SELECT {shown} FROM lakehouse.silver.{dataset}_{part} WHERE dataset_version = '{version.label}'{limit}"  # noqa: S608
 
 
 def _s3(version: Version, holdings: Holdings, address: Address) -> Way | None:
