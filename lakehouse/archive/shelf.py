@@ -184,17 +184,24 @@ class Shelf:
         """Return the keys of everything that has landed, sorted."""
         return sorted(path.stem for path in (self.root / "arrivals").glob("*.json"))
 
-    def superseded(self) -> list[tuple[str, Path]]:
-        """Return what landed under a key that has other content now: ``key#folder``, and the folder.
+    def without_key(self) -> list[Path]:
+        """Return the folders of what landed under a key that has other content now, sorted.
 
         A submission that was refused, mended and handed in again under its key leaves its first content so; so does one
-        whose key a version has already. The key is that of the report on it, else the one that it gives itself.
+        whose key a version has already.
         """
         named = {self.landed(key).folder.name for key in self.landed_keys()}
+        there = sorted(path for path in (self.root / "submissions").glob("*") if FOLDER_NAME.fullmatch(path.name))
+        return [folder for folder in there if folder.name not in named and folder.is_dir()]
+
+    def superseded(self) -> list[tuple[str, Path]]:
+        """Return ``key#folder`` of each folder without a key, and the folder.
+
+        The key is that of the report on it, else the one that it gives itself.
+        """
         reports = [REPORT_NAME.fullmatch(path.name) for path in sorted((self.root / "reports").glob("*.json"))]
         keys = {found["content"]: found["key"] for found in reports if found is not None}
-        there = sorted(path for path in (self.root / "submissions").glob("*") if FOLDER_NAME.fullmatch(path.name))
-        folders = [folder for folder in there if folder.name not in named and folder.is_dir()]
+        folders = self.without_key()
         stated = keys_in_child([folder for folder in folders if folder.name not in keys])
         keys |= {folder.name: one.key for folder, one in stated.items()}
         return [(f"{keys[folder.name]}{SUPERSEDED}{folder.name}", folder) for folder in folders]

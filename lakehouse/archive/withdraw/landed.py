@@ -77,7 +77,7 @@ def _is_superseded(shelf: Shelf, one: Arrival, plan: Plan) -> bool:
 def _forget(shelf: Shelf, key: str) -> list[Path]:
     """Forget that a refused submission landed; return its folder, if no other key has the same content."""
     if SUPERSEDED in key:
-        return [folder for _, folder in shelf.superseded() if folder.name == key.rpartition(SUPERSEDED)[2]]
+        return [folder for folder in shelf.without_key() if folder.name == key.rpartition(SUPERSEDED)[2]]
     record = shelf.root / "arrivals" / f"{key}.json"
     if not record.is_file():
         return []

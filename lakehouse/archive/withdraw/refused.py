@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,28 +112,33 @@ def remove_path(path: Path) -> None:
 
 def _refused(shelf: Shelf, versions: DatasetVersions, dataset: str | None) -> list[tuple[str, Path]]:
     """Return key and folder of all that landed and never became a version, also where other content has its key now."""
-    stored = {name: {one.content_sha256 for one in versions.versions(name)} for name in versions.datasets()}
+    stored = stored_contents(versions)
     found = []
     for key in shelf.landed_keys():
         name = key.partition("@")[0]
         landed = shelf.landed(key)
         if dataset in (None, name) and landed.folder.is_dir() and landed.content_sha256 not in stored.get(name, ()):
             found.append((key, landed.folder))
-    return found + superseded(shelf, versions, dataset)
+    return found + superseded(shelf, stored, dataset)
+
+
+def stored_contents(versions: DatasetVersions) -> dict[str, set[str]]:
+    """Return the hashes of the contents of each dataset's versions."""
+    return {name: {one.content_sha256 for one in versions.versions(name)} for name in versions.datasets()}
 
 
 def superseded(
-    shelf: Shelf, versions: DatasetVersions, dataset: str | None, key: str | None = None
+    shelf: Shelf, stored: Mapping[str, Collection[str]], dataset: str | None, key: str | None = None
 ) -> list[tuple[str, Path]]:
-    """Return what landed under a key that has other content now, of all keys or one, unless a version is its content.
+    """Return what landed under a key that has other content now, of all keys or one, unless it is a stored content.
 
     What does not say which dataset it is of may be of any.
     """
-    stored = {one.content_sha256[:DIGITS] for name in versions.datasets() for one in versions.versions(name)}
+    kept = {digest[:DIGITS] for digests in stored.values() for digest in digests}
     return [
         (said, folder)
         for said, folder in shelf.superseded()
-        if folder.name not in stored
+        if folder.name not in kept
         and (dataset in (None, said.partition("@")[0]) or f"@{UNDESCRIBED}{SUPERSEDED}" in said)
         and key in (None, said.rpartition(SUPERSEDED)[0])
     ]

@@ -14,7 +14,7 @@ from lakehouse.archive.text_files import document_batches, document_files
 from lakehouse.archive.withdraw.exports import Exports
 from lakehouse.archive.withdraw.files import lines_of
 from lakehouse.archive.withdraw.plan import Plan, PlannedVersion, Removal
-from lakehouse.archive.withdraw.refused import superseded
+from lakehouse.archive.withdraw.refused import stored_contents, superseded
 from lakehouse.archive.withdraw.sightings import Content
 from lakehouse.errors import NoVersionError, UnknownSettingError
 from lakehouse.ports import DatasetVersions
@@ -64,7 +64,7 @@ def retraction(versions: DatasetVersions, shelf: Shelf, scratch: Path, order: Or
         started_at=now.isoformat(timespec="seconds"),
         values=(),
         versions=tuple(planned),
-        refused=tuple(key for key, _ in superseded(shelf, versions, dataset, order.key)),
+        refused=tuple(key for key, _ in superseded(shelf, stored_contents(versions), dataset, order.key)),
         act="retraction",
     )
 
