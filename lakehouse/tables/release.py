@@ -212,26 +212,16 @@ class ReleaseLog:
         """
         noted = self._noted() if pins else None
         for _ in range(MAX_ATTEMPTS):
-            old, certain = (self.current_or_empty(), True) if noted is None else (noted, False)
+            old, certain = noted or self.current_or_empty(), noted is None
             noted = None
-            late = 0 < intent <= old.intent
             tables = pins.over(old.tables) if pins else old.tables
-            given = None if late else views
-            model = old.model_version if late else model_version or old.model_version
-            new = replace(
-                old,
-                tables=tables,
-                views=self._views(tables, old.views if given is None else given),
-                model_version=(retracted or {}).get(str(model), model),
-                withdrawn={},
-                intent=max(intent, old.intent),
-            )
-            if new == old and old.number:
+            changed = self._changed(old, tables, views, model_version, intent, retracted or {})
+            if changed == old and old.number:
                 if certain:
                     return old
                 continue
             new = replace(
-                new,
+                changed,
                 number=old.number + 1,
                 created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
                 provenance=provenance.summary(),
@@ -245,6 +235,28 @@ class ReleaseLog:
             self.objects.note(HINT, str(new.number).encode())
             return new
         raise CommitConflictError(f"another writer published {MAX_ATTEMPTS} releases meanwhile; run the step again")
+
+    def _changed(
+        self,
+        old: Release,
+        tables: Mapping[str, TablePointer],
+        views: Mapping[str, View] | None,
+        model_version: str | None,
+        intent: int,
+        retracted: Mapping[str, str | None],
+    ) -> Release:
+        """Return what a release shows after a change; without views and model where its intent comes late."""
+        late = 0 < intent <= old.intent
+        given = None if late else views
+        model = old.model_version if late else model_version or old.model_version
+        return replace(
+            old,
+            tables=tables,
+            views=self._views(tables, old.views if given is None else given),
+            model_version=retracted.get(str(model), model),
+            withdrawn={},
+            intent=max(intent, old.intent),
+        )
 
     def _views(self, tables: Mapping[str, TablePointer], otherwise: Mapping[str, View]) -> dict[str, View]:
         return dict(otherwise if self.views_for is None else self.views_for(tables.keys()))
