@@ -5,18 +5,9 @@ import pyarrow.parquet as pq
 from dagster_project.wiring import lakehouse
 from dagster_project.withdrawing import pseudonymise_dataset
 from lakehouse.archive.pseudonyms import SilverKey
+from tests.named_people import VERSION
 
-DATASET = """\
-eds_version: "1.0"
-name: choir
-version: "{label}"
-title: A choir
-description: Singers and what they sang.
-accumulates: waves
-licence: CC-BY-4.0
-consent: {{basis: public_task}}
-subjects: {{singer: {{description: Who sings., identifiers: [singers.code, songs.code]}}}}
-"""
+SUBJECTS = "subjects: {singer: {description: Who sings., identifiers: [singers.code, songs.code]}}\n"
 TABLES = {
     "singers": "code: {type: string, description: Code of the singer, required: true%s}\n"
     "  voice: {type: string, description: Voice}\n",
@@ -34,7 +25,7 @@ def choir(folder, label, role=""):
         told = columns % role if name == "singers" else columns
         (table / "columns.yaml").write_text(f"description: R.\ngrain: one row each\n{key}columns:\n  {told}")
         (table / f"{name}.csv").write_text(ROWS[name].replace("6", f"{label}6"))
-    (folder / label / "dataset.yaml").write_text(DATASET.format(label=label))
+    (folder / label / "dataset.yaml").write_text(VERSION.format(label=label) + SUBJECTS)
     return folder / label
 
 
