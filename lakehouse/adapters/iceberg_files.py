@@ -41,8 +41,9 @@ SPLIT_BYTES = 16 * 2**20
 LINE_BYTES = 24 * 2**20
 # Below this a thread that stores the only file while its manifest is made costs more than it saves.
 BESIDE_BYTES = 2**20
-# Rows of this size are encoded into memory that is taken at once: what they have in Arrow, and a part of that.
-ROOM_FROM_BYTES, ROOM_SHARE = 2**20, 4
+# Rows of this size are encoded into memory that is taken at once: what they have in Arrow, a part of that, and what a
+# column takes in each group for its page's header, its statistics and its place in the footer.
+ROOM_FROM_BYTES, ROOM_SHARE, ROOM_COLUMN_BYTES = 2**20, 4, 512
 # What is sampled of a column: runs from all over it, for a part of it may be unlike the rest.
 SAMPLE_ROWS, SAMPLE_RUNS = 4096, 8
 # A dictionary pays when a value comes back often; what it costs to build one in vain is most of writing a column.
@@ -239,8 +240,10 @@ def _encoded(rows: pa.Table, form: "_Form") -> tuple[pa.Buffer, pq.FileMetaData]
     """Return rows as a file in memory that is taken at once: a stream that grows is copied each time that it does."""
     if rows.nbytes < ROOM_FROM_BYTES:
         return _Encoding(rows.schema, form).whole(rows)
+    columns = rows.num_columns * -(-rows.num_rows // ROW_GROUP_ROWS)
+    room = rows.nbytes + rows.nbytes // ROOM_SHARE + columns * ROOM_COLUMN_BYTES
     try:
-        return _Encoding(rows.schema, form, room=rows.nbytes + rows.nbytes // ROOM_SHARE).whole(rows)
+        return _Encoding(rows.schema, form, room=room).whole(rows)
     except OSError:  # they take more room encoded than in Arrow
         return _Encoding(rows.schema, form).whole(rows)
 

@@ -88,6 +88,23 @@ def test_the_name_of_a_key_is_on_the_disk_before_the_key_is_used(tmp_path, monke
     assert there or (tmp_path, False) in synced, "and that of its folder"
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_a_file_and_its_name_are_on_the_disk_when_it_is_made_or_found(tmp_path, monkeypatch, there):
+    plain, synced, path = os.fsync, [], tmp_path / "key"
+
+    def fsync(descriptor):
+        plain(descriptor)
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink().is_dir(), path.exists()))
+
+    if there:
+        make_once(path, b"first")
+    monkeypatch.setattr(os, "fsync", fsync)
+    make_once(path, b"first")
+    folder, named = True, True
+    assert synced[-1] == (folder, named)
+    assert there or synced[0] == (not folder, not named), "the bytes before the name"
+
+
 def test_what_keeps_a_file_from_being_made_leaves_nothing_behind(tmp_path, monkeypatch):
     def full(*_given, **_named):
         raise OSError(errno.ENOSPC, "no space left")

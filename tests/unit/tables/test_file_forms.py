@@ -175,3 +175,18 @@ def test_rows_that_find_no_room_in_memory_taken_at_once_are_the_same_file(monkey
         body, written = _encoded(rows, form)
         assert body.equals(grown)
         assert written.num_rows == ROWS
+
+
+def test_wide_and_short_rows_are_encoded_once(monkeypatch):
+    made = []
+
+    class Counted(_Encoding):
+        def __init__(self, *given, **named):
+            made.append(named)
+            super().__init__(*given, **named)
+
+    monkeypatch.setattr(iceberg_files, "_Encoding", Counted)
+    rows = pa.table({f"measure_{number}": np.random.default_rng(number).random(100) for number in range(2000)})
+    body, _ = _encoded(rows, _form(rows))
+    assert body.size > rows.nbytes * 1.25, "what heads and statistics take is more than the share that is added"
+    assert len(made) == 1
