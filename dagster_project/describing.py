@@ -3,12 +3,15 @@
 import shlex
 import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dagster_project.judging import heartbeat
-from lakehouse.archive.drafting_apart import Draft, draft_in_child, is_laid_out
+from lakehouse.archive.drafting_apart import Draft, Mark, draft_in_child, is_laid_out
 from lakehouse.archive.unpacking import stem_of
 from lakehouse.errors import OutputExistsError, UnreadableSubmissionError
+
+MOST_SPANS = 8
 
 
 def describe_path(path: Path, out: Path | None) -> list[str]:
@@ -48,13 +51,40 @@ def _write(draft: Draft, folder: Path) -> list[str]:
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
-    return [f"wrote {place}, {left} to fill in" for place, left in draft.to_fill_in().items()]
+    return [line for place in draft.files for line in (f"wrote {place}", *_to_fill_in(draft.to_fill_in(place)))]
+
+
+def _to_fill_in(marks: Sequence[Mark]) -> Iterator[str]:
+    """Say by field in which lines a person writes what; last what may stay as it is."""
+    asked: dict[tuple[str, str], list[int]] = {}
+    for mark in marks:
+        if mark.asked:
+            asked.setdefault((mark.field, mark.said), []).append(mark.line)
+    for (field, said), lines in asked.items():
+        yield f"  {_lines(lines)}, {field}: {said}"
+    left = [mark for mark in marks if not mark.asked]
+    if left:
+        fields = ", ".join(dict.fromkeys(mark.field for mark in left))
+        yield f"  {_lines([mark.line for mark in left])}, where it applies without the first #: {fields}"
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    """Name lines of a file, those that follow each other as a span."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], number]
+        else:
+            spans.append([number])
+    shown, more = ", ".join("-".join(map(str, span)) for span in spans[:MOST_SPANS]), len(spans) > MOST_SPANS
+    return f"line{'s' * (len(numbers) > 1)} {shown}{' ...' if more else ''}"
 
 
 def _left(draft: Draft, folder: Path) -> list[str]:
     if not draft.files:
         return [f"nothing to draft: {folder} has all its description files", *_noted(draft)]
-    return [*_noted(draft), f"next: fill in what is marked, then `lakehouse validate {shlex.quote(str(folder))}`"]
+    todo = "fill in these lines, look at what is marked CHECK"
+    return [*_noted(draft), f"next: {todo}, then `lakehouse validate {shlex.quote(str(folder))}`"]
 
 
 def _noted(draft: Draft) -> list[str]:

@@ -5,15 +5,17 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from lakehouse.archive.child import reading
 from lakehouse.archive.contents import Progress
+from lakehouse.archive.dated import said_of_dates
 from lakehouse.archive.drafting_apart import FILL_IN
 from lakehouse.archive.eds import TableDescription
 from lakehouse.archive.entries import DEFAULT_LIMITS, Budget
 from lakehouse.archive.guessing import Guess, TableLook, candidate_key, suspicious_name
-from lakehouse.archive.joining import JoinLook, Looked, Reference, Room, composite_key, references
+from lakehouse.archive.joining import JoinLook, Looked, Reference, Room, composite_key, references, strangers
 from lakehouse.archive.landing import copy_into
 from lakehouse.archive.layout import (
     COLLECTION_FILE,
@@ -29,6 +31,7 @@ from lakehouse.archive.metadata.adopting import arrange
 from lakehouse.archive.metadata.incoming import DELIMITERS, Incoming, IncomingTable, Layout, slug
 from lakehouse.archive.metadata.rewriting import UnreadableFileError, header_of, is_utf8
 from lakehouse.archive.metadata.stated import is_package
+from lakehouse.archive.other_programs import check_no_other_program, to_do_about
 from lakehouse.archive.packed import is_table_file, plain_name
 from lakehouse.archive.table_files import pieces, table_files
 from lakehouse.archive.unpacking import stem_of
@@ -36,6 +39,7 @@ from lakehouse.errors import EncodingError, SchemaError, UnreadableSubmissionErr
 
 HEAD_BYTES = 1 << 16
 LONGEST_SHOWN = 40
+MOST_SHOWN = 3
 # What programs write that do not write UTF-8; every byte means something in it.
 OTHER_ENCODING = "cp1252"
 PERCENT_NAME = re.compile(r"(^|_)(percent|percentage|pct|perc)(_|$)")
@@ -67,6 +71,7 @@ def draft_here(source: str, into: str | None, progress: Progress = reading) -> d
 
 def _lay_out(source: Path, into: Path) -> list[str]:
     """Copy the tables of a bare folder, archive or file into the places of a dataset; return what was noticed."""
+    check_no_other_program(source)
     copied = into / ".copied"
     copied.mkdir()
     if source.is_file() and is_table_file(source.name.lower()):
@@ -84,14 +89,12 @@ def _lay_out(source: Path, into: Path) -> list[str]:
             package.tables.append(_incoming(package, path))
         else:
             left.append(path.relative_to(root).as_posix())
+    notes = [f"{place} was left out: it is {to_do_about(place)}" for place in left]
     if not package.tables:
-        raise UnreadableSubmissionError(
-            f"{source.name} holds no CSV, TSV, Parquet or JSON Lines file; name a folder or file that does"
-        )
+        held = "; ".join(notes[:MOST_SHOWN]) or "name a folder or file that does"
+        raise UnreadableSubmissionError(f"{source.name} holds no CSV, TSV, Parquet or JSON Lines file; {held}")
     arrange(package, root)
-    notes = [f"{remark.place}: {remark.reason}" for remark in package.remarks]
-    notes += [f"{place} is no table and was left out; text goes to texts/<name>/, statements to events/<name>/"
-              for place in left]  # fmt: skip
+    notes[:0] = [f"{remark.place}: {remark.reason}" for remark in package.remarks]
     (root / TABLES_FOLDER).rename(into / TABLES_FOLDER)
     shutil.rmtree(copied)
     return notes
@@ -133,8 +136,10 @@ def _drafts(root: Path, name: str, notes: list[str], progress: Progress) -> Iter
     for folder in sorted((root / TABLES_FOLDER).iterdir()) if (root / TABLES_FOLDER).is_dir() else ():
         if folder.is_dir() and not (folder / DICTIONARY_FILE).exists():
             drafts.append((folder, _looked(folder, room, notes, progress)))
-    referring = references([looked for _, looked in drafts])
+    by_name = {looked.table: looked for _, looked in drafts}
+    referring = references(list(by_name.values()))
     for folder, looked in drafts:
+        notes += _mistakes(folder, looked, referring, by_name)
         progress(f"{TABLES_FOLDER}/{folder.name}")
         lines = [*_dictionary(folder, looked, referring), ""]
         yield f"{TABLES_FOLDER}/{folder.name}/{DICTIONARY_FILE}", "\n".join(lines)
@@ -165,6 +170,33 @@ def _looked(folder: Path, room: Room, notes: list[str], progress: Progress) -> L
     if candidate_key(guesses):
         joins.forget_rows()
     return Looked(folder.name, look, joins, guesses)
+
+
+def _mistakes(folder: Path, looked: Looked, referring: Referring, tables: Mapping[str, Looked]) -> Iterator[str]:
+    """Yield what in the data seems to be wrong; values of keys stand here only, and in no file that is handed in."""
+    for name, guess in looked.guesses.items():
+        if said := _mistaken(guess):
+            yield f"{TABLES_FOLDER}/{looked.table}, {name}: {said}"
+        reference = referring.get((looked.table, name))
+        if reference is not None and reference.strangers:
+            table, _, key = reference.target.partition(".")
+            found = _strangers(folder, looked, name, tables[table], key)
+            shown = ", ".join(json.dumps(value[:LONGEST_SHOWN], ensure_ascii=True) for value in found[:MOST_SHOWN])
+            yield f"{TABLES_FOLDER}/{looked.table}, {name}: {_lacking(reference)}: {shown}; mend them or add their rows"
+
+
+def _strangers(folder: Path, looked: Looked, name: str, target: Looked, key: str) -> list[str]:
+    """Read a table again for the first values of a column that are not in the key that it seems to refer to."""
+    described, found = _separated(_separator(folder)), dict[str, int]()
+    for path in table_files(folder):
+        with suppress(SchemaError, EncodingError):  # it was said before how far the file can be read
+            for piece in pieces(path, described):
+                batch = piece()
+                if name in batch.columns:
+                    found |= strangers(looked, name, target, key, batch.columns[name])
+                if len(found) > MOST_SHOWN:
+                    return list(found)
+    return list(found)
 
 
 def _dictionary(folder: Path, looked: Looked, referring: Referring) -> Iterator[str]:
@@ -200,13 +232,19 @@ def _composite(looked: Looked, referring: Referring) -> str:
 
 def _referring(reference: Reference) -> str:
     line, said = f"references: {reference.target}", f"all {reference.values:,} different values stand there"
+    if reference.strangers:
+        return f"    # {line}  # {FILL_IN}: {_lacking(reference)}; mend the data and take away the first #, or the line"
     return f"    {line}  # CHECK: {said}" if reference.named else f"    # {line}  # {FILL_IN}: {said}; is it meant?"
+
+
+def _lacking(reference: Reference) -> str:
+    return f"{reference.strangers:,} of {reference.values:,} different values are not in {reference.target}"
 
 
 def _column(name: str, guess: Guess, *, is_key: bool) -> Iterator[str]:
     yield f"  {_word(name)}:"
     yield f"    type: {guess.type}{_told(guess)}"
-    yield f'    description: ""  # {FILL_IN}'
+    yield f'    description: ""  # {FILL_IN}: what it holds, in a sentence'
     if guess.type in ("integer", "number") and not is_key:
         yield _unit(name, guess)
     if guess.complete:
@@ -218,6 +256,8 @@ def _column(name: str, guess: Guess, *, is_key: bool) -> Iterator[str]:
     if guess.levels:
         yield f"    levels: {_listed(guess.levels)}  # CHECK: all there may be? Better: {{code: meaning}}"
     for role in suspicious_name(name):
+        if is_key and role == "sensitive":
+            continue  # mark_id numbers the marks
         yield f"    # role: {role}  # {FILL_IN}: if the rows are about persons"
 
 
@@ -234,14 +274,23 @@ def _told(guess: Guess) -> str:
         return "  # CHECK: there is no value to tell it by"
     if guess.percent:
         return '  # CHECK: every value ends in %: write the numbers alone, with type: number and unit: "%"'
-    if guess.odd:
-        share = f"{guess.rows - guess.empty - guess.odd:,} of {guess.rows - guess.empty:,} values are numbers"
-        odd = json.dumps(guess.odd_one[:LONGEST_SHOWN], ensure_ascii=True)
-        return f"  # CHECK: {share}, and {odd} is none: is this a mistake? Then mend it and write integer or number"
+    if said := _mistaken(guess):
+        return f"  # CHECK: {said}"
     empty = f", {guess.empty:,} of {guess.rows:,} empty" if guess.empty else ""
     span = f"{guess.low:g} to {guess.high:g}" if guess.low is not None else ""
     said = f"{span}{empty}".removeprefix(", ")
     return f"  # {said}" if said else ""
+
+
+def _mistaken(guess: Guess) -> str:
+    """Return what in a column of text seems to be a mistake, or to be written otherwise than the standard reads it."""
+    if guess.dated is not None:
+        return said_of_dates(guess.dated, LONGEST_SHOWN)
+    if not guess.odd:
+        return ""
+    share = f"{guess.rows - guess.empty - guess.odd:,} of {guess.rows - guess.empty:,} values are numbers"
+    odd = json.dumps(guess.odd_one[:LONGEST_SHOWN], ensure_ascii=True)
+    return f"{share}, and {odd} is none: is this a mistake? Then mend it and write integer or number"
 
 
 def _word(name: str) -> str:
@@ -272,10 +321,10 @@ title: ""  # {FILL_IN}: what a person would search for
 description: ""  # {FILL_IN}: what the data are, of whom or what, collected how and why
 accumulates: snapshots  # CHECK: snapshots, each version replaces the one before; waves, each adds to it
 # licence: CC-BY-4.0  # {FILL_IN}: an SPDX licence; without one nobody may use the data
-# creators: [{{name: "", identifier: "https://orcid.org/"}}]  # {FILL_IN}
+# creators: [{{name: "", identifier: "https://orcid.org/"}}]  # {FILL_IN}: who made the data
 # contact: {{name: "", email: ""}}  # {FILL_IN}: whom to ask
-# keywords: []  # {FILL_IN}
-# language: en  # {FILL_IN}
+# keywords: []  # {FILL_IN}: words that a person would search for
+# language: en  # {FILL_IN}: of the texts and values, such as en or de
 # temporal_coverage: {{start: "2024-09", end: "2025-07"}}  # {FILL_IN}: from when to when the data speak
 # provenance: {{how_made: ""}}  # {FILL_IN}: how the data came to be
 # subjects: {{student: {{description: "", identifiers: [table.column]}}}}  # {FILL_IN}: if the data name persons
@@ -284,12 +333,12 @@ accumulates: snapshots  # CHECK: snapshots, each version replaces the one before
 
 _COLLECTION = f"""\
 {_HEAD}
-title: ""  # {FILL_IN}
+title: ""  # {FILL_IN}: what a person would search for
 description: ""  # {FILL_IN}: what the texts are
 """
 _LOG = f"""\
 {_HEAD}
-title: ""  # {FILL_IN}
+title: ""  # {FILL_IN}: what a person would search for
 description: ""  # {FILL_IN}: what was recorded
 xapi_version: "1.0.3"  # CHECK: 1.0.3 or 2.0.0
 """

@@ -19,6 +19,7 @@ from lakehouse.archive.levels import printable
 from lakehouse.errors import UnsafeArchiveError
 
 FILL_IN = "FILL IN"
+MARK = f"  # {FILL_IN}"
 DRAFTED = (DESCRIPTION_FILE, DICTIONARY_FILE, COLLECTION_FILE, LOG_FILE)
 DEFAULT_COSTS = Costs(
     memory_bytes=4 << 30,
@@ -30,15 +31,35 @@ DEFAULT_COSTS = Costs(
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A line of a description file, counted from 1, that a person fills in, and what they would write there.
+
+    `asked` says that the file is refused without it; else the line is a comment that says nothing as it stands.
+    """
+
+    line: int
+    field: str
+    said: str
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """The texts of description files by their places in the dataset, and what was noticed."""
 
     files: Mapping[str, str]
     notes: tuple[str, ...]
 
-    def to_fill_in(self) -> dict[str, int]:
-        """Return how many marks a person has to look at, by file; the head explains the mark and is none."""
-        return {place: text.count(FILL_IN) - 1 for place, text in self.files.items()}
+    def to_fill_in(self, place: str) -> list[Mark]:
+        """Return what a person has to look at in a file; its head explains the mark and is none."""
+        return [_mark(n, line) for n, line in enumerate(self.files[place].splitlines(), 1) if MARK in line and n > 1]
+
+
+def _mark(number: int, line: str) -> Mark:
+    written, _, said = line.rpartition(MARK)
+    return Mark(
+        number, written.strip("# ").partition(":")[0], said.removeprefix(": "), not written.strip().startswith("#")
+    )
 
 
 def is_laid_out(path: Path) -> bool:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from lakehouse.archive.arrays import Cells, count_true
 from lakehouse.archive.batches import Batch
+from lakehouse.archive.dated import Dated, DateLook
 from lakehouse.archive.eds import ColumnDescription, ColumnType
 from lakehouse.archive.values import parse
 
@@ -34,7 +35,8 @@ class Guess:
     """What a column seems to be; `low` and `high` are of numbers, `suspect` a number that may stand for no value.
 
     `odd` is how many values of a text column are no numbers, where nearly all others are, and `odd_one` is one of them.
-    `percent` says that all values are numbers with a sign of percent behind them.
+    `percent` says that all values are numbers with a sign of percent behind them, and `dated` of a text column that
+    most of its values look like dates.
     """
 
     type: ColumnType
@@ -49,6 +51,7 @@ class Guess:
     odd: int = 0
     odd_one: str = ""
     percent: bool = False
+    dated: Dated | None = None
 
     @property
     def complete(self) -> bool:
@@ -71,11 +74,12 @@ class ColumnLook:
     _odd: int = 0
     _odd_one: str = ""
     _percent: bool = True
+    _dates: DateLook = field(default_factory=DateLook)
 
     def add(self, cells: Cells) -> None:
         """Look at the next cells, of type `string`."""
         self.rows += len(cells)
-        counted = _counted(cells)
+        counted = how_often(cells)
         for code in CODES:
             if code in counted:
                 self._codes[code] = self._codes.get(code, 0) + counted[code]
@@ -86,6 +90,7 @@ class ColumnLook:
             values = pa.array(present, pa.string())
             self._rule_out(values)
             self._note_odd(values, present)
+            self._dates.add(values, present)
             self._percent = self._percent and bool(pc.all(pc.match_substring_regex(values, PERCENT)).as_py())
 
     def _note_values(self, present: Mapping[str, int]) -> None:
@@ -141,6 +146,7 @@ class ColumnLook:
             odd=self._odd if nearly else 0,
             odd_one=self._odd_one if nearly else "",
             percent=known and self._percent,
+            dated=self._dates.told() if known and type_ == "string" else None,
         )
 
     def _levels(self) -> tuple[str, ...]:
@@ -155,7 +161,8 @@ class ColumnLook:
         return None
 
 
-def _counted(cells: Cells) -> dict[str, int]:
+def how_often(cells: Cells) -> dict[str, int]:
+    """Return the different texts of cells of type `string`, without nulls, and how often each comes."""
     coded = cells.dictionary_encode()
     counts = np.bincount(coded.indices.to_numpy(zero_copy_only=False), minlength=len(coded.dictionary))
     return dict(zip(map(str, coded.dictionary.to_pylist()), counts.tolist(), strict=True))

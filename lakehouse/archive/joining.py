@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.archive.arrays import Cells
-from lakehouse.archive.guessing import Guess, TableLook, candidate_key
+from lakehouse.archive.guessing import Guess, TableLook, candidate_key, how_often
 
 Hashes = npt.NDArray[np.int64]
 
@@ -23,6 +23,8 @@ FIRST_ROWS = 10_000
 MOST_TOGETHER = 3
 # By their values alone only texts of so many different values are taken for a reference.
 LEAST_VALUES = 10
+# A column called like a key whose values are not all there is asked about where fewer than this share are missing.
+MOST_STRANGERS = 0.5
 MIX = np.int64(-7046029254386353131)  # 2^64 by the golden ratio
 CALLED_LIKE_A_KEY = re.compile(r"(^|_)(id|key|code|number|no|date|day|year|term|semester|wave|question|item)(_|$)")
 
@@ -139,11 +141,15 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A column all of whose values are the key of another table; `named` where the names say so as well."""
+    """A column whose different values, at least one, are the key of another table; `named` where the names say so, too.
+
+    `strangers` is how many of them are not there after all; more than none, and fewer than half, only where `named`.
+    """
 
     target: str
     values: int
     named: bool
+    strangers: int = 0
 
 
 def references(tables: Sequence[Looked]) -> dict[tuple[str, str], Reference]:
@@ -154,23 +160,36 @@ def references(tables: Sequence[Looked]) -> dict[tuple[str, str], Reference]:
         for name, guess in one.guesses.items():
             fitting = [ref for target, key in keys if (ref := _reference(one, name, guess, target, key)) is not None]
             if fitting:
-                found[one.table, name] = max(fitting, key=lambda ref: ref.named)
+                found[one.table, name] = max(fitting, key=lambda ref: (not ref.strangers, ref.named))
     return found
 
 
 def _reference(one: Looked, name: str, guess: Guess, target: Looked, key: str) -> Reference | None:
-    theirs, mine = target.joins.distinct(key), one.joins.distinct(name)
+    theirs, all_mine = target.joins.distinct(key), one.joins.distinct(name)
     is_itself = one.table == target.table and name == key
-    other_type = guess.type != target.guesses[key].type or guess.type in ("number", "boolean")
-    if is_itself or other_type or not mine or theirs is None or guess.codes or not mine <= theirs:
+    if is_itself or not all_mine or theirs is None or guess.type in ("number", "boolean"):
         return None
-    named = _speaks_of(name, target.table, key)
+    mine = all_mine - set(map(hash, guess.codes))
+    strangers, named = len(mine - theirs), _speaks_of(name, target.table, key, own=one.table == target.table)
+    if strangers:
+        nearly = named and one.table != target.table and strangers < len(mine) * MOST_STRANGERS
+        return Reference(f"{target.table}.{key}", len(mine), named, strangers) if nearly else None
     by_values = guess.type == "string" and len(mine) >= LEAST_VALUES
-    return Reference(f"{target.table}.{key}", len(mine), named) if named or by_values else None
+    fits = bool(mine) and guess.type == target.guesses[key].type and (named or by_values)
+    return Reference(f"{target.table}.{key}", len(mine), named) if fits else None
 
 
-def _speaks_of(name: str, table: str, key: str) -> bool:
-    """Say whether a column is called like a table's key, or like one of its rows."""
+def strangers(one: Looked, name: str, target: Looked, key: str, cells: Cells) -> dict[str, int]:
+    """Return which of some cells of a column are not in the key that it seems to refer to, and how often each comes."""
+    theirs, codes = target.joins.distinct(key) or set(), one.guesses[name].codes
+    values = how_often(cells.cast(pa.string()).fill_null("")).items()
+    return {v: n for v, n in values if v and v not in codes and hash(v) not in theirs}
+
+
+def _speaks_of(name: str, table: str, key: str, *, own: bool) -> bool:
+    """Say whether a column is called like a table's key, or like one of its rows; in its `own` table by the key."""
+    if own:
+        return name.endswith(f"_{key}")
     bare, one = re.sub(r"_?(id|key|code|number|no)$", "", name), re.sub(r"(?<!s)s$", "", table)
     if name == key:
         return key not in ("id", "key", "code", "number", "no")

@@ -14,6 +14,7 @@ from lakehouse.archive.content_hash import content_sha256, file_sha256
 from lakehouse.archive.entries import DEFAULT_LIMITS, JUNK, Budget, Limits, Names, checked, too_many
 from lakehouse.archive.layout import DESCRIPTION_FILE
 from lakehouse.archive.metadata.stated import is_package
+from lakehouse.archive.other_programs import check_no_other_program
 from lakehouse.archive.packed import is_table_file
 from lakehouse.archive.unpacking import TAKEN, packing_of, unpack
 from lakehouse.durable_files import sync_folder
@@ -114,6 +115,7 @@ def copy_into(source: Path, work: Path, limits: Limits) -> None:
     if source.is_symlink():
         raise UnsafeArchiveError(f"{source.name} is a symbolic link; submit the folder itself")
     try:
+        check_no_other_program(source)
         if source.is_dir():
             _copy_folder(source, work, limits)
         elif packing := packing_of(source):

@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from lakehouse.archive import drafting, joining
+from lakehouse.archive.dated import Dated
 from lakehouse.archive.drafting import draft_here
-from lakehouse.archive.drafting_apart import FILL_IN, Draft, draft_in_child
+from lakehouse.archive.drafting_apart import FILL_IN, Draft, Mark, draft_in_child
+from lakehouse.archive.guessing import ColumnLook
 from lakehouse.archive.validate import validate
 from lakehouse.errors import UnreadableSubmissionError, UnsafeArchiveError
 
@@ -114,7 +116,10 @@ def test_what_a_dataset_has_stays_and_only_what_lacks_is_drafted(dataset):
     draft = draft_in_child(dataset, None)
     assert sorted(draft.files) == ["tables/rooms/columns.yaml", "texts/sheets/collection.yaml"]
     assert {path: path.read_bytes() for path in dataset.rglob("*") if path.is_file()} == before
-    assert draft.to_fill_in()["texts/sheets/collection.yaml"] == 2
+    assert [(mark.line, mark.field) for mark in draft.to_fill_in("texts/sheets/collection.yaml")] == [
+        (2, "title"),
+        (3, "description"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -157,6 +162,45 @@ def test_a_column_of_numbers_with_a_mistake_in_it_is_asked_about(tmp_path, odd, 
     yaml.safe_load(text)
 
 
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (
+            ["2024-01-31", "2024-02-01", "2023-02-30"],
+            '2 of 3 values are dates, and "2023-02-30" is no day there is: is',
+        ),
+        (["2024-01-31", "2024-02-01", "soon"], '2 of 3 values are dates, and "soon" is no date: is this a mistake?'),
+        (["2024-01-31T08:00", "2024-01-31 25:00"], '1 of 2 values are dates, and "2024-01-31 25:00" is no day there'),
+        (["31.01.2024", "01.02.2024"], 'dates are written like "31.01.2024": write all of them like 2024-12-31, then'),
+        (
+            ["2024-01-31", "01/31/2024", "2023-02-30"],
+            'dates are written in 2 ways, "2024-01-31", "01/31/2024", and "20',
+        ),
+        (["2024-01-31", "2024-01-31T08:00"], 'dates are written in 2 ways, "2024-01-31", "2024-01-31T08:00": write'),
+        (["3. März 2024", "Feb 3, 2024"], 'dates are written in 2 ways, "3. M\\u00e4rz 2024", "Feb 3, 2024": write'),
+        (["2024-01-31", "x", "y"], ""),
+        (["2024-01-31", "2024-02-01"], ""),
+        (["1.2.3", "room 4"], ""),
+    ],
+)
+def test_what_looks_like_dates_and_is_not_is_said_in_the_draft_and_to_whoever_asked(tmp_path, cells, said):
+    path = tmp_path / "t.csv"
+    path.write_text("seen\n" + "".join(f'"{cell}"\n' for cell in cells))
+    folder, found = drafted(path, tmp_path / "new")
+    text = (folder / "tables/t/columns.yaml").read_text()
+    noted = [note for note in found["notes"] if note.startswith("tables/t, seen: ")]
+    assert [note[: len(f"tables/t, seen: {said}")] for note in noted] == ([f"tables/t, seen: {said}"] if said else [])
+    assert (f"type: string  # CHECK: {said}" in text) is bool(said)
+    yaml.safe_load(text)
+
+
+def test_dates_in_a_later_part_of_a_column_are_looked_at_too():
+    look = ColumnLook()
+    for cells in (["2024-01-31"] * 3, ["x"], ["2023-02-30", "2023-02-30"]):
+        look.add(pa.array(cells))
+    assert look.guess().dated == Dated({"date": (5, "2024-01-31")}, 2, "2023-02-30", 1, "x")
+
+
 def test_a_number_that_may_stand_for_nothing_is_asked_about(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "".join(f"{n},{-99 if n == 3 else n}\n" for n in range(10)))
@@ -195,7 +239,14 @@ def test_a_place_that_is_no_description_is_not_believed(dataset, monkeypatch):
         monkeypatch.setattr(drafting_apart, "do_apart", lambda *_, place=place: {"files": {place: "x"}, "notes": []})
         with pytest.raises(UnsafeArchiveError):
             draft_in_child(dataset, None)
-    assert Draft({"dataset.yaml": f"{FILL_IN} {FILL_IN}"}, ()).to_fill_in() == {"dataset.yaml": 1}
+
+
+def test_what_is_to_be_filled_in_is_told_with_its_line():
+    text = f'# head: {FILL_IN}\ntitle: ""  # {FILL_IN}: so\nname: x\n# keywords: []  # {FILL_IN}\n'
+    assert Draft({"dataset.yaml": text}, ()).to_fill_in("dataset.yaml") == [
+        Mark(2, "title", "so", asked=True),
+        Mark(4, "keywords", "", asked=False),
+    ]
 
 
 @pytest.fixture
@@ -241,8 +292,16 @@ def test_a_value_that_is_not_there_or_room_that_is_not_left_gives_no_reference(t
     bare.mkdir()
     (bare / "rooms.csv").write_text("room\n" + "".join(f"r{n}\n" for n in range(30)))
     (bare / "uses.csv").write_text("use,room\n" + "".join(f"{n},r{n % 31}\n" for n in range(90)))
-    folder, _ = drafted(bare, tmp_path / "missing")
+    folder, found = drafted(bare, tmp_path / "missing")
+    said = "1 of 31 different values are not in rooms.room"
+    text = (folder / "tables/uses/columns.yaml").read_text()
+    assert f"    # references: rooms.room  # {FILL_IN}: {said}; mend the data" in text
+    assert "r30" not in text
+    assert f'tables/uses, room: {said}: "r30"; mend them or add their rows' in found["notes"]
+    (bare / "uses.csv").write_text("use,room\n" + "".join(f"{n},r{n % 61}\n" for n in range(90)))
+    folder, found = drafted(bare, tmp_path / "half")
     assert "references" not in (folder / "tables/uses/columns.yaml").read_text()
+    assert found["notes"] == []
     (bare / "uses.csv").write_text("use,place\n" + "".join(f"{n},r{n % 30}\n" for n in range(90)))
     folder, _ = drafted(bare, tmp_path / "texts")
     assert f"# references: rooms.room  # {FILL_IN}" in (folder / "tables/uses/columns.yaml").read_text()
@@ -250,6 +309,18 @@ def test_a_value_that_is_not_there_or_room_that_is_not_left_gives_no_reference(t
     monkeypatch.setattr(drafting, "Room", lambda: joining.Room(20))
     folder, _ = drafted(bare, tmp_path / "full")
     assert "references" not in (folder / "tables/uses/columns.yaml").read_text()
+
+
+def test_codes_for_nothing_are_no_values_of_a_reference_and_a_column_of_the_own_table_is_told_by_its_key(tmp_path):
+    bare = tmp_path / "two"
+    bare.mkdir()
+    (bare / "rooms.csv").write_text("room_id,near_room_id,room\n" + "".join(f"{n},{n // 2},{n}\n" for n in range(30)))
+    (bare / "uses.csv").write_text("use,room_id\n" + "".join(f"{n},{n if n % 3 else 'NA'}\n" for n in range(30)))
+    folder, _ = drafted(bare, tmp_path / "new")
+    assert columns(folder, "uses")["columns"]["room_id"]["references"] == "rooms.room_id"
+    rooms = columns(folder, "rooms")["columns"]
+    assert rooms["near_room_id"]["references"] == "rooms.room_id"
+    assert "references" not in rooms["room"]
 
 
 def test_more_rows_than_are_tried_give_no_key_of_several_columns(tmp_path, monkeypatch):

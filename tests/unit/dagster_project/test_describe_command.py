@@ -1,5 +1,7 @@
 """`lakehouse describe` and `lakehouse validate` on the first day: bare files, empty folders, nothing there."""
 
+import zipfile
+
 import pytest
 
 from dagster_project import describing, judging
@@ -40,14 +42,56 @@ def test_a_bare_file_becomes_a_folder_and_is_never_written_over(command, tmp_pat
     (tmp_path / "marks.csv").write_text("pupil,points\n1,2\n2,3\n")
     code, out, err = command("describe", "marks.csv")
     assert (code, err) == (0, "")
-    assert "wrote dataset.yaml, " in out
-    assert "next: fill in what is marked, then `lakehouse validate marks_dataset`" in out
+    assert "next: fill in these lines, look at what is marked CHECK, then `lakehouse validate marks_dataset`" in out
     drafted = (tmp_path / "marks_dataset/dataset.yaml").read_bytes()
     code, out, err = command("describe", "marks.csv")
     assert (code, out) == (34, "")
     assert "marks_dataset is there already and stays as it is" in err
     assert (tmp_path / "marks_dataset/dataset.yaml").read_bytes() == drafted
     assert sorted(path.name for path in tmp_path.iterdir()) == ["marks.csv", "marks_dataset"]
+
+
+def test_the_lines_to_fill_in_are_named_with_what_to_write_there(command, tmp_path):
+    (tmp_path / "marks.csv").write_text("pupil,points,hours\n1,2,3\n2,3,3\n")
+    code, out, _err = command("describe", "marks.csv")
+    assert code == 0
+    dataset = (tmp_path / "marks_dataset/dataset.yaml").read_text().splitlines()
+    assert dataset[4].startswith("title:")
+    assert dataset[5].startswith("description:")
+    assert {line[0] for line in dataset[7:15]} == {"#"}
+    told = out.splitlines()
+    assert told[1:5] == [
+        "wrote dataset.yaml",
+        "  line 5, title: what a person would search for",
+        "  line 6, description: what the data are, of whom or what, collected how and why",
+        "  lines 8-15, where it applies without the first #: licence, creators, contact, keywords, language, "
+        "temporal_coverage, provenance, subjects",
+    ]
+    columns = (tmp_path / "marks_dataset/tables/marks/columns.yaml").read_text().splitlines()
+    places = [n for n, line in enumerate(columns, 1) if line.startswith('    description: ""')]
+    assert f"  lines {', '.join(map(str, places))}, description: what it holds, in a sentence" in told
+
+
+@pytest.mark.parametrize("verb", ["describe", "validate"])
+def test_a_workbook_is_called_one_and_not_taken_for_an_archive(command, tmp_path, verb):
+    with zipfile.ZipFile(tmp_path / "marks.xlsx", "w") as book:
+        book.writestr("xl/workbook.xml", "<workbook/>")
+    code, out, err = command(verb, "marks.xlsx")
+    assert (code != 0, out) == (True, "")
+    assert "marks.xlsx is an Excel workbook; save each sheet as CSV (UTF-8)" in err
+
+
+def test_files_of_other_programs_are_named_with_what_to_do_about_them(command, tmp_path):
+    (tmp_path / "bare").mkdir()
+    for name in ("pupils.xlsx", "marks.sav"):
+        (tmp_path / "bare" / name).write_bytes(b"x")
+    code, _out, err = command("describe", "bare")
+    assert code == 19
+    assert "pupils.xlsx was left out: it is an Excel workbook; save each sheet as CSV" in err
+    (tmp_path / "bare/rooms.csv").write_text("room\n1\n")
+    code, out, _err = command("describe", "bare")
+    assert code == 0
+    assert "note: marks.sav was left out: it is an SPSS file; export each table as CSV" in out
 
 
 def test_a_folder_laid_out_gets_what_it_lacks_in_place(command, tmp_path):
