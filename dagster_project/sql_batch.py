@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dagster_project.sql_asking import Asking, statements
-from dagster_project.sql_output import BINARY, Form, as_bytes, as_text, remark, save
+from dagster_project.sql_output import BINARY, Form, as_bytes, as_text, save, tell_remark
 from lakehouse.adapters.dremio import DremioQueries
 from lakehouse.errors import OutputExistsError
 
@@ -50,5 +50,4 @@ class Batch:
         else:
             width = shutil.get_terminal_size((200, 24)).columns if sys.stdout.isatty() else 200
             sys.stdout.write(as_text(rows, self._form, width=width, spreadsheet=self._spreadsheet))
-        if (told := remark(rows)) is not None:
-            click.echo(told, err=True)
+        tell_remark(rows)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.cells import cell_len
@@ -42,6 +43,12 @@ def drawn(rows: pa.Table, width: int) -> str:
     if names and (fits or squeezed):
         return f"{_table(names, cells, _numbers(rows), width)}\n{counted}"
     return "\n".join([*_records(names, cells), counted])
+
+
+def tell_remark(rows: pa.Table) -> None:
+    """Say on standard error what to know of figures that are made of groups of people; of other rows nothing."""
+    if (told := remark(rows)) is not None:
+        click.echo(told, err=True)
 
 
 def remark(rows: pa.Table) -> str | None:

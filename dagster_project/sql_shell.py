@@ -20,7 +20,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from dagster_project.sql_asking import Asking, is_complete, statements
-from dagster_project.sql_output import BINARY, FORMS, Form, as_text, remark
+from dagster_project.sql_output import BINARY, FORMS, Form, as_text, tell_remark
 from lakehouse.adapters.dremio import DremioQueries
 from lakehouse.endpoint.functions import FUNCTIONS
 from lakehouse.errors import LakehouseError
@@ -169,8 +169,7 @@ class Shell:
         sys.stdout.write(as_text(shown, self._form, width=shutil.get_terminal_size().columns))
         if rows.num_rows > MOST_ROWS:
             click.echo(f"the first {MOST_ROWS} of {rows.num_rows}; write all of them with --output")
-        if (told := remark(rows)) is not None:
-            click.echo(told, err=True)
+        tell_remark(rows)
         if self._timing:
             click.echo(f"{time.monotonic() - started:.3f} s")
 

@@ -1,11 +1,13 @@
 """How to get a version: the commands and statements that fetch it by DataLad, S3, SQL and as a package."""
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lakehouse.catalogue.holdings import Holdings, Version
 from lakehouse.catalogue.library import Address, Library
 from lakehouse.catalogue.previews import decide, parts_of
+from lakehouse.policy.decisions import Decision
 from lakehouse.policy.first_look import first_look
 
 SHOWN_ROWS = 100
@@ -63,7 +65,18 @@ def _sql(library: Library, holdings: Holdings, version: Version) -> Way | None:
     if not statements:
         return None
     where = f" at {library.address.sql_uri}" if library.address.sql_uri else ""
-    return Way("SQL", f"Typed rows over Arrow Flight, in Dremio's protocol{where}.", statements)
+    note = f"Typed rows over Arrow Flight, in Dremio's protocol{where}."
+    return Way("SQL", " ".join([note, *_refusals(dataset, decisions)]), statements)
+
+
+def _refusals(dataset: str, decisions: Mapping[str, Decision]) -> Iterator[str]:
+    """Say of which tables the statements are refused, and why, to whoever has not said who they are."""
+    refused: dict[str, list[str]] = {}
+    for part, decision in decisions.items():
+        if not decision.permitted:
+            refused.setdefault(decision.reason, []).append(f"silver.{dataset}_{part}")
+    for reason, tables in refused.items():
+        yield f"{', '.join(tables)} only as a user who may; anyone else is refused: {reason}."
 
 
 def _s3(version: Version, holdings: Holdings, address: Address) -> Way | None:

@@ -22,6 +22,7 @@ COMMAND = re.compile(r"^lakehouse (sql .+)$", re.MULTILINE)
 USER, PASSWORD = "reader", "a long password"
 QUESTION = re.compile(r"^### (\d+)\. (.+?)\n+```sql\n(.+?)```\n+(.+?)\n(?=\n|\Z)", re.MULTILINE | re.DOTALL)
 SNIPPET = re.compile(r"^## (Python: .+?)\n+```python\n(.+?)```", re.MULTILINE | re.DOTALL)
+NEWEST = re.compile(r"^## The newest version of a table\n.+?```sql\n(.+?)```", re.MULTILINE | re.DOTALL)
 QUESTIONS = QUESTION.findall((DOCS / "questions.md").read_text(encoding="utf-8"))
 SNIPPETS = SNIPPET.findall((DOCS / "connect.md").read_text(encoding="utf-8"))
 
@@ -51,6 +52,12 @@ def queries(demo):
 
 def test_there_are_a_dozen_questions_in_order():
     assert [int(number) for number, *_ in QUESTIONS] == list(range(1, 13))
+
+
+def test_the_newest_version_of_a_table_is_asked_for_as_the_page_says(queries):
+    (sql,) = NEWEST.findall((DOCS / "flow/sql.md").read_text(encoding="utf-8"))
+    rows = queries.fetch(sql)
+    assert {"unitid", "year", "dataset_version"} <= set(rows.column_names)
 
 
 @pytest.mark.parametrize(("number", "asked", "sql", "answer"), QUESTIONS)

@@ -193,6 +193,20 @@ def test_the_statement_to_copy_is_one_that_is_answered(world, library, client):
     assert lines() == [f"SELECT COUNT(*) AS row_count {table}"]
 
 
+def test_a_statement_that_is_refused_to_anyone_says_so_and_why(shown):
+    """The statement stays, for users who may ask it."""
+    ways = shown.get("/api/v1/datasets/grades/versions/1").json()["ways"]
+    way = next(way for way in ways if way["name"] == "SQL")
+    assert way["lines"] == ["SELECT * FROM lakehouse.silver.grades_marks WHERE dataset_version = '1' LIMIT 100"]
+    told = (
+        "silver.grades_marks only as a user who may; anyone else is refused: its access is restricted"
+    )
+    assert told in way["note"]
+    assert told in shown.get("/datasets/grades/1", headers=HTML).text
+    open_to_all = shown.get("/api/v1/datasets/marks/versions/2024").json()["ways"]
+    assert not [way for way in open_to_all if "refused" in way["note"]]
+
+
 def test_restricted_rows_are_never_read_for_anyone(shown, common):
     common.tables.read_names.clear()
     answer = shown.get("/api/v1/datasets/grades/versions/1/rows/marks")

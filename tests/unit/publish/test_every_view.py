@@ -229,6 +229,23 @@ EXAMPLES = [
         {"dataset_version": "2", "licence": "CC0-1.0", "purposes": "as the licence allows", "hidden_column_count": 2},
     ),
     (
+        "newest_versions",
+        {
+            "gold.loads": [
+                LOAD,
+                {**LOAD, "dataset_version": "0", "row_count": 9, "recorded_at": LATER},
+                {**LOAD, "dataset_version": "2", "table_name": "bronze.marks_pupils", "layer": "bronze"},
+            ],
+            "archive.terms": [
+                {**TERMS, "dataset_version": "0", "saved_at": MORNING - timedelta(days=1)},
+                {**TERMS, "dataset_version": "1", "saved_at": MORNING, "accumulates": "snapshots"},
+                {**TERMS, "dataset_version": "1", "saved_at": MORNING, "accumulates": "snapshots", "part": "rooms"},
+                {**TERMS, "dataset_version": "2", "saved_at": LATER},
+            ],
+        },
+        {"table_name": "silver.marks_pupils", "dataset_version": "1", "accumulates": "snapshots", "row_count": 7},
+    ),
+    (
         "promises",
         {"gold.expectation_results": [PROMISE, {**PROMISE, "kept": True, "blocked": False, "recorded_at": LATER}]},
         {"code": "KEY_UNIQUE", "severity_order": 1, "is_broken": 0, "is_blocked": 0, "is_newest": 1},
