@@ -198,9 +198,7 @@ def test_a_statement_that_is_refused_to_anyone_says_so_and_why(shown):
     ways = shown.get("/api/v1/datasets/grades/versions/1").json()["ways"]
     way = next(way for way in ways if way["name"] == "SQL")
     assert way["lines"] == ["SELECT * FROM lakehouse.silver.grades_marks WHERE dataset_version = '1' LIMIT 100"]
-    told = (
-        "silver.grades_marks only as a user who may; anyone else is refused: its access is restricted"
-    )
+    told = "silver.grades_marks only as a user who may; anyone else is refused: its access is restricted"
     assert told in way["note"]
     assert told in shown.get("/datasets/grades/1", headers=HTML).text
     open_to_all = shown.get("/api/v1/datasets/marks/versions/2024").json()["ways"]
