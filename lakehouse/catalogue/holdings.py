@@ -118,7 +118,8 @@ def read_holdings(house: Lakehouse, release: Release | None) -> Holdings:
         pin = release.tables.get(table)
         return house.tables.read(table, snapshot_id=pin.snapshot_id).to_pylist() if pin else []
 
-    removals = {(row["dataset"], row["dataset_version"]): _removal(row) for row in rows(TOMBSTONES.name)}
+    tombstones = rows(TOMBSTONES.name)
+    removals = {(row["dataset"], row["dataset_version"]): _removal(row) for row in tombstones}
     loads = rows(LOADS.name)
     return Holdings(
         release=release.number,
@@ -126,7 +127,7 @@ def read_holdings(house: Lakehouse, release: Release | None) -> Holdings:
         versions=_versions(rows(RECORDS.name), _loads(loads), removals, _withdrawn(rows(WITHDRAWALS.name))),
         identifiers={row["identifier"]: (row["dataset"], row["dataset_version"]) for row in rows(IDENTIFIERS.name)},
         pointers=release.tables,
-        terms=read_terms(rows(TERMS.name), lambda: loads),
+        terms=read_terms(rows(TERMS.name), lambda: loads, lambda: tombstones),
     )
 
 

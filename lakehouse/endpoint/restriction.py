@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import duckdb
@@ -29,6 +29,7 @@ from lakehouse.policy.terms import ConsentTable, Part, Terms, read_terms
 from lakehouse.policy.users import PolicyFile
 from lakehouse.tables.gold import DOCUMENTS, LOADS, PREDICTIONS
 from lakehouse.tables.health import EXPECTATION_RESULTS, ROWS_ASIDE
+from lakehouse.tables.records import TOMBSTONES
 from lakehouse.tables.register import TERMS
 
 log = logging.getLogger(__name__)
@@ -59,10 +60,14 @@ def restricted_catalogue(duck: Duck, everything: Catalogue, asker: Asker) -> Cat
 
     The terms are those that this very release holds.
     """
-    loads = partial(_rows, duck, everything, LOADS.name, ("layer", "dataset", "dataset_version"))
-    terms = read_terms(_rows(duck, everything, TERMS.name) or (), lambda: loads() or ())
-    policy = Policy(asker.said.users, terms, asker.today, asker.said.rules)
-    maker = _Maker(duck, everything, policy, asker.user, asker.purpose, asker.secret)
+    told = _rows(duck, everything, TERMS.name) or ()
+    loads = cache(lambda: _rows(duck, everything, LOADS.name, ("layer", "dataset", "dataset_version")) or ())
+    removed = cache(lambda: _rows(duck, everything, TOMBSTONES.name, ("dataset", "dataset_version")) or ())
+    policy, ever = (
+        Policy(asker.said.users, terms, asker.today, asker.said.rules)
+        for terms in (read_terms(told, loads, removed), read_terms(told, loads))
+    )
+    maker = _Maker(duck, everything, policy, ever, asker.user, asker.purpose, asker.secret)
     seen = Catalogue(everything.release, unread=everything.unread, describe=duck.describe)
     for path, entry in everything.entries.items():
         if entry.kind == "TABLE":
@@ -83,6 +88,9 @@ class _Maker:
     duck: Duck
     everything: Catalogue
     policy: Policy
+    ever: Policy
+    """The same with what retracted versions hid: verdicts on their rows stay when these have gone."""
+
     user: str
     purpose: str
     secret: str
@@ -108,7 +116,7 @@ class _Maker:
         if layer not in LAYERS:
             seen.entries[path] = _or_fault(entry, partial(self._of_the_house, entry, entry.relation, f"{layer}.{name}"))
             return
-        decision = self._decision(name)
+        decision = self._decision(self.policy, name)
         reason = self._unaskable(decision, layer, name, entry.relation)
         if decision.permitted and reason:
             decision = replace(decision, permitted=False, reason=reason)
@@ -135,11 +143,11 @@ class _Maker:
             return f"its people cannot be counted: {name} has no column {' or '.join(groups.persons)}"
         return ""
 
-    def _decision(self, name: str) -> Decision:
-        for dataset, terms in self.policy.terms.items():
+    def _decision(self, policy: Policy, name: str) -> Decision:
+        for dataset, terms in policy.terms.items():
             for part in terms.parts:
                 if name == f"{dataset}_{part}":
-                    return self.policy.decide(self.user, self.purpose, dataset, part)
+                    return policy.decide(self.user, self.purpose, dataset, part)
         if includes("operations", self.purpose):
             return Decision(self.user, self.purpose, name, None, permitted=True, reason="the archive must run")
         reason = "no terms of it are published; hand its dataset in again"
@@ -228,14 +236,14 @@ class _Maker:
         return replace(entry, relation=self.duck.restricted(query, (relation,)))
 
     def _is_narrowed(self, table: str) -> bool:
-        """Say whether a table of a dataset is denied, or shown without some of its rows or values."""
+        """Say whether a table of a dataset is or was denied, or shown without some of its rows or values."""
         layer, _, name = table.partition(".")
         if layer not in LAYERS:
             return False
-        decision = self._decision(name)
+        decision = self._decision(self.ever, name)
         limits = decision.limits.get(decision.part or "", Limits())
         less = not limits.are_none or _hidden(decision)
-        asked = decision.consent is not None and self.policy.terms[decision.dataset].parts[str(decision.part)]
+        asked = decision.consent is not None and self.ever.terms[decision.dataset].parts[str(decision.part)]
         return not decision.permitted or bool(less or (asked and asked.subject_columns))
 
     def _collected(self, entry: Entry, relation: Relation) -> Entry:

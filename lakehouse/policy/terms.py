@@ -1,6 +1,6 @@
 """The terms of a published dataset, as its newest version states them, read from the rows of ``archive.terms``."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
@@ -93,25 +93,33 @@ class Terms:
 
 
 def read_terms(
-    rows: Iterable[Mapping[str, Any]], loads: Callable[[], Iterable[Mapping[str, Any]]] = tuple
+    rows: Iterable[Mapping[str, Any]],
+    loads: Callable[[], Iterable[Mapping[str, Any]]] = tuple,
+    tombstones: Callable[[], Iterable[Mapping[str, Any]]] = tuple,
 ) -> dict[str, Terms]:
     """Return the terms by dataset: those of the version that was saved last speak for all its versions.
 
     `loads` gives the rows of ``gold.loads``. They are asked for only where a dataset has a consent table: which answers
-    count depends on what is stored.
+    count depends on what is stored. `tombstones` gives those of ``archive.tombstones``, asked for only where a dataset
+    has several versions: what a retracted one hid is hidden until a newer one was saved. Without them, for ever.
     """
     by_dataset: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         by_dataset.setdefault(row["dataset"], []).append(row)
+    several = any(len({row["dataset_version"] for row in found}) > 1 for found in by_dataset.values())
+    retracted = {(row["dataset"], row["dataset_version"]) for row in (tombstones() if several else ())}
     asked = any(row["consent_table"] is not None for found in by_dataset.values() for row in found)
     stored: dict[str, set[str]] = {}
     for load in loads() if asked else ():
         if load["layer"] == "silver":
             stored.setdefault(load["dataset"], set()).add(load["dataset_version"])
-    return {name: _terms(name, found, stored.get(name, set())) for name, found in sorted(by_dataset.items())}
+    return {
+        name: _terms(name, found, stored.get(name, set()), {label for dataset, label in retracted if dataset == name})
+        for name, found in sorted(by_dataset.items())
+    }
 
 
-def _terms(dataset: str, rows: list[Mapping[str, Any]], in_silver: set[str]) -> Terms:
+def _terms(dataset: str, rows: list[Mapping[str, Any]], in_silver: set[str], retracted: set[str]) -> Terms:
     saved = {row["dataset_version"]: row["saved_at"] for row in rows}
     versions = tuple(sorted(saved, key=lambda version: (saved[version], version)))
     newest = [row for row in rows if row["dataset_version"] == versions[-1]]
@@ -123,7 +131,7 @@ def _terms(dataset: str, rows: list[Mapping[str, Any]], in_silver: set[str]) -> 
     in_order = [row for version in versions for row in rows if row["dataset_version"] == version]
     return Terms(
         dataset=dataset,
-        parts={row["part"]: _part(row, in_order) for row in in_order},
+        parts={row["part"]: _part(row, in_order, retracted - {versions[-1]}) for row in in_order},
         purposes=_words(first["purposes"]),
         forbidden=_words(first["forbidden"]),
         access=first["access"],
@@ -143,18 +151,20 @@ def _renamed(rows: Iterable[Mapping[str, Any]]) -> FormerNames:
     return FormerNames(tuple((was, now) for was, _, now in pairs))
 
 
-def _part(row: Mapping[str, Any], all_rows: Sequence[Mapping[str, Any]]) -> Part:
+def _part(row: Mapping[str, Any], all_rows: Sequence[Mapping[str, Any]], gone: Collection[str]) -> Part:
     """Return what a row says of its part; what any version hid, or took a subject from, counts for all of them.
 
-    One table holds the rows of every version, so a column that the newest has dropped still shows the older ones.
+    One table holds the rows of every version, so a column that the newest has dropped still shows the older ones. Of
+    those that are `gone` no snapshot has a row left; their names and pseudonyms are still those of columns in use.
     """
     same = [one for one in all_rows if one["part"] == row["part"]]
     names = _renamed(same)
+    there = [one for one in same if one["dataset_version"] not in gone] or same
     # Snapshots of before have a column by its former name.
-    told = (name for one in same for name in _words(one["hidden_columns"]))
+    told = (name for one in there for name in _words(one["hidden_columns"]))
     hidden = dict.fromkeys(known for name in told for known in sorted(names.all(name)))
-    subjects = dict.fromkeys(names.of(name) for one in same for name in _words(one["subject_columns"]))
-    persons = dict.fromkeys(names.of(name) for one in same for name in _words(one["person_columns"]))
+    subjects = dict.fromkeys(names.of(name) for one in there for name in _words(one["subject_columns"]))
+    persons = dict.fromkeys(names.of(name) for one in there for name in _words(one["person_columns"]))
     pseudonyms = dict.fromkeys(names.of(name) for one in same for name in _words(one.get("pseudonym_columns")))
     return Part(
         row["part"],
@@ -163,7 +173,7 @@ def _part(row: Mapping[str, Any], all_rows: Sequence[Mapping[str, Any]]) -> Part
         hidden_columns=tuple(hidden),
         subject_columns=tuple(subjects),
         person_columns=tuple(persons),
-        is_personal=any(one["is_personal"] for one in same),
+        is_personal=any(one["is_personal"] for one in there),
         names=names,
         pseudonym_columns=tuple(pseudonyms),
     )

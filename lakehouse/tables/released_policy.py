@@ -8,6 +8,7 @@ from lakehouse.policy.decisions import Policy
 from lakehouse.policy.terms import read_terms
 from lakehouse.policy.users import PolicyFile
 from lakehouse.tables.gold import LOADS
+from lakehouse.tables.records import TOMBSTONES
 from lakehouse.tables.register import TERMS
 from lakehouse.tables.release import Release
 from lakehouse.tables.write_audit_publish import Lakehouse, recover
@@ -20,7 +21,8 @@ def released_policy(house: Lakehouse, said: PolicyFile) -> Policy:
         rows = partial(_rows, house, house.releases.current())
     except NoReleaseError:
         return Policy(said.users, {}, rules=said.rules)
-    return Policy(said.users, read_terms(rows(TERMS.name), partial(rows, LOADS.name)), rules=said.rules)
+    terms = read_terms(rows(TERMS.name), partial(rows, LOADS.name), partial(rows, TOMBSTONES.name))
+    return Policy(said.users, terms, rules=said.rules)
 
 
 def _rows(house: Lakehouse, release: Release, table: str) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@
 -- column licence: SPDX licence expression of the part, or none given.
 -- column purposes: Codes of permitted purposes, apart by blanks, or as the licence allows.
 -- column consent_basis: Why personal data may be held, or not stated.
--- column hidden_column_count: Columns that are empty for users without the right to identifiers.
+-- column hidden_column_count: Columns that this version hides from users without the right to identifiers; `lakehouse policy check` also names those that an older one hid.
 select
     dataset,
     dataset_version,

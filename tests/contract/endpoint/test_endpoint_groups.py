@@ -19,6 +19,7 @@ from lakehouse.endpoint.server import serve
 from lakehouse.policy.users import UsersFile
 from lakehouse.ports import DatasetVersion
 from lakehouse.tables.health import EXPECTATION_RESULTS, ROWS_ASIDE
+from lakehouse.tables.records import TOMBSTONES
 
 LEAST = 5
 PASSWORDS = {"ana": "pass-ana", "root": "pass-root", "wales": "pass-wales"}
@@ -82,14 +83,15 @@ def answers(people):
     return [{**row, "dataset_version": "1"} for row in rows]
 
 
-def terms(fields, name="course"):
+def terms(fields, name="course", version="1", month=1):
     tables = {
         table: {"name": table, "description": "A table.", "grain": "one row", "columns": columns}
         for table, columns in fields["tables"].items()
     }
-    known = {"eds_version": "1.0", "name": name, "version": "1", "title": "T", "description": "D"}
+    known = {"eds_version": "1.0", "name": name, "version": version, "title": "T", "description": "D"}
     description = Description.model_validate({**known, "accumulates": "waves", **fields, "tables": tables})
-    saved = DatasetVersion(name, "1", "c" * 40, "v1", "0" * 64, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    at = dt.datetime(2026, month, 1, tzinfo=dt.UTC)
+    saved = DatasetVersion(name, version, "c" * 40, f"v{version}", "0" * 64, at)
     return terms_rows(description, saved)
 
 
@@ -330,6 +332,31 @@ def test_verdicts_on_tables_about_people_tell_no_figure_of_a_few(own_course, mon
     assert own_course.ask(aside, user="root") == [("gold.loads", 8), ("silver.course_students", 8)]
     assert sum("table_name" in one for one in queries) == 2, "each table was read once for everybody"
     assert len(queries) == len(set(queries))
+
+
+def test_what_a_retracted_version_hid_is_shown_but_no_verdict_on_its_rows(own_course):
+    plain = {**COURSE, "subjects": {}, "tables": {"students": COURSE["tables"]["students"]}}
+    both = pa.concat_tables([terms(COURSE), terms(plain, version="2", month=2)])
+    verdict = {"kept": True, "blocked": False, "row_count": 200, "unexpected_count": 1, "observed": 80_000_007.0}
+    own_course.policy.path.write_text(POLICY.partition("tables:")[0] + "roles:" + POLICY.partition("roles:")[2])
+    own_course.publish(
+        {
+            "silver.course_students": pa.table({"student": [7], "mark": [80], "dataset_version": ["2"]}),
+            "gold.expectation_results": rows_of(EXPECTATION_RESULTS, **verdict),
+            "archive.terms": both,
+        }
+    )
+    asked = "SELECT mark FROM lakehouse.silver.course_students WHERE dataset_version = '2'"
+    with pytest.raises(pa.ArrowInvalid, match="a table about people"):
+        own_course.ask(asked)
+    stone = {column.name: "x" for column in TOMBSTONES.columns if column.type == pa.string()}
+    at = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    stone |= {"dataset": "course", "dataset_version": "1", "removed_at": at, "recorded_at": at}
+    own_course.publish({"archive.tombstones": pa.Table.from_pylist([stone], TOMBSTONES.arrow_schema())})
+    assert own_course.ask(asked) == [(80,)]
+    figures = "SELECT observed FROM lakehouse.gold.expectation_results WHERE table_name = 'silver.course_students'"
+    assert own_course.ask(figures) == [(None,)]
+    assert own_course.ask(figures, user="root") == [(80_000_007.0,)]
 
 
 def test_a_renamed_column_is_masked_filtered_and_grouped_by_as_before(own_course):

@@ -202,6 +202,46 @@ def test_what_an_older_version_hides_stays_hidden_since_one_table_holds_both():
     assert found.parts["marks"].is_personal
 
 
+def stone(version, dataset="marks"):
+    return {"dataset": dataset, "dataset_version": version}
+
+
+def test_what_only_a_retracted_version_hid_is_shown_once_a_newer_one_was_saved():
+    protected = {"subject_columns": "email", "person_columns": "email", "is_personal": True}
+    one = row("1", 1, hidden_columns="email", pseudonym_columns="email", former_columns="mail:email", **protected)
+    two = row("2", 2, hidden_columns="phone", forbidden="model_training")
+
+    def hidden(rows, *retracted):
+        (found,) = read_terms(rows, tombstones=lambda: retracted).values()
+        return found.parts["marks"]
+
+    assert set(hidden([one, two]).hidden_columns) == {"mail", "email", "phone"}
+    assert set(hidden([one, two], stone("1", "others")).hidden_columns) == {"mail", "email", "phone"}
+    without = hidden([one, two], stone("1"))
+    assert without.hidden_columns == ("phone",)
+    assert (without.subject_columns, without.person_columns, without.is_personal) == ((), (), False)
+    assert without.pseudonym_columns == ("email",), "silver has pseudonyms of it in every later version"
+    assert without.names == hidden([one, two]).names
+
+
+def test_a_retraction_by_itself_opens_nothing():
+    one = row("1", 1, hidden_columns="email", is_personal=True)
+    two = row("2", 2, hidden_columns="phone", forbidden="model_training")
+    (found,) = read_terms([one, two], tombstones=lambda: [stone("2")]).values()
+    assert set(found.parts["marks"].hidden_columns) == {"email", "phone"}, "the version saved last still says so"
+    assert found.forbidden == ("model_training",)
+    (found,) = read_terms([one, two], tombstones=lambda: [stone("1"), stone("2")]).values()
+    assert found.parts["marks"].hidden_columns == ("phone",)
+    (found,) = read_terms([row("1", 1, hidden_columns="email")], tombstones=lambda: [stone("1")]).values()
+    assert found.parts["marks"].hidden_columns == ("email",)
+
+
+def test_a_part_of_which_only_a_retracted_version_told_stays_as_that_said():
+    rows = [row("1", 1, part="old", hidden_columns="email", is_personal=True), row("2", 2)]
+    (found,) = read_terms(rows, tombstones=lambda: [stone("1")]).values()
+    assert (found.parts["old"].hidden_columns, found.parts["old"].is_personal) == (("email",), True)
+
+
 def test_the_purposes_are_a_tree_below_any():
     assert {lineage(code)[-1] for code in purposes()} == {"any"}
     assert lineage("validation") == ("validation", "operations", "any")
