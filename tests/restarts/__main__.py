@@ -26,7 +26,7 @@ from dagster_project.settings import load_settings
 from dagster_project.wiring import lakehouse
 from lakehouse.adapters import minio_server
 from lakehouse.adapters.catalog import IcebergTables
-from lakehouse.errors import LakehouseError
+from lakehouse.errors import LakehouseError, QueryError
 from lakehouse.samples import college_scorecard
 from lakehouse.tables.write_audit_publish import Lakehouse
 from tests.flow.composed import Cluster, cluster
@@ -34,7 +34,7 @@ from tests.flow.conftest import open_bench
 from tests.flow.table_hashes import OF_THE_RUN, published
 from tests.restarts.judge import judge, judge_storage
 from tests.restarts.services import Service, order, restart
-from tests.restarts.traffic import LINES, TABLE, Traffic
+from tests.restarts.traffic import LINES, TABLE, Look, Traffic
 from tests.servers import running_postgres
 
 RESTARTS = 50
@@ -42,6 +42,8 @@ WAVES = (2007, 2009, 2011)
 OUTCOMES = "silver.college_scorecard_outcomes"
 LONGEST_AWAY_S, LONGEST_BETWEEN_S = 5.0, 8.0
 ARRIVED_S = 1800.0
+# The SQL endpoint looks for a newer release at most once a second.
+SEEN_S = 10.0
 """A run that broke off is tried again after two minutes, four, eight and sixteen."""
 NEVER = "0 0 1 1 *"
 SETTINGS = {
@@ -174,6 +176,7 @@ def shaken(made: Cluster, services: list[Service], traffic: Traffic, draw: rando
 
     house.tables.ensure(TABLE)
     traffic.hand_in(house, traffic.submissions[0])
+    seen(by_sql)
     with traffic.going(lambda: lakehouse(settings), {"sql": by_sql, "rest catalog": by_rest}):
         for number, service in enumerate(order(services, times, draw), 1):
             traffic.go_on()
@@ -192,6 +195,19 @@ def shaken(made: Cluster, services: list[Service], traffic: Traffic, draw: rando
         sorted(by_sql()) == sorted(by_rest()) == [(one, line) for one in traffic.submissions for line in range(LINES)]
     )
     house.tables.close()
+
+
+def seen(look: Look) -> None:
+    """Wait until the first release is seen."""
+    end = time.monotonic() + SEEN_S
+    while True:
+        try:
+            assert list(look())
+        except QueryError:
+            assert time.monotonic() < end, f"a release is not seen after {SEEN_S:.0f} s"
+            time.sleep(0.2)
+        else:
+            return
 
 
 def main(times: int, seed: int) -> None:

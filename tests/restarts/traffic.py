@@ -43,6 +43,7 @@ class Traffic:
     refused: Counter[str] = field(default_factory=Counter)
     looks: Counter[str] = field(default_factory=Counter)
     unseen: Counter[str] = field(default_factory=Counter)
+    broken: list[BaseException] = field(default_factory=list)
     _begun: int = 0
     _turn: threading.Condition = field(default_factory=threading.Condition)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -52,7 +53,9 @@ class Traffic:
         return sorted(f"w{writer}-{number}" for writer in range(self.writers) for number in range(self.appends))
 
     def go_on(self) -> None:
-        """Let each writer hand in one submission more."""
+        """Let each writer hand in one submission more; raise what broke in a thread."""
+        if self.broken:
+            raise self.broken[0]
         with self._turn:
             self._begun += 1
             self._turn.notify_all()
@@ -107,13 +110,12 @@ class Traffic:
     @contextmanager
     def going(self, houses: Callable[[], Lakehouse], looks: dict[str, Look]) -> Iterator[None]:
         """Write and watch in threads while the block goes on, and until all is handed in; raise what broke in them."""
-        broken: list[BaseException] = []
 
         def run(work: Callable[[], None]) -> None:
             try:
                 work()
-            except BaseException as error:  # whatever it is, it is raised where `going` ends
-                broken.append(error)
+            except BaseException as error:  # whatever it is, it is raised by `go_on`, or where `going` ends
+                self.broken.append(error)
                 raise
 
         def write(writer: int) -> None:
@@ -139,5 +141,5 @@ class Traffic:
             self._over.set()
             for thread in looking:
                 thread.join()
-        if broken:
-            raise broken[0]
+        if self.broken:
+            raise self.broken[0]
