@@ -12,13 +12,15 @@ from lakehouse.errors import PurposeError
 from lakehouse.policy.decisions import Decision, Policy
 from lakehouse.policy.rules import Limits
 from lakehouse.tables.released_policy import released_policy
+from lakehouse.tables.rule_names import without_effect
 
 
 def check(settings: Settings, user: str, purpose: str, dataset: str | None) -> int:
     """Print the decision on each part of a dataset, or of all; return 0, or 29 when a named dataset is denied."""
     users = users_file(settings)
     users.ensure()
-    policy = released_policy(lakehouse(settings), users.current())
+    house = lakehouse(settings)
+    policy = released_policy(house, users.current())
     console = Console(soft_wrap=True)
     refusal = policy.refusal(user, purpose)
     if refusal is not None:
@@ -28,6 +30,8 @@ def check(settings: Settings, user: str, purpose: str, dataset: str | None) -> i
         for decision in _decisions(policy, user, purpose, name):
             denied = denied or not decision.permitted
             console.print("\n".join(_lines(decision)))
+    for told in without_effect(house, policy, dataset):
+        console.print(f"[yellow]without effect[/yellow] {escape(f'{users.path.name}: {told}')}")
     if not policy.terms:
         console.print("nothing is published yet")
     return PurposeError.exit_code if denied and dataset is not None else 0

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import pyarrow as pa
 import pytest
 
 from dagster_project.cli import main
@@ -10,6 +11,7 @@ from dagster_project.settings import load_settings
 from dagster_project.wiring import ensure_folders, lakehouse
 from lakehouse.archive.eds import Description
 from lakehouse.archive.terms import terms_rows
+from lakehouse.definition import Column, TableDefinition
 from lakehouse.errors import PurposeError
 from lakehouse.ports import DatasetVersion, Provenance, TableWrite
 from lakehouse.tables.register import TERMS
@@ -34,6 +36,7 @@ def settings(tmp_path):
         {
             "eds_version": "1.0", "name": "school", "version": "1", "title": "T", "description": "D",
             "accumulates": "waves", "licence": "CC-BY-4.0", "tables": tables, "consent": CONSENT,
+            "subjects": {"pupil": {"description": "P.", "identifiers": ["marks.pupil"]}},
             "terms": {"purposes": ["research"], "attribution": "By [us]."},
         }
     )  # fmt: skip
@@ -69,3 +72,41 @@ def test_the_command_needs_a_user_and_a_purpose(capsys):
         main(["policy", "check", "school"])
     assert ended.value.code == 2
     assert "--user" in capsys.readouterr().err
+
+
+RULES = """
+users: {ada: {purposes: [any], default_purpose: research, roles: [reader]}}
+roles: {reader: [registered]}
+tables:
+  school_marks:
+    dimensions: [regoin, form, name, pupil]
+    masks: {phone: empty}
+    rows: {reader: {town: [Ely]}}
+  school_lessons: {dimensions: [form]}
+"""
+
+
+def test_rules_that_name_nothing_are_told(settings, capsys):
+    (settings.home / "policy.yaml").write_text(RULES)
+    marks = pa.table({"pupil": ["p1"], "name": ["N"], "form": ["7a"]})
+    columns = tuple(Column(name, pa.string(), "A column.") for name in marks.column_names)
+    table = TableDefinition("silver.school_marks", "one row", columns, key=("pupil",), dataset="school")
+    house, made = lakehouse(settings), Provenance(run_id="t", code_commit="c")
+    write_audit_publish(house, [TableWrite(table, marks)], key="marks", provenance=made)
+    there = "which is no column of it; there are pupil, name, form"
+    nothing = "by which nothing is grouped: it"
+    of_marks = [
+        f"tables.school_marks.dimensions names 'regoin', {there}",
+        f"tables.school_marks.masks names 'phone', {there}",
+        f"tables.school_marks.rows names 'town', {there}",
+        f"tables.school_marks.dimensions names 'name', {nothing} is empty for whoever sees groups only",
+        f"tables.school_marks.dimensions names 'pupil', {nothing} says who a row is about",
+    ]
+
+    def told(dataset):
+        check(settings, "ada", "research", dataset)
+        begin = "without effect policy.yaml: "
+        return [one.removeprefix(begin) for one in capsys.readouterr().out.splitlines() if one.startswith(begin)]
+
+    assert told("school") == of_marks
+    assert told(None) == [*of_marks, "tables.school_lessons names no table that is published"]
