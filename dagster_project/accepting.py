@@ -4,8 +4,10 @@ import sys
 
 from assets.house import commit, read_released
 from dagster_project.settings import Settings, code_commit
+from dagster_project.submitting import tell_where
 from dagster_project.wiring import lakehouse, shelf
 from lakehouse.archive.acceptances import Acceptance, acceptance_rows
+from lakehouse.archive.levels import counted
 from lakehouse.ports import Provenance, TableWrite
 from lakehouse.tables.register import ACCEPTANCES
 from lakehouse.tables.withdrawals import require_none_open
@@ -28,14 +30,17 @@ def accept_finding(settings: Settings, key: str, code: str, *, place: str, by: s
     register(lakehouse(settings), own.accepted_findings(key))
     report = own.judge(key)
     left = report.count("error")
-    sys.stdout.write(f"accepted {code} at {place!r} for {said.submission}, by {said.accepted_by}; {left} errors left\n")
+    more = counted(left, "error")
+    sys.stdout.write(f"accepted {code} at {place!r} for {said.submission}, by {said.accepted_by}; {more} left\n")
     if left:
-        sys.stdout.write(report.as_short_text())
+        sys.stdout.write(report.as_short_text(key=key))
         return report.exit_code
     with open_loop(settings, prepare_dagster_home(settings)) as loop:
         outcome = loop.ingest(key)
-    sys.stdout.write(own.judge(key).as_short_text())
-    if not outcome.success:
+    sys.stdout.write(own.judge(key).as_short_text(key=key))
+    if outcome.success:
+        tell_where(settings, key)
+    else:
         sys.stderr.write(f"error: {outcome.failure}\n")
     return 0 if outcome.success else outcome.exit_code
 

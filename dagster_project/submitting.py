@@ -44,18 +44,19 @@ def submit_path(settings: Settings, path: Path) -> int:
     with open_loop(settings, prepare_dagster_home(settings)) as loop:
         outcome = loop.ingest(arrival.key)
     if not report.accepted:
-        return _told(report)
+        return _told(report, arrival.key)
     if outcome.success:
-        code = _told(shelf(settings).judge(arrival.key))
-        _tell_where(settings, arrival.key)
+        code = _told(shelf(settings).judge(arrival.key), arrival.key)
+        tell_where(settings, arrival.key)
         return code
     if outcome.exit_code == RefusedError.exit_code:
-        return _told(verdict_on(arrival.key, shelf(settings), lakehouse(settings), versions(settings)))
+        verdict = verdict_on(arrival.key, shelf(settings), lakehouse(settings), versions(settings))
+        return _told(verdict, arrival.key)
     sys.stderr.write(f"error: {outcome.failure}\n")
     return outcome.exit_code
 
 
-def _tell_where(settings: Settings, key: str) -> None:
+def tell_where(settings: Settings, key: str) -> None:
     """Print where the rows of a submission are that was stored."""
     from dagster_project.supervisor import Supervisor
     from dagster_project.whereabouts import whereabouts
@@ -73,6 +74,6 @@ def _tell_where(settings: Settings, key: str) -> None:
         sys.stdout.write("  both answer once the servers are up: lakehouse up\n")
 
 
-def _told(report: Report) -> int:
-    sys.stdout.write(report.as_short_text())
+def _told(report: Report, key: str) -> int:
+    sys.stdout.write(report.as_short_text(key=key))
     return 0 if report.accepted else report.exit_code

@@ -15,7 +15,12 @@ EXAMPLE = (
 @click.command(cls=ExampleCommand, example=EXAMPLE)
 @click.argument("key")
 @click.argument("code")
-@click.option("--place", required=True, help="Where the finding is, as the report writes it.")
+@click.option(
+    "--place",
+    required=True,
+    help="Place of the finding: the line under its code in the report, without `, row ...`. The report on what was "
+    "handed in ends with this command for each finding that can be accepted.",
+)
 @click.option("--by", required=True, help="Name of who answers for it; it is published.")
 @click.option("--reason", required=True, help="Why it may be published all the same; it is published too.")
 def accept(key: str, code: str, place: str, by: str, reason: str) -> None:

@@ -10,11 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from lakehouse.archive.findings import Finding, Report
-from lakehouse.archive.levels import LEVELS
+from lakehouse.archive.levels import ACCEPTABLE, LEVELS
 from lakehouse.errors import AcceptanceError
 from lakehouse.tables.register import ACCEPTANCES
 
-ACCEPTABLE = "PERSONAL_"
 SHORTEST_NAME, SHORTEST_REASON = 3, 10
 LONGEST_NAME, LONGEST_REASON = 200, 2_000
 

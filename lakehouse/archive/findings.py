@@ -148,9 +148,12 @@ class Report:
         """Return the long report for people: every finding with where, what and how to mend it, and the FAIR table."""
         return text(self)
 
-    def as_short_text(self) -> str:
-        """Return the short report for people: findings of one kind together, and the FAIR points by principle."""
-        return short_text(self)
+    def as_short_text(self, *, key: str = "") -> str:
+        """Return the short report for people: findings of one kind together, and the FAIR points by principle.
+
+        With the `key` of what was handed in, also the commands by which somebody answers for personal data.
+        """
+        return short_text(self, key=key)
 
     def as_markdown(self) -> str:
         """Return the report as Markdown tables, errors first, for the page of a run."""

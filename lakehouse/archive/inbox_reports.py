@@ -12,7 +12,7 @@ from lakehouse.archive.inbox import BEING_WRITTEN, arrivals
 from lakehouse.archive.levels import LEVELS
 from lakehouse.archive.refusal import refusal
 from lakehouse.archive.reports.html import html
-from lakehouse.archive.reports.text import head, short_text
+from lakehouse.archive.reports.text import answering, head, short_text
 from lakehouse.errors import PermanentError, UnsafeArchiveError, VersionTakenError
 
 ENDINGS = (".report.txt", ".report.html")
@@ -56,8 +56,10 @@ def report_beside(there: Look, report: Report, then: str = "") -> list[Path]:
 
 def bodies(report: Report, then: str = "") -> dict[str, str]:
     """Return a report as text and as a page, by the endings of their files' names."""
-    text = _bounded(short_text(report) + (f"\n{then}" if then else ""), head(report) + then)
-    both = (f"{text}\n(This report is {MARK}.)\n", f"{_page(report, then)}<!-- {MARK} -->\n")
+    key = report.submission
+    text = _bounded(short_text(report, key=key) + (f"\n{then}" if then else ""), head(report) + then)
+    page = _page(report, "\n\n".join(filter(None, (then, answering(report, key)))))
+    both = (f"{text}\n(This report is {MARK}.)\n", f"{page}<!-- {MARK} -->\n")
     return dict(zip(ENDINGS, both, strict=True))
 
 

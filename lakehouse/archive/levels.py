@@ -11,6 +11,9 @@ BEYOND_ASCII = re.compile(r"[^\n -~]")
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
+ACCEPTABLE = "PERSONAL_"
+"""What the codes of findings begin with that somebody may answer for instead of mending them."""
+
 Principle = Literal["F", "A", "I", "R"]
 PRINCIPLES: Mapping[Principle, str] = {
     "F": "Findable",

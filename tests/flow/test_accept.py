@@ -1,8 +1,12 @@
 """A submission refused for personal data goes on once somebody answers for the finding, and the answer is data."""
 
+import shlex
+
 import pytest
+from click.testing import CliRunner
 
 from dagster_project.accepting import accept_finding, register
+from dagster_project.cli import lakehouse as command
 from dagster_project.wiring import lakehouse
 from lakehouse.errors import AcceptanceError
 from lakehouse.samples import college_scorecard
@@ -33,14 +37,22 @@ def test_refused_then_accepted_then_stored(bench, tmp_path, capsys):
     assert not bench.loop.ingest(key).success
     assert not bench.rows("archive.acceptances")
     assert [path for path in written(bench.settings.home) if b"zebedee" in path.read_bytes()] == []
-    assert accept_finding(bench.settings, key, "PERSONAL_EMAIL", **SAID) == 0
+    (report,) = (bench.settings.home / "inbox").glob("*.report.txt")
+    (line,) = [one for one in report.read_text().splitlines() if one.startswith("  lakehouse accept ")]
+    words = line.replace("YOUR NAME", SAID["by"]).replace("WHY", SAID["reason"].replace("'", "'\\''"))
+    environment = {"LAKEHOUSE_HOME": str(bench.settings.home), "LAKEHOUSE_STORAGE": "folder"}
+    done = CliRunner().invoke(command, shlex.split(words)[1:], env=environment)
+    assert done.exit_code == 0, done.output
     (row,) = bench.rows("archive.acceptances")
     assert (row["code"], row["place"], row["accepted_by"]) == ("PERSONAL_EMAIL", PLACE, "Ada Example")
     verdicts = [row["verdict"] for row in bench.rows("archive.submissions")]
     assert sorted(verdicts) == ["accepted", "refused"]
     assert len(bench.rows("silver.college_scorecard_outcomes")) == 39
-    told = capsys.readouterr().out
+    told = done.output + capsys.readouterr().out
     assert "0 errors left" in told
+    assert "ACCEPTED  college_scorecard@2007" in told
+    assert "STORED  college_scorecard 2007, ark:" in told
+    assert "\n  ask:  " in told
     assert CANARY not in told
     findings = bench.rows("archive.findings")
     assert {f["level"] for f in findings if f["code"] == "PERSONAL_EMAIL"} == {"error", "warning"}

@@ -1,9 +1,10 @@
 """The report as text for people at a terminal: short, with findings of one kind together, or long."""
 
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lakehouse.archive.levels import Level, counted, down_to, numbered_row
+from lakehouse.archive.levels import ACCEPTABLE, Level, counted, down_to, numbered_row
 from lakehouse.archive.reports.groups import Group, contents, groups, next_steps, points, summary, where
 
 if TYPE_CHECKING:
@@ -12,19 +13,50 @@ if TYPE_CHECKING:
 PLACES_SHOWN = {"error": 10, "warning": 3, "note": 3}
 WAYS_SHOWN = 3
 STEPS_SHOWN = 3
+COMMANDS_SHOWN = 10
 
 
 def text(report: "Report", level: Level = "note") -> str:
     """Return every finding down to a level with where, what and how to mend it, and every FAIR indicator."""
-    return "\n".join([*_head(report), "", *_findings(report, level), *_indicators(report)]) + "\n"
+    lines = [*_head(report), "", *_findings(report, level), *_indicators(report), *_answering(report, "")]
+    return "\n".join(lines) + "\n"
 
 
-def short_text(report: "Report", level: Level = "note") -> str:
-    """Return the verdict, the findings of one kind together, and what would raise the FAIR score most."""
+def short_text(report: "Report", level: Level = "note", *, key: str = "") -> str:
+    """Return the verdict, the findings of one kind together, and what would raise the FAIR score most.
+
+    `key` is that of the submission, where it was handed in: `answering` says what for.
+    """
     lines = list(_head(report))
     for group in groups(report, down_to(level)):
         lines += ["", *_group(group)]
-    return "\n".join([*lines, "", *_fair_in_short(report)]) + "\n"
+    return "\n".join([*lines, "", *_fair_in_short(report), *_answering(report, key)]) + "\n"
+
+
+def answering(report: "Report", key: str) -> str:
+    """Return how somebody answers for what is personal: a command for each finding, as it is typed; else nothing.
+
+    Without the `key` of a submission it was not handed in, and there is nothing yet to answer for.
+    """
+    return "\n".join(_answering(report, key)).strip()
+
+
+def _answering(report: "Report", key: str) -> Iterator[str]:
+    errors = [finding for finding in report.findings if finding.level == "error"]
+    personal = [finding for finding in errors if finding.code.startswith(ACCEPTABLE)]
+    if not personal:
+        return
+    yield ""
+    yield "ACCEPT  whoever answers for the data may let what is personal stay, by name and with a reason"
+    if not key:
+        yield "  hand it in first: lakehouse submit; the report on that has the command for each finding"
+    for finding in personal[:COMMANDS_SHOWN] if key else ():
+        place = f"{finding.code} --place {shlex.quote(finding.place)}"
+        yield f"  lakehouse accept {shlex.quote(key)} {place} --by 'YOUR NAME' --reason 'WHY'"
+    if key and len(personal) > COMMANDS_SHOWN:
+        yield f"  and {counted(len(personal) - COMMANDS_SHOWN, 'more finding')}, told once these are accepted"
+    if others := len(errors) - len(personal):
+        yield f"  {counted(others, 'other error')} can only be mended"
 
 
 def _head(report: "Report") -> Iterator[str]:

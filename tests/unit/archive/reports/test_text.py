@@ -1,4 +1,5 @@
 import re
+import shlex
 
 import pytest
 
@@ -50,6 +51,28 @@ def test_bytes_of_another_encoding_are_placed_by_line_in_a_text_and_by_row_in_a_
     assert "one.txt, row 2\n" in text
     assert "in line 2, is no UTF-8 letter" in text
     assert "in data row 2 (line 3), is no UTF-8 letter" in text
+
+
+def test_the_report_on_what_was_handed_in_has_the_command_that_answers_for_a_finding(dataset, judged):
+    table = dataset / "tables/rooms/rooms.csv"
+    rows = "".join(f"{room},{room},ann.{'abcdefghij'[room % 10]}@school.org\n" for room in range(20))
+    table.write_text(f"room,size,it's whose\n{rows}")
+    report = judged(dataset)
+    (finding,) = [one for one in report.findings if one.code == "PERSONAL_EMAIL"]
+    assert "`lakehouse accept`" in finding.how_to_fix
+    lines = report.as_short_text(key="lessons@1").splitlines()
+    head = next(place for place, line in enumerate(lines) if line.startswith("ACCEPT  "))
+    (told,) = [line for line in lines[head:] if "PERSONAL_EMAIL" in line]
+    assert shlex.split(told) == [
+        "lakehouse", "accept", "lessons@1", "PERSONAL_EMAIL", "--place", finding.place,
+        "--by", "YOUR NAME", "--reason", "WHY",
+    ]  # fmt: skip
+    others = report.count("error") - 1
+    assert others
+    assert re.fullmatch(rf"  {others} other errors? can only be mended", lines[-1])
+    for unknown in (report.as_short_text(), report.as_text()):
+        assert "hand it in first: lakehouse submit" in unknown
+        assert "lakehouse accept lessons" not in unknown
 
 
 def test_the_long_form_says_everything(refused):
