@@ -290,16 +290,17 @@ def _rows(settings: Settings) -> list[tuple[str, ...]]:
         (
             "dagster",
             "Dagster",
-            settings.url(settings.dagster_port),
+            # The page that Dagster begins with shows runs of the last hours only, and no asset.
+            f"{settings.url(settings.dagster_port)}/asset-groups",
             "none (this machine only)",
-            "Lineage (the graph); Runs (course_records@1 is refused)",
+            "The graph of all assets; Runs (course_records@1 is refused)",
         ),
         (
             "superset",
             "Superset",
             f"{settings.url(settings.superset_port)}/superset/dashboard/education-lakehouse/",
             f"{settings.superset_user} / see below",
-            "Dashboard with three tabs: datasets, model, rights",
+            "Dashboard with tabs: datasets, model, rights, fine-tuning",
         ),
         (
             "catalogue",

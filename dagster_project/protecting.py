@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dagster_project.settings import Settings
 from lakehouse.archive.landing_apart import land_in_child
+from lakehouse.archive.layout import DESCRIPTION_FILE
 from lakehouse.archive.privacy.apart import protect_in_child, suggest_in_child
 from lakehouse.archive.privacy.plan import read_plan
 from lakehouse.archive.privacy.steps import Protector, pseudonym_key
@@ -26,4 +27,8 @@ def protect_path(settings: Settings, path: Path, plan: Path, out: Path) -> list[
     key = pseudonym_key(settings.home / "keys")
     with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
         record = protect_in_child(land_in_child(path, Path(folder)).folder, steps, out, Protector(key))
-    return [*record.sentences(), f"wrote {out}"]
+    found = (
+        f"{out / DESCRIPTION_FILE} says so too, at provenance.how_made, and once it is handed in its page in the "
+        "catalogue, at How it was made"
+    )
+    return [*record.sentences(), f"wrote {out}", found]

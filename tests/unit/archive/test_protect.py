@@ -6,6 +6,8 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from dagster_project.protecting import protect_path
+from dagster_project.settings import load_settings
 from lakehouse.archive.apart import Costs
 from lakehouse.archive.privacy.apart import protect_in_child, suggest_in_child
 from lakehouse.archive.privacy.json_lines import protected_statement
@@ -121,6 +123,15 @@ def test_no_value_that_was_protected_stands_in_the_result(pupils, plan, tmp_path
     assert "pupils.full_name: drop, 20 values" in made
     report = judged(tmp_path / "out")
     assert [f.code for f in report.findings if f.level == "error"] == []
+
+
+def test_the_command_says_what_was_changed_and_where_that_is_found_again(pupils, plan, tmp_path):
+    settings = load_settings({"LAKEHOUSE_HOME": str(tmp_path / "home"), "LAKEHOUSE_STORAGE": "folder"})
+    told = protect_path(settings, pupils, plan, tmp_path / "out")
+    assert "pupils.mail: mask, 20 values" in told
+    assert told[-1].startswith(f"{tmp_path / 'out/dataset.yaml'} says so too, at provenance.how_made, and once it is")
+    made = yaml.safe_load((tmp_path / "out/dataset.yaml").read_text())["provenance"]["how_made"]
+    assert all(line in made for line in told[:-2])
 
 
 def test_a_pseudonym_is_the_same_in_every_table_and_needs_the_key(pupils, plan, tmp_path):

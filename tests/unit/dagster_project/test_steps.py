@@ -182,6 +182,7 @@ def test_status_tells_the_work_that_goes_on_and_none_that_was_killed(tmp_path, m
         assert "Being done now: demo: step 5 of 7, training (training step 600 of 1,100), " in screen.getvalue()
         table = capsys.readouterr().out
         assert "not yet" in table
+        assert f":{settings.dagster_port}/asset-groups" in table, "Dagster's first page shows no asset"
         assert "S3 API" not in table, "there is none where all lies in a folder"
         assert bootstrap.tell_status(tmp_path) == 1
         assert "step 5 of 7" in capsys.readouterr().out
