@@ -44,10 +44,10 @@ def withdraw_subject(settings: Settings, request: Request, *, dry_run: bool) -> 
     """Withdraw a subject; return what to tell the person who asked.
 
     Raises:
-        BusyError: runs are active.
+        BusyError: runs are active, and this is no dry run; or another withdrawal goes on.
         RetainedError: a lock of the storage keeps older versions of objects; the message tells what was done.
     """
-    with _alone(settings):
+    with _looking(settings) if dry_run else _alone(settings):
         outcome = withdraw(archive(settings), request, dry_run=dry_run)
     return or_retained(outcome, told(outcome))
 
@@ -56,10 +56,10 @@ def retract_version(settings: Settings, order: Order, *, dry_run: bool) -> str:
     """Remove the data of a version; return what to tell.
 
     Raises:
-        BusyError: runs are active.
+        BusyError: runs are active, and this is no dry run; or another withdrawal goes on.
         RetainedError: a lock of the storage keeps older versions of objects; the message tells what was done.
     """
-    with _alone(settings):
+    with _looking(settings) if dry_run else _alone(settings):
         outcome = retract(archive(settings), order, dry_run=dry_run)
     return or_retained(outcome, told_of_version(outcome, order.key))
 
@@ -268,17 +268,25 @@ def _counts(counts: object) -> str:
 
 
 @contextmanager
+def _looking(settings: Settings) -> Iterator[None]:
+    """Hold off withdrawals and retractions, which change what a dry run reads; runs only add to it."""
+    with archive_lock(settings.home / "run" / "withdraw.lock", timeout_s=LOCK_SECONDS):
+        yield
+
+
+@contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
     """Hold every lock that a run would take, and refuse to start while one goes on."""
     models = workshop(settings)
     with ExitStack() as held:
-        held.enter_context(archive_lock(settings.home / "run" / "withdraw.lock", timeout_s=LOCK_SECONDS))
+        held.enter_context(_looking(settings))
         with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
             end_dead_runs(instance)
             active = instance.get_runs(filters=dg.RunsFilter(statuses=list(UNFINISHED)))
         if active:
             names = ", ".join(sorted({run.job_name for run in active}))
-            raise BusyError(f"{len(active)} runs are not finished ({names}); wait for them, then withdraw")
+            are = f"{counted(len(active), 'run')} {'is' if len(active) == 1 else 'are'} not finished"
+            raise BusyError(f"{are} ({names}); wait for that, then do this again")
         held.enter_context(archive_lock(models.root / "workshop.lock", timeout_s=LOCK_SECONDS))
         held.enter_context(archive_lock(models.root / "publishing.lock", timeout_s=LOCK_SECONDS))
         yield

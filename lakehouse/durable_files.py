@@ -28,7 +28,7 @@ def unnamed_file(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
     The folder is made where needed. What the block does not move to its place is deleted after it; what a killed
     process leaves is found by `remove_unfinished`, for the lock on it ends with the process.
     """
-    _make_folder(target.parent)
+    make_folder(target.parent)
     with unnamed_in(target.parent) as made:
         yield made
 
@@ -148,9 +148,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder where there is none, and those above it; their names are on the disk after it.
+
+    Only the folder itself is for whom `mode` says; the umask takes from that, as for the others.
+    """
     if folder.is_dir():
         return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True, mode=mode)
     sync_folder(folder.parent)

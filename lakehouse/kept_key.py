@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from lakehouse.durable_files import remove_copies, sync_folder
+from lakehouse.durable_files import make_folder, remove_copies, sync_folder
 from lakehouse.errors import PermanentError
 from lakehouse.made_once import make_once
 
@@ -21,7 +21,7 @@ def kept_key(path: Path) -> bytes:
     """
     folder = path.parent
     if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder, mode=0o700)
         sync_folder(folder.parent)
         make_once(path, os.urandom(KEY_BYTES).hex().encode())
     sync_folder(folder)  # whoever made it may have been killed before this

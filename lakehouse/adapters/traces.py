@@ -5,13 +5,14 @@ import os
 import shutil
 import sqlite3
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SAWarning
 
 from lakehouse.durable_files import remove_unfinished, too_young
 from lakehouse.errors import ServiceUnavailableError
@@ -74,11 +75,9 @@ class DatabaseTraces:
         # A row that another connection changes meanwhile is another row by then, so this looks until nothing is left.
         for _ in range(LOOKS):
             with engine.begin() as connection:
-                metadata = sa.MetaData()
-                metadata.reflect(connection)
                 found = {
                     name: number
-                    for name, table in metadata.tables.items()
+                    for name, table in _tables(connection).items()
                     if (number := _clear_table(connection, table, mask, row="ctid"))
                 }
             if not found:
@@ -93,10 +92,8 @@ def _forget_statistics(connection: sa.Connection) -> None:
     Those of a table without rows would stay; a column that is given its own type anew loses them.
     """
     connection.execute(sa.text("analyze"))
-    metadata = sa.MetaData()
-    metadata.reflect(connection)
     quote = connection.dialect.identifier_preparer
-    for table in metadata.tables.values():
+    for table in _tables(connection).values():
         if connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is not None:
             continue
         for column in table.columns:
@@ -259,9 +256,11 @@ def _clear_database(path: Path, mask: Mask) -> int:
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": WAIT_SECONDS}, poolclass=sa.NullPool)
     try:
         with engine.begin() as connection:
-            metadata = sa.MetaData()
-            metadata.reflect(connection)
-            changed = sum(_clear_table(connection, table, mask) for table in metadata.tables.values())
+            tables = _tables(connection).values()
+            # SQLite keeps texts in columns of any type, as in one that is declared STRING, which it takes for numbers.
+            for column in (column for table in tables for column in table.columns if isinstance(column.type, NO_TEXT)):
+                column.type = sa.types.NullType()
+            changed = sum(_clear_table(connection, table, mask) for table in tables)
         if changed or _raw_holds(path, mask):
             _compact(path)
     except (OperationalError, sqlite3.OperationalError) as error:
@@ -269,6 +268,19 @@ def _clear_database(path: Path, mask: Mask) -> int:
             f"{path.name} is in use ({error}); stop the servers with `lakehouse down` and withdraw again"
         ) from error
     return changed
+
+
+def _tables(connection: sa.Connection) -> Mapping[str, sa.Table]:
+    """Return the tables of a database by name.
+
+    SQLAlchemy warns of indexes by an expression, which nothing here asks for, and of types that it does not know, whose
+    columns are taken for text.
+    """
+    metadata = sa.MetaData()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)
+        metadata.reflect(connection)
+    return metadata.tables
 
 
 def _compact(path: Path) -> None:
@@ -299,7 +311,11 @@ def _clear_table(connection: sa.Connection, table: sa.Table, mask: Mask, row: st
         cells = [bytes(cell) if isinstance(cell, memoryview) else cell for cell in cells]
         cleared = [_cleared(cell, mask) for cell in cells]
         if cleared != cells:
-            new[number] = {one.name: _as_value(one, cell) for one, cell in zip(texts, cleared, strict=True)}
+            new[number] = {
+                one.name: _as_value(one, cell)
+                for one, cell, before in zip(texts, cleared, cells, strict=True)
+                if cell != before
+            }
     for number, values in new.items():
         connection.execute(sa.update(table).where(rowid == number).values(values))
     return len(new)

@@ -88,5 +88,8 @@ def test_runs_that_are_not_finished_keep_a_withdrawal_waiting(bench, monkeypatch
 
     monkeypatch.setattr("dagster_project.withdrawing.end_dead_runs", lambda instance: 0)
     monkeypatch.setattr("dagster.DagsterInstance.get_runs", lambda *arguments, **options: [Run()])
-    with pytest.raises(BusyError, match=r"1 runs are not finished \(ingest\)"):
+    with pytest.raises(BusyError, match=r"^1 run is not finished \(ingest\); wait"):
         told(bench, PERSON)
+    # A dry run changes nothing, so it looks at once: and finds nobody here.
+    with pytest.raises(UnknownSubjectError):
+        told(bench, PERSON, "--dry-run")

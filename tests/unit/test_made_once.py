@@ -88,6 +88,21 @@ def test_the_name_of_a_key_is_on_the_disk_before_the_key_is_used(tmp_path, monke
     assert there or (tmp_path, False) in synced, "and that of its folder"
 
 
+def test_every_new_folder_above_a_key_is_on_the_disk_before_the_key_is_used(tmp_path, monkeypatch):
+    plain, synced, keys = os.fsync, set(), tmp_path / "srv" / "home" / "keys"
+
+    def fsync(descriptor):
+        plain(descriptor)
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if not (keys / KEY_FILE).exists():
+            synced.add(path)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    kept_key(keys / KEY_FILE)
+    assert {tmp_path, tmp_path / "srv", tmp_path / "srv" / "home"} <= synced
+    assert keys.stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("there", [False, True])
 def test_a_file_and_its_name_are_on_the_disk_when_it_is_made_or_found(tmp_path, monkeypatch, there):
     plain, synced, path = os.fsync, [], tmp_path / "key"

@@ -1,8 +1,10 @@
 """Says which cells and texts name a person."""
 
 import re
+import sys
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -27,11 +29,16 @@ def canonical(value: object, kind: str) -> str:
             # A float holds no id of more than 15 digits, so whole numbers never become one.
             if (whole := WHOLE.fullmatch(text)) is not None:
                 return str(int(whole[1]))
-            number = float(text)
-        except ValueError:
+            number = Decimal(text)
+        except (ValueError, ArithmeticError):
             return text
-        return str(int(number)) if number.is_integer() and abs(number) < 1e15 else text
+        # Floats from 1e16 on are written so; beyond the largest of them digits would be for no cell.
+        return str(int(number)) if number.adjusted() <= sys.float_info.max_10_exp and _is_whole(number) else text
     return text
+
+
+def _is_whole(number: Decimal) -> bool:
+    return number.is_finite() and number == number.to_integral_value()
 
 
 def folded(value: object, kind: str = "string") -> str:

@@ -28,6 +28,24 @@ def test_other_cells_of_numbers(written, value):
     assert canonical(written, "integer") == value
 
 
+def test_large_numbers_with_an_exponent_are_their_value():
+    sixteen = "1" + "0" * 16
+    assert [canonical(one, "number") for one in ("1e16", "1E+16", "1e+16", "10000000000000000", "1.0e16")] == [
+        sixteen
+    ] * 5
+    assert folded("1e16", "integer") == sixteen
+    assert canonical("1234567890123456789e1", "integer") == "12345678901234567890", "no float came between"
+    typed = pa.array([1e15, 1e16, None, 1.2345678901234567e19, float("nan"), float("inf")], pa.float64())
+    assert matches(typed, "number", {sixteen}).to_pylist() == [False, True, False, False, False, False]
+    assert matches(typed, "number", {"12345678901234567000"}).to_pylist() == [False, False, False, True, False, False]
+    assert matches(pa.array([1e16], pa.float64()), "number", {"10000000000000001"}).to_pylist() == [False]
+
+
+@pytest.mark.parametrize("written", ["1e309", "1e999999999", "1e99999999999999999999", "inf", "-inf", "sNaN", "1e-7"])
+def test_what_no_cell_of_numbers_can_be_stays_as_it_is_written(written):
+    assert canonical(written, "number") == written
+
+
 def test_a_number_too_long_to_read_stays_as_it_is_written():
     assert canonical("1" * 5_000, "integer") == "1" * 5_000
 
