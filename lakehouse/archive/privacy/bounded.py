@@ -17,6 +17,8 @@ from lakehouse.archive.arrays import Cells, bytes_of
 Part = tuple[Any, Any]
 """What a part of a pattern is, and what it says, as Python reads it."""
 
+Lengths = npt.NDArray[np.int32]
+
 LONGEST = 24
 BLANK, ZERO, NINE, LAST = b" 09~"
 # Fewer bytes are looked through sooner than they are told.
@@ -59,7 +61,7 @@ class Bounds:
         return any(low <= ord("Z") and high >= ord("A") for low, high in self.places)
 
 
-def bounds_of_bytes(cells: Cells, lengths: npt.NDArray[np.int32]) -> Bounds | None:
+def bounds_of_bytes(cells: Cells, lengths: Lengths) -> Bounds | None:
     """Return the bounds of cells of type `string`, those that are empty aside; None where they would tell little.
 
     They tell of many short cells in ASCII that are all of one length, or of numbers and signs only.

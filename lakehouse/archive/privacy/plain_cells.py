@@ -63,8 +63,13 @@ def _numbers(cells: Cells) -> Mask:
 
 def _one_each(points: Mask, bounds: Bounds, lengths: Bounds) -> bool:
     """Say whether each cell that is not empty has exactly one point."""
-    at, starts = np.flatnonzero(points), bounds[:-1][lengths > 0]
-    return len(at) == len(starts) and bool(((at >= starts) & (at < starts + lengths[lengths > 0])).all())
+    starts, ends = bounds[:-1], bounds[1:]
+    if not lengths.all():
+        starts, ends = starts[lengths > 0], ends[lengths > 0]
+    if np.count_nonzero(points) != len(starts):
+        return False
+    at = np.flatnonzero(points)
+    return bool((at >= starts).all() and (at < ends).all())
 
 
 def _days(cells: Cells) -> Mask:

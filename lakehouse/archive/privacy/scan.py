@@ -1,7 +1,7 @@
 """Looks through the cells of a column or the texts of a collection chunk by chunk, in bounded memory."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
@@ -11,18 +11,17 @@ import pyarrow.compute as pc
 
 from lakehouse.archive.arrays import Cells, bounds_of, bytes_of, sure
 from lakehouse.archive.privacy.asked import LONGEST_OF_SHORTEST, anywhere, behind_sieve, behind_wide_sieve
-from lakehouse.archive.privacy.bounded import Bounds, bounds_of_bytes, could_fit, which_could_fit
+from lakehouse.archive.privacy.bounded import Bounds, Lengths, bounds_of_bytes, could_fit, which_could_fit
 from lakehouse.archive.privacy.confirm import Where
 from lakehouse.archive.privacy.digits import with_ascii_digits
 from lakehouse.archive.privacy.disguise import LOOKED_AT, OTHER_DIGITS, VEILS, plain, uncovered
-from lakehouse.archive.privacy.engine import NOWHERE, Rows, candidates, either, fitting, in_columns, is_ascii
+from lakehouse.archive.privacy.engine import NOWHERE, Patterns, Rows, candidates, either, fitting, in_columns, is_ascii
 from lakehouse.archive.privacy.finder import NAME, find, fits_context, matches
 from lakehouse.archive.privacy.kinds import Identifier, identifiers, kinds_in_context
 from lakehouse.archive.privacy.names import find_names, is_name_cell
 from lakehouse.archive.privacy.plain_cells import plain as plain_cells
-from lakehouse.archive.privacy.showing import shape
+from lakehouse.archive.privacy.sampled import ROWS_KEPT, Tally
 
-ROWS_KEPT = 100
 # Cells of one kind that an exact pattern fits, judged one by one in a column; then one in 64 of those that it may fit.
 JUDGED_CELLS, JUDGED_AFTER = 5_000, 64
 JUDGED_TEXTS = 500
@@ -33,15 +32,13 @@ NAME_CELLS_AFTER_OF_SEVERAL = 64
 NAME_LETTERS, NAME_LETTERS_EVERY = 200_000, 1_000_000
 NAME_LETTERS_IN_CELLS = 50_000
 RUNNING_WORDS = 4
-# 2^64 by the golden ratio: its multiples spread most evenly (Knuth, The Art of Computer Programming 3, 6.4).
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-# How much of what held among the first ones counts where few of the later ones were judged.
-FORMER = 4
 SHORTEST_NAME = 3
 # Compiling the one for all scripts takes longer than asking it of a whole chunk.
 CAPITAL, CAPITAL_IN_ASCII = r"\p{Lu}\pL", "[A-Z][A-Za-z]"
 FIRST_CAPITAL, LAST_CAPITAL = b"AZ"
 TITLE = "title"
+# Few cells are looked at with those of later blocks: each look has its own cost, however few they are.
+WAITING_BYTES = 1 << 16
 NO_HEADS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
@@ -74,99 +71,28 @@ class TextSuspicion:
     personal: bool
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What was found of one kind so far; `sampled` were judged among many of which the others are `unjudged`."""
-
-    judged: int = 0
-    held: int = 0
-    sampled: int = 0
-    held_in_sample: int = 0
-    unjudged: int = 0
-    disguised: int = 0
-    likely: float = 0.0
-    values: int = 0
-    example: str = ""
-    rows: list[int] = field(default_factory=list)
-    rows_held: int = 0
-    last: int = -1
-
-    @property
-    def seen(self) -> int:
-        """Cells or texts that may hold, judged or not."""
-        return self.judged + self.unjudged
-
-    @property
-    def noted(self) -> int:
-        """Cells or texts in which a value was seen."""
-        return self.held + self.disguised
-
-    @property
-    def count(self) -> int:
-        """Cells or texts that hold, those not judged counted by the share that held in the sample from among them."""
-        before, held_before = self.judged - self.sampled, self.held - self.held_in_sample
-        share = held_before / before if before else 0.0
-        share = (self.held_in_sample + FORMER * share) / (self.sampled + FORMER)
-        return self.noted + round(self.likely + self.unjudged * share)
-
-    @property
-    def row_count(self) -> int:
-        """Rows that hold, where a row has several cells: from where all cells were judged it is known how many hold."""
-        before = self.held - self.held_in_sample
-        return round(self.count * (self.rows_held / before if before else 1.0))
-
-    def take(self, count: int, first: int, after: int) -> Rows:
-        """Return the positions to judge of the next `count`: all up to the `first` ones, then one in `after`."""
-        chosen = _spread(count, self.seen, first, after)
-        self.add(count, len(chosen), len(chosen) - min(count, max(0, first - self.seen)))
-        return chosen
-
-    def add(self, count: int, judged: int, sampled: int) -> None:
-        """Count as many cells or texts, of which some are judged, and some of these as a sample."""
-        self.judged += judged
-        self.sampled += sampled
-        self.unjudged += count - judged
-
-    def note(self, row: int, example: str, values: int = 1, *, sampled: bool = False) -> None:
-        """Count one cell or text that was judged and holds; of the first one the shape is kept."""
-        self.held += 1
-        self.held_in_sample += sampled
-        if not sampled and row != self.last:
-            self.rows_held, self.last = self.rows_held + 1, row
-        self._keep(row, example, values)
-
-    def note_disguised(self, row: int, example: str, likely: float) -> None:
-        """Count one in which a value shows behind a disguise, and as many more as `likely`."""
-        self.disguised += 1
-        self.likely += likely
-        self._keep(row, example, 1)
-
-    def _keep(self, row: int, example: str, values: int) -> None:
-        self.values += values
-        if not self.rows:
-            self.example = shape(example) if example else ""
-        if len(self.rows) < ROWS_KEPT:
-            self.rows.append(row)
-
-
 def _plainly(cells: Cells) -> Cells:
     """Return the cells as `string` without nulls."""
     return (cells.fill_null("") if cells.null_count else cells).cast(pa.string())
 
 
+def _patterns_for(where: str, longest: int, bounds: Bounds | None) -> list[Patterns]:
+    """Return the patterns asked of every cell, and those behind each sieve, that cells of these bounds could hold."""
+    longest = min(longest, LONGEST_OF_SHORTEST)
+    groups = [patterns(where, longest) for patterns in (anywhere, behind_sieve, behind_wide_sieve)]
+    return groups if bounds is None else [which_could_fit(patterns, bounds) for patterns in groups]
+
+
 def _anything_in(
     where: str, cells: Cells, longest: int = LONGEST_OF_SHORTEST, bounds: Bounds | None = None
 ) -> dict[str, Rows]:
-    groups = [patterns(where, longest) for patterns in (anywhere, behind_sieve, behind_wide_sieve)]
-    if bounds is not None:
-        groups = [which_could_fit(patterns, bounds) for patterns in groups]
-    direct, sieved, widely = groups
+    direct, sieved, widely = _patterns_for(where, longest, bounds)
     return dict(candidates(direct, cells, sieved, widely))
 
 
 def _looked_for(where: str, cells: Cells, longest: int, bounds: Bounds | None = None) -> dict[str, Rows]:
     """Return where something may stand, by kind or disguise."""
-    found = _anything_in(where, cells, min(longest, LONGEST_OF_SHORTEST), bounds)
+    found = _anything_in(where, cells, longest, bounds)
     if bounds is None and not is_ascii(cells):
         found.update(candidates(VEILS, cells))
     return found
@@ -204,14 +130,16 @@ class ColumnScan:
         self._several = False
         self._present = 0
         self._running_letters = 0
-        self._tallies: dict[str, _Tally] = {}
+        self._waiting: list[tuple[Cells, Rows]] = []
+        self._tallies: dict[str, Tally] = {}
 
     def clears(self, values: Cells) -> bool:
         """Say whether a few values hold nothing of any kind, so that cells with one of them need no look."""
-        if len(values) > LOOKED_AT or values.nbytes > NAME_LETTERS_IN_CELLS:
+        if len(values) > NAME_CELLS or values.nbytes > NAME_LETTERS_IN_CELLS:
             return False  # not each of them would be looked at in full
         alone = ColumnScan(self._name, self._description)
-        alone.add(values, 0)
+        for first in range(0, len(values), LOOKED_AT):
+            alone.add(values[first : first + LOOKED_AT], first)
         return not alone.suspicions()
 
     def add(
@@ -234,14 +162,38 @@ class ColumnScan:
         there = int(np.count_nonzero(lengths))
         rows_of = _RowsOf(first_row, after)
         self._present += _different(rows_of.at(np.flatnonzero(lengths))) if self._several else there
+        if among is None and not self._context:
+            among = odd
         if among is not None:
-            cells, lengths = cells.take(pa.array(among, pa.int64())), lengths[among]
-            rows_of = _RowsOf(first_row, among if after is None else after[among])
-            there = int(np.count_nonzero(lengths))
-        if not there or (odd is not None and not len(odd) and not self._context):
+            self._add_some(cells, among, rows_of)
+        elif there:
+            self._look_at_waiting()
+            self._look(cells, lengths, rows_of, odd)
+
+    def _add_some(self, cells: Cells, among: Rows, rows_of: _RowsOf) -> None:
+        """Keep some of the cells until there are enough for a look at them."""
+        if not len(among):
+            return
+        self._waiting.append((cells.take(pa.array(among, pa.int64())), rows_of.at(among)))
+        if sum(some.nbytes for some, _ in self._waiting) > WAITING_BYTES:
+            self._look_at_waiting()
+
+    def _look_at_waiting(self) -> None:
+        if not self._waiting:
+            return
+        cells = pa.concat_arrays([some for some, _ in self._waiting])
+        rows = np.concatenate([rows for _, rows in self._waiting])
+        self._waiting.clear()
+        lengths = np.diff(bounds_of(cells))
+        if lengths.any():
+            self._look(cells, lengths, _RowsOf(0, rows))
+
+    def _look(self, cells: Cells, lengths: Lengths, rows_of: _RowsOf, odd: Rows | None = None) -> None:
+        """Look through cells of which not all are empty."""
+        bounds = bounds_of_bytes(cells, lengths)
+        if bounds is not None and not self._could_hold(bounds, int(lengths.max())):
             return
         rest = np.flatnonzero(~plain_cells(cells)) if odd is None else odd
-        bounds = bounds_of_bytes(cells, lengths) if self._context or len(rest) == len(cells) else None
         found = _looked_for_among(rest, cells, int(lengths.max()), bounds) if len(rest) else {}
         clear = with_ascii_digits(cells, found[OTHER_DIGITS]) if OTHER_DIGITS in found else None
         if clear is not None:
@@ -253,6 +205,12 @@ class ColumnScan:
             self._tally(kind).note_disguised(int(rows_of.at(np.array([row]))[0]), example, likely)
         self._judge_names(cells, rest[lengths[rest] >= SHORTEST_NAME], rows_of, bounds)
 
+    def _could_hold(self, bounds: Bounds, longest: int) -> bool:
+        """Say whether cells of these bounds could hold a name, or anything else that is looked for."""
+        whole = (identifiers()[kind].context_pattern for kind in self._context)
+        fits = any(pattern is not None and could_fit(pattern, bounds) for pattern in whole)
+        return fits or bounds.has_capital or any(_patterns_for("columns", longest, bounds))
+
     def _in_context(self, cells: Cells, found: Mapping[str, Rows], bounds: Bounds | None) -> Iterator[tuple[str, Rows]]:
         for kind in self._context:
             pattern = identifiers()[kind].context_pattern
@@ -260,8 +218,8 @@ class ColumnScan:
                 hit = in_columns(pattern, cells) if bounds is None or could_fit(pattern, bounds) else NOWHERE
                 yield kind, either(hit, found.get(kind, NOWHERE))
 
-    def _tally(self, kind: str) -> _Tally:
-        return self._tallies.setdefault(kind, _Tally())
+    def _tally(self, kind: str) -> Tally:
+        return self._tallies.setdefault(kind, Tally())
 
     def _judge(self, kind: str, cells: Cells, rows: Rows, rows_of: _RowsOf) -> None:
         identifier, tally, fits = identifiers()[kind], self._tally(kind), kind in self._context
@@ -278,7 +236,7 @@ class ColumnScan:
             tally.note(int(rows_held[position]), value, sampled=int(sample[position]) >= whole)
 
     def _judge_names(self, cells: Cells, rows: Rows, rows_of: _RowsOf, bounds: Bounds | None) -> None:
-        """Judge some of the cells that may hold a name; empty ones and numbers use up nothing of the sample."""
+        """Judge some of the cells that may hold a name; empty ones, numbers and bare codes use up nothing."""
         tally = self._tally(NAME)
         whole = NAME_CELLS - tally.seen
         after = NAME_CELLS_AFTER_OF_SEVERAL if self._several else NAME_CELLS_AFTER
@@ -302,7 +260,8 @@ class ColumnScan:
 
     def suspicions(self) -> tuple[Suspicion, ...]:
         """Return what was found, the most certain kind first; nothing for an empty column."""
-        found = [self._suspicion(kind) for kind in identifiers() if self._tallies.get(kind, _Tally()).count]
+        self._look_at_waiting()
+        found = [self._suspicion(kind) for kind in identifiers() if self._tallies.get(kind, Tally()).count]
         covered = {identifiers()[s.kind].covers for s in found if s.personal}
         return tuple(s for s in found if s.kind not in covered)
 
@@ -364,19 +323,6 @@ def _value(identifier: Identifier, cell: str, *, fits: bool) -> str | None:
     return cell[span[0] : span[1]] if span is not None else None
 
 
-def _spread(count: int, seen: int, first: int, after: int) -> Rows:
-    """Return the positions to judge of the next `count`: all of the first ones, then one of each `after`.
-
-    Which one changes from one to the next, for what comes in turns would else be met always or never.
-    """
-    whole = min(count, max(0, first - seen))
-    start, end = seen + whole, seen + count
-    blocks = np.arange(start // after, -(-end // after), dtype=np.uint64)
-    places = (blocks * np.uint64(after) + (blocks * GOLDEN >> np.uint64(40)) % np.uint64(after)).astype(np.int64)
-    chosen = places[(places >= start) & (places < end)] - seen
-    return np.concatenate([np.arange(whole), chosen]).astype(np.int64)
-
-
 class TextScan:
     """Looks for identifiers in running text; `add` the documents in order, then ask for the `suspicions`.
 
@@ -387,7 +333,7 @@ class TextScan:
         self._heads: dict[str, ColumnScan] = {}
         self._documents = 0
         self._letters = 0
-        self._tallies: dict[str, _Tally] = {}
+        self._tallies: dict[str, Tally] = {}
 
     def add(self, texts: Cells | Iterable[str], first_row: int, heads: Mapping[str, Sequence[str]] = NO_HEADS) -> None:
         """Look through the next documents, the first of which stands in `first_row`; `heads` stand beside them."""
@@ -406,7 +352,7 @@ class TextScan:
         for row in sorted(kinds):
             self._judge(cells, row, kinds[row], first_row)
         for row, kind, _example, likely in uncovered(cells, found, partial(_anything_in, "texts")):
-            self._tallies.setdefault(kind, _Tally()).note_disguised(first_row + row, "", likely)
+            self._tallies.setdefault(kind, Tally()).note_disguised(first_row + row, "", likely)
         self._judge_names(cells, first_row)
 
     def _judge(self, cells: Cells, row: int, kinds: Mapping[str, bool], first_row: int) -> None:
@@ -420,7 +366,7 @@ class TextScan:
 
         Those that no exact pattern fits are left out.
         """
-        tally = self._tallies.setdefault(kind, _Tally())
+        tally = self._tallies.setdefault(kind, Tally())
         whole = JUDGED_TEXTS - tally.seen
         sample = tally.take(len(rows), JUDGED_TEXTS, JUDGED_AFTER)
         sample = sample[_fitting(identifiers()[kind], cells, rows[sample])]
@@ -428,7 +374,7 @@ class TextScan:
 
     def _judge_names(self, cells: Cells, first_row: int) -> None:
         """Judge the first documents, then each one in which a new stretch of so many letters begins."""
-        tally = self._tallies.setdefault(NAME, _Tally())
+        tally = self._tallies.setdefault(NAME, Tally())
         ends = self._letters + np.cumsum(np.diff(bounds_of(cells)), dtype=np.int64)
         before = np.concatenate([[self._letters], ends[:-1]]) if len(ends) else ends
         chosen = np.flatnonzero((before < NAME_LETTERS) | (ends // NAME_LETTERS_EVERY > before // NAME_LETTERS_EVERY))
@@ -446,12 +392,12 @@ class TextScan:
         beside: dict[str, dict[str, Suspicion]] = {}
         for head, one in ((head, one) for head, scan in self._heads.items() for one in scan.suspicions()):
             beside.setdefault(one.kind, {})[head] = one
-        kinds = [kind for kind in identifiers() if self._tallies.get(kind, _Tally()).count or kind in beside]
+        kinds = [kind for kind in identifiers() if self._tallies.get(kind, Tally()).count or kind in beside]
         return tuple(self._suspicion(kind, beside.get(kind, {})) for kind in kinds)
 
     def _suspicion(self, kind: str, beside: Mapping[str, Suspicion]) -> TextSuspicion:
         """Join what was found in texts and beside them; a document that has it in both may count twice."""
-        tally, identifier = self._tallies.get(kind, _Tally()), identifiers()[kind]
+        tally, identifier = self._tallies.get(kind, Tally()), identifiers()[kind]
         in_heads = sum(one.count for one in beside.values())
         documents = min(self._documents, tally.count + in_heads)
         # A title that is a name says whom the text is about, as in an encyclopaedia: it may only warn.

@@ -1,5 +1,6 @@
 import base64
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -60,4 +61,36 @@ def test_cells_with_harmless_levels_are_not_looked_at(tmp_path, monkeypatch):
 def test_a_column_that_speaks_of_persons_has_its_levels_judged_so():
     assert ColumnScan("colour").clears(pa.array(["Rose", "Violet"]))
     assert not ColumnScan("first_name").clears(pa.array(["Rose", "Violet"]))
-    assert not ColumnScan("colour").clears(pa.array([str(n) for n in range(201)]))
+    assert ColumnScan("colour").clears(pa.array([str(n) for n in range(2_000)]))
+    assert not ColumnScan("colour").clears(pa.array([str(n) for n in range(2_001)]))
+    assert not ColumnScan("colour").clears(pa.array([*CODED, HIDDEN]))
+
+
+def test_few_odd_cells_of_many_blocks_are_looked_at_at_once(monkeypatch):
+    looked_at = []
+    monkeypatch.setattr(
+        "lakehouse.archive.privacy.scan.candidates", lambda _patterns, cells, *_: looked_at.append(len(cells)) or {}
+    )
+    scan = ColumnScan("answer")
+    for first in range(0, 100, 10):
+        scan.add(pa.array(["7", MAIL, *["7"] * 8]), first, odd=np.array([1]))
+    assert scan.suspicions() == ()
+    assert looked_at == [10]
+
+
+def test_odd_cells_that_wait_keep_their_rows_and_their_turn():
+    scan = ColumnScan("answer")
+    for first in (0, 10, 30):
+        scan.add(pa.array(["yes", MAIL, *["yes"] * 8]), first, among=np.array([1]))
+        if first == 10:
+            scan.add(pa.array([MAIL] * 10), 20)
+    [found] = scan.suspicions()
+    assert (found.kind, found.count, found.rows) == ("email", 13, (1, 11, *range(20, 30), 31))
+
+
+def test_codes_without_a_capital_use_up_nothing_of_what_is_judged_for_names():
+    scan = ColumnScan("answer")
+    scan.add(pa.array([f"room-{number}" for number in range(10_000, 40_000)]), 0)
+    scan.add(pa.array(["Maria Garcia", "nobody"] * 900), 30_000)
+    [found] = scan.suspicions()
+    assert (found.kind, found.count) == ("person_name", 900)
