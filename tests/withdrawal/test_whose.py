@@ -277,6 +277,17 @@ def test_numbers_are_one_by_value_and_texts_of_digits_keep_their_zeros(folders, 
     }
 
 
+def test_a_number_with_an_exponent_goes_from_files_and_from_columns_of_floats(folders, shelf):
+    columns = ["id: {type: number, description: D.}", text("note")]
+    csv = "id,note\n1e16,a\n10000000000000001,b\n"
+    folder = folders.add("n", "1", subjects=PUPIL.format("people.id"), tables=[("people", "id", columns, csv)])
+    plan = search(folders, shelf, Request("10000000000000000"))
+    assert plan.versions[0].removal.rows == {"people": 1}
+    assert cleaned(folders, folder, plan)["people"] == "id,note\n10000000000000001,b\n"
+    silver = pa.table({"id": [1e16, 2e16], "note": ["a", "c"], "dataset_version": ["1", "1"]})
+    assert Cleaning(plan, Mask(plan.values)).of("silver.n_people")(silver).rows["note"].to_pylist() == ["c"]
+
+
 def test_documents_whose_id_or_title_is_the_person_go_whole(folders, shelf):
     lines = [{"id": "P1", "title": "a", "text": "mine"}, {"id": "x", "title": "p1", "text": "also"}]
     lines += [{"id": "y", "title": "b", "text": "of another"}]
