@@ -148,7 +148,8 @@ def _heat(chart: Chart) -> dict[str, Any]:
         # The scale turns red at 1, where a measure passes its threshold.
         "value_bounds": [0, 2],
         "y_axis_format": _format(chart, chart.options["metric"]),
-        "left_margin": 190,
+        # The labels have their own room beside it.
+        "left_margin": 20,
         "bottom_margin": 60,
         "xscale_interval": 1,
         "yscale_interval": 1,

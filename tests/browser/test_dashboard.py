@@ -27,7 +27,7 @@ def test_every_chart_on_every_tab_shows_rows_of_its_own_query(dashboards, tmp_pa
     )
     assert {proof.title for proof in proofs} == repository_charts()
     assert all(proof.rows for proof in proofs)
-    assert len({proof.tab for proof in proofs}) == len(list(tmp_path.glob("*.png"))) == 3
+    assert len({proof.tab for proof in proofs}) == len(list(tmp_path.glob("*.png"))) == 4
     assert not re.findall(r"(?i)\berror\b|fault=|traceback", dashboards.sql_log.read_text())
 
 
@@ -43,7 +43,7 @@ def test_a_viewer_may_filter_and_only_the_named_charts_change(dashboards):
         query=f"?native_filters=(NATIVE_FILTER-dataset:{mask})",
     )
     rows = {proof.title: proof.rows for proof in proofs}
-    assert rows["Submissions and their verdicts"] == SAMPLE_ROWS / 2
+    assert rows["Submissions and their verdicts, refused ones first"] == SAMPLE_ROWS / 2
     assert rows["Decisions to retrain"] == SAMPLE_ROWS
     assert rows["What the current model predicts on held-out passages"] == PASSAGES
     assert rows["Which model is current, and why"] == 2

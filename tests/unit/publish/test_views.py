@@ -244,5 +244,6 @@ def test_drift_has_a_wave_only_when_the_version_is_a_year(published, label, wave
     }
     (row,) = fetch(published({"gold.drift": [drift]}), "select * from kpi.drift")
     assert row["wave_date"] == wave
+    assert row["column_place"] == "t.c"
     assert row["severity"] == pytest.approx(2.0)
     assert row["is_drifted"] == 1

@@ -23,16 +23,31 @@ def replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_the_committed_source_compiles_to_at_least_eight_charts_on_three_tabs():
+def test_the_committed_source_compiles_to_at_least_eight_charts_on_four_tabs():
     source = source_files.load_source()
     bundle = bundle_of(source_files.SOURCE)
     position = bundle["dashboards/education_lakehouse.yaml"]["position"]
     kinds = [node["type"] for node in position.values() if isinstance(node, dict)]
-    assert kinds.count("TAB") == 3
+    assert kinds.count("TAB") == 4
     assert kinds.count("CHART") == len(compiler.expected_charts(source)) >= 8
     assert set(compiler.expected_charts(source)) == {
         chart["uuid"] for name, chart in bundle.items() if name.startswith("charts/")
     }
+
+
+def test_a_tab_that_may_be_empty_says_first_what_fills_it():
+    """The demo fine-tunes nothing, so nobody should look for a fault behind these charts."""
+    tabs = source_files.load_source().dashboards["education_lakehouse"]["tabs"]
+    tuned = next(tab for tab in tabs if tab["title"] == "What was fine-tuned?")
+    placed = [name for row in tuned["rows"][1:] for name in row["items"]]
+    assert set(placed) == {"classifiers", "classifier_accuracy", "instructed", "instructed_loss"}
+    assert "`lakehouse finetune publish NAME`" in tuned["rows"][0]["text"]
+
+
+def test_refused_submissions_come_first_and_drift_names_the_table():
+    charts = source_files.load_source().charts
+    assert charts["submissions"].options["order"] == ["is_accepted", "-validated_at"]
+    assert charts["drift_heat"].options["down"] == "column_place"
 
 
 def test_compiling_twice_gives_the_same_bytes():
