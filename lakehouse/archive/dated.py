@@ -29,6 +29,7 @@ TYPES = ("date", "datetime")
 MOST = 0.5
 # A column with so many values that are no dates is not looked at any further while they are more than the dates.
 MANY_OTHER = 1_000
+LONGEST_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +94,13 @@ def _more(known: tuple[int, str], found: Cells, counts: Mapping[str, int]) -> tu
     return known[0] + sum(counts[value] for value in values), known[1] or next(iter(values), "")
 
 
-def said_of_dates(dated: Dated, longest: int) -> str:
-    """Return what a person has to mend before the column can be one of dates; values are cut to `longest` letters."""
+def shown(value: str) -> str:
+    """Return a value as a person is shown it: quoted, in ASCII, and cut where it is long."""
+    return json.dumps(value[:LONGEST_SHOWN], ensure_ascii=True)
 
-    def shown(value: str) -> str:
-        return json.dumps(value[:longest], ensure_ascii=True)
 
+def said_of_dates(dated: Dated) -> str:
+    """Return what a person has to mend before the column can be one of dates."""
     dates, (way, *more) = sum(number for number, _ in dated.ways.values()), dated.ways
     faults = [f"{shown(dated.wrong_one)} is no day there is"] if dated.wrong else []
     faults += [f"{shown(dated.other_one)} is no date"] if dated.others else []

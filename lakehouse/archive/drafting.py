@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lakehouse.archive.child import reading
 from lakehouse.archive.contents import Progress
-from lakehouse.archive.dated import said_of_dates
+from lakehouse.archive.dated import said_of_dates, shown
 from lakehouse.archive.drafting_apart import FILL_IN
 from lakehouse.archive.eds import TableDescription
 from lakehouse.archive.entries import DEFAULT_LIMITS, Budget
@@ -31,14 +31,13 @@ from lakehouse.archive.metadata.adopting import arrange
 from lakehouse.archive.metadata.incoming import DELIMITERS, Incoming, IncomingTable, Layout, slug
 from lakehouse.archive.metadata.rewriting import UnreadableFileError, header_of, is_utf8
 from lakehouse.archive.metadata.stated import is_package
-from lakehouse.archive.other_programs import check_no_other_program, to_do_about
+from lakehouse.archive.other_programs import to_do_about
 from lakehouse.archive.packed import is_table_file, plain_name
 from lakehouse.archive.table_files import pieces, table_files
 from lakehouse.archive.unpacking import stem_of
 from lakehouse.errors import EncodingError, SchemaError, UnreadableSubmissionError
 
 HEAD_BYTES = 1 << 16
-LONGEST_SHOWN = 40
 MOST_SHOWN = 3
 # What programs write that do not write UTF-8; every byte means something in it.
 OTHER_ENCODING = "cp1252"
@@ -71,7 +70,6 @@ def draft_here(source: str, into: str | None, progress: Progress = reading) -> d
 
 def _lay_out(source: Path, into: Path) -> list[str]:
     """Copy the tables of a bare folder, archive or file into the places of a dataset; return what was noticed."""
-    check_no_other_program(source)
     copied = into / ".copied"
     copied.mkdir()
     if source.is_file() and is_table_file(source.name.lower()):
@@ -181,19 +179,19 @@ def _mistakes(folder: Path, looked: Looked, referring: Referring, tables: Mappin
         if reference is not None and reference.strangers:
             table, _, key = reference.target.partition(".")
             found = _strangers(folder, looked, name, tables[table], key)
-            shown = ", ".join(json.dumps(value[:LONGEST_SHOWN], ensure_ascii=True) for value in found[:MOST_SHOWN])
-            yield f"{TABLES_FOLDER}/{looked.table}, {name}: {_lacking(reference)}: {shown}; mend them or add their rows"
+            some = ", ".join(map(shown, found[:MOST_SHOWN]))
+            yield f"{TABLES_FOLDER}/{looked.table}, {name}: {_lacking(reference)}: {some}; mend them or add their rows"
 
 
 def _strangers(folder: Path, looked: Looked, name: str, target: Looked, key: str) -> list[str]:
     """Read a table again for the first values of a column that are not in the key that it seems to refer to."""
-    described, found = _separated(_separator(folder)), dict[str, int]()
+    described, found = _separated(_separator(folder)), dict[str, None]()
     for path in table_files(folder):
         with suppress(SchemaError, EncodingError):  # it was said before how far the file can be read
             for piece in pieces(path, described):
                 batch = piece()
                 if name in batch.columns:
-                    found |= strangers(looked, name, target, key, batch.columns[name])
+                    found |= dict.fromkeys(strangers(looked, name, target, key, batch.columns[name]))
                 if len(found) > MOST_SHOWN:
                     return list(found)
     return list(found)
@@ -285,12 +283,11 @@ def _told(guess: Guess) -> str:
 def _mistaken(guess: Guess) -> str:
     """Return what in a column of text seems to be a mistake, or to be written otherwise than the standard reads it."""
     if guess.dated is not None:
-        return said_of_dates(guess.dated, LONGEST_SHOWN)
+        return said_of_dates(guess.dated)
     if not guess.odd:
         return ""
     share = f"{guess.rows - guess.empty - guess.odd:,} of {guess.rows - guess.empty:,} values are numbers"
-    odd = json.dumps(guess.odd_one[:LONGEST_SHOWN], ensure_ascii=True)
-    return f"{share}, and {odd} is none: is this a mistake? Then mend it and write integer or number"
+    return f"{share}, and {shown(guess.odd_one)} is none: is this a mistake? Then mend it and write integer or number"
 
 
 def _word(name: str) -> str:

@@ -79,7 +79,7 @@ class ColumnLook:
     def add(self, cells: Cells) -> None:
         """Look at the next cells, of type `string`."""
         self.rows += len(cells)
-        counted = how_often(cells)
+        counted = _counted(cells)
         for code in CODES:
             if code in counted:
                 self._codes[code] = self._codes.get(code, 0) + counted[code]
@@ -161,8 +161,7 @@ class ColumnLook:
         return None
 
 
-def how_often(cells: Cells) -> dict[str, int]:
-    """Return the different texts of cells of type `string`, without nulls, and how often each comes."""
+def _counted(cells: Cells) -> dict[str, int]:
     coded = cells.dictionary_encode()
     counts = np.bincount(coded.indices.to_numpy(zero_copy_only=False), minlength=len(coded.dictionary))
     return dict(zip(map(str, coded.dictionary.to_pylist()), counts.tolist(), strict=True))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.archive.arrays import Cells
-from lakehouse.archive.guessing import Guess, TableLook, candidate_key, how_often
+from lakehouse.archive.guessing import Guess, TableLook, candidate_key
 
 Hashes = npt.NDArray[np.int64]
 
@@ -179,11 +179,11 @@ def _reference(one: Looked, name: str, guess: Guess, target: Looked, key: str) -
     return Reference(f"{target.table}.{key}", len(mine), named) if fits else None
 
 
-def strangers(one: Looked, name: str, target: Looked, key: str, cells: Cells) -> dict[str, int]:
-    """Return which of some cells of a column are not in the key that it seems to refer to, and how often each comes."""
+def strangers(one: Looked, name: str, target: Looked, key: str, cells: Cells) -> list[str]:
+    """Return which different values of some cells of a column are not in the key that it seems to refer to."""
     theirs, codes = target.joins.distinct(key) or set(), one.guesses[name].codes
-    values = how_often(cells.cast(pa.string()).fill_null("")).items()
-    return {v: n for v, n in values if v and v not in codes and hash(v) not in theirs}
+    values = cells.cast(pa.string()).unique().drop_null().to_pylist()
+    return [value for value in values if value and value not in codes and hash(value) not in theirs]
 
 
 def _speaks_of(name: str, table: str, key: str, *, own: bool) -> bool:
