@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from lakehouse.archive.findings import Finding, Report
-from lakehouse.archive.levels import ACCEPTABLE, LEVELS
+from lakehouse.archive.levels import LEVELS, PERSONAL
 from lakehouse.errors import AcceptanceError
 from lakehouse.tables.register import ACCEPTANCES
 
@@ -47,9 +47,9 @@ def acceptance(report: Report, code: str, place: str, *, by: str, reason: str, a
     Raises:
         AcceptanceError: there is no such finding, it is not about personal data, or nobody answers for it.
     """
-    if not code.startswith(ACCEPTABLE):
+    if not code.startswith(PERSONAL):
         raise AcceptanceError(f"{code} cannot be accepted, only findings of personal data can; mend what it names")
-    open_findings = [f for f in report.findings if f.level == "error" and f.code.startswith(ACCEPTABLE)]
+    open_findings = [f for f in report.findings if f.is_acceptable]
     if (code, place) not in [(f.code, f.place) for f in open_findings]:
         known = "; ".join(f"{f.code} at {f.place!r}" for f in open_findings) or "none"
         raise AcceptanceError(

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from lakehouse.archive.eds import Description
-from lakehouse.archive.levels import LEVELS, PRINCIPLES, FairVerdict, Level, Principle, Priority, down_to
+from lakehouse.archive.levels import LEVELS, PERSONAL, PRINCIPLES, FairVerdict, Level, Principle, Priority, down_to
 from lakehouse.archive.reports.markdown import markdown
 from lakehouse.archive.reports.text import short_text, text
 
@@ -33,6 +33,11 @@ class Finding:
     how_to_fix: str
     exit_code: int
     rows: tuple[int, ...] = ()
+
+    @property
+    def is_acceptable(self) -> bool:
+        """Whether somebody may answer for it instead of mending it: it refuses personal data."""
+        return self.level == "error" and self.code.startswith(PERSONAL)
 
     @classmethod
     def from_plain(cls, raw: Mapping[str, Any]) -> "Finding":

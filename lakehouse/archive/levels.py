@@ -11,8 +11,8 @@ BEYOND_ASCII = re.compile(r"[^\n -~]")
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
-ACCEPTABLE = "PERSONAL_"
-"""What the codes of findings begin with that somebody may answer for instead of mending them."""
+PERSONAL = "PERSONAL_"
+"""What the codes of findings of personal data begin with."""
 
 Principle = Literal["F", "A", "I", "R"]
 PRINCIPLES: Mapping[Principle, str] = {

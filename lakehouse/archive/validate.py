@@ -20,7 +20,7 @@ from lakehouse.archive.checks import Check, Hit, Item
 from lakehouse.archive.contents import Contents, Progress, read_contents
 from lakehouse.archive.fair import judge
 from lakehouse.archive.findings import LEVELS, ROWS_NAMED, FairIndicator, Finding, Report
-from lakehouse.archive.levels import Number, numbered_row, printable
+from lakehouse.archive.levels import PERSONAL, Number, numbered_row, printable
 from lakehouse.archive.packs_checks import Applied, run
 from lakehouse.archive.rule_packs import Packs, load_packs
 from lakehouse.archive.rulebook import Rule, rules, rules_version
@@ -37,7 +37,6 @@ CHECK_MODULES = (
     checks_terms,
     checks_imports,
 )
-PRIVACY_CODES = "PERSONAL_"
 
 
 def validate(
@@ -64,7 +63,7 @@ def validate(
         fair=judge(contents, findings),
         table_rows=_row_counts(contents),
         document_count=sum(collection.document_count for collection in contents.texts.values()),
-        personal_count=sum(f.occurrences for f in findings if f.code.startswith(PRIVACY_CODES)),
+        personal_count=sum(f.occurrences for f in findings if f.code.startswith(PERSONAL)),
         size_bytes=sum(file.size_bytes for file in contents.files),
         rules_version=packs.rules_version,
         validated_at=datetime.now(UTC),

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lakehouse.archive.levels import ACCEPTABLE, Level, counted, down_to, numbered_row
+from lakehouse.archive.levels import Level, counted, down_to, numbered_row
 from lakehouse.archive.reports.groups import Group, contents, groups, next_steps, points, summary, where
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ def answering(report: "Report", key: str) -> str:
 
 
 def _answering(report: "Report", key: str) -> Iterator[str]:
-    errors = [finding for finding in report.findings if finding.level == "error"]
-    personal = [finding for finding in errors if finding.code.startswith(ACCEPTABLE)]
+    personal = [finding for finding in report.findings if finding.is_acceptable]
     if not personal:
         return
     yield ""
@@ -55,7 +54,7 @@ def _answering(report: "Report", key: str) -> Iterator[str]:
         yield f"  lakehouse accept {shlex.quote(key)} {place} --by 'YOUR NAME' --reason 'WHY'"
     if key and len(personal) > COMMANDS_SHOWN:
         yield f"  and {counted(len(personal) - COMMANDS_SHOWN, 'more finding')}, told once these are accepted"
-    if others := len(errors) - len(personal):
+    if others := report.count("error") - len(personal):
         yield f"  {counted(others, 'other error')} can only be mended"
 
 
