@@ -271,15 +271,16 @@ def _clear_database(path: Path, mask: Mask) -> int:
 
 
 def _tables(connection: sa.Connection) -> Mapping[str, sa.Table]:
-    """Return the tables of a database by name.
+    """Return the tables of a database by name, with their columns alone: of indexes and keys nothing is asked.
 
-    SQLAlchemy warns of indexes by an expression, which nothing here asks for, and of types that it does not know, whose
-    columns are taken for text.
+    SQLAlchemy warns of types that it does not know; their columns are taken for text.
     """
     metadata = sa.MetaData()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SAWarning)
-        metadata.reflect(connection)
+        warnings.filterwarnings("ignore", "Did not recognize type|Could not instantiate type", SAWarning)
+        found = sa.inspect(connection).get_multi_columns()
+    for (_, name), columns in found.items():
+        sa.Table(name, metadata, *(sa.Column(column["name"], column["type"]) for column in columns))
     return metadata.tables
 
 

@@ -35,11 +35,11 @@ def test_texts_and_json_are_masked_and_the_log_of_changes_is_emptied(tmp_path):
 
 def test_what_sqlalchemy_does_not_know_of_a_database_is_cleared_without_a_warning(tmp_path):
     connection = database(tmp_path / "dagster.db")
-    connection.execute("create table tags (tag string, size integer, at datetime)")
-    connection.execute("insert into tags values (?, 7, '2026-01-01 10:00:00')", (f"of {PERSON}",))
+    connection.execute("create table tags (tag string, size integer, at datetime, note text(1, 2))")
+    connection.execute("insert into tags values (?, 7, '2026-01-01 10:00:00', '')", (f"of {PERSON}",))
     connection.execute("create index by_length on logs (length(words))")
     assert FileTraces(tmp_path).clear(MASK).changed == {"dagster.db": 2}  # warnings are errors here
-    assert connection.execute("select * from tags").fetchall() == [("of [withdrawn]", 7, "2026-01-01 10:00:00")]
+    assert connection.execute("select * from tags").fetchall() == [("of [withdrawn]", 7, "2026-01-01 10:00:00", "")]
     connection.close()
 
 
