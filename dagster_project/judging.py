@@ -66,14 +66,15 @@ def judge_path(path: Path, gate: FairGate, packs: "Packs | None" = None) -> Repo
         UnreadableSubmissionError: it is not there, or cannot be read.
     """
     check_there(path)
+    name = path.resolve().stem  # of `.` too
     with heartbeat(f"judging {path.resolve().name}"), tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
         try:
             landed = land_in_child(path, Path(folder))
         except UnsafeArchiveError as error:
             from lakehouse.archive.refusal import refusal
 
-            return refusal(path.stem, error)
-        report = judge_in_child(landed.folder, submission=path.stem, content_sha256=landed.content_sha256, packs=packs)
+            return refusal(name, error)
+        report = judge_in_child(landed.folder, submission=name, content_sha256=landed.content_sha256, packs=packs)
     return gate.applied(report)
 
 

@@ -29,7 +29,10 @@ def submit_path(settings: Settings, path: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
         landed = land_in_child(path, Path(folder))
         judged = judge_in_child(
-            landed.folder, submission=path.stem, content_sha256=landed.content_sha256, packs=packs_of_others(settings)
+            landed.folder,
+            submission=path.resolve().stem,
+            content_sha256=landed.content_sha256,
+            packs=packs_of_others(settings),
         )
         report = fair_gate(settings).applied(shelf(settings).with_acceptances(judged))
         name = report.description.name if report.description else None

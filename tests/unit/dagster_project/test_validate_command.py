@@ -56,6 +56,11 @@ def test_a_fit_dataset_ends_with_0_and_an_unfit_one_with_1(validate, fit):
     assert "DESCRIPTION_MISSING" in out
 
 
+def test_a_dataset_is_named_where_one_stands_in_it(validate, fit, monkeypatch):
+    monkeypatch.chdir(fit)
+    assert validate(".", "--quiet")[1].startswith("ACCEPTED  college_scorecard\n")
+
+
 def test_the_data_are_read_in_a_process_apart_with_limits(validate, fit, monkeypatch):
     monkeypatch.setattr(judging, "judge_in_child", partial(judge_in_child, limits=Costs(memory_bytes=1 << 28)))
     code, out, err = validate(fit)
