@@ -16,7 +16,7 @@ from dagster_project import bootstrap, demo
 from dagster_project.doing import being_done, doing
 from dagster_project.local_env import ensure_local
 from dagster_project.loop import RunOutcome
-from dagster_project.settings import load_settings
+from dagster_project.settings import PROJECT, load_settings
 from dagster_project.steps import Beside, Steps, TrainingBar, as_markdown, held_out, kept_back
 from lakehouse.tables.release import Release
 from models.progress import Progress as Told
@@ -201,3 +201,12 @@ def test_a_note_of_work_is_not_taken_for_a_server(tmp_path, name):
     with doing(tmp_path, name) as say:
         say("step 1 of 7")
         assert demo.Supervisor(tmp_path).names() == []
+
+
+@pytest.mark.parametrize(("code", "ends"), [(0, 0), (1, 0), (16, 2)])
+def test_make_status_ends_well_once_it_told_what_is_down(tmp_path, code, ends):
+    command = tmp_path / "lakehouse"
+    command.write_text(f"#!/bin/sh\nexit {code}\n")
+    command.chmod(0o755)
+    made = subprocess.run(["make", "status", f"LAKE={command}"], cwd=PROJECT, capture_output=True, check=False)
+    assert made.returncode == ends
