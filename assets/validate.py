@@ -14,6 +14,7 @@ from lakehouse.archive.reports.markdown import verdict_line
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.validate import Report
 from lakehouse.definition import TableDefinition
+from lakehouse.percent import percent
 from lakehouse.ports import DatasetVersions, TableWrite
 from lakehouse.tables.gold import LOADS
 from lakehouse.tables.health import EXPECTATION_RESULTS
@@ -65,7 +66,7 @@ def validation_report(
         check_name=FAIR.name,
         passed=shelf.gate.passes(report),
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"FAIR score {report.fair_score:.0%}, threshold {shelf.gate.threshold:.0%}",
+        description=f"FAIR score {percent(report.fair_score)}, threshold {shelf.gate.threshold * 100:.10g}%",
         metadata={"fair_score": report.fair_score, "threshold": shelf.gate.threshold, "gate": shelf.gate.mode},
     )
 

@@ -7,6 +7,7 @@ from typing import Literal
 from lakehouse.archive.findings import FairIndicator, Finding, Report
 from lakehouse.archive.levels import LEVELS
 from lakehouse.archive.reports.groups import next_steps
+from lakehouse.percent import percent
 
 GATE_CODE = "FAIR_TOO_LOW"
 GATE_EXIT_CODE = 38
@@ -48,7 +49,8 @@ class FairGate:
             message = "None of the essential FAIR indicators is met, not even in part."
         else:
             does = "takes datasets" if self.mode == "block" else "asks for scores"
-            message = f"The FAIR score is {report.fair_score:.1%}; this archive {does} from {self.threshold:.1%}."
+            score, asked = percent(report.fair_score), f"{self.threshold * 100:.10g}%"
+            message = f"The FAIR score is {score}; this archive {does} from {asked}."
         steps = [f"{i.next_action} ({i.indicator})" for i in next_steps(report)[:STEPS_NAMED]]
         return Finding(
             code=GATE_CODE,

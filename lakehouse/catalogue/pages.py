@@ -20,6 +20,7 @@ from lakehouse.catalogue.holdings import Version
 from lakehouse.catalogue.library import Library
 from lakehouse.catalogue.previews import parts_of, preview
 from lakehouse.errors import NoObjectError
+from lakehouse.percent import percent
 
 FACET_TITLES = {
     "access": "Access",
@@ -272,4 +273,4 @@ def _day(moment: Any) -> str:  # noqa: ANN401 - a date or its ISO text
 
 
 def _share(score: float | None) -> str:
-    return "not scored" if score is None else f"{score * 100:.0f} %"
+    return "not scored" if score is None else percent(score)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lakehouse.archive.levels import LEVELS, PRINCIPLES, PRIORITIES, Level, Principle, counted, numbered_row
+from lakehouse.percent import percent
 
 if TYPE_CHECKING:
     from lakehouse.archive.findings import FairIndicator, Finding, Report
@@ -49,7 +50,7 @@ def where(finding: "Finding") -> str:
 def summary(report: "Report") -> str:
     """Return how many findings of each level there are, and how FAIR the dataset is, in one line."""
     levels = ", ".join(counted(report.count(level), level) for level in LEVELS)
-    return f"{levels}; FAIR score {report.fair_score:.0%}"
+    return f"{levels}; FAIR score {percent(report.fair_score)}"
 
 
 def contents(report: "Report") -> str:

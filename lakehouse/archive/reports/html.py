@@ -6,6 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lakehouse.archive.levels import Level, counted, down_to
 from lakehouse.archive.reports.groups import contents, groups, next_steps, points, summary, where
+from lakehouse.percent import percent
 
 if TYPE_CHECKING:
     from lakehouse.archive.findings import Report
@@ -39,5 +40,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"counted": counted, "where": where, "percent": lambda share: f"{share:.0%}"}
+    environment.filters |= {"counted": counted, "where": where, "percent": percent}
     return environment

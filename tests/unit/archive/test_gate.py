@@ -6,6 +6,7 @@ from lakehouse.archive.findings import Report
 from lakehouse.archive.gate import GATE_CODE, GATE_EXIT_CODE, FairGate
 from lakehouse.archive.register import register_rows
 from lakehouse.archive.shelf import Shelf
+from lakehouse.percent import percent
 from lakehouse.tables.register import SUBMISSIONS
 
 
@@ -23,10 +24,21 @@ def test_a_gate_that_warns_adds_a_warning_below_its_threshold_only(report):
     assert warned.exit_code == 0
     (finding,) = set(warned.findings) - set(report.findings)
     assert (finding.code, finding.level) == (GATE_CODE, "warning")
-    assert f"{report.fair_score:.1%}" in finding.message
+    assert percent(report.fair_score) in finding.message
     assert "RDA-F1-01D" in finding.how_to_fix
     blocked = FairGate("block", below.threshold).applied(report)
     assert len({one.rules_version for one in (report, warned, blocked)}) == 3
+
+
+def test_a_score_below_the_threshold_never_reads_as_at_it(report):
+    possible = sum(one.max_points for one in report.fair)
+    points = (replace(report.fair[0], points=0.4999 * possible, max_points=possible),)
+    poor = replace(report, fair=points)
+    (finding,) = set(FairGate("warn").applied(poor).findings) - set(report.findings)
+    assert finding.message == "The FAIR score is 49.9%; this archive asks for scores from 50%."
+    assert "FAIR score 49.9%\n" in poor.as_short_text()
+    assert percent(0.57) == "57.0%"
+    assert percent(1 - 1e-12) == "100.0%"
 
 
 def test_a_gate_does_not_warn_of_a_score_that_nobody_made(report):
@@ -42,7 +54,7 @@ def test_a_gate_that_blocks_refuses_below_its_threshold_only(report):
     (finding,) = [f for f in refused.findings if f.code == GATE_CODE]
     assert not refused.accepted
     assert refused.exit_code == GATE_EXIT_CODE == 38
-    assert f"{report.fair_score:.1%}" in finding.message
+    assert percent(report.fair_score) in finding.message
     assert "RDA-F1-01D" in finding.how_to_fix
     assert refused.findings[0] == finding, "an error stands before the notes"
 
