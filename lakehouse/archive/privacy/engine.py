@@ -49,6 +49,10 @@ FEW_BYTES = 1 << 14
 # In fewer the wide sieve gains less than its sample costs.
 MANY_BYTES = 1 << 20
 
+# The most bytes of a letter in UTF-8.
+LETTER_BYTES = 4
+OTHERS_AT_MOST = re.compile(r"(\[\^[^\]]*\])\{([0-9]+),([0-9]+)\}")
+
 Patterns = tuple[tuple[str, str], ...]
 """Pairs of a kind and one of its patterns."""
 Rows = npt.NDArray[np.int64]
@@ -87,10 +91,12 @@ def in_columns(pattern: str, cells: Cells) -> Rows:
 
     May name a cell too many, one of several lines, never one too few.
     """
-    in_sample = with_re2((("", pattern),), cells[:FULL_SAMPLE]).get("", NOWHERE)
+    # Python lets a break of lines follow the end, and RE2 only where lines are read one by one.
+    by_lines = f"(?m:{pattern})"
+    in_sample = with_re2((("", by_lines),), cells[:FULL_SAMPLE]).get("", NOWHERE)
     # Each hit costs a call, so a column full of them is asked cell by cell; there a letter beyond ASCII counts as one.
     if not HAS_HYPERSCAN or len(in_sample) * FULL_LESS > FULL_SAMPLE or not is_ascii(cells):
-        return with_re2((("", pattern),), cells).get("", NOWHERE)
+        return with_re2((("", by_lines),), cells).get("", NOWHERE)
     return with_hyperscan((("", pattern),), cells).get("", NOWHERE)
 
 
@@ -225,7 +231,10 @@ def _database(patterns: Patterns) -> "hyperscan.Database":
     # Reading letters instead of bytes costs half of the speed, so only classes beyond ASCII ask for it.
     wide = [re.search(r"\[[^\]]*[^\x00-\x7f]", pattern) is not None for _, pattern in patterns]
     flags = [hyperscan.HS_FLAG_MULTILINE | (hyperscan.HS_FLAG_UTF8 if letters else 0) for letters in wide]
-    named = repr((version("hyperscan"), hyperscan.HS_MODE_BLOCK, patterns, flags)).encode()
+    expressions = [
+        pattern if letters else _in_bytes(pattern) for (_, pattern), letters in zip(patterns, wide, strict=True)
+    ]
+    named = repr((version("hyperscan"), hyperscan.HS_MODE_BLOCK, expressions, flags)).encode()
     kept = COMPILED / f"{hashlib.sha256(named).hexdigest()[:32]}.hs"
     with suppress(OSError, hyperscan.error):  # not there, cut short, or of another processor: compiled anew
         loaded = hyperscan.loadb(kept.read_bytes(), mode=hyperscan.HS_MODE_BLOCK)
@@ -233,14 +242,19 @@ def _database(patterns: Patterns) -> "hyperscan.Database":
         return loaded
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
-        expressions=[pattern.encode() for _, pattern in patterns],
-        ids=list(range(len(patterns))),
-        elements=len(patterns),
+        expressions=[expression.encode() for expression in expressions],
+        ids=list(range(len(expressions))),
+        elements=len(expressions),
         flags=flags,
     )
     with suppress(OSError):  # an installation that is not one's own stays as it is
         _keep(hyperscan.dumpb(database), kept)
     return database
+
+
+def _in_bytes(pattern: str) -> str:
+    """Return a pattern that is asked of bytes: as many letters other than some as before may follow each other."""
+    return OTHERS_AT_MOST.sub(lambda said: f"{said[1]}{{{said[2]},{int(said[3]) * LETTER_BYTES}}}", pattern)
 
 
 def _keep(body: bytes, path: Path) -> None:

@@ -100,6 +100,34 @@ def test_numbers_that_count_on_are_not_sieved_by_the_short_ones_at_the_start(mon
     assert engine._sieve(counted[:9_000], sieved, widely) == engine.WIDE_SIEVE
 
 
+# What stands between a word and its number is counted in letters, however many bytes each has.
+BEHIND_DASHES = (
+    ("MRN \u2013 12345678", "medical_record"), ("passport no. \u201cX1234567\u201d", "licence"),
+    ("born \u2013 1/2/2001", "birth_date"), ("Fax\u00a0:\u00a0+49 30 1234567", "fax"),
+    ("account \u2014 12345678", "account"), ("at https://übung.schule.de/x", "url"),
+    ("mail to ann.@west-school.org", "email"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("has_hyperscan", [True, False])
+def test_letters_of_several_bytes_hide_nothing(has_hyperscan, monkeypatch):
+    monkeypatch.setattr(engine, "HAS_HYPERSCAN", has_hyperscan and engine.HAS_HYPERSCAN)
+    for cell, kind in BEHIND_DASHES:
+        column, texts = ColumnScan("x", ""), TextScan()
+        column.add(pa.array([cell]), 0)
+        texts.add([cell], 0)
+        assert {kind} <= {s.kind for s in column.suspicions()} & {s.kind for s in texts.suspicions()}, cell
+
+
+@pytest.mark.parametrize("has_hyperscan", [True, False])
+def test_a_break_after_a_value_hides_it_nowhere(has_hyperscan, monkeypatch):
+    monkeypatch.setattr(engine, "HAS_HYPERSCAN", has_hyperscan and engine.HAS_HYPERSCAN)
+    for others in (["x"], ["é"]):
+        scan = ColumnScan("fax", "")
+        scan.add(pa.array(["0301234567\n", "0301234567", *others]), 0)
+        assert [(s.kind, s.rows) for s in scan.suspicions()] == [("fax", (0, 1))]
+
+
 def test_positions_come_once_and_in_order():
     rows = np.array([3, 1, 1, 7, 3], np.int64)
     assert engine.once(rows).tolist() == [1, 3, 7]
