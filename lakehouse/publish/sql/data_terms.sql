@@ -1,4 +1,4 @@
--- grain: one row per dataset and table, text collection or event log of its newest stored version
+-- grain: one row per dataset and table, text collection or event log of the version that was saved last, whose terms count even where its data were retracted
 -- owner: team:archive
 -- unit: hidden_column_count 1
 -- column licence: SPDX licence expression of the part, or none given.
