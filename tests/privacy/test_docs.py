@@ -20,8 +20,7 @@ def rendered() -> str:
             *(["by the column"] if one.context_pattern else []),
             *(["lists and tagger"] if one.judged_by == "names" else []),
         ]
-        refuses = one.certainty == "direct" and min(one.count, one.context_count) < 1_000
-        level = "error" if refuses else ("warning" if one.certainty == "direct" else "note")
+        level = "error" if one.may_refuse else ("warning" if one.certainty == "direct" else "note")
         lines.append(f"| {one.title} | {serves} | {', '.join(ways)} | {level} | {one.reason} |")
     return "\n".join(lines) + "\n"
 

@@ -27,6 +27,10 @@ class IdentifierClass(_Data):
     title: str
 
 
+NEVER = 1_000_000_000
+"""The threshold of a kind that nothing is refused for."""
+
+
 class Identifier(_Data):
     """One kind of personal identifier: how its values look, and from how many on a column or collection is personal.
 
@@ -61,6 +65,11 @@ class Identifier(_Data):
     text_share: float = Field(default=0.2, ge=0.0)
     covers: str | None = None
     reason: str
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether any number of values in a column or a file makes it personal; else they only warn, or are noted."""
+        return self.certainty == "direct" and min(self.count, self.context_count) < NEVER
 
     @property
     def loose(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from lakehouse.archive.privacy import ColumnScan, TextScan, shape, shown, shown_
 from lakehouse.archive.privacy.digits import ascii_digits
 from lakehouse.archive.privacy.finder import find, find_everything
 from lakehouse.archive.privacy.kinds import identifiers
+from lakehouse.archive.rulebook import rules
 from lakehouse.archive.tally import RowBudget
 
 
@@ -163,6 +164,17 @@ def test_a_single_mail_address_is_personal():
 def test_student_numbers_only_warn():
     assert _kinds("student_id", [f"S{n}" for n in range(1234560, 1234570)])[0] == set()
     assert "student_number" in _kinds("student_id", [f"S{n}" for n in range(1234560, 1234570)])[1]
+
+
+def test_student_numbers_after_a_word_only_warn_too():
+    personal, possible = _kinds("note", ["student number 1234567", "student number: 1234568", "x", "y"])
+    assert (personal, possible) == (set(), {"student_number"})
+
+
+def test_what_may_make_a_column_personal_has_a_rule_that_refuses_it():
+    refusing = {rule.parameters["identifier"] for rule in rules().values() if rule.check == "personal_values"}
+    able = {name for name, one in identifiers().items() if one.may_refuse}
+    assert refusing == able
 
 
 def test_every_kind_says_why_its_thresholds_are_what_they_are():
