@@ -1,12 +1,13 @@
 """Says where the rows of a stored version are: its tables, its identifier, a statement to ask them by, its page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from assets.house import read_released
 from lakehouse.archive.identifiers import Naming
 from lakehouse.policy.decisions import Policy
 from lakehouse.policy.first_look import first_look
+from lakehouse.policy.terms import Access
 from lakehouse.policy.users import User
 from lakehouse.ports import DatasetVersion
 from lakehouse.tables.gold import LOADS
@@ -15,6 +16,11 @@ from lakehouse.tables.write_audit_publish import Lakehouse
 
 SHOWN_ROWS = 10
 LAYERS = ("silver", "bronze")
+READERS: Mapping[Access, str] = {
+    "open": "open to everybody",
+    "registered": "users of the archive (access: registered)",
+    "restricted": "users whom the archive names for it (access: restricted)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Where a version is. `ask` is a statement that its first table answers, or why none would."""
+    """Where a version is and who may read it. `ask` is a statement that its first table answers, or why none would."""
 
     dataset: str
     version: str
@@ -36,6 +42,7 @@ class Whereabouts:
     identifier: str
     page: str
     tables: tuple[Held, ...]
+    readers: str
     ask: str
 
     def __str__(self) -> str:
@@ -47,6 +54,7 @@ class Whereabouts:
         counts = max((len(f"{held.rows:,}") for held in self.tables), default=0)
         for held in self.tables:
             yield f"  {held.table:<{names}}  {held.rows:>{counts},} {'row' if held.rows == 1 else 'rows'}"
+        yield f"  read: {self.readers}"
         yield f"  ask:  {self.ask}"
         yield f"  page: {self.page}"
 
@@ -77,8 +85,19 @@ def whereabouts(
         identifier=newest["version_identifier"] if newest else "no identifier yet",
         page=naming.landing_url(version.dataset, version.version),
         tables=tables,
+        readers=_readers(policy, version.dataset),
         ask=_ask(policy, policy.users.get(user), version, tables[0].table),
     )
+
+
+def _readers(policy: Policy, dataset: str) -> str:
+    """Return who may read a dataset, for the purposes that it permits."""
+    terms = policy.terms.get(dataset)
+    if terms is None:
+        return "nobody, for no terms are published"
+    people = any(part.is_personal for part in terms.parts.values())
+    smallest = policy.rules.smallest_group
+    return READERS[terms.access] + (f"; what is about people in groups of at least {smallest}" if people else "")
 
 
 def _ask(policy: Policy, user: User | None, version: DatasetVersion, table: str) -> str:

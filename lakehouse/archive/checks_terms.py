@@ -60,6 +60,21 @@ def purposes_unstated(submission: Contents, _parameters: Parameters) -> Iterator
 
 
 @named(DATASET)
+def access_unstated(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
+    """Parts about people, by what is said or what was found, and no word on who may read them."""
+    dataset = submission.reading.dataset
+    if dataset is None or (dataset.terms is not None and "access" in dataset.terms.model_fields_set):
+        return
+    found = [one.folder for one in submission.tables.values() if any(s.personal for _, s in one.suspicions)]
+    found += [one.folder for one in submission.texts.values() if any(s.personal for s in one.suspicions)]
+    said = [submission.tables[name].folder for name in submission.about_people if name in submission.tables]
+    said += [submission.texts[name].folder for name in submission.about_people if name in submission.texts]
+    parts = sorted({*found, *said, *(f"{eds.EVENTS_FOLDER}/{name}" for name in submission.events)})
+    if parts:
+        yield Hit(f"{TERMS}.access", len(parts), facts={"first": parts[0]})
+
+
+@named(DATASET)
 def retention_passed(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """Data that should be gone already."""
     dataset = submission.reading.dataset

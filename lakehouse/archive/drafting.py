@@ -318,6 +318,7 @@ title: ""  # {FILL_IN}: what a person would search for
 description: ""  # {FILL_IN}: what the data are, of whom or what, collected how and why
 accumulates: snapshots  # CHECK: snapshots, each version replaces the one before; waves, each adds to it
 # licence: CC-BY-4.0  # {FILL_IN}: an SPDX licence; without one nobody may use the data
+# terms: {{access: registered}}  # {FILL_IN}: who may read, open, registered or restricted; without it everybody may
 # creators: [{{name: "", identifier: "https://orcid.org/"}}]  # {FILL_IN}: who made the data
 # contact: {{name: "", email: ""}}  # {FILL_IN}: whom to ask
 # keywords: []  # {FILL_IN}: words that a person would search for

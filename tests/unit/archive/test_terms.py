@@ -103,6 +103,7 @@ def test_a_key_that_names_somebody_and_can_hold_no_pseudonym_refuses(school, jud
         ("CC-BY-NC-4.0", "terms: {purposes: [commercial]}\n", "PURPOSE_BEYOND_LICENCE"),
         ("LicenseRef-ours", "", "PURPOSES_UNSTATED"),
         ("CC-BY-4.0", "", "CONSENT_BASIS_ABSENT"),
+        ("CC-BY-4.0", "terms: {purposes: [any]}\n", "ACCESS_UNSTATED"),
     ],
 )
 def test_what_may_be_meant_so_is_a_warning(school, judged, licence, text, code):
@@ -110,6 +111,21 @@ def test_what_may_be_meant_so_is_a_warning(school, judged, licence, text, code):
     path.write_text(path.read_text().replace("CC-BY-4.0", licence) + text)
     (finding,) = [finding for finding in judged(school).findings if finding.code == code]
     assert finding.level == "warning"
+
+
+def test_whoever_hands_in_people_says_who_may_read_them(dataset, judged):
+    def found():
+        return [one.message for one in judged(dataset).findings if one.code == "ACCESS_UNSTATED"]
+
+    assert not found(), "open data need no word"
+    rooms = dataset / "tables/rooms/rooms.csv"
+    rooms.write_text("room,size,by\n10,50.5,ann.lee@school-one.org\n11,60,\n")
+    assert found() == [
+        "1 part of the dataset is about people, tables/rooms first, and nothing says who may read them: "
+        "without terms.access the dataset is open to everybody."
+    ]
+    say(dataset, "terms: {access: open}\n")
+    assert not found()
 
 
 def test_sound_terms_find_nothing(school, judged):

@@ -58,13 +58,13 @@ def test_the_lines_to_fill_in_are_named_with_what_to_write_there(command, tmp_pa
     dataset = (tmp_path / "marks_dataset/dataset.yaml").read_text().splitlines()
     assert dataset[4].startswith("title:")
     assert dataset[5].startswith("description:")
-    assert {line[0] for line in dataset[7:15]} == {"#"}
+    assert {line[0] for line in dataset[7:16]} == {"#"}
     told = out.splitlines()
     assert told[1:5] == [
         "wrote dataset.yaml",
         "  line 5, title: what a person would search for",
         "  line 6, description: what the data are, of whom or what, collected how and why",
-        "  lines 8-15, where it applies without the first #: licence, creators, contact, keywords, language, "
+        "  lines 8-16, where it applies without the first #: licence, terms, creators, contact, keywords, language, "
         "temporal_coverage, provenance, subjects",
     ]
     columns = (tmp_path / "marks_dataset/tables/marks/columns.yaml").read_text().splitlines()
