@@ -15,6 +15,8 @@ WORDS = {
 
 def reason(message: str, value: object) -> str:
     """Return the standard's own words, or else the value, where it is a plain one, and what it should be."""
+    if value == "" and message.startswith("String should have at least"):
+        return "it is empty"
     for theirs, ours in WORDS.items():
         if message.startswith(theirs):
             what = _shown(value) if isinstance(value, str | int | float) else "it"

@@ -8,7 +8,7 @@ from lakehouse.archive.levels import Level, counted, down_to, numbered_row
 from lakehouse.archive.reports.groups import Group, contents, groups, next_steps, points, summary, where
 
 if TYPE_CHECKING:
-    from lakehouse.archive.findings import FairIndicator, Report
+    from lakehouse.archive.findings import FairIndicator, Finding, Report
 
 PLACES_SHOWN = {"error": 10, "warning": 3, "note": 3}
 WAYS_SHOWN = 3
@@ -67,14 +67,37 @@ def _head(report: "Report") -> Iterator[str]:
 def _group(group: Group) -> Iterator[str]:
     often = f", {counted(len(group.findings), 'place')}" if len(group.findings) > 1 else ""
     yield f"{group.level.upper()} {group.code}{often}"
-    shown = PLACES_SHOWN[group.level]
-    for finding in group.findings[:shown]:
-        yield f"  {where(finding)}"
-        yield f"    {finding.message}"
-    if len(group.findings) > shown:
-        yield f"  and {counted(len(group.findings) - shown, 'more place')}; --long lists all"
+    together = _together(group)
+    most = PLACES_SHOWN[group.level]
+    shown, left = together[:most], together[most:]
+    for alike in shown:
+        yield from _alike(alike, most)
+    if left:
+        yield f"  and {counted(sum(map(len, left)), 'more place')}; --long lists all"
     for way in group.ways_to_fix[:WAYS_SHOWN]:
         yield f"  mend: {way}"
+
+
+def _together(group: Group) -> "list[list[Finding]]":
+    """Return the findings, those together that say the same of several fields of one file."""
+    alike: dict[tuple[str, str], list[Finding]] = {}
+    for finding in group.findings:
+        file, _, field = finding.place.partition(": ")
+        said = finding.message.replace(f"'{field}'", "") if field and finding.first_row is None else finding.message
+        alike.setdefault((file if said != finding.message else finding.place, said), []).append(finding)
+    return list(alike.values())
+
+
+def _alike(alike: "list[Finding]", most: int) -> Iterator[str]:
+    first, *others = alike
+    if not others:
+        yield f"  {where(first)}"
+        yield f"    {first.message}"
+        return
+    file, fields = first.place.partition(": ")[0], [finding.place.partition(": ")[2] for finding in alike]
+    more = f" and {len(fields) - most} more; --long lists all" if len(fields) > most else ""
+    yield f"  {file}: {', '.join(fields[:most])}{more}"
+    yield f"    {first.message} The same holds for the other {len(others) if others[1:] else 'one'}."
 
 
 def _fair_in_short(report: "Report") -> Iterator[str]:

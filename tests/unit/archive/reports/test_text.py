@@ -21,17 +21,32 @@ def test_the_short_form_puts_findings_of_one_kind_together(refused):
     assert text.splitlines()[0] == "REFUSED  lessons@1"
 
 
+def test_fields_of_one_file_that_nobody_filled_in_are_told_together_for_people_and_one_by_one_for_programs(
+    dataset, judged
+):
+    about = dataset / "tables/rooms/columns.yaml"
+    about.write_text(re.sub("description: [A-Z][^,\n]*", 'description: ""', about.read_text()))
+    report = judged(dataset)
+    assert (
+        "ERROR DICTIONARY_FIELD_INVALID, 3 places\n"
+        "  tables/rooms/columns.yaml: description, columns.room.description, columns.size.description\n"
+        "    The field 'description' of tables/rooms/columns.yaml has no valid value: it is empty. "
+        "The same holds for the other 2.\n"
+        "  mend: "
+    ) in report.as_short_text()
+    assert [f.occurrences for f in report.findings if f.code == "DICTIONARY_FIELD_INVALID"] == [1, 1, 1]
+
+
 def test_the_short_form_lists_ten_places_of_an_error_and_three_of_a_note_and_counts_the_rest(dataset, judged):
     rooms = dataset / "tables/rooms/rooms.csv"
     names = "abcdefghijk"
     rooms.write_text(f"room,size,{','.join(names)}\n10,1{',' * len(names)}\n")
     text = judged(dataset).as_short_text()
     assert "ERROR COLUMN_UNDECLARED, 11 places" in text
-    assert "and 1 more place; --long lists all" in text
-    assert "rooms.csv: j\n" in text
-    assert "rooms.csv: k\n" not in text
+    assert "  tables/rooms/rooms.csv: a, b, c, d, e, f, g, h, i, j and 1 more; --long lists all\n" in text
+    assert "The column 'a' is not in the data dictionary. The same holds for the other 10.\n" in text
     notes = text[text.index("NOTE FIELD_RECOMMENDED") :]
-    assert notes.count("dataset.yaml: ") == 3
+    assert re.search("\n  dataset.yaml: [a-z_]+, [a-z_]+, [a-z_]+ and [0-9]+ more; --long lists all\n", notes)
 
 
 def test_an_invalid_field_is_told_with_its_value_and_what_it_should_be(dataset, judged):
