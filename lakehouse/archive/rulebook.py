@@ -38,7 +38,10 @@ class _Data(BaseModel):
 
 
 class Rule(_Data):
-    """One rule: which items it looks at, which check it runs on them, and what to say about a hit."""
+    """One rule: which items it looks at, which check it runs on them, and what to say about a hit.
+
+    `counts` is what its occurrences are, for rules of personal data, of which only values are added up.
+    """
 
     selector: Selector
     check: str
@@ -48,6 +51,7 @@ class Rule(_Data):
     message: str
     how_to_fix: str
     reason: str = ""
+    counts: Literal["values", "rows", "files"] = "values"
 
 
 class FairRule(_Data):

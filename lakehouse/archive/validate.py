@@ -63,11 +63,16 @@ def validate(
         fair=judge(contents, findings),
         table_rows=_row_counts(contents),
         document_count=sum(collection.document_count for collection in contents.texts.values()),
-        personal_count=sum(f.occurrences for f in findings if f.code.startswith(PERSONAL)),
+        personal_count=sum(f.occurrences for f in findings if _is_of_values(f)),
         size_bytes=sum(file.size_bytes for file in contents.files),
         rules_version=packs.rules_version,
         validated_at=datetime.now(UTC),
     )
+
+
+def _is_of_values(finding: Finding) -> bool:
+    """Say whether a finding counts values that look like personal identifiers; notes are of what only may tell."""
+    return finding.level != "note" and finding.code.startswith(PERSONAL) and rules()[finding.code].counts == "values"
 
 
 def _row_counts(contents: Contents) -> dict[str, int]:
