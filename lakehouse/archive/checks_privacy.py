@@ -31,12 +31,19 @@ def possibly_personal_values(table: TableContent, _parameters: Parameters) -> It
 
 @named(TABLE)
 def indirectly_personal_values(table: TableContent, _parameters: Parameters) -> Iterator[Hit]:
-    """Columns whose values name nobody alone."""
-    yield from _by_column(table, "indirect")
+    """Columns whose values name nobody alone, and which have no role."""
+    yield from _by_column(table, "indirect", lambda column: table.role_of(column) == "none")
 
 
-def _by_column(table: TableContent, certainty: str) -> Iterator[Hit]:
-    mild = [(c, s) for c, s in table.suspicions if not s.personal and identifiers()[s.kind].certainty == certainty]
+@named(TABLE)
+def declared_indirect_values(table: TableContent, _parameters: Parameters) -> Iterator[Hit]:
+    """Columns whose values name nobody alone, and whose role says whom or what they tell of."""
+    yield from _by_column(table, "indirect", lambda column: table.role_of(column) != "none")
+
+
+def _by_column(table: TableContent, certainty: str, asked: Callable[[str], bool] = lambda _: True) -> Iterator[Hit]:
+    kinds = identifiers()
+    mild = [(c, s) for c, s in table.suspicions if not s.personal and kinds[s.kind].certainty == certainty and asked(c)]
     for column in dict.fromkeys(name for name, _ in mild):
         found = sorted((s for name, s in mild if name == column), key=lambda s: -s.count)
         yield _column_hit(table, column, found)
@@ -47,6 +54,7 @@ def _column_hit(table: TableContent, column: str, found: Sequence[privacy.Suspic
     spot = table.spot_of(most.first_row)
     facts: dict[str, str | int | float] = {
         "column": privacy.shown_name(column),
+        "role": table.role_of(column),
         "kind": identifiers()[most.kind].title,
         "kinds": ", ".join(f"{identifiers()[s.kind].title} ({s.count})" for s in found),
         "example": most.example,

@@ -117,6 +117,11 @@ class TableContent:
         """Return the file and row of an address."""
         return self.seen.spot_of(address)
 
+    def role_of(self, column: str) -> str:
+        """Return the role that the dictionary gives a column; ``none`` for one that it does not know."""
+        known = self.judged_by.columns.get(column) if self.judged_by else None
+        return known.role if known else "none"
+
     @property
     def groups(self) -> tuple[tuple[str, ...], privacy.GroupScan]:
         """The columns that narrow persons down, and how many rows share them; none where no row is a person."""

@@ -232,6 +232,36 @@ def test_no_personal_value_stands_in_a_report(dataset, judged):
             assert secret not in written
 
 
+def test_a_role_that_was_given_is_not_asked_for_again(dataset, judged):
+    columns, rows = dataset / "tables/rooms/columns.yaml", dataset / "tables/rooms/rooms.csv"
+    rows.write_text("room,size,postcode\n10,50.5,12345\n11,60,12346\n")
+
+    def told():
+        return [(f.code, f.how_to_fix) for f in judged(dataset).findings if f.code.startswith("PERSONAL_INDIRECT")]
+
+    columns.write_text(columns.read_text() + "  postcode: {type: string, description: Where it is}\n")
+    ((code, mend),) = told()
+    assert (code, "quasi_identifier" in mend) == ("PERSONAL_INDIRECT", True)
+    columns.write_text(columns.read_text().replace("Where it is}", "Where it is, role: quasi_identifier}"))
+    ((code, mend),) = told()
+    assert (code, "quasi_identifier" in mend) == ("PERSONAL_INDIRECT_DECLARED", False)
+
+
+def test_personal_values_are_those_of_errors_and_warnings_and_no_rows_of_small_groups(dataset, judged):
+    rooms = dataset / "tables/rooms/rooms.csv"
+    rooms.write_text("room,size,postcode,gender,mail\n10,50.5,12345,f,ann.lee@school-one.org\n11,60,12346,m,\n")
+    (dataset / "plan.pdf").write_bytes(b"%PDF-1.4 \xff")
+    report = judged(dataset)
+    found = {f.code: f.occurrences for f in report.findings if f.code.startswith("PERSONAL_")}
+    assert found == {
+        "PERSONAL_EMAIL": 1,
+        "PERSONAL_INDIRECT": 2,
+        "PERSONAL_GROUPS_SMALL": 2,
+        "PERSONAL_FILE_UNREAD": 1,
+    }
+    assert report.personal_count == 1
+
+
 def test_a_row_of_a_file_without_header_does_not_stand_in_a_report(dataset, judged):
     row = ",".join(SECRETS)
     (dataset / "tables/rooms/rooms.csv").write_text(f"{row}\n{row}\n")
