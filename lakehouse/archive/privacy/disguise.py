@@ -34,7 +34,7 @@ _PLAINER, _UNVEILABLE = (re.compile(f"[{''.join(map(chr, table))}]+") for table 
 # gap between digits, or a digit of another script.
 VEIL = (
     "[0-9A-Za-z@][\u00ad\u200b-\u200d\u2060\ufeff\u0370-\u052f\uff00-\uff5e]|[0-9][\u2010-\u2014\u2212][0-9]"
-    "|[\u0370-\u052f\uff00-\uff5e][0-9A-Za-z@]|[0-9)][\u00a0\u2007\u2009\u202f][0-9(]"
+    "|[\u00ad\u200b-\u200d\u2060\ufeff\u0370-\u052f\uff00-\uff5e][0-9A-Za-z@]|[0-9)][\u00a0\u2007\u2009\u202f][0-9(]"
     f"|[{OTHER_DIGIT}]"
 )
 # A run of base64 with its filling, or a longer one with a capital inside, where words have none. It ends where the run
