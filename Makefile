@@ -47,7 +47,7 @@ test: testsetup lint ## Run every test and every check
 	@$(MAKE) --no-print-directory -j2 types suite # one core has nothing to do while types are checked alone
 
 suite: testsetup
-	@$(RUN)/python -m pytest -n $(or $(WORKERS),3) --dist loadgroup -q # on two cores: a test waits for a quarter of its time
+	@.ci/scratch $(RUN)/python -m pytest -n $(or $(WORKERS),3) --dist loadgroup -q # on two cores: a test waits for a quarter of its time
 
 check: lint types ## Lint, types, architecture, dependencies
 	@$(RUN)/python -m pytest tests/golden -q

@@ -1,13 +1,12 @@
 """Large tables that are read before anyone asks: ready for who comes first, bounded, and gone with their release."""
 
-import time
-
 import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 
 from lakehouse.endpoint import ahead
 from lakehouse.tables.release import Release
+from tests.waiting import wait_until
 
 AHEAD = {"cache_bytes": 0, "cache_table_bytes": 0, "ahead_bytes": 1_000_000}  # no engine holds tables in memory
 ROWS = pa.table({"n": pa.array(range(1000), pa.int64()), "word": [f"word {n}" for n in range(1000)]})
@@ -17,13 +16,6 @@ WHOLE = "SELECT * FROM lakehouse.gold.{}"
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
     monkeypatch.setattr(ahead, "LOOK_SECONDS", 0.05)
-
-
-def wait_until(true, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
 
 
 def remove_files(lake):

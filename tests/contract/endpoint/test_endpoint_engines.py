@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import duckdb
@@ -17,6 +16,7 @@ from lakehouse.endpoint.config import EndpointConfig
 from lakehouse.endpoint.duck import Duck
 from lakehouse.endpoint.faults import BusyError, DeadlineError
 from lakehouse.endpoint.server import serve
+from tests.waiting import wait_until
 
 PROJECT = Path(__file__).parents[3]
 USERS = {"ada": "pass-ada", "bob": "pass-bob"}
@@ -60,13 +60,6 @@ def ada(small, new_client):
 @pytest.fixture
 def bob(small, new_client):
     return new_client(uri=small.uri, user="bob", password="pass-bob")
-
-
-def wait_until(true, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
 
 
 def test_a_killed_engine_costs_its_own_statement_only(small, ada, bob):

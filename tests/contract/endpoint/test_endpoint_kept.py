@@ -24,6 +24,7 @@ from lakehouse.errors import ServiceUnavailableError
 from lakehouse.policy.statements import StatementLog
 from lakehouse.policy.users import UsersFile
 from lakehouse.ports import Cleaned, DatasetVersion, TableWrite
+from tests.waiting import wait_until
 
 # As tables are read that are too large for engines to keep; nothing is read ahead, which would keep them at any time.
 FROM_FILES = {"cache_bytes": 0, "cache_table_bytes": 0, "ahead_bytes": 0}
@@ -49,13 +50,6 @@ READS = [
     "SELECT * FROM lakehouse.gold.kinds LIMIT 0",
 ]
 WHOLE = READS[0]
-
-
-def wait_until(true, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
 
 
 def test_rows_that_were_read_whole_come_again_without_their_files(own_lake, new_client):

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 
+from tests.waiting import wait_until
+
 BIG = "lakehouse.gold.documents"
 HOSTILE = [
     "SELECT * FROM read_csv('/etc/passwd')",
@@ -112,13 +114,6 @@ def running(server):
     return lambda: server.running
 
 
-def wait_until(true, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
-
-
 def test_a_statement_that_takes_too_long_is_stopped(lake, new_client, own_server):
     server = own_server(statement_seconds=0.5)
     client = new_client(uri=server.uri)
@@ -126,7 +121,7 @@ def test_a_statement_that_takes_too_long_is_stopped(lake, new_client, own_server
     with pytest.raises(flight.FlightTimedOutError, match=r"longer than 0\.5 seconds"):
         client.fetch(ENDLESS)
     assert time.monotonic() - started < 5
-    wait_until(lambda: not server.running)
+    wait_until(lambda: not server.running, seconds=10)
     assert client.values("SELECT 1") == [(1,)]
 
 
@@ -135,14 +130,14 @@ def test_an_abandoned_stream_is_interrupted(client, running):
     stream.read_chunk()
     assert running()
     stream.cancel()
-    wait_until(lambda: not running())
+    wait_until(lambda: not running(), seconds=10)
 
 
 def test_a_cancelled_statement_without_rows_is_interrupted(client, running):
     stream = client.stream(ENDLESS)
-    wait_until(running)
+    wait_until(running, seconds=10)
     stream.cancel()
-    wait_until(lambda: not running())
+    wait_until(lambda: not running(), seconds=10)
 
 
 def test_too_many_statements_at_once_are_told_to_come_again(new_client, own_server):
@@ -153,7 +148,7 @@ def test_too_many_statements_at_once_are_told_to_come_again(new_client, own_serv
     with pytest.raises(flight.FlightUnavailableError, match="try again later"):
         second.fetch("SELECT COUNT(*) FROM " + BIG)
     stream.cancel()
-    wait_until(lambda: not server.running)
+    wait_until(lambda: not server.running, seconds=10)
     assert second.values("SELECT 1") == [(1,)]
 
 
