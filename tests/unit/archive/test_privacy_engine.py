@@ -106,6 +106,7 @@ BEHIND_DASHES = (
     ("born \u2013 1/2/2001", "birth_date"), ("Fax\u00a0:\u00a0+49 30 1234567", "fax"),
     ("account \u2014 12345678", "account"), ("at https://übung.schule.de/x", "url"),
     ("mail to ann.@west-school.org", "email"), ("ann@west-school.\u200borg", "email"),
+    *((f"ann@west{letter}-school.org", "email") for letter in "\u200e\u202b\u2062\ufe0f\u180e"),
     ("(212)\u00ad-\u00ad555-\u00ad0123", "phone"), ("900-\u200b12-\u200b3456", "social_security"),
 )  # fmt: skip
 
