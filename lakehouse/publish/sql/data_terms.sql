@@ -5,9 +5,10 @@
 -- column purposes: Codes of permitted purposes, apart by blanks, or as the licence allows.
 -- column consent_basis: Why personal data may be held, or not stated.
 -- column hidden_column_count: Columns that this version hides from users without the right to identifiers; `lakehouse policy check` also names those that an older one hid.
+-- column removed_at: When the version's data were retracted (UTC); empty while they are there.
 select
-    dataset,
-    dataset_version,
+    stored.dataset,
+    stored.dataset_version,
     part,
     part_kind,
     coalesce(licence, 'none given') as licence,
@@ -20,7 +21,8 @@ select
         else length(hidden_columns) - length(replace(hidden_columns, ' ', '')) + 1
     end as hidden_column_count,
     retention_until,
-    saved_at
+    saved_at,
+    gone.removed_at
 from (
     select
         dataset,
@@ -38,4 +40,6 @@ from (
         rank() over (partition by dataset order by saved_at desc, dataset_version desc) as age
     from lakehouse.archive.terms
 ) as stored
+left join lakehouse.archive.tombstones as gone
+    on stored.dataset = gone.dataset and stored.dataset_version = gone.dataset_version
 where age = 1

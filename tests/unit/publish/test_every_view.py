@@ -224,9 +224,27 @@ EXAMPLES = [
             "archive.terms": [
                 {**TERMS, "dataset_version": "1", "saved_at": MORNING, "purposes": "research"},
                 {**TERMS, "dataset_version": "2", "saved_at": LATER, "licence": "CC0-1.0", "purposes": ""},
-            ]
+            ],
+            "archive.tombstones": [{"dataset": "marks", "dataset_version": "1", "removed_at": LATER}],
         },
-        {"dataset_version": "2", "licence": "CC0-1.0", "purposes": "as the licence allows", "hidden_column_count": 2},
+        {
+            "dataset_version": "2",
+            "licence": "CC0-1.0",
+            "purposes": "as the licence allows",
+            "hidden_column_count": 2,
+            "removed_at": None,
+        },
+    ),
+    (
+        "data_terms",
+        {
+            "archive.terms": [{**TERMS, "dataset_version": "2", "saved_at": MORNING}],
+            "archive.tombstones": [
+                {"dataset": "marks", "dataset_version": "2", "removed_at": LATER},
+                {"dataset": "pupils", "dataset_version": "2", "removed_at": MORNING},
+            ],
+        },
+        {"dataset": "marks", "dataset_version": "2", "removed_at": LATER},
     ),
     (
         "newest_versions",
