@@ -40,7 +40,7 @@ def test_below_the_threshold_nothing_is_stored_and_the_same_content_may_pass_lat
     (refused,) = bench.rows("archive.submissions")
     assert refused["verdict"] == "refused"
     (finding,) = [row for row in bench.rows("archive.findings") if row["code"] == GATE_CODE]
-    assert "99.0%" in finding["message"]
+    assert "takes datasets from 99%" in finding["message"]
     (check,) = checks(bench, "fit_for_the_archive")
     assert check.description.startswith(f"refused: {GATE_CODE} in (whole dataset): ")
 
