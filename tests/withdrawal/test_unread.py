@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -233,7 +234,7 @@ def theirs(tmp_path):
     os.chown(home / "ours.log", NOBODY, NOBODY)
     (home / "closed").chmod(0o700)
     for parent in (home, *home.parents):
-        if parent.is_relative_to(Path("/tmp")) and parent != Path("/tmp"):
+        if Path(tempfile.gettempdir()) in parent.parents:
             parent.chmod(0o755)
     return home
 
