@@ -66,7 +66,7 @@ def validation_report(
         check_name=FAIR.name,
         passed=shelf.gate.passes(report),
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"FAIR score {percent(report.fair_score)}, threshold {shelf.gate.threshold * 100:.10g}%",
+        description=f"FAIR score {percent(report.fair_score)}, threshold {shelf.gate.asked}",
         metadata={"fair_score": report.fair_score, "threshold": shelf.gate.threshold, "gate": shelf.gate.mode},
     )
 

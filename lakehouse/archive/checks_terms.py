@@ -65,13 +65,12 @@ def access_unstated(submission: Contents, _parameters: Parameters) -> Iterator[H
     dataset = submission.reading.dataset
     if dataset is None or (dataset.terms is not None and "access" in dataset.terms.model_fields_set):
         return
-    found = [one.folder for one in submission.tables.values() if any(s.personal for _, s in one.suspicions)]
-    found += [one.folder for one in submission.texts.values() if any(s.personal for s in one.suspicions)]
-    said = [submission.tables[name].folder for name in submission.about_people if name in submission.tables]
-    said += [submission.texts[name].folder for name in submission.about_people if name in submission.texts]
-    parts = sorted({*found, *said, *(f"{eds.EVENTS_FOLDER}/{name}" for name in submission.events)})
+    said, tables, texts = submission.about_people, submission.tables.items(), submission.texts.items()
+    parts = {table.folder for name, table in tables if name in said or any(s.personal for _, s in table.suspicions)}
+    parts |= {text.folder for name, text in texts if name in said or any(s.personal for s in text.suspicions)}
+    parts |= {f"{eds.EVENTS_FOLDER}/{name}" for name in submission.events}
     if parts:
-        yield Hit(f"{TERMS}.access", len(parts), facts={"first": parts[0]})
+        yield Hit(f"{TERMS}.access", len(parts), facts={"first": min(parts)})
 
 
 @named(DATASET)

@@ -40,6 +40,11 @@ class FairGate:
             return judged
         return replace(judged, findings=_sorted((*report.findings, self._finding(report))))
 
+    @property
+    def asked(self) -> str:
+        """The threshold as it was set, in percent."""
+        return f"{self.threshold * 100:.10g}%"
+
     def _version(self, rules_version: str) -> str:
         warns = " warns" if self.mode == "warn" else ""
         return hashlib.sha256(f"{rules_version} FAIR gate{warns} {self.threshold!r}".encode()).hexdigest()
@@ -49,8 +54,7 @@ class FairGate:
             message = "None of the essential FAIR indicators is met, not even in part."
         else:
             does = "takes datasets" if self.mode == "block" else "asks for scores"
-            score, asked = percent(report.fair_score), f"{self.threshold * 100:.10g}%"
-            message = f"The FAIR score is {score}; this archive {does} from {asked}."
+            message = f"The FAIR score is {percent(report.fair_score)}; this archive {does} from {self.asked}."
         steps = [f"{i.next_action} ({i.indicator})" for i in next_steps(report)[:STEPS_NAMED]]
         return Finding(
             code=GATE_CODE,

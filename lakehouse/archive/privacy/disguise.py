@@ -26,7 +26,7 @@ _RANGES = (
     (0xFEFF, 0xFEFF),
 )  # fmt: skip
 INVISIBLE = dict.fromkeys(letter for first, last in _RANGES for letter in range(first, last + 1))
-UNSEEN = "".join(f"{chr(first)}-{chr(last)}" for first, last in _RANGES)
+_UNSEEN = "".join(f"{chr(first)}-{chr(last)}" for first, last in _RANGES)
 # Letters that look alike in Cyrillic and Greek (Unicode Technical Standard 39, confusables).
 ALIKE = str.maketrans(
     "авекмнорстухіјѕԁԛԝһАВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧοονιρ",
@@ -37,11 +37,13 @@ PLAIN: dict[int, str | int | None] = {**INVISIBLE, **DASHES}
 UNVEILED = {**ALIKE, **PLAIN}
 # To look for these letters takes a tenth of what a look at each letter of a text does.
 _PLAINER, _UNVEILABLE = (re.compile(f"[{''.join(map(chr, table))}]+") for table in (PLAIN, UNVEILED))
+# Beside what is written in ASCII: a letter of another script, a full-width sign, or one that nobody sees.
+_STRANGE = f"[{_UNSEEN}\u0370-\u052f\uff00-\uff5e]"
 # A letter of another script, a full-width sign, an odd dash or an invisible one beside what is written in ASCII, an odd
 # gap between digits, or a digit of another script.
 VEIL = (
-    f"[0-9A-Za-z@][{UNSEEN}\u0370-\u052f\uff00-\uff5e]|[0-9][\u2010-\u2014\u2212][0-9]"
-    f"|[{UNSEEN}\u0370-\u052f\uff00-\uff5e][0-9A-Za-z@]|[0-9)][\u00a0\u2007\u2009\u202f][0-9(]"
+    f"[0-9A-Za-z@]{_STRANGE}|[0-9][\u2010-\u2014\u2212][0-9]"
+    f"|{_STRANGE}[0-9A-Za-z@]|[0-9)][\u00a0\u2007\u2009\u202f][0-9(]"
     f"|[{OTHER_DIGIT}]"
 )
 # A run of base64 with its filling, or a longer one with a capital inside, where words have none. It ends where the run
