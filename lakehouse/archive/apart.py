@@ -1,32 +1,23 @@
 """Starts a task in a child process with limits and reads its bounded answer: hostile files kill it, never this one."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import lakehouse
 from lakehouse import errors
-from lakehouse.archive.child import ANSWER, OUT_OF_MEMORY, READING, Orders
+from lakehouse.archive.child import ANSWER, ORDERS, OUT_OF_MEMORY, READING, Orders
 from lakehouse.archive.levels import printable
-from lakehouse.errors import LakehouseError, ServiceUnavailableError, UnreadableSubmissionError
+from lakehouse.archive.task_process import TaskServer
+from lakehouse.errors import LakehouseError, UnreadableSubmissionError
 
-# Where the project lies; a child starts in another folder.
-ROOT = Path(lakehouse.__file__).parent.parent
-CHILD = ("-P", "-m", "lakehouse.archive.child")
+SERVER = TaskServer()
 LARGEST_PLACE = 1_000
 LONGEST_MESSAGE = 10_000
 WHOLE = "(whole dataset)"
-# malloc takes address space for each thread, and Arrow's own allocator a gigabyte at once: neither is memory in use,
-# but both count against the limit.
-LEAN = {"MALLOC_ARENA_MAX": "2", "ARROW_DEFAULT_MEMORY_POOL": "system", "OPENBLAS_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,42 +70,14 @@ def do_apart(
     )
     with tempfile.TemporaryDirectory(prefix="lakehouse-apart-") as name:
         work = Path(name)
-        code = _run(orders, work, costs.wall_seconds, tuple(handles))
+        (work / ORDERS).write_text(json.dumps(asdict(orders)), encoding="utf-8")
+        code = SERVER.do(task, work, costs.wall_seconds, tuple(handles))
         answer = _answer(work, costs) if code == 0 else None
         if answer is None:
             return GivenUp(_place(work), _too_much(code, costs))
     if "error" in answer:
         raise _error(str(answer["error"]), str(answer.get("message")))
     return answer["result"]
-
-
-def _run(orders: Orders, work: Path, seconds: float, handles: tuple[int, ...]) -> int | None:
-    """Return the child's exit code, negative for the signal that ended it; None when it was out of time."""
-    environment = {"PYTHONPATH": str(ROOT), "TMPDIR": str(work), "LC_ALL": "C.UTF-8", **LEAN}
-    with (work / "log.txt").open("wb") as log:
-        try:
-            child = subprocess.Popen(  # noqa: S603 - this Python and a module of ours
-                [sys.executable, *CHILD],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                cwd=work,
-                env=environment,
-                start_new_session=True,
-                pass_fds=handles,
-            )
-        except OSError as error:
-            raise ServiceUnavailableError(f"the process that reads files cannot be started: {error}") from error
-        with child:
-            try:
-                child.communicate(json.dumps(asdict(orders)).encode(), timeout=seconds)
-            except subprocess.TimeoutExpired:
-                return None
-            finally:
-                # Whatever ends this call ends the child as well.
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(child.pid, signal.SIGKILL)
-    return child.returncode
 
 
 def _answer(work: Path, costs: Costs) -> dict[str, Any] | None:

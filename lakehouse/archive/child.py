@@ -1,11 +1,10 @@
-"""Does one task on files from outside, in a process of its own that has shut itself in; `apart.py` starts it.
+"""Does one task on files from outside, in a process of its own that has shut itself in; `task_server.py` forks it.
 
-It reads its orders as JSON from standard input, names each file in `READING` before it opens it, and writes what came
-out, or the error that the caller shall raise, to `ANSWER`. Whoever reads hostile files may die of them: then there is
-no answer, and the file named last is the one at fault.
+It reads its orders as JSON from `ORDERS` in its folder, names each file in `READING` before it opens it, and writes
+what came out, or the error that the caller shall raise, to `ANSWER`. Whoever reads hostile files may die of them: then
+there is no answer, and the file named last is the one at fault.
 """
 
-import gc
 import json
 import sys
 import traceback
@@ -19,7 +18,7 @@ from typing import Any
 from lakehouse.archive.confinement import Allowance, limit, shut_in
 from lakehouse.errors import LakehouseError
 
-READING, ANSWER = "reading.txt", "answer.json"
+ORDERS, READING, ANSWER = "orders.json", "reading.txt", "answer.json"
 OUT_OF_MEMORY, BROKE_OFF = 3, 4
 
 Task = Callable[..., object]
@@ -48,12 +47,9 @@ class Orders:
     writable: tuple[str, ...] = field(default=())
 
 
-def main() -> int:
-    """Do what the orders say, in the current folder; return the exit code."""
-    orders = Orders(**json.load(sys.stdin))
-    sys.meta_path.insert(0, _WithoutPandas())
-    limit(Allowance(orders.memory_bytes, orders.cpu_seconds, orders.file_bytes))
-    shut_in([Path.cwd(), *(Path(place) for place in orders.writable)])
+def do_orders() -> int:
+    """Do what the orders in the current folder say; return the exit code."""
+    orders = Orders(**json.loads(Path(ORDERS).read_bytes()))
     try:
         Path(ANSWER).write_text(json.dumps(_answer(orders)), encoding="utf-8")
     except MemoryError:
@@ -62,6 +58,11 @@ def main() -> int:
         traceback.print_exc()
         return BROKE_OFF
     return 0
+
+
+def without_pandas() -> None:
+    """Have pandas not installed in this process, as long as nothing is loaded that cannot do without it."""
+    sys.meta_path.insert(0, _WithoutPandas())
 
 
 def reading(place: str) -> None:
@@ -82,16 +83,11 @@ class _WithoutPandas(MetaPathFinder):
 
 
 def _answer(orders: Orders) -> dict[str, object]:
-    # Loaded within the limits.
     module, _, name = TASKS[orders.task].partition(":")
-    gc.disable()  # what is loaded stays: looking for garbage meanwhile was a sixth of loading
-    task: Task = getattr(import_module(module), name)
-    gc.enable()
     try:
+        limit(Allowance(orders.memory_bytes, orders.cpu_seconds, orders.file_bytes))
+        shut_in([Path.cwd(), *(Path(place) for place in orders.writable)])
+        task: Task = getattr(import_module(module), name)
         return {"result": task(**orders.arguments)}
     except LakehouseError as error:
         return {"error": type(error).__name__, "message": str(error)}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

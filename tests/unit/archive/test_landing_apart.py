@@ -10,6 +10,7 @@ from lakehouse.archive.apart import Costs, GivenUp, do_apart
 from lakehouse.archive.landing import land
 from lakehouse.archive.landing_apart import DEFAULT_COSTS, land_in_child
 from lakehouse.errors import ServiceUnavailableError, UnreadableSubmissionError, UnsafeArchiveError
+from tests.unit.archive.other_tasks import serving
 
 # What a hostile file could make its reader do, done for it: each is refused by the kernel.
 MISDEEDS = """\
@@ -69,17 +70,10 @@ def too_much(what):
 @pytest.fixture
 def misdeeds(tmp_path, monkeypatch):
     """Let the child find other tasks than it has: the real process with its real limits, doing what it must not."""
-    place = tmp_path / "misdeeds"
-    (place / "lakehouse_misdeeds").mkdir(parents=True)
-    (place / "lakehouse_misdeeds" / "__init__.py").write_text(MISDEEDS)
-    (place / "start.py").write_text(
-        f"import sys\nsys.path[:0] = [{str(place)!r}, {str(apart.ROOT)!r}]\n"
-        "from lakehouse.archive import child\n"
-        "names = {'refusals': 'refusals', 'too_much': 'too_much', 'land': 'held'}\n"
-        "child.TASKS.update({name: f'lakehouse_misdeeds:{deed}' for name, deed in names.items()})\n"
-        "sys.exit(child.main())\n"
-    )
-    monkeypatch.setattr(apart, "CHILD", ("-P", str(place / "start.py")))
+    tasks = {"refusals": "refusals", "too_much": "too_much", "land": "held"}
+    with serving(tmp_path / "misdeeds", MISDEEDS, tasks) as server:
+        monkeypatch.setattr(apart, "SERVER", server)
+        yield
 
 
 LITTLE = Costs(memory_bytes=1 << 30, cpu_seconds=2, wall_seconds=120, file_bytes=3 << 20, answer_bytes=1 << 20)

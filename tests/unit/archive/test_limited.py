@@ -1,19 +1,15 @@
 """Judging in a child process: the same verdict as here, and a finding where the child dies of what it reads."""
 
-import json
-import subprocess
-import sys
 import time
-from dataclasses import asdict
 
 import pytest
 
 from lakehouse.archive import apart
-from lakehouse.archive.apart import ROOT, Costs
-from lakehouse.archive.child import ANSWER, Orders
+from lakehouse.archive.apart import Costs, do_apart
 from lakehouse.archive.limited import judge_in_child
 from lakehouse.archive.validate import validate
 from lakehouse.errors import UnreadableSubmissionError
+from tests.unit.archive.other_tasks import serving
 
 ROOMS = "tables/rooms/rooms.csv"
 
@@ -36,24 +32,19 @@ def test_the_child_gives_the_verdict_that_this_process_gives(dataset):
     assert there.description == here.description
 
 
-def test_the_child_judges_without_loading_pandas(dataset, tmp_path):
-    work = tmp_path / "work"
-    work.mkdir()
-    costs = Costs()
-    asked = {"folder": str(dataset), "submission": "lessons@1", "content_sha256": "0" * 64, "packs": []}
-    orders = Orders("judge", asked, costs.memory_bytes, costs.cpu_seconds, costs.file_bytes)
-    program = "import sys; from lakehouse.archive import child; print(child.main(), 'pandas' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", program],
-        input=json.dumps(asdict(orders)),
-        cwd=work,
-        env={"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
+def test_the_child_judges_without_loading_pandas(dataset, tmp_path, monkeypatch):
+    program = (
+        "import sys\n"
+        "from lakehouse.archive.limited import judge_here\n"
+        "def judge(**asked):\n"
+        "    return [len(judge_here(**asked)), 'pandas' in sys.modules, 'polars' in sys.modules]\n"
     )
-    assert "result" in json.loads((work / ANSWER).read_text())
-    assert done.stdout == "0 False\n"
+    asked = {"folder": str(dataset), "submission": "lessons@1", "content_sha256": "0" * 64, "packs": []}
+    with serving(tmp_path / "tasks", program, {"judge": "judge"}) as server:
+        monkeypatch.setattr(apart, "SERVER", server)
+        letters, *loaded = do_apart("judge", asked, Costs())
+    assert letters > 0
+    assert loaded == [False, True]
 
 
 def test_a_folder_that_is_not_there_is_the_same_error(tmp_path):
@@ -69,11 +60,13 @@ def test_too_much_memory_is_a_finding_that_names_the_file(dataset):
     assert "800 MB" in finding.message
 
 
-def test_a_child_that_does_not_end_is_a_finding_when_its_time_is_over(dataset, monkeypatch):
+def test_a_child_that_does_not_end_is_a_finding_when_its_time_is_over(dataset, tmp_path, monkeypatch):
     endless = 1_200
-    monkeypatch.setattr(apart, "CHILD", ("-c", f"import time; time.sleep({endless})"))
+    program = f"import time\ndef judge(**asked):\n    time.sleep({endless})\n"
     begun = time.monotonic()
-    finding = only_error(judged(dataset, wall_seconds=1.0))
+    with serving(tmp_path / "tasks", program, {"judge": "judge"}) as server:
+        monkeypatch.setattr(apart, "SERVER", server)
+        finding = only_error(judged(dataset, wall_seconds=1.0))
     assert time.monotonic() - begun < endless / 2
     assert finding.code == "SUBMISSION_TOO_COSTLY"
     assert "more than 1 s" in finding.message

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from lakehouse.archive.apart import ROOT
+from lakehouse.archive.task_process import ROOT
 
 
 def test_the_code_location_does_not_load_torch():
