@@ -82,9 +82,10 @@ class _Server:
         order = json.loads(body)
         _load(order["task"])
         said = socket.socket(fileno=handles[0])
+        server = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._work(said, Path(order["work"]))
+            self._work(said, Path(order["work"]), server)
         with suppress(PermissionError, ProcessLookupError):  # it is gone
             os.setpgid(pid, pid)
         for handle in handles[1:]:
@@ -95,14 +96,14 @@ class _Server:
             said.sendall(BEGUN)
         return True
 
-    def _work(self, said: socket.socket, work: Path) -> NoReturn:
+    def _work(self, said: socket.socket, work: Path, server: int) -> NoReturn:
         """Be the process of a task: in its folder, with its log, and with no way back to the server."""
         code = BROKE_OFF
         try:
             os.setpgid(0, 0)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _end_with_parent()
+            _end_with(server)
             for end in (self._orders, self._woken, self._wake, said, *self._running.values()):
                 end.close()
             os.chdir(work)
@@ -161,10 +162,12 @@ def _end_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _end_with_parent() -> None:
-    """Have the kernel end this process when the server is killed, where it can."""
+def _end_with(server: int) -> None:
+    """Have the kernel end this process when the server is gone, where it can."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server:
+        raise ProcessLookupError("the server is gone")
 
 
 if __name__ == "__main__":
