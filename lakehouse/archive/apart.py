@@ -1,6 +1,7 @@
 """Starts a task in a child process with limits and reads its bounded answer: hostile files kill it, never this one."""
 
 import json
+import os
 import signal
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -9,10 +10,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from lakehouse import errors
-from lakehouse.archive.child import ANSWER, ORDERS, OUT_OF_MEMORY, READING, Orders
+from lakehouse.archive.child import ANSWER, OUT_OF_MEMORY, READING, UNPREPARED, Orders
 from lakehouse.archive.levels import printable
 from lakehouse.archive.task_process import TaskServer
-from lakehouse.errors import LakehouseError, UnreadableSubmissionError
+from lakehouse.errors import LakehouseError, ServiceUnavailableError, UnreadableSubmissionError
 
 SERVER = TaskServer()
 LARGEST_PLACE = 1_000
@@ -58,7 +59,7 @@ def do_apart(
 
     Raises:
         LakehouseError: the error of this library that the task ended with.
-        ServiceUnavailableError: the child could not be started or shut in.
+        ServiceUnavailableError: the child could not be started, prepared or shut in.
     """
     orders = Orders(
         task=task,
@@ -68,16 +69,28 @@ def do_apart(
         file_bytes=costs.file_bytes,
         writable=tuple(str(path.absolute()) for path in writable),
     )
-    with tempfile.TemporaryDirectory(prefix="lakehouse-apart-") as name:
+    with tempfile.TemporaryDirectory(prefix="lakehouse-apart-") as name, _in_memory(orders) as said:
         work = Path(name)
-        (work / ORDERS).write_text(json.dumps(asdict(orders)), encoding="utf-8")
-        code = SERVER.do(task, work, costs.wall_seconds, tuple(handles))
+        code = SERVER.do(task, work, said.fileno(), costs.wall_seconds, tuple(handles))
+        if code == UNPREPARED:
+            raise ServiceUnavailableError(
+                f"the process that reads files could not be prepared below {tempfile.gettempdir()}; "
+                "see that there is room on that disk, and try again"
+            )
         answer = _answer(work, costs) if code == 0 else None
         if answer is None:
             return GivenUp(_place(work), _too_much(code, costs))
     if "error" in answer:
         raise _error(str(answer["error"]), str(answer.get("message")))
     return answer["result"]
+
+
+def _in_memory(orders: Orders) -> IO[bytes]:
+    """Return orders as a file without a name: keys and people in them stay nowhere, whoever is killed meanwhile."""
+    file = os.fdopen(os.memfd_create("orders"), "w+b")
+    file.write(json.dumps(asdict(orders)).encode())
+    file.flush()
+    return file
 
 
 def _answer(work: Path, costs: Costs) -> dict[str, Any] | None:

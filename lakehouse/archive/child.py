@@ -1,8 +1,8 @@
 """Does one task on files from outside, in a process of its own that has shut itself in; `task_server.py` forks it.
 
-It reads its orders as JSON from `ORDERS` in its folder, names each file in `READING` before it opens it, and writes
-what came out, or the error that the caller shall raise, to `ANSWER`. Whoever reads hostile files may die of them: then
-there is no answer, and the file named last is the one at fault.
+It is given its orders as JSON, names each file in `READING` before it opens it, and writes what came out, or the error
+that the caller shall raise, to `ANSWER`. Whoever reads hostile files may die of them: then there is no answer, and the
+file named last is the one at fault.
 """
 
 import json
@@ -18,8 +18,8 @@ from typing import Any
 from lakehouse.archive.confinement import Allowance, limit, shut_in
 from lakehouse.errors import LakehouseError
 
-ORDERS, READING, ANSWER = "orders.json", "reading.txt", "answer.json"
-OUT_OF_MEMORY, BROKE_OFF = 3, 4
+READING, ANSWER = "reading.txt", "answer.json"
+OUT_OF_MEMORY, BROKE_OFF, UNPREPARED = 3, 4, 5
 
 Task = Callable[..., object]
 """Takes the arguments of its orders and returns what JSON can say."""
@@ -47,9 +47,8 @@ class Orders:
     writable: tuple[str, ...] = field(default=())
 
 
-def do_orders() -> int:
-    """Do what the orders in the current folder say; return the exit code."""
-    orders = Orders(**json.loads(Path(ORDERS).read_bytes()))
+def do_orders(orders: Orders) -> int:
+    """Do what the orders say, in the current folder; return the exit code."""
     try:
         Path(ANSWER).write_text(json.dumps(_answer(orders)), encoding="utf-8")
     except MemoryError:

@@ -10,6 +10,7 @@ import gc
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -18,14 +19,15 @@ import tempfile
 import traceback
 import warnings
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from lakehouse.archive.child import BROKE_OFF, TASKS, do_orders, without_pandas
+from lakehouse.archive.child import BROKE_OFF, TASKS, UNPREPARED, Orders, do_orders, without_pandas
 
-BEGUN, END = b"+", b"x"
-"""What is said of a task that has begun, and to one that must end."""
+BEGUN, REFUSED, END = b"+", b"-", b"x"
+"""What is said of a task that has begun, or that the kernel refuses, and why; and to one that must end."""
 CODE = struct.Struct("<i")
 ORDER_BYTES = 64 << 10
 MOST_HANDLES = 32
@@ -47,10 +49,22 @@ def main() -> None:
     os._exit(0)  # taking all apart that is loaded takes longer than a small task
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """Where the end of a task is told, and the folder that it works in."""
+
+    said: socket.socket
+    work: Path
+
+    def tidy(self) -> None:
+        """Remove its folder, which may hold people, for a caller that was killed."""
+        shutil.rmtree(self.work, ignore_errors=True)
+
+
 class _Server:
     def __init__(self, orders: socket.socket) -> None:
         self._orders = orders
-        self._running: dict[int, socket.socket] = {}
+        self._running: dict[int, _Task] = {}
         self._woken, wake = socket.socketpair()
         for end in (self._woken, wake):
             end.settimeout(0)
@@ -73,6 +87,9 @@ class _Server:
                 break
         for pid in self._running:
             _end_group(pid)
+        for pid, task in self._running.items():
+            os.waitpid(pid, 0)
+            task.tidy()
 
     def _fork(self) -> bool:
         """Begin the task that is ordered; say whether there was an order."""
@@ -81,39 +98,52 @@ class _Server:
             return False
         order = json.loads(body)
         _load(order["task"])
-        said = socket.socket(fileno=handles[0])
+        task = _Task(socket.socket(fileno=handles[0]), Path(order["work"]))
         server = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            self._work(said, Path(order["work"]), server)
-        with suppress(PermissionError, ProcessLookupError):  # it is gone
-            os.setpgid(pid, pid)
+        try:
+            pid = os.fork()
+        except OSError as error:  # the tasks that there are go on
+            with task.said, suppress(OSError):
+                task.said.sendall(REFUSED + str(error).encode())
+        else:
+            if pid == 0:
+                self._work(task, handles[1], server)
+            self._began(pid, task)
         for handle in handles[1:]:
             os.close(handle)
-        self._running[pid] = said
-        self._poll.register(said, select.POLLIN)
-        with suppress(OSError):  # the sender is gone, which the next poll shows
-            said.sendall(BEGUN)
         return True
 
-    def _work(self, said: socket.socket, work: Path, server: int) -> NoReturn:
+    def _began(self, pid: int, task: _Task) -> None:
+        with suppress(PermissionError, ProcessLookupError):  # it is gone
+            os.setpgid(pid, pid)
+        self._running[pid] = task
+        self._poll.register(task.said, select.POLLIN)
+        with suppress(OSError):  # the sender is gone, which the next poll shows
+            task.said.sendall(BEGUN)
+
+    def _work(self, task: _Task, orders: int, server: int) -> NoReturn:
         """Be the process of a task: in its folder, with its log, and with no way back to the server."""
-        code = BROKE_OFF
+        code = UNPREPARED
         try:
             os.setpgid(0, 0)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _end_with(server)
-            for end in (self._orders, self._woken, self._wake, said, *self._running.values()):
+            others = [other.said for other in self._running.values()]
+            for end in (self._orders, self._woken, self._wake, task.said, *others):
                 end.close()
-            os.chdir(work)
+            os.chdir(task.work)
             log = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             for standard in (1, 2):
                 os.dup2(log, standard)
             os.close(log)
-            tempfile.tempdir = str(work)
-            os.putenv("TMPDIR", str(work))  # for libraries that are not Python's
-            code = do_orders()
+            tempfile.tempdir = str(task.work)
+            os.putenv("TMPDIR", str(task.work))  # for libraries that are not Python's
+            with os.fdopen(orders, "rb") as file:
+                file.seek(0)  # who wrote it and whoever had it before share the place in it
+                asked = Orders(**json.load(file))
+            code = BROKE_OFF
+            code = do_orders(asked)
         except BaseException:  # noqa: BLE001 - whatever it is, nothing follows: the log tells where it happened
             traceback.print_exc()
         finally:
@@ -124,8 +154,8 @@ class _Server:
     def _kill(self, handle: int) -> None:
         """End a task because its sender says so or is gone."""
         self._poll.unregister(handle)
-        for pid, said in self._running.items():
-            if said.fileno() == handle:
+        for pid, task in self._running.items():
+            if task.said.fileno() == handle:
                 _end_group(pid)
 
     def _reap(self) -> None:
@@ -137,11 +167,14 @@ class _Server:
             while done := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 _end_group(done.si_pid)
                 _, status = os.waitpid(done.si_pid, 0)
-                said = self._running.pop(done.si_pid)
+                task = self._running.pop(done.si_pid)
                 with suppress(KeyError):
-                    self._poll.unregister(said)
-                with said, suppress(OSError):  # nobody waits for it any more
-                    said.sendall(CODE.pack(os.waitstatus_to_exitcode(status)))
+                    self._poll.unregister(task.said)
+                with task.said:
+                    try:
+                        task.said.sendall(CODE.pack(os.waitstatus_to_exitcode(status)))
+                    except OSError:  # nobody waits for it any more
+                        task.tidy()
 
 
 def _load(task: str) -> None:

@@ -32,19 +32,23 @@ def test_the_child_gives_the_verdict_that_this_process_gives(dataset):
     assert there.description == here.description
 
 
-def test_the_child_judges_without_loading_pandas(dataset, tmp_path, monkeypatch):
+def test_the_child_judges_without_loading_pandas_and_is_forked_beside_no_busy_thread(dataset, tmp_path, monkeypatch):
     program = (
-        "import sys\n"
+        "import os, sys\n"
+        "from pathlib import Path\n"
         "from lakehouse.archive.limited import judge_here\n"
         "def judge(**asked):\n"
-        "    return [len(judge_here(**asked)), 'pandas' in sys.modules, 'polars' in sys.modules]\n"
+        "    threads = [(one / 'comm').read_text().strip() for one in Path(f'/proc/{os.getppid()}/task').iterdir()]\n"
+        "    return [len(judge_here(**asked)), 'pandas' in sys.modules, 'polars' in sys.modules, threads]\n"
     )
     asked = {"folder": str(dataset), "submission": "lessons@1", "content_sha256": "0" * 64, "packs": []}
     with serving(tmp_path / "tasks", program, {"judge": "judge"}) as server:
         monkeypatch.setattr(apart, "SERVER", server)
-        letters, *loaded = do_apart("judge", asked, Costs())
+        letters, *loaded, threads = do_apart("judge", asked, Costs())
     assert letters > 0
     assert loaded == [False, True]
+    threads.remove("polars-ooc-clea")  # waits for files that Polars has spilled
+    assert len(threads) == 1, threads
 
 
 def test_a_folder_that_is_not_there_is_the_same_error(tmp_path):

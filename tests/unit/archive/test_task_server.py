@@ -29,11 +29,12 @@ def note(what):
     return [seen, os.getppid()]
 
 def about():
-    fds = [os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if _open(name)]
+    fds = [os.readlink(f"/proc/self/fd/{name}") for name in sorted(os.listdir("/proc/self/fd")) if _open(name)]
     return {
         "environment": dict(os.environ),
-        "sockets": [fd for fd in fds if fd.startswith("socket:")],
+        "descriptors": [Path(fd).name for fd in fds],
         "scratch": [tempfile.gettempdir(), str(Path.cwd())],
+        "files": os.listdir(),
         "group": os.getpgrp() == os.getpid(),
     }
 
@@ -95,11 +96,16 @@ def test_tasks_come_from_one_process_and_see_nothing_of_each_other(server):
 def test_a_task_has_no_way_to_others_and_no_secrets(server, monkeypatch):
     monkeypatch.setenv("LAKEHOUSE_MINIO_PASSWORD", "of the store")
     done = do_apart("about", {}, COSTS)
-    assert done["sockets"] == []
+    assert done["descriptors"] == ["null", "log.txt", "log.txt"]
     assert not [name for name in done["environment"] if name.startswith("LAKEHOUSE")]
     assert done["scratch"][0] == done["scratch"][1]
     assert "lakehouse-apart-" in done["scratch"][0]
     assert done["group"]
+
+
+def test_what_a_task_is_asked_for_is_in_no_file(server):
+    # A person who withdraws, or the key of pseudonyms: whoever is killed would leave it there.
+    assert do_apart("about", {}, COSTS)["files"] == ["log.txt"]
 
 
 def test_a_task_that_is_out_of_time_is_gone_before_that_is_told(server, into):
@@ -111,7 +117,8 @@ def test_a_task_that_is_out_of_time_is_gone_before_that_is_told(server, into):
 
 
 def test_what_a_task_has_started_ends_with_it(server, into):
-    assert not is_there(do_apart("breed", {"into": str(into)}, COSTS, [into]))
+    child = do_apart("breed", {"into": str(into)}, COSTS, [into])
+    wait_until(lambda: not is_there(child))
 
 
 def test_many_threads_get_their_own_answers(server):
@@ -140,6 +147,15 @@ def test_a_server_that_ended_between_tasks_is_started_anew(server):
     seen, other = do_apart("note", {"what": "b"}, COSTS)
     assert seen == ["b"]
     assert other != parent
+
+
+def test_a_server_that_another_thread_has_started_anew_is_left_alone(server):
+    _, parent = do_apart("note", {"what": "a"}, COSTS)
+    gone = server._orders
+    os.kill(parent, signal.SIGKILL)
+    _, other = do_apart("note", {"what": "b"}, COSTS)
+    server.close(only=gone)
+    assert do_apart("note", {"what": "c"}, COSTS) == [["c"], other]
 
 
 def test_a_server_that_is_killed_meanwhile_is_told_and_its_tasks_end(server, into):
@@ -178,16 +194,51 @@ def test_a_server_that_cannot_start_is_no_fault_of_a_submission(tmp_path, monkey
         do_apart("note", {"what": "a"}, COSTS)
 
 
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ("fork", "no process.*Resource temporarily unavailable.*try again"),
+        ("chdir", "could not be prepared.*try again"),
+    ],
+)
+def test_a_process_that_the_kernel_refuses_is_told_and_no_other_task_ends(tmp_path, into, monkeypatch, call, told):
+    before = (
+        "import errno, os\n"
+        f"plain = os.{call}\n"
+        "def call(*given):\n"
+        f"    if os.path.exists({str(tmp_path / 'refuse')!r}):\n"
+        "        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))\n"
+        "    return plain(*given)\n"
+        f"os.{call} = call\n"
+    )
+    with serving(tmp_path / "tasks", TASKS, {"note": "note", "sleep": "sleep"}, before) as server:
+        monkeypatch.setattr(apart, "SERVER", server)
+        with ThreadPoolExecutor(1) as pool:
+            sleeper = pool.submit(do_apart, "sleep", {"into": str(into)}, Costs(wall_seconds=30), [into])
+            task = pid_in(into)
+            (tmp_path / "refuse").touch()
+            with pytest.raises(ServiceUnavailableError, match=told):
+                do_apart("note", {"what": "a"}, COSTS)
+            assert is_there(task)
+            (tmp_path / "refuse").unlink()
+            assert do_apart("note", {"what": "b"}, COSTS)[0] == ["b"]
+            os.kill(task, signal.SIGKILL)
+            assert isinstance(sleeper.result(), GivenUp)
+
+
 def test_what_a_fork_of_the_caller_asks_is_done_and_the_server_outlives_it(server):
     _, parent = do_apart("note", {"what": "a"}, COSTS)
     read, write = os.pipe()
+    server._lock.acquire()  # as another thread may have it, of which the fork keeps nothing
     pid = os.fork()
     if pid == 0:
+        signal.alarm(60)
         try:
             os.write(write, json.dumps(do_apart("note", {"what": "b"}, COSTS)).encode())
             server.close()
         finally:
             os._exit(0)
+    server._lock.release()
     os.close(write)
     with os.fdopen(read) as said:
         assert json.loads(said.read()) == [["b"], parent]
@@ -195,7 +246,7 @@ def test_what_a_fork_of_the_caller_asks_is_done_and_the_server_outlives_it(serve
     assert do_apart("note", {"what": "c"}, COSTS) == [["c"], parent]
 
 
-def test_nothing_outlives_a_caller_that_is_killed(server, into, tmp_path):
+def test_nothing_outlives_a_caller_that_is_killed_and_nothing_is_left_where_it_worked(server, into, tmp_path):
     program = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -205,11 +256,15 @@ def test_nothing_outlives_a_caller_that_is_killed(server, into, tmp_path):
         "print(apart.do_apart('note', {'what': 'a'}, apart.Costs())[1], flush=True)\n"
         f"apart.do_apart('sleep', {{'into': {str(into)!r}}}, apart.Costs(), [Path({str(into)!r})])\n"
     )
+    (tmp_path / "scratch").mkdir()
+    environment = {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "scratch")}
     with subprocess.Popen(
-        [sys.executable, "-P", "-c", program], env={"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-P", "-c", program], env=environment, stdout=subprocess.PIPE, text=True
     ) as caller:
         parent = int(caller.stdout.readline())
         task = pid_in(into)
         assert is_there(parent)
+        assert list((tmp_path / "scratch").iterdir())
         caller.kill()
     wait_until(lambda: not is_there(parent) and not is_there(task))
+    assert not list((tmp_path / "scratch").iterdir())
