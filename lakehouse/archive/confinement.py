@@ -39,10 +39,12 @@ MACHINES = {
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 RULE_BENEATH = 1
 # linux/landlock.h: writing, removing and making of every kind of file; moving between folders from version 2 on,
-# cutting files from version 3 on. Without the second, landing could not rename what it has unpacked.
+# cutting files from version 3 on, signals to other processes from version 6 on. Without the second, landing could not
+# rename what it has unpacked.
 WRITES = (1 << 1) | sum(1 << bit for bit in range(4, 14))
 TRUNCATE, OF_FILES = 1 << 14, (1 << 1) | (1 << 14)
-LEAST_VERSION, VERSION_WITH_TRUNCATE = 2, 3
+SIGNALS = 1 << 1
+LEAST_VERSION, VERSION_WITH_TRUNCATE, VERSION_WITH_SIGNALS = 2, 3, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,10 @@ def limit(allowance: Allowance) -> None:
 
 
 def shut_in(writable: Iterable[Path]) -> None:
-    """Let this process open no connection, start no program and write nowhere but below these folders, for good.
+    """Let this process open no connection, start no program, end no other and write only below these folders, for good.
 
     Elsewhere than on Linux on x86_64 or aarch64 nothing is done; where the kernel has no Landlock, or an old one,
-    writing is not confined.
+    writing, or sending signals, is not confined.
 
     Raises:
         ServiceUnavailableError: the kernel refuses the filter of system calls.
@@ -92,6 +94,11 @@ def shut_in(writable: Iterable[Path]) -> None:
 def writes_are_confined() -> bool:
     """Say whether this kernel can keep a process from writing elsewhere: it knows Landlock, version 2 or newer."""
     return sys.platform == "linux" and _landlock_version(ctypes.CDLL(None, use_errno=True)) >= LEAST_VERSION
+
+
+def signals_are_confined() -> bool:
+    """Say whether this kernel can keep a process from signalling others: it knows Landlock, version 6 or newer."""
+    return sys.platform == "linux" and _landlock_version(ctypes.CDLL(None, use_errno=True)) >= VERSION_WITH_SIGNALS
 
 
 def _landlock_version(library: ctypes.CDLL) -> int:
@@ -128,7 +135,9 @@ def _confine_writing(library: ctypes.CDLL, writable: Iterable[Path]) -> None:
     if version < LEAST_VERSION:
         return
     handled = WRITES | (TRUNCATE if version >= VERSION_WITH_TRUNCATE else 0)
-    rules = library.syscall(CREATE_RULESET, ctypes.c_char_p(struct.pack("Q", handled)), 8, 0)
+    # What is handled of files and of the network, and what stays among this process and those that it starts.
+    about = struct.pack("Q", handled) if version < VERSION_WITH_SIGNALS else struct.pack("QQQ", handled, 0, SIGNALS)
+    rules = library.syscall(CREATE_RULESET, ctypes.c_char_p(about), len(about), 0)
     if rules < 0:
         raise _refused("confining where files are written")
     for place in writable:

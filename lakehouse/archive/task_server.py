@@ -98,7 +98,8 @@ class _Server:
             return False
         order = json.loads(body)
         _load(order["task"])
-        task = _Task(socket.socket(fileno=handles[0]), Path(order["work"]))
+        said, orders = handles[:2]
+        task = _Task(socket.socket(fileno=said), Path(order["work"]))
         server = os.getpid()
         try:
             pid = os.fork()
@@ -107,7 +108,7 @@ class _Server:
                 task.said.sendall(REFUSED + str(error).encode())
         else:
             if pid == 0:
-                self._work(task, handles[1], server)
+                self._work(task, orders, server)
             self._began(pid, task)
         for handle in handles[1:]:
             os.close(handle)

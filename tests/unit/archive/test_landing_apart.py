@@ -23,6 +23,7 @@ def refusals(outside, inside):
         "datagrams": lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM),
         "local": lambda: socket.socket(socket.AF_UNIX),
         "program": lambda: subprocess.run(["true"], check=True),
+        "signal": lambda: os.kill(os.getppid(), 0),
         "write": lambda: Path(outside, "new").write_text("x"),
         "overwrite": lambda: Path(outside, "there").write_text("x"),
         "remove": lambda: Path(outside, "there").unlink(),
@@ -90,6 +91,8 @@ def test_the_child_can_reach_nothing_but_its_folders(misdeeds, tmp_path):
     (outside / "there").write_text("as it was")
     done = do_apart("refusals", {"outside": str(outside), "inside": str(inside)}, LITTLE, [inside])
     assert {name: done[name] for name in REACHES} == dict.fromkeys(REACHES, "EPERM")
+    if confinement.signals_are_confined():
+        assert done["signal"] == "EPERM"
     if not confinement.writes_are_confined():
         pytest.skip("this kernel has no Landlock of version 2, so writing is not confined")
     assert {name: done[name] for name in WRITES} == dict.fromkeys(WRITES, "EACCES")
