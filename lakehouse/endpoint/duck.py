@@ -45,6 +45,8 @@ UNFILLED_SECONDS = 30.0
 NAME = re.compile(r"\b[a-z]_[0-9a-f]{24}\b")
 CONTENT = pa.schema([("content", pa.string())])
 VALUES = pa.schema([("value", pa.string())])
+VALUES_HEX = VALUES.serialize().to_pybytes().hex()
+NOTHING_NEW: Mapping[str, object] = {"drop": [], "make": []}
 
 
 class Duck:
@@ -199,9 +201,12 @@ class Duck:
             kind = "TABLE" if self._fits(size) else "VIEW"
             # A table held in memory is read once; of the others each statement reads the files.
             contents = self._soundness.require_files(pointer, remembered=0.0 if kind == "TABLE" else RECHECK_SECONDS)
-            query, files = self._pin_query(pointer, None if kind == "TABLE" else contents)
+            query, files, by_list = self._pin_query(pointer, None if kind == "TABLE" else contents)
             relation = self._made(kind, name, query)
             relation.files, relation.size_bytes = files, size
+            relation.table = pointer.name
+            if contents is not None:
+                relation.sealed = (*(() if by_list else contents.lists), *contents.paths)
             relation.large = kind == "VIEW" or size > LARGE_BYTES
         except DamagedTableError as error:
             log.error("damaged table=%s file=%s: %s", pointer.name, error.path, error.how)
@@ -290,10 +295,10 @@ class Duck:
                 return int(snapshot.get("summary", {}).get("total-files-size", self._config.cache_table_bytes + 1))
         return 0
 
-    def _pin_query(self, pointer: TablePointer, contents: Contents | None) -> tuple[exp.Expr, tuple[str, ...]]:
+    def _pin_query(self, pointer: TablePointer, contents: Contents | None) -> tuple[exp.Expr, tuple[str, ...], bool]:
         """Return a query over the snapshot, with its columns as they are shown; over its `contents` where it may be.
 
-        Also the files that it then reads, where they lie on this machine.
+        Also the files that it then reads, where they lie on this machine, and whether it reads files alone.
         """
         options: list[exp.Expr] = [exp.Literal.string(pointer.metadata_location)]
         if pointer.snapshot_id is not None:
@@ -302,12 +307,13 @@ class Duck:
         source: exp.Expr = exp.Anonymous(this="iceberg_scan", expressions=options)
         found = self.describe(exp.select("*").from_(source).sql("duckdb"))
         files: tuple[str, ...] = ()
+        list_of_files = None
         if contents is not None and pointer.snapshot_id is not None:
             list_of_files = self._listed(contents, found)
             if list_of_files is not None:
                 source, files = list_of_files, contents.local_paths
         columns = [pinned_column(name, kind) for name, kind in zip(found.names, found.kinds, strict=True)]
-        return exp.select(*columns).from_(source), files
+        return exp.select(*columns).from_(source), files, list_of_files is not None
 
     def _listed(self, contents: Contents, found: Described) -> exp.Expr | None:
         """Return a source that reads a snapshot's files as they are; None where that could show anything else."""
@@ -357,6 +363,7 @@ class Duck:
     ) -> Iterator[Frame]:
         """Send a request together with the recipes that the engine lacks, and with what it may forget."""
         missing = [relation for relation in needed if relation.name not in engine.has]
+        self._require_sound(engine, missing, needed if request["what"] == "run" else [], idle)
         # What is being made again is no one's yet, and an engine may still have it from the last time.
         asked = {relation.name for relation in needed}
         forgotten = [name for name in engine.has if name not in self._relations and name not in asked]
@@ -373,6 +380,29 @@ class Duck:
         finally:
             # What was made of the rest is not known, so it could not be dropped one day.
             engine.spent = engine.spent or (not settled and len(missing) > 1)
+
+    def _require_sound(
+        self, engine: Engine, missing: list[Relation], asked: list[Relation], idle: Callable[[], None]
+    ) -> None:
+        """Hash what changed of the files that are read now: of tables that an engine lacks, and of views always.
+
+        Raises DamagedTableError before anything of them is read.
+        """
+
+        def values(query: exp.Query) -> list[str]:
+            request = {"what": "run", "sql": query.sql("duckdb"), "schema": VALUES_HEX, "files": (), **NOTHING_NEW}
+            frames = [frame for frame in engine.ask(request, idle=idle) if frame.kind == BATCH]
+            batches = [pa.ipc.read_record_batch(frame.body, VALUES) for frame in frames]
+            return [str(one) for batch in batches for one in batch.column("value").to_pylist()]
+
+        read = [*(one for one in missing if one.kind == "TABLE"), *(one for one in asked if one.kind == "VIEW")]
+        for relation in read:
+            if relation.sealed:
+                try:
+                    self._soundness.require_unchanged(relation.table, relation.sealed, values)
+                except DamagedTableError as error:
+                    log.error("damaged table=%s file=%s: %s", relation.table, error.path, error.how)
+                    raise
 
     def _needed(self, names: Iterable[str], more: tuple[Relation, ...] = ()) -> list[Relation]:
         """Return the relations that a text names, each after those that it reads itself."""

@@ -23,11 +23,15 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a snapshot consists of, as its metadata say. `columns` are the ids and names of its schema's fields."""
+    """What a snapshot consists of, as its metadata say. `columns` are the ids and names of its schema's fields.
+
+    `lists` are the metadata themselves and what leads from them to the files.
+    """
 
     version: int
     columns: frozenset[tuple[str, str]]
     files: tuple[DataFile, ...]
+    lists: tuple[str, ...] = ()
 
     @property
     def paths(self) -> list[str]:

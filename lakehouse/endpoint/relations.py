@@ -40,6 +40,10 @@ class Relation:
         self.schema = pa.schema([])
         self.files: tuple[str, ...] = ()
         """Where the files on this machine lie that the whole relation is, one after the other, if it is so simple."""
+        self.table = ""
+        """The table of which it is a snapshot, if it is one."""
+        self.sealed: tuple[str, ...] = ()
+        """Where all files lie that such a snapshot is made of."""
         self.size_bytes = 0
         """How large the files of a table are, compressed."""
         self.large = False

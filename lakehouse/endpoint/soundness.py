@@ -1,17 +1,19 @@
 """Whether a table's files are still what was written: each is hashed and must be what its name says.
 
 DuckDB does not look at Parquet's page checksums, and nothing in a plain Iceberg file tells a flipped bit. The names of
-this project's files are hashes of their content (docs/flow/store.md), so the tree below a release can be checked.
+this project's files are hashes of their content (docs/flow/store.md), so the tree below a release can be checked. What
+was found sound has a mark that its storage gives it (size and time of change); with another mark it is hashed again.
 """
 
 import contextlib
 import json
 import math
+import os
 import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 from sqlglot import exp
@@ -25,9 +27,22 @@ SHORT_SEAL = re.compile(r"/\d+-([0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a
 RECHECK_SECONDS = 3600.0
 # Files hashed by one query, which holds their bytes.
 AT_ONCE = 16
+SPACE = "\t"
+MARK = (exp.column("size"), exp.column("last_modified"))
+DIGEST = exp.Anonymous(this="sha256", expressions=[exp.column("content")])
 
 Values = Callable[[exp.Query], list[str]]
 """Runs a query of one column of texts, named value."""
+
+
+class Found(NamedTuple):
+    """When a file was found sound, and the mark that its storage gave it before it was read for that."""
+
+    when: float
+    mark: str
+
+
+NEVER = Found(-math.inf, "")
 
 
 class Soundness:
@@ -35,31 +50,41 @@ class Soundness:
 
     def __init__(self, values: Values) -> None:
         self._values = values
-        self._sound: dict[str, float] = {}
+        self._sound: dict[str, Found] = {}
 
     def require_metadata(self, pointer: TablePointer) -> None:
         """Hash a pin's metadata file; raise DamagedTableError when it is not what was written."""
-        self._hash(pointer, [pointer.metadata_location])
+        self._hash(pointer.name, [pointer.metadata_location], self._values)
+
+    def require_unchanged(self, table: str, paths: Sequence[str], values: Values) -> None:
+        """Hash those of a table's files that changed since they were found sound, by what their storage says of them.
+
+        Raises DamagedTableError for one that is not what was written; what is gone the reading itself tells.
+        """
+        marks = _marks(paths, values)
+        self._hash(table, [path for path in marks if self._sound.get(path, NEVER).mark != marks[path]], values)
 
     def require_files(self, pointer: TablePointer, *, remembered: float) -> Contents | None:
-        """Hash every file below a pin's metadata, unless it was found sound less than `remembered` seconds ago.
+        """Hash every file below a pin's metadata, but for rows that did not change since they were found sound.
 
-        Return what the snapshot consists of, None of an empty table. Raises DamagedTableError before DuckDB has read
-        anything of a file that is not what was written.
+        That counts for `remembered` seconds. Return what the snapshot consists of, None of an empty table. Raises
+        DamagedTableError before DuckDB has read anything of a file that is not what was written.
         """
         metadata = self._metadata(pointer)
         snapshot = _snapshot(metadata, pointer)
         if snapshot is None or (listing := snapshot.get("manifest-list")) is None:
             return None
-        self._hash(pointer, [listing])
+        self._hash(pointer.name, [listing], self._values)
         manifests = self._column(exp.column("manifest_path"), listing)
-        self._hash(pointer, manifests)
+        self._hash(pointer.name, manifests, self._values)
         version = int(metadata.get("format-version", 1))
         files = tuple(file for one in manifests for file in self._files(one, version))
-        due = [one.path for one in files if time.monotonic() - self._sound.get(one.path, -math.inf) >= remembered]
-        self._hash(pointer, due)
-        self._sound.update(dict.fromkeys(due, time.monotonic()))
-        return Contents(version, _columns(metadata, snapshot), files)
+        since = time.monotonic() - remembered
+        old = [one.path for one in files if self._sound.get(one.path, NEVER).when <= since]
+        self._hash(pointer.name, old, self._values)
+        self.require_unchanged(pointer.name, [one.path for one in files if one.path not in set(old)], self._values)
+        lists = (pointer.metadata_location, listing, *manifests)
+        return Contents(version, _columns(metadata, snapshot), files, lists)
 
     def _files(self, manifest: str, version: int) -> list[DataFile]:
         """Return the files that a manifest names and that are there; the first version of the format has data only.
@@ -78,26 +103,19 @@ class Soundness:
         texts = self._column(exp.Anonymous(this="concat", expressions=spaced), manifest, live)
         return [DataFile(*text.split(" ", 2)) for text in texts]
 
-    def _hash(self, pointer: TablePointer, paths: Sequence[str]) -> None:
+    def _hash(self, table: str, paths: Sequence[str], values: Values) -> None:
         sealed = [path for path in paths if _seal(path) is not None]
         for start in range(0, len(sealed), AT_ONCE):
-            some = {path.rsplit("/", 1)[-1]: path for path in sealed[start : start + AT_ONCE]}
-            found = self._hashes(list(some.values()))
-            for name, path in some.items():
+            some = sealed[start : start + AT_ONCE]
+            marks, now = _local_marks(some), time.monotonic()
+            told = _told(some, (*MARK, DIGEST), values)
+            for path in some:
+                mark, _, digest = told.get(path, "").rpartition(SPACE)
                 seal = str(_seal(path))
-                digest = found.get(name, "")
                 actual = _shortened(digest) if digest and "-" in seal else digest
                 if actual != seal:
-                    raise DamagedTableError(pointer.name, path, f"its bytes hash to {actual}, its name says {seal}")
-
-    def _hashes(self, paths: Sequence[str]) -> dict[str, str]:
-        """Return the hashes of files by their names without folders."""
-        digest = exp.Anonymous(this="sha256", expressions=[exp.column("content")])
-        pair = exp.Anonymous(this="concat", expressions=[exp.column("filename"), exp.Literal.string(" "), digest])
-        files = exp.Array(expressions=[exp.Literal.string(path) for path in paths])
-        rows = self._values(exp.select(exp.alias_(pair, "value")).from_(_function("read_blob", files)))
-        pairs = (row.rsplit(" ", 1) for row in rows)
-        return {path.rsplit("/", 1)[-1]: found for path, found in pairs}
+                    raise DamagedTableError(table, path, f"its bytes hash to {actual}, its name says {seal}")
+                self._sound[path] = Found(now, marks.get(path, mark))
 
     def _column(self, column: exp.Expr, path: str, condition: exp.Expr | None = None) -> list[str]:
         query = exp.select(exp.alias_(column, "value")).from_(_function("read_avro", exp.Literal.string(path)))
@@ -110,6 +128,40 @@ class Soundness:
             raise BusyError(f"the files of table {pointer.name} cannot be read now; try again later")
         metadata: dict[str, Any] = json.loads(found[0])
         return metadata
+
+
+def _marks(paths: Sequence[str], values: Values) -> dict[str, str]:
+    """Return what storage says of files, by which a change is seen: of those that are there."""
+    remote = [path for path in paths if not _is_local(path)]
+    return _local_marks(paths) | (_told(remote, MARK, values) if remote else {})
+
+
+def _local_marks(paths: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for path in filter(_is_local, paths):
+        with contextlib.suppress(FileNotFoundError):
+            told = os.stat(path.removeprefix("file://"))  # noqa: PTH116 - a Path for each file of each statement is dear
+            found[path] = f"{told.st_ino} {told.st_size} {told.st_mtime_ns} {told.st_ctime_ns}"
+    return found
+
+
+def _is_local(path: str) -> bool:
+    return "://" not in path.removeprefix("file://")
+
+
+def _told(paths: Sequence[str], parts: Sequence[exp.Expr], values: Values) -> dict[str, str]:
+    """Return what `read_blob` says of files; it reads of them only what it is asked for."""
+    told: list[exp.Expr] = [exp.column("filename")]
+    for part in parts:
+        told += [exp.Literal.string(SPACE), part.copy()]
+    files = exp.Array(expressions=[exp.Literal.string(path) for path in paths])
+    line = exp.Anonymous(this="concat", expressions=told)
+    rows = (
+        row.split(SPACE, 1)
+        for row in values(exp.select(exp.alias_(line, "value")).from_(_function("read_blob", files)))
+    )
+    names = {path.rsplit("/", 1)[-1]: path for path in paths}
+    return {names[name.rsplit("/", 1)[-1]]: said for name, said in rows}
 
 
 def _snapshot(metadata: dict[str, Any], pointer: TablePointer) -> dict[str, Any] | None:

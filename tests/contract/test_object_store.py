@@ -1,10 +1,14 @@
 """What every object store promises."""
 
 import hashlib
+import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from minio.error import S3Error
+from urllib3.exceptions import HTTPError
 
 from lakehouse.adapters import minio_server, object_store, seaweedfs
 from lakehouse.adapters.object_store import LocalObjects, S3Objects
@@ -148,3 +152,20 @@ def test_a_server_refuses_bytes_that_are_not_those_of_the_hash(place, request, m
         objects.put("other", b"rows", sha256=hashlib.sha256(b"others").hexdigest())
     with pytest.raises(NoObjectError):
         objects.get("other")
+
+
+@pytest.mark.servers
+def test_a_bit_that_turns_on_the_disk_of_a_server_is_an_error(minio, monkeypatch):
+    """Readers that ask for a part of an object, as DuckDB does, are told as well."""
+    monkeypatch.setattr(object_store, "ATTEMPTS", 1)
+    objects, body = minio.objects(), random.Random(7).randbytes(1_000_000)
+    objects.put("turned", body)
+    assert objects.get("turned") == body
+    (path,) = (Path(minio.environment["HOME"]) / "data" / objects.bucket / "turned").glob("*/part.1")
+    kept = bytearray(path.read_bytes())
+    kept[len(kept) // 2] ^= 1
+    path.write_bytes(kept)
+    with pytest.raises(ServiceUnavailableError, match="turned"):
+        objects.get("turned")
+    with pytest.raises((S3Error, HTTPError)):
+        objects._client.get_object(objects.bucket, "turned", offset=499_999, length=1000).read()

@@ -1,10 +1,14 @@
 """A stored byte that changed is an error that names the file: never other rows, another release, or a crash."""
 
+import contextlib
+import os
 import random
+import signal
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from sqlglot import parse_one
 
 from lakehouse.adapters.catalog import IcebergTables
 from lakehouse.adapters.iceberg_seal import SealedFileIO
@@ -12,6 +16,7 @@ from lakehouse.adapters.object_store import LocalObjects
 from lakehouse.endpoint.config import EndpointConfig
 from lakehouse.endpoint.duck import Duck
 from lakehouse.endpoint.faults import DamagedTableError
+from lakehouse.endpoint.process import EngineDiedError
 from lakehouse.errors import ChecksumError, LakehouseError
 from lakehouse.ports import TableWrite
 from lakehouse.tables.release import ReleaseLog
@@ -126,6 +131,55 @@ def test_sql_and_dashboards_are_refused_a_table_with_one_damaged_file(lake, tmp_
         path.write_bytes(bodies[path])
     assert duck.pin(pin).schema.names == ["student", "course", "mark"]
     duck.close()
+
+
+@pytest.fixture
+def pinned(lake, tmp_path):
+    """Pin the table by an endpoint with some settings; return a question about its rows, its files, and the engines."""
+    house, table = lake
+    with contextlib.ExitStack() as opened:
+
+        def pin(**settings):
+            duck = Duck(EndpointConfig(roots=(f"file://{tmp_path / 'tables'}",), users={}, **settings))
+            opened.callback(duck.close)
+            shown = duck.pin(house.releases.current().tables[table.name])
+            query = parse_one(f"select count(*) as n, sum(mark) as marks from {shown.qualified}")
+            return lambda: duck.read(query).to_pylist(), parts(house, table)["rows"], duck.pool
+
+        yield pin
+
+
+def test_sql_reads_no_file_that_turned_after_its_table_was_pinned(pinned):
+    ask, paths, _ = pinned(cache_table_bytes=0)  # as of tables that are too large to be kept in memory
+    draw, sound = random.Random(f"{SEED} pinned"), ask()
+    bodies = {path: path.read_bytes() for path in paths}
+    for _ in range(QUERIES // 4):
+        path = draw.choice(paths)
+        path.write_bytes(damaged(draw, bodies[path], list(bodies.values())))
+        with pytest.raises(DamagedTableError) as raised:
+            ask()
+        assert Path(raised.value.path.removeprefix("file://")) == path, f"seed {SEED}"
+        path.write_bytes(bodies[path])
+    assert ask() == sound
+
+
+def test_an_engine_that_starts_later_reads_no_file_that_turned_meanwhile(pinned):
+    ask, (path, *_), pool = pinned()
+    body, sound = path.read_bytes(), ask()
+    path.write_bytes(body[:-200] + bytes([body[-200] ^ 1]) + body[-199:])
+    for pid in pool.pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    def answers():
+        for _ in range(20):
+            with contextlib.suppress(EngineDiedError):
+                yield ask()
+
+    with pytest.raises(DamagedTableError):
+        assert all(one == sound for one in answers()), "only an engine that had read it before may answer"
+    path.write_bytes(body)
+    assert next(answers()) == sound
 
 
 def test_a_damaged_release_is_an_error_and_never_another_release(lake, tmp_path):
