@@ -38,6 +38,8 @@ def parquet_pieces(path: Path) -> Iterator[Piece]:
             rows = max(1, min(MOST_BATCH_ROWS, BATCH_CELLS // len(schema.names)))
             for batch in file.iter_batches(batch_size=rows, use_threads=False):
                 yield partial(_as_text, batch, path)
+    except MemoryError:  # Arrow's own is an ArrowException as well, and says nothing about the file's form
+        raise
     except (pa.ArrowException, OSError) as error:
         # pyarrow raises OSError for pages that cannot be decoded.
         raise SchemaError(f"{path.name} is not readable Parquet; write it again") from error
@@ -86,6 +88,8 @@ def _as_text(batch: pa.RecordBatch, path: Path) -> Batch:
     header = tuple(batch.schema.names)
     try:
         columns = {name: _text(batch.column(at)) for at, name in reversed(list(enumerate(header)))}
+    except MemoryError:
+        raise
     except pa.ArrowException as error:
         raise SchemaError(f"{path.name} holds text that is not UTF-8; write it again") from error
     return Batch(header, columns, numbered(batch.num_rows, set()), batch.num_rows)

@@ -1,10 +1,12 @@
-"""Where the disk under the catalog's SQLite file fails, nothing is acknowledged or hurt, and the next run completes."""
+"""Where the catalog's SQLite file fails or is locked, nothing is acknowledged or hurt, and the next run completes."""
 
 import errno
+import sqlite3
+from functools import partial
 
 import pytest
 
-from lakehouse.errors import LakehouseError
+from lakehouse.errors import LakehouseError, ServiceUnavailableError
 from lakehouse.ports import TableWrite
 from lakehouse.tables.write_audit_publish import write_audit_publish
 from tests.faults.folder_lake import house_in, shown
@@ -69,3 +71,32 @@ def test_a_failed_call_of_sqlite_is_never_acknowledged(disk, tmp_path, new_table
             break
     assert unmet, "the last call was found"
     assert len(told) == at > 4, "each call that failed was told of"
+
+
+@pytest.mark.parametrize("how", ["immediate", "exclusive"])
+def test_a_catalog_that_another_program_locks_is_told_as_busy(
+    tmp_path, new_table, marks_of, provenance, monkeypatch, how
+):
+    """A backup does so, or a person with SQLite's shell; `immediate` lets others read, `exclusive` does not."""
+    table, waiting = new_table(), partial(sqlite3.connect, timeout=0.02)
+
+    def submit(student):
+        house = house_in(tmp_path)
+        try:
+            write = TableWrite(table, marks_of(student))
+            return write_audit_publish(house, [write], key=student, provenance=provenance)
+        finally:
+            house.tables.close()
+
+    submit("s0")
+    other = sqlite3.connect(tmp_path / "tables" / "catalog.sqlite")
+    with monkeypatch.context() as impatient:
+        impatient.setattr(sqlite3.dbapi2, "connect", waiting)
+        other.execute(f"begin {how}")
+        with pytest.raises(ServiceUnavailableError, match=r"busy or gone; try again.*database is locked"):
+            submit("s1")
+        other.rollback()
+        other.close()
+    assert shown(house_in(tmp_path), table) == ["s0"]
+    assert submit("s1").changed
+    assert shown(house_in(tmp_path), table) == ["s0", "s1"]

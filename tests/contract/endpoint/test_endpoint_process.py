@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
+from pyarrow import flight
 
 from lakehouse.adapters.dremio import DremioQueries
 from lakehouse.errors import ServiceUnavailableError
 
 PROJECT = Path(__file__).parents[3]
+LOADS = "lakehouse.gold.loads"
 VIEWS = sorted(file.stem for file in (PROJECT / "lakehouse" / "publish" / "sql").glob("*.sql"))
 
 
@@ -50,10 +52,27 @@ def test_every_published_view_works_until_a_signal_ends_the_process_in_order(pro
         queries.ping()
 
 
-def test_a_statement_beyond_the_address_space_fails_alone(process):
+def test_a_statement_beyond_the_address_space_fails_alone_and_a_killed_endpoint_ends_no_stream_as_if_whole(process):
     started, queries = process
     grown = f"SELECT LENGTH(REPLACE(REPEAT('a', 10000), 'a', '{'b' * 400_000}')) AS n"
     with pytest.raises(ServiceUnavailableError):
         queries.fetch(grown)
     assert started.poll() is None
     assert queries.fetch("SELECT 2 AS n").to_pylist() == [{"n": 2}]
+    reader = streamed(
+        queries._uri, f"SELECT RPAD('a', 1000, 'x') AS t FROM {', '.join(f'{LOADS} l{n}' for n in range(3))}"
+    )
+    assert reader.read_chunk().data.num_rows > 0
+    started.kill()
+    with pytest.raises((flight.FlightUnavailableError, flight.FlightInternalError)):
+        reader.read_all()
+    with pytest.raises(ServiceUnavailableError, match="lakehouse up"):
+        queries.ping()
+
+
+def streamed(uri: str, sql: str) -> flight.FlightStreamReader:
+    """Ask for rows that come one batch after the other."""
+    client = flight.FlightClient(uri)
+    options = flight.FlightCallOptions(headers=[client.authenticate_basic_token("ada", "secret1")])
+    info = client.get_flight_info(flight.FlightDescriptor.for_command(sql.encode()), options)
+    return client.do_get(info.endpoints[0].ticket, options)

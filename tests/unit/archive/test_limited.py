@@ -2,6 +2,8 @@
 
 import time
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lakehouse.archive import apart
@@ -61,6 +63,17 @@ def test_too_much_memory_is_a_finding_that_names_the_file(dataset):
     (dataset / ROOMS).write_bytes(b"room,size\n10," + b"7" * 60_000_000 + b"\n")
     finding = only_error(judged(dataset, memory_bytes=800 << 20))
     assert (finding.code, finding.place, finding.exit_code) == ("SUBMISSION_TOO_COSTLY", ROOMS, 13)
+    assert "800 MB" in finding.message
+
+
+def test_a_page_that_unpacks_to_ten_gigabytes_is_a_finding_that_names_the_file(dataset):
+    same = pa.DictionaryArray.from_arrays(pa.array([0] * 10_000, pa.int32()), pa.array(["7" * (1 << 20)]))
+    file = (dataset / ROOMS).with_suffix(".parquet")
+    pq.write_table(pa.table({"room": range(10_000), "size": same}), file, compression="zstd", store_schema=False)
+    assert file.stat().st_size < 50_000
+    (dataset / ROOMS).unlink()
+    finding = only_error(judged(dataset, memory_bytes=800 << 20))
+    assert (finding.code, finding.place) == ("SUBMISSION_TOO_COSTLY", "tables/rooms/rooms.parquet")
     assert "800 MB" in finding.message
 
 
