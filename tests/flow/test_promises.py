@@ -70,10 +70,30 @@ def test_texts_are_held_to_their_promises_and_a_table_that_never_came_is_told_da
     assert "silver.echos_echoes: no such table is published" in check.metadata["which"].value
 
 
-def test_the_tables_of_the_project_are_looked_after_once_a_day_and_state(bench):
+def test_the_tables_of_the_project_are_looked_after_once_a_day_and_cared_for(bench):
     bench.loop.ingest(bench.wave(2009))
     job = bench.loop.defs.resolve_job_def("look_after")
     assert job.execute_in_process(instance=bench.loop.instance).success
     judged = [row for row in bench.rows("gold.expectation_results") if row["dataset"] is None]
     assert {row["code"] for row in judged} >= {"FAIR_SCORE_IS_A_SHARE", "ARRIVALS_FRESH"}
     assert all(row["kept"] for row in judged)
+    cared_for(bench)
+
+
+def cared_for(bench):
+    """Leave a file that nothing needs, and see the scheduled care delete it and keep the numbers before and after."""
+    left = next(bench.settings.home.rglob("rows-*.parquet")).with_name("rows-left.parquet")
+    left.write_bytes(b"left over")
+    care = {"maintain_keep_days": 0, "maintain_keep_releases": 1, "maintain_abandoned_hours": 1e-9}
+    defs = build(bench.settings.model_copy(update=care))
+    assert defs.resolve_schedule_def("maintain_schedule").job_name == "maintain"
+    done = defs.resolve_job_def("maintain").execute_in_process(instance=bench.loop.instance)
+    (materialised,) = done.asset_materializations_for_node("maintenance")
+    told = {name: value.value for name, value in materialised.metadata.items()}
+    assert not left.exists()
+    assert 0 < told["stored_files_after"] < told["stored_files_before"]
+    assert told["orphan_files"] > 0
+    assert told["data_bytes_before"] == told["data_bytes_after"] > 0
+    rows = bench.rows("gold.maintenance")
+    assert sum(row["orphan_files"] for row in rows) == told["orphan_files"]
+    assert len(bench.rows(OUTCOMES)) == len(bench.rows("bronze.college_scorecard_outcomes")) > 0
