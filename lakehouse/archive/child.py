@@ -5,6 +5,7 @@ that the caller shall raise, to `ANSWER`. Whoever reads hostile files may die of
 file named last is the one at fault.
 """
 
+import errno
 import json
 import sys
 import traceback
@@ -51,12 +52,19 @@ def do_orders(orders: Orders) -> int:
     """Do what the orders say, in the current folder; return the exit code."""
     try:
         Path(ANSWER).write_text(json.dumps(_answer(orders)), encoding="utf-8")
-    except MemoryError:
-        return OUT_OF_MEMORY
-    except BaseException:  # noqa: BLE001 - whatever it is, the caller is told where it happened
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the caller is told where it happened
+        if _for_want_of_memory(error):
+            return OUT_OF_MEMORY
         traceback.print_exc()
         return BROKE_OFF
     return 0
+
+
+def _for_want_of_memory(error: BaseException) -> bool:
+    """Say whether a fault is that of a limit of address space, of which a mapping or a thread's stack is refused."""
+    no_mapping = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    no_stack = isinstance(error, RuntimeError) and "start new thread" in str(error)
+    return isinstance(error, MemoryError) or no_mapping or no_stack
 
 
 def without_pandas() -> None:

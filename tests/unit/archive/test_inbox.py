@@ -135,7 +135,7 @@ def test_a_description_that_kills_its_reader_spoils_no_other_name(dataset, tmp_p
     paths = [tmp_path / "inbox" / name for name in ("bad", "good")]
     # Two answers are more than is taken, one is not: each is then asked for by itself.
     assert [named.key for named in keys_in_child(paths, little).values()] == ["lessons@1", "lessons@1"]
-    none = replace(little, memory_bytes=1 << 20)
+    none = replace(little, answer_bytes=6)
     assert [named.key for named in keys_in_child(paths, none).values()] == ["bad@undescribed", "good@undescribed"]
 
 

@@ -57,6 +57,10 @@ def too_much(what):
         return "x" * (2 << 20)
     elif what == "crash":
         os.abort()
+    elif what == "thread":
+        raise RuntimeError("can't start new thread")
+    elif what == "mapping":
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
     elif what == "fault":
         raise KeyError("a fault of ours")
     elif what == "garbage":
@@ -104,6 +108,8 @@ def test_the_child_can_reach_nothing_but_its_folders(misdeeds, tmp_path):
     [
         ("memory", "more than 1,024 MB of memory"),
         ("crash", "more than 1,024 MB of memory"),
+        ("thread", "more than 1,024 MB of memory"),
+        ("mapping", "more than 1,024 MB of memory"),
         ("time", "more than 2 s of processor time"),
         ("talk", "an answer of more than 1 MB"),
         ("garbage", "an answer of more than 1 MB"),
