@@ -80,9 +80,12 @@ class Soundness:
         version = int(metadata.get("format-version", 1))
         files = tuple(file for one in manifests for file in self._files(one, version))
         since = time.monotonic() - remembered
-        old = [one.path for one in files if self._sound.get(one.path, NEVER).when <= since]
+        old: list[str] = []
+        recent: list[str] = []
+        for file in files:
+            (old if self._sound.get(file.path, NEVER).when <= since else recent).append(file.path)
         self._hash(pointer.name, old, self._values)
-        self.require_unchanged(pointer.name, [one.path for one in files if one.path not in set(old)], self._values)
+        self.require_unchanged(pointer.name, recent, self._values)
         lists = (pointer.metadata_location, listing, *manifests)
         return Contents(version, _columns(metadata, snapshot), files, lists)
 
