@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ from lakehouse.archive.apart import Costs, GivenUp, do_apart
 from lakehouse.archive.task_process import ROOT, TaskServer
 from lakehouse.errors import ServiceUnavailableError
 from tests.unit.archive.other_tasks import serving
-from tests.waiting import wait_until
+from tests.waiting import is_running, wait_until
 
 TASKS = """\
 import os, tempfile, time
@@ -79,14 +78,6 @@ def pid_in(into):
     return int((into / "pid").read_text())
 
 
-def is_there(pid):
-    """Say whether a process is there and is more than an entry that nobody has asked after."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def test_tasks_come_from_one_process_and_see_nothing_of_each_other(server):
     (first, parent), (second, same) = (do_apart("note", {"what": what}, COSTS) for what in ("a", "b"))
     assert (first, second) == (["a"], ["b"])
@@ -112,13 +103,13 @@ def test_a_task_that_is_out_of_time_is_gone_before_that_is_told(server, into):
     assert do_apart("sleep", {"into": str(into)}, Costs(wall_seconds=0.5), [into]) == GivenUp(
         "(whole dataset)", "more than 0.5 s"
     )
-    assert not (into / "pid").is_file() or not is_there(pid_in(into))
+    assert not (into / "pid").is_file() or not is_running(pid_in(into))
     assert do_apart("note", {"what": "a"}, COSTS)[0] == ["a"]
 
 
 def test_what_a_task_has_started_ends_with_it(server, into):
     child = do_apart("breed", {"into": str(into)}, COSTS, [into])
-    wait_until(lambda: not is_there(child))
+    wait_until(lambda: not is_running(child))
 
 
 def test_many_threads_get_their_own_answers(server):
@@ -142,7 +133,7 @@ def test_an_interrupted_caller_leaves_no_task_behind(server, into):
         thread.join()
     finally:
         signal.signal(signal.SIGINT, before)
-    assert not is_there(pid_in(into))
+    assert not is_running(pid_in(into))
 
 
 def test_a_server_that_ended_between_tasks_is_started_anew(server):
@@ -174,7 +165,7 @@ def test_a_server_that_is_killed_meanwhile_is_told_and_its_tasks_end(server, int
     with pytest.raises(ServiceUnavailableError, match="was ended; try again"):
         asleep(into)
     thread.join()
-    wait_until(lambda: not is_there(pid_in(into)))
+    wait_until(lambda: not is_running(pid_in(into)))
     assert do_apart("note", {"what": "b"}, COSTS)[0] == ["b"]
 
 
@@ -183,7 +174,7 @@ def test_a_server_that_nobody_asks_goes_and_the_next_order_starts_another(tmp_pa
     with serving(tmp_path / "tasks", TASKS, {"note": "note"}, idle) as server:
         monkeypatch.setattr(apart, "SERVER", server)
         _, parent = do_apart("note", {"what": "a"}, COSTS)
-        wait_until(lambda: not is_there(parent))
+        wait_until(lambda: not is_running(parent))
         seen, other = do_apart("note", {"what": "b"}, COSTS)
     assert seen == ["b"]
     assert other != parent
@@ -223,7 +214,7 @@ def test_a_process_that_the_kernel_refuses_is_told_and_no_other_task_ends(tmp_pa
             (tmp_path / "refuse").touch()
             with pytest.raises(ServiceUnavailableError, match=told):
                 do_apart("note", {"what": "a"}, COSTS)
-            assert is_there(task)
+            assert is_running(task)
             (tmp_path / "refuse").unlink()
             assert do_apart("note", {"what": "b"}, COSTS)[0] == ["b"]
             os.kill(task, signal.SIGKILL)
@@ -267,8 +258,8 @@ def test_nothing_outlives_a_caller_that_is_killed_and_nothing_is_left_where_it_w
     ) as caller:
         parent = int(caller.stdout.readline())
         task = pid_in(into)
-        assert is_there(parent)
+        assert is_running(parent)
         assert list((tmp_path / "scratch").iterdir())
         caller.kill()
-    wait_until(lambda: not is_there(parent) and not is_there(task))
+    wait_until(lambda: not is_running(parent) and not is_running(task))
     assert not list((tmp_path / "scratch").iterdir())

@@ -11,6 +11,7 @@ import pytest
 
 from dagster_project.supervisor import Service, Supervisor
 from lakehouse.errors import ServiceUnavailableError
+from tests.waiting import is_running
 
 SLEEP = "import time; print('up', flush=True); time.sleep(60)"
 STUBBORN = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
@@ -42,19 +43,14 @@ def supervisor(tmp_path):
     made.stop("one")
 
 
-def alive(pid):
-    path = Path(f"/proc/{pid}/stat")
-    return path.exists() and path.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
 def test_a_started_service_is_well_and_stops(tmp_path, supervisor):
     one = service(tmp_path, SLEEP)
     assert supervisor.start(one)
     supervisor.wait(one)
     pid = supervisor.pid("one")
-    assert alive(pid)
+    assert is_running(pid)
     assert supervisor.stop("one")
-    assert not alive(pid)
+    assert not is_running(pid)
     assert supervisor.names() == []
 
 
@@ -83,9 +79,9 @@ def test_children_stop_with_their_parent(tmp_path, supervisor):
     supervisor.start(one)
     supervisor.wait(one)
     child = int(supervisor.log("one").read_text())
-    assert alive(child)
+    assert is_running(child)
     supervisor.stop("one")
-    assert not alive(child)
+    assert not is_running(child)
 
 
 def test_a_service_that_ignores_the_polite_signal_is_killed(tmp_path, supervisor, monkeypatch):
@@ -95,7 +91,7 @@ def test_a_service_that_ignores_the_polite_signal_is_killed(tmp_path, supervisor
     supervisor.wait(one)
     pid = supervisor.pid("one")
     supervisor.stop("one")
-    assert not alive(pid)
+    assert not is_running(pid)
 
 
 def test_a_service_that_dies_shows_the_end_of_its_log(tmp_path, supervisor):
@@ -118,7 +114,7 @@ def test_a_process_id_used_by_another_program_is_left_alone(tmp_path, supervisor
         (supervisor.run / "one.json").write_text(json.dumps({"pid": stranger.pid, "born": "1"}))
         assert supervisor.pid("one") is None
         assert not supervisor.stop("one")
-        assert alive(stranger.pid)
+        assert is_running(stranger.pid)
         stranger.kill()
 
 

@@ -22,6 +22,7 @@ from models.requests import EvaluateRequest, TrainRequest, write_request
 from models.scores import better, read_scores
 from tests.unit.models import known_folder
 from tests.unit.models.conftest import rows, table
+from tests.waiting import is_running
 
 ROOT = Path(__file__).parents[3]
 ENDLESS = dataclasses.replace(TINY, steps=1_000_000, record_every=1)
@@ -161,13 +162,6 @@ def test_the_child_dies_with_its_parent_which_never_loads_torch(documents_file, 
         parent.kill()
     assert (torch_loaded, transformers_loaded) == ("False", "False")
     deadline = time.monotonic() + 60
-    while running(int(child)) and time.monotonic() < deadline:
+    while is_running(int(child)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not running(int(child))
-
-
-def running(process_id):
-    try:
-        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    assert not is_running(int(child))
