@@ -27,8 +27,16 @@ SHORT_SEAL = re.compile(r"/\d+-([0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a
 RECHECK_SECONDS = 3600.0
 # Files hashed by one query, which holds their bytes.
 AT_ONCE = 16
+# From so many files of one folder on, a list of the folder costs less than a question about each.
+LISTED = 8
 SPACE = "\t"
-MARK = (exp.column("size"), exp.column("last_modified"))
+WILD = re.compile(r"[*?\[\]{}\\]")
+"""What DuckDB would not take for itself in a path."""
+# To whole seconds, as a storage tells it of a single file; in a list of a folder it may tell finer ones.
+MARK = (
+    exp.column("size"),
+    exp.Anonymous(this="date_trunc", expressions=[exp.Literal.string("second"), exp.column("last_modified")]),
+)
 DIGEST = exp.Anonymous(this="sha256", expressions=[exp.column("content")])
 
 Values = Callable[[exp.Query], list[str]]
@@ -135,8 +143,15 @@ class Soundness:
 
 def _marks(paths: Sequence[str], values: Values) -> dict[str, str]:
     """Return what storage says of files, by which a change is seen: of those that are there."""
-    remote = [path for path in paths if not _is_local(path)]
-    return _local_marks(paths) | (_told(remote, MARK, values) if remote else {})
+    marks = _local_marks(paths)
+    folders: dict[str, list[str]] = {}
+    for path in paths:
+        if not _is_local(path):
+            folders.setdefault(path.rpartition("/")[0], []).append(path)
+    for folder, inside in folders.items():
+        listed = len(inside) >= LISTED and not WILD.search(folder)
+        marks |= _told(inside, MARK, values, [f"{folder}/*"] if listed else inside)
+    return marks
 
 
 def _local_marks(paths: Sequence[str]) -> dict[str, str]:
@@ -152,19 +167,25 @@ def _is_local(path: str) -> bool:
     return "://" not in path.removeprefix("file://")
 
 
-def _told(paths: Sequence[str], parts: Sequence[exp.Expr], values: Values) -> dict[str, str]:
-    """Return what `read_blob` says of files; it reads of them only what it is asked for."""
+def _told(
+    paths: Sequence[str], parts: Sequence[exp.Expr], values: Values, asked: Sequence[str] | None = None
+) -> dict[str, str]:
+    """Return what `read_blob` says of files; it reads of them only what it is asked for.
+
+    `asked` is what it is asked of instead, such as all files of their folder.
+    """
     told: list[exp.Expr] = [exp.column("filename")]
     for part in parts:
         told += [exp.Literal.string(SPACE), part.copy()]
-    files = exp.Array(expressions=[exp.Literal.string(path) for path in paths])
+    files = exp.Array(expressions=[exp.Literal.string(path) for path in asked or paths])
     line = exp.Anonymous(this="concat", expressions=told)
     rows = (
         row.split(SPACE, 1)
         for row in values(exp.select(exp.alias_(line, "value")).from_(_function("read_blob", files)))
     )
     names = {path.rsplit("/", 1)[-1]: path for path in paths}
-    return {names[name.rsplit("/", 1)[-1]]: said for name, said in rows}
+    found = ((names.get(name.rsplit("/", 1)[-1]), said) for name, said in rows)
+    return {path: said for path, said in found if path is not None}
 
 
 def _snapshot(metadata: dict[str, Any], pointer: TablePointer) -> dict[str, Any] | None:

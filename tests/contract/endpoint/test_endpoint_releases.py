@@ -1,10 +1,18 @@
 """Releases as SQL sees them: on a folder and on S3, switched in one step, never mixed."""
 
+import io
+
 import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
+from sqlglot import parse_one
+from urllib3 import PoolManager
 
+from lakehouse.adapters.s3_client import s3_client
+from lakehouse.endpoint import soundness
 from lakehouse.endpoint.config import EndpointConfig, S3Access
+from lakehouse.endpoint.duck import Duck
+from lakehouse.endpoint.faults import DamagedTableError
 from lakehouse.endpoint.server import serve
 from lakehouse.errors import ServiceUnavailableError, UnknownSettingError
 from lakehouse.ports import TableWrite
@@ -162,3 +170,55 @@ def test_tables_on_s3_are_served_and_only_from_their_bucket(seaweed, new_table, 
         finally:
             server.stop()
     tables.close()
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("storage", ["seaweed", "minio"])
+def test_what_changed_on_s3_is_seen_by_a_list_of_the_folder_and_by_a_look_at_each_file(
+    storage, request, tmp_path, new_table, marks_of, monkeypatch
+):
+    server, marks = request.getfixturevalue(storage), new_table("_turned")
+    objects = server.objects()
+    tables = server.tables(tmp_path / "catalog.sqlite") if storage == "minio" else server.tables()
+    tables.ensure(marks)
+    for number, student in enumerate(("ann", "bo", "cy")):
+        tables.advance(tables.stage(TableWrite(marks, marks_of(student), "append"), f"audit-{number}", {}))
+    pin = tables.pointer(marks.name)
+    tables.close()
+    reader = server.keys["reader"] if storage == "minio" else (objects.access_key, objects.secret_key)
+    config = EndpointConfig(
+        users={}, roots=("s3://icewh",), s3=S3Access(objects.endpoint, *reader), cache_table_bytes=0
+    )  # fmt: skip
+    asked, told = [], soundness._told
+
+    def look(paths, parts, values, of=None):
+        asked.append(list(of or paths))
+        return told(paths, parts, values, of)
+
+    duck = Duck(config)
+    try:
+        shown = duck.pin(pin)
+        query = parse_one(f"select count(*) as n, sum(mark) as marks from {shown.qualified}")
+        monkeypatch.setattr(soundness, "_told", look)
+        sound = duck.read(query).to_pylist()
+        assert sound == [{"n": 3, "marks": 7.0}]
+        assert asked == [list(shown.sealed)], "what is sound is asked about once and not hashed again"
+        folder = shown.sealed[0].rpartition("/")[0]
+        monkeypatch.setattr(soundness, "LISTED", 2)
+        asked.clear()
+        assert duck.read(query).to_pylist() == sound
+        assert asked == [[f"{folder}/*"]], "one list, whose marks are those of the single files"
+        client = s3_client(objects.endpoint, objects.access_key, objects.secret_key, secure=False, pool=PoolManager())
+        key = shown.sealed[1].removeprefix("s3://icewh/")
+        body = client.get_object("icewh", key).read()
+        turned = body[:20] + bytes([body[20] ^ 1]) + body[21:] + b"!"
+        client.put_object("icewh", key, io.BytesIO(turned), len(turned))
+        for listed in (2, 1000):
+            monkeypatch.setattr(soundness, "LISTED", listed)
+            with pytest.raises(DamagedTableError) as raised:
+                duck.read(query)
+            assert raised.value.path == shown.sealed[1]
+        client.put_object("icewh", key, io.BytesIO(body), len(body))
+        assert duck.read(query).to_pylist() == sound
+    finally:
+        duck.close()
