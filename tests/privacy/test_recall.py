@@ -157,6 +157,8 @@ DISGUISES = {
     "homoglyphs": homoglyphs,
     "full-width digits": lambda v: v.translate(str.maketrans("0123456789", "０１２３４５６７８９")),  # noqa: RUF001
     "zero-width spaces": lambda v: v[:3] + "\u200b" + v[3:],
+    "Hangul fillers": lambda v: v[:3] + "\u3164" + v[3:],
+    "tags": lambda v: v[:3] + "\U000e0061\U000e007f" + v[3:],
     "odd dashes": lambda v: v.replace("-", "\u2011"),
     "base64": lambda v: base64.b64encode(v.encode()).decode(),
     "base64 without filling": lambda v: base64.b64encode(v.encode()).decode().rstrip("="),
@@ -167,6 +169,9 @@ EXPECTED = {
     ("full-width digits", "social_security"): 0.99,
     ("zero-width spaces", "email"): 0.99,
     ("zero-width spaces", "social_security"): 0.99,
+    ("Hangul fillers", "email"): 0.99,
+    ("Hangul fillers", "social_security"): 0.99,
+    ("tags", "email"): 0.99,
     ("odd dashes", "social_security"): 0.99,
     ("base64", "email"): 0.99,
     ("base64", "social_security"): 0.99,

@@ -19,14 +19,19 @@ from lakehouse.archive.privacy.showing import shape
 
 # Cells looked at one by one in each chunk, evenly spread, so that a column of hashes costs no more than these.
 LOOKED_AT = 200
-# Letters that nobody sees, from the first to the last of a range: those of Unicode's Default_Ignorable_Code_Point that
-# cost nothing to look for. With the others (a Hangul filler, tags) the search of prose takes half as long again.
-_RANGES = (
+# Letters that nobody sees, from the first to the last of a range (Unicode's Default_Ignorable_Code_Point). Those of
+# every day, such as joiners and what makes a sign a picture, count only beside what is written in ASCII. The others
+# count anywhere: looked for beside something they make the search of prose half as dear again, by themselves no dearer.
+_EVERYDAY = (
     (0xAD, 0xAD), (0x180B, 0x180F), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0xFE00, 0xFE0F),
     (0xFEFF, 0xFEFF),
 )  # fmt: skip
-INVISIBLE = dict.fromkeys(letter for first, last in _RANGES for letter in range(first, last + 1))
-_UNSEEN = "".join(f"{chr(first)}-{chr(last)}" for first, last in _RANGES)
+_UNUSUAL = (
+    (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x3164, 0x3164), (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+)  # fmt: skip
+INVISIBLE = dict.fromkeys(letter for first, last in (*_EVERYDAY, *_UNUSUAL) for letter in range(first, last + 1))
+_UNSEEN, _HARDLY_MET = ("".join(f"{chr(first)}-{chr(last)}" for first, last in some) for some in (_EVERYDAY, _UNUSUAL))
 # Letters that look alike in Cyrillic and Greek (Unicode Technical Standard 39, confusables).
 ALIKE = str.maketrans(
     "авекмнорстухіјѕԁԛԝһАВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧοονιρ",
@@ -36,7 +41,9 @@ DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\uff0d"), "
 PLAIN: dict[int, str | int | None] = {**INVISIBLE, **DASHES}
 UNVEILED = {**ALIKE, **PLAIN}
 # To look for these letters takes a tenth of what a look at each letter of a text does.
-_PLAINER, _UNVEILABLE = (re.compile(f"[{''.join(map(chr, table))}]+") for table in (PLAIN, UNVEILED))
+_PLAINER, _UNVEILABLE = (
+    re.compile(f"[{_UNSEEN}{_HARDLY_MET}{''.join(map(chr, table))}]+") for table in (DASHES, {**ALIKE, **DASHES})
+)
 # Beside what is written in ASCII: a letter of another script, a full-width sign, or one that nobody sees.
 _STRANGE = f"[{_UNSEEN}\u0370-\u052f\uff00-\uff5e]"
 # A letter of another script, a full-width sign, an odd dash or an invisible one beside what is written in ASCII, an odd
@@ -50,7 +57,7 @@ VEIL = (
 # does, so that a picture of many thousand letters is one match.
 CODE = r"[A-Za-z0-9+/]{10}={1,2}|[A-Za-z0-9+/][A-Z][A-Za-z0-9+/]{13,}(?:[^A-Za-z0-9+/]|$)"
 VEILED, OTHER_DIGITS, ENCODED = "veiled", "other_digits", "encoded"
-VEILS: Patterns = ((VEILED, VEIL), (OTHER_DIGITS, f"[{OTHER_DIGIT}]"))
+VEILS: Patterns = ((VEILED, VEIL), (VEILED, f"[{_HARDLY_MET}]"), (OTHER_DIGITS, f"[{OTHER_DIGIT}]"))
 CODES: Patterns = ((ENCODED, CODE),)
 HIDDEN_IN_CODE = frozenset({"email", "social_security", "phone", "payment_card", "iban"})
 _CODED = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{12,4096}={0,2}(?![A-Za-z0-9+/=])")

@@ -107,6 +107,9 @@ BEHIND_DASHES = (
     ("account \u2014 12345678", "account"), ("at https://übung.schule.de/x", "url"),
     ("mail to ann.@west-school.org", "email"), ("ann@west-school.\u200borg", "email"),
     *((f"ann@west{letter}-school.org", "email") for letter in "\u200e\u202b\u2062\ufe0f\u180e"),
+    *((f"ann{letter}@west{letter}-school.org", "email") for letter in "\u034f\u061c\u1160\u3164\uffa0"),
+    *((f"ann{letter}@west{letter}-school.org", "email") for letter in "\U0001d173\U000e0041\U000e0101"),
+    ("900-\u316412-\uffa03\U000e0020456", "social_security"),
     ("(212)\u00ad-\u00ad555-\u00ad0123", "phone"), ("900-\u200b12-\u200b3456", "social_security"),
 )  # fmt: skip
 
