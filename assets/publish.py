@@ -182,7 +182,7 @@ def _recorded(house: Lakehouse, table: TableDefinition) -> set[tuple[str, str]]:
 
 
 def _predictions(house: Lakehouse, version: str) -> pa.Table:
-    rows = read_released(
-        house, PREDICTIONS, columns=["model_version", "passage", "top_tokens", "next_token", "continuation"]
-    )
+    # With the document, by which a withdrawal knows whose text the run's page quotes.
+    names = ["document_id", "model_version", "passage", "top_tokens", "next_token", "continuation"]
+    rows = read_released(house, PREDICTIONS, columns=names)
     return rows.filter(pc.equal(rows["model_version"], pa.scalar(version)))

@@ -96,9 +96,7 @@ class KeptBooks:
             return forget_runs(instance, key)
 
     def forget_runs(self, keys: Sequence[str]) -> int:
-        """Delete the runs of versions from a database of runs; those in the state folder are masked with its files."""
-        if not self.settings.dagster_database:
-            return 0
+        """Delete the runs of versions, whose events quote their first rows, and those that quote documents of all."""
         with dg.DagsterInstance.from_config(str(prepare_dagster_home(self.settings))) as instance:
             return sum(forget_runs(instance, key) for key in keys)
 

@@ -1,4 +1,4 @@
-"""Takes the first rows of a removed version out of what Dagster's runs have kept to be looked at."""
+"""Takes the first rows of versions that were changed or removed out of what Dagster's runs have kept to look at."""
 
 from collections.abc import Iterator
 

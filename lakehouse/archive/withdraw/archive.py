@@ -32,7 +32,7 @@ class Books(Protocol):
         """Delete the first rows of a version that runs have kept to be looked at; return how many runs had some."""
 
     def forget_runs(self, keys: Sequence[str]) -> int:
-        """Delete the runs of versions and submissions, where no file of this machine keeps them; return how many."""
+        """Delete the runs of versions and submissions, which quote rows of them; return how many runs."""
 
 
 class NoBooks:

@@ -26,8 +26,9 @@ from lakehouse.tables.gold import DOCUMENTS, LOADS, PREDICTIONS
 from lakehouse.tables.health import ROWS_ASIDE
 from lakehouse.tables.register import WITHDRAWALS
 
-OF_DATA = (LOADS.name, DOCUMENTS.name, ROWS_ASIDE.name)
-"""Tables of the house whose rows are made of the data of one version."""
+OF_TEXTS = (DOCUMENTS.name, PREDICTIONS.name)
+OF_DATA = (LOADS.name, *OF_TEXTS, ROWS_ASIDE.name)
+"""Tables of the house whose rows are made of the data of one version; those `OF_TEXTS` of one document of it."""
 
 
 @dataclass(frozen=True)
@@ -130,13 +131,13 @@ class Cleaning:
 
     def _of_house(self, rows: pa.Table, table: str) -> Cleaned:
         kept = self._recounted(rows) if table == LOADS.name else self._without_whole(rows, table)
-        if table == DOCUMENTS.name:
+        if table in OF_TEXTS:
             kept = self._without_documents(kept)
         if table == ROWS_ASIDE.name:
             kept = self._without_asides(kept)
         if table == PREDICTIONS.name and self.quarantined:
-            of_them = pc.is_in(rows.column("model_version"), value_set=pa.array(sorted(self.quarantined), pa.string()))
-            kept = rows.filter(pc.invert(of_them))
+            of_them = pc.is_in(kept.column("model_version"), value_set=pa.array(sorted(self.quarantined), pa.string()))
+            kept = kept.filter(pc.invert(of_them))
         removed = rows.num_rows - kept.num_rows
         if table == WITHDRAWALS.name:
             return Cleaned(rows)  # old tombstones name the commits of their day, and nobody
@@ -220,24 +221,37 @@ class Cleaning:
         return rows
 
     def _without_documents(self, rows: pa.Table) -> pa.Table:
-        """Leave out the documents that go; their ids are ``dataset/collection/id@version``."""
+        """Leave out the documents that go, ids ``dataset/collection/id@version``, or what a model was asked of them.
+
+        A model that never learned from a document may have been measured on it. What it was asked tells no titles, so
+        that of a collection whose documents go by title nothing stays.
+        """
         for one in self._in_silver.values():
             for name, fields in one.removal.documents.items():
                 here = _of_version(rows, one)
                 prefix = f"{one.dataset}/{name}/"
                 ids = pa.array([f"{prefix}{value}@{one.version}" for value in fields.get("id", ())], pa.string())
                 goes = pc.is_in(flat(rows.column("document_id")), value_set=ids)
-                titles = pa.array(list(fields.get("title", ())), pa.string())
-                of_collection = pc.starts_with(flat(rows.column("document_id")), prefix)
-                titled = pc.and_(of_collection, pc.is_in(flat(rows.column("title")), value_set=titles))
-                rows = rows.filter(pc.invert(pc.and_(here, pc.or_(goes, titled))))
+                if titles := fields.get("title"):
+                    of_collection = pc.starts_with(flat(rows.column("document_id")), prefix)
+                    goes = pc.or_(goes, pc.and_(of_collection, _titled(rows, titles)))
+                rows = rows.filter(pc.invert(pc.and_(here, goes)))
         return rows
 
 
+def _titled(rows: pa.Table, titles: Collection[str]) -> Cells:
+    """Return which documents have one of the titles; all, where they have none."""
+    if "title" not in rows.column_names:
+        return pa.array(np.ones(rows.num_rows, dtype=bool))
+    return pc.is_in(flat(rows.column("title")), value_set=pa.array(list(titles), pa.string()))
+
+
 def _of_version(rows: pa.Table, planned: PlannedVersion) -> Cells:
-    names = (("dataset", planned.dataset), ("dataset_version", planned.version))
-    masks = [pc.equal(flat(rows.column(name)).cast(pa.string()), pa.scalar(value)) for name, value in names]
-    return sure(pc.and_(*masks))
+    mine = pc.equal(flat(rows.column("dataset")).cast(pa.string()), pa.scalar(planned.dataset))
+    if "dataset_version" not in rows.column_names:  # of predictions, which name their document
+        return sure(pc.and_(mine, pc.ends_with(flat(rows.column("document_id")), f"@{planned.version}")))
+    label = flat(rows.column("dataset_version")).cast(pa.string())
+    return sure(pc.and_(mine, pc.equal(label, pa.scalar(planned.version))))
 
 
 def _measured(documents: pa.Table) -> pa.Table:

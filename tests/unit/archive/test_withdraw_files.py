@@ -193,6 +193,35 @@ def test_rows_of_silver_go_by_pseudonym_and_statements_about_the_person_by_id(fo
 
 
 @pytest.mark.parametrize(
+    ("removal", "left"),
+    [
+        (Removal(documents={"essays": {"id": (PERSON,)}}), ["d/essays/bo@1", f"d/tales/{PERSON}@1"]),
+        (Removal(documents={"essays": {"title": ("Of Zq",)}}), [f"d/tales/{PERSON}@1"]),
+        (Removal(whole=True), []),
+    ],
+)
+def test_passages_of_documents_that_go_leave_the_predictions_of_models_that_never_learned_from_them(
+    folder, removal, left
+):
+    about = load_description(folder)
+    kept = PlannedVersion("d", "2", "d" * 40, "f" * 64, Removal(), about)
+    changed = PlannedVersion("d", "1", "c" * 40, "e" * 64, removal, about)
+    plan = Plan("w", PERSON, "", "", "", "", (PERSON,), (changed, kept))
+    mine, others = Pseudonyms(b"k" * 32).text(PERSON), ["d/essays/zq@2", "e/essays/zq@1"]
+    ids = [f"d/essays/{PERSON}@1", f"d/essays/{mine}@1", "d/essays/bo@1", f"d/tales/{PERSON}@1", *others]
+    rows = pa.table(
+        {
+            "model_version": ["gpt-0001"] * len(ids),
+            "document_id": ids,
+            "dataset": [name[0] for name in ids],
+            "passage": [f"of {name[2:]}" for name in ids],
+        }
+    )
+    cleaned = Cleaning(plan, Mask(()), pseudonyms=Pseudonyms(b"k" * 32)).of("gold.predictions")(rows)
+    assert (cleaned.removed, cleaned.rows["document_id"].to_pylist()) == (len(ids) - len(left) - 2, [*left, *others])
+
+
+@pytest.mark.parametrize(
     ("value", "text", "masked"),
     [
         ("11391", "| 11391 | x", "| [withdrawn] | x"),
