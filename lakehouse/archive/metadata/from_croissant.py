@@ -21,6 +21,11 @@ from lakehouse.archive.metadata.licence_names import spdx_of
 from lakehouse.archive.metadata.wording import ACCESS
 
 Node = Mapping[str, Any]
+# What our own form says in words for which Croissant has no field of its own; see croissant.py.
+FORBIDDEN = re.compile(r"Not for: ([a-z0-9_, ]+)\.")
+RETENTION = re.compile(r"To be deleted after (\d{4}-\d{2}-\d{2})\.")
+ROLE = re.compile(r"([a-z0-9_]+)\.([a-z0-9_]+): (direct identifier|quasi identifier|sensitive)")
+SUBJECTS, CONSENT = "data subjects: ", "ground for holding them: consent"
 
 
 def read_croissant(folder: Path, document: Node) -> Incoming:
@@ -31,6 +36,7 @@ def read_croissant(folder: Path, document: Node) -> Incoming:
     package.say_all("descriptor_invalid", "(whole description)", list(judged.errors))
     if judged.metadata is not None:
         read_record_sets(package, folder, judged.metadata, _units(document))
+        _people(package, _listed(document.get("rai:personalSensitiveInformation")))
     complete(package)
     return package
 
@@ -46,7 +52,7 @@ def _dataset(package: Incoming, document: Node) -> None:
         "keywords": texts_of(document.get("keywords")),
         "language": next(iter(texts_of(document.get("inLanguage"))), None),
         "source_url": http_address(document.get("sameAs")) or http_address(document.get("url")),
-        "derived_from": _sources(document.get("isBasedOn")),
+        "derived_from": _listed(document.get("isBasedOn")),
         "temporal_coverage": _period(document.get("temporalCoverage")),
         "spatial_coverage": _places(document.get("spatialCoverage")),
         "funding": [
@@ -87,9 +93,23 @@ def _creator(node: Node) -> dict[str, str] | None:
     return {"name": name, **{key: value for key, value in told.items() if value}}
 
 
-def _sources(stated: object) -> list[str]:
+def _listed(stated: object) -> list[str]:
+    """Return the texts of a list or a lone one, commas and all."""
     listed = stated if isinstance(stated, list) else [stated]
     return [text for each in listed if (text := text_of(each))]
+
+
+def _people(package: Incoming, said: list[str]) -> None:
+    """Take over which columns speak of people; say what is lost of who they are and what they agreed to."""
+    tables = {table.name: table for table in package.tables}
+    for table, column, role in (found.groups() for text in said if (found := ROLE.fullmatch(text))):
+        if table in tables and column in tables[table].columns:
+            tables[table].columns[column]["role"] = role.replace(" ", "_")
+    subjects = [text.removeprefix(SUBJECTS) for text in said if text.startswith(SUBJECTS)]
+    for who in subjects:
+        package.say("part_left_out", f"'{who}'", "no column is said to name these people, so none could be withdrawn")
+    if CONSENT in said:
+        package.say("consent_untold", ", ".join(subjects) or "(whole dataset)", "no table of their answers is named")
 
 
 def _places(stated: object) -> list[str]:
@@ -110,11 +130,21 @@ def _making(stated: object) -> dict[str, str] | None:
 
 
 def _terms(document: Node) -> dict[str, Any]:
-    """Purposes count only as the codes they are here; sentences about use stay in the description."""
+    """Purposes count only as the codes they are here; sentences about use count where our own form would say them."""
     purposes = document.get("rai:dataUseCases")
     listed = purposes if isinstance(purposes, list) else [purposes]
     codes = [each for each in listed if isinstance(each, str) and re.fullmatch(SLUG, each)]
     said = text_of(document.get("conditionsOfAccess"))
     access = next((code for code, words in ACCESS.items() if words == said), None)
-    terms = {"purposes": codes, "access": access, "attribution": text_of(document.get("creditText"))}
+    limits, usage = _listed(document.get("rai:dataLimitations")), text_of(document.get("usageInfo")) or ""
+    refusals = [found[1] for text in limits if (found := FORBIDDEN.fullmatch(text))]
+    until = RETENTION.fullmatch(text_of(document.get("rai:dataReleaseMaintenancePlan")) or "")
+    terms = {
+        "purposes": codes,
+        "forbidden": [code.strip() for text in refusals for code in text.split(",")],
+        "access": access,
+        "attribution": text_of(document.get("creditText")),
+        "conditions": next((text for text in limits if not FORBIDDEN.fullmatch(text) and text in usage), None),
+        "retention_until": until[1] if until else None,
+    }
     return {name: value for name, value in terms.items() if value}

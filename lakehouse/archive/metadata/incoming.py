@@ -17,6 +17,7 @@ RemarkKind = Literal[
     "file_missing",
     "file_unreadable",
     "part_left_out",
+    "consent_untold",
     "value_assumed",
     "name_changed",
     "type_widened",
