@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 WITHDRAWN = "[withdrawn]"
 SHORTEST = 4  # shorter values occur in any text by chance
@@ -138,7 +138,8 @@ class Mask:
 def _forms(value: str) -> set[str]:
     """Return a value as plain text, as in JSON, and as in a URL, with its accents in its letters and apart."""
     spelled = {value, *(unicodedata.normalize(form, value) for form in ("NFC", "NFD"))}
-    written = (lambda one: one, lambda one: json.dumps(one)[1:-1], quote, lambda one: quote(one, safe=""))
+    # A form that is sent writes a blank as a plus.
+    written = (lambda one: one, lambda one: json.dumps(one)[1:-1], quote, lambda one: quote(one, safe=""), quote_plus)
     return {write(one) for write in written for one in spelled}
 
 

@@ -228,6 +228,7 @@ def test_passages_of_documents_that_go_leave_the_predictions_of_models_that_neve
         ("11391", "111391 or 11391.5 or a-11391", "111391 or 11391.5 or a-11391"),
         ("ZQ77PLANT", "xxZQ77PLANTxx", "xx[withdrawn]xx"),
         ("abc", "abc", "abc"),
+        ("Zoë Doe", "/?q=Zo%C3%AB+Doe&page=2", "/?q=[withdrawn]&page=2"),
         ("a@b.org", "A@B.ORG", "[withdrawn]"),
         ("grüße99", json.dumps(["grüße99"]), '["[withdrawn]"]'),
         ("11391", '{"rows": 11391, "who": "11391"}', '{"rows": 11391, "who": "[withdrawn]"}'),
