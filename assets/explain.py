@@ -57,9 +57,22 @@ def explain(sources: Sources, target: str) -> Link:
     dataset, _, label = target.partition("@")
     if rows := sources.where(RECORDS, dataset=dataset, dataset_version=label):
         return dataset_version(sources, dataset, label, rows[-1]["dataset_commit"])
+    raise UntraceableError(_why_not(sources, target, dataset, label))
+
+
+def _why_not(sources: Sources, target: str, dataset: str, label: str) -> str:
+    """Return why nothing is found under a name, and what to ask instead."""
     if refused := sources.where(SUBMISSIONS, dataset=dataset, dataset_version=label, verdict="refused"):
-        raise UntraceableError(_refused(target, refused[-1]))
-    raise UntraceableError(f"nothing that is published is called {target!r}; {HOW}")
+        return _refused(target, refused[-1])
+    if not label and (versions := _labels(sources, dataset)):
+        return f"{target} is a dataset, each of whose versions has a record of its own; name one: {', '.join(versions)}"
+    return f"nothing that is published is called {target!r}; {HOW}"
+
+
+def _labels(sources: Sources, dataset: str) -> list[str]:
+    """Return the versions of a dataset as they are asked for, the newest first."""
+    rows = sorted(sources.where(RECORDS, dataset=dataset), key=lambda row: str(row["recorded_at"]), reverse=True)
+    return list(dict.fromkeys(f"{dataset}@{row['dataset_version']}" for row in rows))
 
 
 def _refused(target: str, submission: Mapping[str, Any]) -> str:

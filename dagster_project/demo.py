@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     Progress,
@@ -126,14 +127,8 @@ def show_status(settings: Settings) -> int:
     wells = {service.name: supervisor.pid(service.name) is not None and service.healthy() for service in run_here}
     work = being_done(settings.home)
     down = "[yellow]not yet[/yellow] " if work else "[red]down[/red] "
-    table = Table("What", title="Education lakehouse")
-    table.add_column("Address", no_wrap=True)  # whole, for people copy it
-    table.add_column("Login", no_wrap=True)
-    table.add_column("Look at")
-    for name, *cells in _rows(settings):
-        mark = "" if name not in wells else "[green]up[/green] " if wells[name] else down
-        table.add_row(f"{mark}{cells[0]}", *cells[1:])
-    Console(width=max(console.width, TABLE_WIDTH)).print(table)
+    marks = {name: "[green]up[/green] " if well else down for name, well in wells.items()}
+    _show_addresses([(f"{marks.get(name, '')}{what}", *cells) for name, what, *cells in _rows(settings)], console)
     for line in work:
         console.print(f"Being done now: {line}", style="yellow", soft_wrap=True, markup=False)
     console.print(
@@ -150,6 +145,24 @@ def show_status(settings: Settings) -> int:
             told = f"{service.name} still runs with {kept} of its start; renew with: make down && make up"
             console.print(told, style="yellow", soft_wrap=True)
     return 0 if all(wells.values()) else 1
+
+
+def _show_addresses(rows: Sequence[tuple[str, ...]], there: Console) -> None:
+    """Print what is where: as a table, or in lines on a terminal that is too narrow for one."""
+    if there.is_terminal and there.width < TABLE_WIDTH:
+        for what, address, login, look in rows:
+            there.print(f"[bold]{what}[/bold]")
+            there.print(f"  {address}", soft_wrap=True)  # whole, for people copy it
+            for line in filter(None, (login and f"login: {login}", look)):
+                there.print(Padding(line, (0, 0, 0, 2)))
+        return
+    table = Table("What", title="Education lakehouse")
+    table.add_column("Address", no_wrap=True)
+    table.add_column("Login", no_wrap=True)
+    table.add_column("Look at")
+    for row in rows:
+        table.add_row(*row)
+    Console(file=there.file, width=max(there.width, TABLE_WIDTH)).print(table)
 
 
 def demo_submissions() -> list[tuple[str, Writer]]:

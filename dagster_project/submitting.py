@@ -40,7 +40,8 @@ def submit_path(settings: Settings, path: Path) -> int:
     if known:
         raise DuplicateSubmissionError(
             f"{path} is already in the archive as {known.dataset} {known.version} ({known.tag}, commit "
-            f"{known.commit[:12]}); change its content before handing it in again"
+            f"{known.commit[:12]}); change its content before handing it in again: "
+            "another label alone makes no version"
         )
     arrival = inbox.submit(path, settings.home / "inbox")
     shelf(settings).keep(arrival.key, judged)

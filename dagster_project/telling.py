@@ -12,7 +12,7 @@ from assets.ingest import submission
 from assets.store import bronze_tables, silver_tables
 from assets.validate import validation_report, verdict_on
 from assets.version import dataset_record, dataset_version
-from dagster_project.whereabouts import whereabouts
+from dagster_project.whereabouts import nothing_new, whereabouts
 from lakehouse.archive.findings import Report
 from lakehouse.archive.inbox_reports import look, not_stored, not_taken, report_beside
 from lakehouse.errors import PermanentError, TransientError
@@ -88,7 +88,8 @@ def _where(context: dg.HookContext) -> str:
     if version is None:
         return ""  # retracted or rewritten since
     policy = given.permission.policy(given.house)
-    return str(whereabouts(given.house, given.naming, policy, version, user=given.permission.users.user) or "")
+    place = whereabouts(given.house, given.naming, policy, version, user=given.permission.users.user)
+    return f"{nothing_new(_verdict(context).dataset_version, version)}{place or ''}"
 
 
 def _key(context: dg.HookContext) -> str:

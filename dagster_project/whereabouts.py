@@ -90,6 +90,13 @@ def whereabouts(
     )
 
 
+def nothing_new(label: str, version: DatasetVersion) -> str:
+    """Return a line that says so where what was handed in under a label is the content of another version."""
+    if label == version.version:
+        return ""
+    return f"Nothing was added: this is the content of version {version.version}, and another label makes no version.\n"
+
+
 def _readers(policy: Policy, dataset: str) -> str:
     """Return who may read a dataset, for the purposes that it permits."""
     terms = policy.terms.get(dataset)

@@ -84,7 +84,7 @@ class Shelf:
         """Return what landed under that key; raise UnreadableSubmissionError when nothing has."""
         record = self._read(self._record(key))
         if record is None:
-            raise UnreadableSubmissionError(f"submission {key!r} has not landed; materialise `submission` first")
+            raise UnreadableSubmissionError(f"submission {key!r} was not handed in, or not taken yet; hand it in first")
         return self._landed(record)
 
     def judge(self, key: str) -> Report:

@@ -269,6 +269,11 @@ def test_a_submission_that_was_refused_is_said_to_be(lake):
         explain(lake.sources(), "marks@2")
 
 
+def test_a_dataset_without_a_version_is_answered_with_its_versions(lake):
+    with pytest.raises(UntraceableError, match=r"lessons is a dataset, .*; name one: lessons@"):
+        explain(lake.sources(), "lessons")
+
+
 def test_a_table_leads_to_the_dataset_versions_in_it(lake):
     chain = explain(lake.sources(), "gold.documents")
     assert (chain.name, chain.gone) == (f"gold.documents@{lake.documents_snapshot()}", "")

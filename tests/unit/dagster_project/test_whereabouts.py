@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dagster_project.whereabouts import Held, Whereabouts, _ask, _readers
+from dagster_project.whereabouts import Held, Whereabouts, _ask, _readers, nothing_new
 from lakehouse.policy.decisions import Policy
 from lakehouse.policy.terms import Part, Terms
 from lakehouse.policy.users import default_policy
@@ -69,3 +69,8 @@ def test_tables_stand_with_their_rows_below_version_and_identifier():
         "  ask:  ask",
         "  page: http://here/datasets/school/2024",
     ]
+
+
+def test_another_label_over_the_same_content_is_said_to_add_nothing():
+    assert nothing_new("2024", VERSION) == ""
+    assert "this is the content of version 2024" in nothing_new("2025", VERSION)
