@@ -327,7 +327,7 @@ def _rows(settings: Settings) -> list[tuple[str, ...]]:
             "SQL (Dremio's protocol)",
             settings.sql_uri,
             f"{settings.sql_user} / see below",
-            'lakehouse sql "select * from kpi.submissions"',
+            'lakehouse sql "select submission, verdict from kpi.submissions"',
         ),
         *_storage(settings),
         *_receiver(settings),

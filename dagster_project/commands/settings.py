@@ -11,4 +11,5 @@ def settings() -> None:
     """List every setting, its value and its meaning; secrets stay hidden."""
     current = load_settings()
     for name, field in type(current).model_fields.items():
-        print(f"{PREFIX}{name.upper()}={getattr(current, name)}\n    {field.description}")
+        value = getattr(current, name)
+        print(f"{PREFIX}{name.upper()}={'' if value is None else value}\n    {field.description}")

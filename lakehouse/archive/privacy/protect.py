@@ -352,7 +352,9 @@ def _describe(job: Protection, work: Path) -> None:
     making = described.get("provenance") or {}
     said = "Protected step by step: " + "; ".join(job.record.sentences()) + "."
     before = making.get("how_made", "").strip()
-    making["how_made"] = f"{before} {said}".strip() if said not in before else before
+    if said not in before:
+        stop = "" if not before or before.endswith((".", "!", "?", ":", ";")) else "."
+        making["how_made"] = f"{before}{stop} {said}".strip()
     described["provenance"] = making
     path.write_text(yaml.safe_dump(described, sort_keys=False, allow_unicode=True), encoding="utf-8")
 

@@ -24,7 +24,7 @@ title: Pupils
 description: Made-up pupils.
 accumulates: snapshots
 licence: CC0-1.0
-provenance: {how_made: Made up.}
+provenance: {how_made: Made up}
 """
 DICTIONARY = """\
 description: Pupils.
