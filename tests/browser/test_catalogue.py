@@ -66,6 +66,8 @@ NAMELESS = """() => [...document.querySelectorAll('a, button, summary, [role=reg
     || (e.hasAttribute('aria-labelledby') && !document.getElementById(e.getAttribute('aria-labelledby'))))
   .map((e) => e.outerHTML.slice(0, 80))"""
 LANDMARKS = """() => ['header', 'main', 'footer', 'nav'].map((n) => document.querySelectorAll(`body ${n}`).length)"""
+LONG_NAMES = """() => document.querySelectorAll('dt, dd code, .panel p code, .crumbs span, section p, h3, li small')
+  .forEach((e) => e.append('x'.repeat(70)))"""
 TWICE = """() => {
   const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
   return ids.filter((id, place) => ids.indexOf(id) !== place);
@@ -318,6 +320,8 @@ def test_a_phone_needs_no_scrolling_sideways(browser, address, place):
     page = context.new_page()
     page.goto(place)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.evaluate(LONG_NAMES)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360, "a long name breaks"
     if place == "/":
         page.get_by_role("link", name="Narrow down").click()
         expect(page.get_by_label("CC0-1.0")).to_be_in_viewport()
