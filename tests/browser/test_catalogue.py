@@ -66,7 +66,8 @@ NAMELESS = """() => [...document.querySelectorAll('a, button, summary, [role=reg
     || (e.hasAttribute('aria-labelledby') && !document.getElementById(e.getAttribute('aria-labelledby'))))
   .map((e) => e.outerHTML.slice(0, 80))"""
 LANDMARKS = """() => ['header', 'main', 'footer', 'nav'].map((n) => document.querySelectorAll(`body ${n}`).length)"""
-LONG_NAMES = """() => document.querySelectorAll('dt, dd code, .panel p code, .crumbs span, section p, h3, li small')
+LONG_NAMES = """() => document
+  .querySelectorAll('dt, dd code, .panel p code, .crumbs span, .body > section p, h3, li small')
   .forEach((e) => e.append('x'.repeat(70)))"""
 TWICE = """() => {
   const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
