@@ -35,6 +35,7 @@ class Address:
 class _Shown:
     holdings: Holdings
     index: SearchIndex
+    files: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
 
 
 @dataclass
@@ -46,7 +47,6 @@ class Library:
     address: Address
     fault: str | None = "nothing is read yet"
     _shown: _Shown = field(default_factory=lambda: _Shown(Holdings(), SearchIndex(Holdings())))
-    _files: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
     _refreshing: Lock = field(default_factory=Lock)
     _keeping: Lock = field(default_factory=Lock)
 
@@ -86,15 +86,18 @@ class Library:
         return record
 
     def file(self, version: Version, name: str) -> bytes:
-        """Return a file of a version's record; the newest ones asked for stay in memory, for they never change."""
-        key = f"{version.folder}/{name}"
+        """Return a file of a version's record; the newest ones asked for stay in memory until the next release.
+
+        A withdrawal or retraction edits the files where they lie, and publishes a release afterwards.
+        """
+        key, files = f"{version.folder}/{name}", self._shown.files
         with self._keeping:
-            if key in self._files:
-                self._files.move_to_end(key)
-                return self._files[key]
+            if key in files:
+                files.move_to_end(key)
+                return files[key]
         body = self.house.objects.get(key)
         with self._keeping:
-            self._files[key] = body
-            while len(self._files) > KEPT_FILES:
-                self._files.popitem(last=False)
+            files[key] = body
+            while len(files) > KEPT_FILES:
+                files.popitem(last=False)
         return body

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from lakehouse.catalogue.app import ROUTES
 from lakehouse.catalogue.openapi import document
+from lakehouse.masking import Mask
 from lakehouse.policy.users import default_policy
 from lakehouse.tables.register import TERMS, WITHDRAWALS
 
@@ -376,6 +377,21 @@ def test_a_new_release_moves_the_catalogue(world, library, client):
     assert library.refresh()
     assert not library.refresh()
     assert "Fresh" in client.get("/", headers=HTML).text
+
+
+def test_a_version_has_the_commit_of_the_rewritten_history(world, library, client):
+    saved, _, _ = world.add("marks")
+    library.refresh()
+    assert saved.commit in client.get("/datasets/marks/1", headers=HTML).text
+    # As a retraction does: what it leaves is edited where it lies, and then it publishes.
+    renamed = Mask((), {saved.commit: "e" * 40})
+    for key in world.objects.keys("records/marks/1/"):
+        world.objects.put(key, renamed.document(world.objects.get(key).decode()).encode())
+    world.remove("marks", "1")
+    library.refresh()
+    page = client.get("/datasets/marks/1", headers=HTML).text
+    assert f"<code>{'e' * 40}</code>" in page
+    assert f"<code>{saved.commit}</code>" not in page
 
 
 def test_without_a_release_it_is_empty_and_well(library, client):
