@@ -70,19 +70,29 @@ def make_record(sources: Sources, names: Names, naming: Naming) -> VersionRecord
     """Return the record of a version; the same sources and names give the same bytes."""
     version, description = sources.version, sources.report.description
     assert description is not None, "only what was accepted is saved as a version"
-    record = record_of(
-        sources.folder,
-        version=version,
-        identifiers=names.cited,
-        landing_url=naming.landing_url(version.dataset, version.version),
-        files_url=naming.files_url(version.dataset, version.version),
-    )
+    record = named_record(sources.folder, version, names.cited, naming)
     record = replace(record, description=description)
     files = dict(citation.export(record))
     for form in exporters():
         files |= {f"{form}/{name}": body for name, body in export(record, form).items()}
     files[RECORD_FILE] = json_bytes(_told(sources, names, record, sorted(files)))
     return VersionRecord(files, _row(sources, names, record, _sha256(files)))
+
+
+def named_record(
+    folder: Path, version: DatasetVersion, cited: Sequence[str], naming: Naming, *, files_beside: bool = False
+) -> Record:
+    """Return what every form is written from: a version that lies in `folder`, with its identifiers and its page.
+
+    The first of `cited` is the one to cite. The files are served below the version's page, or lie beside the metadata.
+    """
+    return record_of(
+        folder,
+        version=version,
+        identifiers=cited,
+        landing_url=naming.landing_url(version.dataset, version.version),
+        files_url=None if files_beside else naming.files_url(version.dataset, version.version),
+    )
 
 
 def store_record(objects: ObjectStore, record: VersionRecord) -> None:

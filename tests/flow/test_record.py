@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.catalogue import library
+from dagster_project.exporting import export_to
 from dagster_project.identifying import register_doi
 from dagster_project.settings import load_settings
 from dagster_project.wiring import lakehouse, naming
@@ -42,6 +43,14 @@ columns:
   pupil: {type: integer, description: Number of the pupil, required: true}
   mark: {type: integer, description: Mark}
 """
+FILES = {
+    "croissant": "croissant.json",
+    "croissant-1.1": "croissant.json",
+    "frictionless": "datapackage.json",
+    "ro-crate": "ro-crate-metadata.json",
+    "datacite": "datacite.xml",
+    "schema-org": "schema-org.json",
+}
 
 
 @pytest.fixture
@@ -69,7 +78,7 @@ def newest(bench, version):
     return max(rows, key=lambda row: row["recorded_at"])
 
 
-def test_versions_get_identifiers_records_and_a_changelog(bench, hand_in):
+def test_versions_get_identifiers_records_and_a_changelog(bench, hand_in, tmp_path):
     hand_in("1", [(1, 5), (2, 6)])
     hand_in("2", [(1, 5), (2, 6), (3, 7)], COLUMNS.replace("Mark}", 'Mark, unit: "1"}'))
     names = {row["identifier"]: (row["dataset"], row["dataset_version"]) for row in bench.rows("archive.identifiers")}
@@ -85,6 +94,16 @@ def test_versions_get_identifiers_records_and_a_changelog(bench, hand_in):
     assert shown.refresh()
     assert [one.label for one in shown.holdings.versions["marks"]] == ["1", "2"]
     assert shown.fault is None
+    one, row = shown.holdings.find("marks", "1"), newest(bench, "1")
+    for form, file in FILES.items():
+        assert row["version_identifier"] in shown.file(one, f"{form}/{file}").decode(), form
+    # What the command line writes is what the catalogue answers.
+    out, (name,) = export_to(bench.settings, "marks@1", "schema-org", with_data=False, out=tmp_path / "alone")
+    assert (out / name).read_bytes() == shown.file(one, f"schema-org/{name}")
+    out, _ = export_to(bench.settings, "marks@1", "croissant", with_data=True, out=tmp_path / "whole")
+    beside = json.loads((out / "croissant.json").read_text())
+    assert row["version_identifier"] in beside["identifier"]
+    assert all((out / file["contentUrl"]).is_file() for file in beside["distribution"] if "contentUrl" in file)
 
 
 def test_the_same_again_and_the_same_content_under_another_label_change_nothing(bench, hand_in):

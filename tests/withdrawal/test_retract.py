@@ -19,6 +19,7 @@ from lakehouse.tables.withdrawals import quarantined, require_none_open, require
 
 pytestmark = pytest.mark.timeout(1200)
 
+RECORD = "records/club/2001/0123456789ab/record.json"
 ORDER = Order("club@2001", "published without permission", "A. Keeper")
 
 
@@ -37,6 +38,7 @@ def retracted(planted, tmp_path_factory):
     (home / "scratch" / "club").mkdir(parents=True)
     (home / "scratch" / "club" / "members.csv").write_text(f"number\n{planted.NEEDLE}\n")
     before = made.versions.versions("club")
+    made.house.objects.put(RECORD, json.dumps({"commit": before[0].commit}).encode())
     release = made.house.releases.current()
     dry = retract(made, ORDER, dry_run=True)
     stopped, plain = set(), Journal.once
@@ -94,6 +96,7 @@ def test_descriptions_label_and_date_stay_and_the_other_version_is_whole(retract
         False,
         True,
     ]
+    assert json.loads(made.house.objects.get(RECORD)) == {"commit": now[0].commit}
     made.versions.export(now[0], tmp_path / "out")
     left = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
     assert left == [

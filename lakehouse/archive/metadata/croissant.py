@@ -92,6 +92,7 @@ def document(record: Record, version: str) -> dict[str, object]:
             "conformsTo": [CONFORMS_TO[version], RESPONSIBLE_AI],
             "citeAs": citation(record),
             "license": licence_url(description.licence) or description.licence if description.licence else None,
+            "identifier": [each.url or each.value for each in record.identifiers],
             "url": record.url,
             "version": record.version,
             "datePublished": record.created_at.date().isoformat(),

@@ -61,6 +61,7 @@ def test_a_folder_without_a_description_is_refused(tmp_path: Path):
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LAKEHOUSE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LAKEHOUSE_STORAGE", "folder")
     return tmp_path / "home"
 
 
