@@ -14,7 +14,6 @@ from dagster_project.commands.base import Verbs
 from lakehouse.errors import LakehouseError, UnusablePlaceError
 from models.errors import ModelError
 
-EXIT_INTERRUPTED = 130
 # Looking for garbage every 700 new objects, as Python does, takes a quarter of the time of loading the libraries.
 OBJECTS_BETWEEN_LOOKS = 50_000
 # Faults of a file's place, not of the program: another error of the system is shown with where it came from.
@@ -55,9 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         print(f"error: {_place(error)}", file=sys.stderr)
         sys.exit(UnusablePlaceError.exit_code)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
 
 
 if __name__ == "__main__":

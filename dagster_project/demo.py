@@ -47,6 +47,7 @@ Writer = Callable[[Path], Path]
 DEMO, DEMO_STEPS = "demo", 7
 REFUSED = "course_records@1"
 TABLE_WIDTH = 165
+GOES_ON = "`make demo` goes on from here; `make down` stops the servers that were started."
 console = Console()
 
 
@@ -57,7 +58,10 @@ def run_demo(settings: Settings) -> int:
     supervisor = Supervisor(settings.home)
     with doing(settings.home, DEMO) as say:
         steps = Steps(DEMO_STEPS, console, say)
-        outcomes = _all_steps(settings, supervisor, steps)
+        try:
+            outcomes = _all_steps(settings, supervisor, steps)
+        except KeyboardInterrupt as stopped:
+            raise KeyboardInterrupt(f"{str(stopped) or 'stopped'}\n{GOES_ON}") from stopped
     console.print()
     show_status(settings)
     code = _verdict(outcomes, time.monotonic() - begun)

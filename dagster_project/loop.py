@@ -25,10 +25,17 @@ from models.progress import Progress
 
 UNKNOWN_EXIT_CODE = 1
 CHECK_FAILED = "DagsterAssetCheckFailedError"
+INTERRUPTED = "DagsterExecutionInterruptedError"
 CHECK_EXIT_CODES = {
     FIT.name: RefusedError.exit_code,
     BEATS.name: UnfitModelError.exit_code,
 }
+
+SUBMISSION_WAITS = (
+    "the run of {name} counts as failed. What it had not finished is taken up by the next run of that submission, "
+    "which Dagster's sensor begins by itself while the submission lies in the inbox; remove it there to take it back"
+)
+RUN_FAILED = "the run of {name} counts as failed, and what was published before it stays; begin it again to go on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,11 @@ class RunOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """The jobs of one code location on one Dagster instance."""
+    """The jobs of one code location on one Dagster instance.
+
+    Each method raises KeyboardInterrupt, with what becomes of the work, where a signal stopped its run: Dagster itself
+    counts that as one more run that failed.
+    """
 
     defs: dg.Definitions
     instance: dg.DagsterInstance
@@ -107,6 +118,8 @@ class Loop:
             raise_on_error=False,
             asset_selection=only,
         )
+        if _was_stopped(result):
+            raise KeyboardInterrupt(f"stopped: {SUBMISSION_WAITS if partition_key else RUN_FAILED}".format(name=name))
         failure, code = _first_failure(result)
         return RunOutcome(name, result.success, time.monotonic() - begun, failure, code, _told(result))
 
@@ -119,6 +132,16 @@ def open_loop(
     with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         end_dead_runs(instance)
         yield Loop(build(settings, workshop=replace(workshop(settings), listen=listen)), instance)
+
+
+def _was_stopped(result: dg.ExecuteInProcessResult) -> bool:
+    for event in result.all_events:
+        error = event.step_failure_data.error if event.is_step_failure else None
+        while error is not None:
+            if error.cls_name == INTERRUPTED:
+                return True
+            error = error.cause
+    return False
 
 
 def _told(result: dg.ExecuteInProcessResult) -> dict[str, str]:

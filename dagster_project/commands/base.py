@@ -7,6 +7,7 @@ import click
 from dagster_project.settings import Settings, load_settings
 
 LONGEST_SENTENCE = 1_000
+EXIT_INTERRUPTED = 130
 
 
 class Verbs(click.Group):
@@ -15,6 +16,14 @@ class Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click calls it
         """Return the names as COMMANDS has them."""
         return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever a verb gives
+        """Run a verb; one that a signal stops says so and ends with EXIT_INTERRUPTED, where click would say 1."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stopped:
+            click.echo(str(stopped) or "stopped", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write what each verb does; click itself cuts it short."""
