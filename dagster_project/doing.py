@@ -45,12 +45,19 @@ def doing(home: Path, name: str) -> Iterator[Callable[[str], None]]:
 
 def being_done(home: Path) -> list[str]:
     """Return a line for each long work that goes on; what a killed process left behind counts for nothing."""
-    found = [_told(path) for path in sorted((home / "run").glob(f"*{ENDING}"))]
     return [
-        f"{told['name']}: {told['what']}, {_ago(time.time() - told['begun'])} after its start"
-        for told in found
-        if told is not None
+        f"{told['name']}: {told['what']}, {_ago(time.time() - told['begun'])} after its start" for told in _all(home)
     ]
+
+
+def who_does(home: Path, *names: str) -> dict[int, str]:
+    """Return what other processes are at, of the works of these names, by process id."""
+    return {told["pid"]: told["name"] for told in _all(home) if told["name"] in names and told["pid"] != os.getpid()}
+
+
+def _all(home: Path) -> list[dict[str, Any]]:
+    found = [_told(path) for path in sorted((home / "run").glob(f"*{ENDING}"))]
+    return [told for told in found if told is not None]
 
 
 def _told(path: Path) -> dict[str, Any] | None:

@@ -33,7 +33,8 @@ CHECK_EXIT_CODES = {
 
 SUBMISSION_WAITS = (
     "the run of {name} counts as failed. What it had not finished is taken up by the next run of that submission, "
-    "which Dagster's sensor begins by itself while the submission lies in the inbox; remove it there to take it back"
+    "which Dagster's sensor begins by itself while the submission lies in the inbox; remove it there to take it back. "
+    "A version that was saved already stays; `lakehouse retract` removes it"
 )
 RUN_FAILED = "the run of {name} counts as failed, and what was published before it stays; begin it again to go on"
 

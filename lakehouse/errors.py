@@ -224,7 +224,7 @@ class ReceiptError(PermanentError):
 
 
 class BusyError(TransientError):
-    """Runs are active, or a withdrawal is not finished; nothing else may be written meanwhile."""
+    """Runs are active, a withdrawal is not finished, or another process starts the servers; wait for its end."""
 
     exit_code = 84
 

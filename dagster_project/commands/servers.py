@@ -5,7 +5,22 @@ import sys
 import click
 
 from dagster_project.commands.base import ExampleCommand, local
-from dagster_project.settings import load_settings
+from dagster_project.doing import who_does
+from dagster_project.settings import Settings, load_settings
+from lakehouse.errors import BusyError
+
+STARTING = ("demo", "run", "up")
+"""Works that start servers and need them."""
+
+
+def _require_nobody_starts(settings: Settings) -> None:
+    """Raise BusyError while another process starts the servers of this lake, or works on them."""
+    if others := who_does(settings.home, *STARTING):
+        named = " and ".join(f"`lakehouse {name}` (process {pid})" for pid, name in others.items())
+        raise BusyError(
+            f"{named} is at work here, and nothing was changed; wait for its end, which `lakehouse status` tells, or "
+            f"stop it first: Ctrl-C where it runs, or kill {' '.join(map(str, others))}"
+        )
 
 
 @click.command(cls=ExampleCommand, example="lakehouse demo")
@@ -13,7 +28,9 @@ def demo() -> None:
     """Run the whole loop on real data and leave the servers up."""
     from dagster_project.demo import run_demo
 
-    sys.exit(run_demo(local()))
+    settings = local()
+    _require_nobody_starts(settings)
+    sys.exit(run_demo(settings))
 
 
 @click.command(cls=ExampleCommand, example="lakehouse up")
@@ -21,15 +38,19 @@ def up() -> None:
     """Start the servers and wait until they are well."""
     from dagster_project.demo import start_servers
 
-    start_servers(local())
+    settings = local()
+    _require_nobody_starts(settings)
+    start_servers(settings)
 
 
 @click.command(cls=ExampleCommand, example="lakehouse down")
 def down() -> None:
-    """Stop the servers that `up` or `demo` started, and nothing else."""
+    """Stop the servers that `up` or `demo` started, and nothing else; not while one of these is at work."""
     from dagster_project.supervisor import Supervisor
 
-    supervisor = Supervisor(load_settings().home)
+    settings = load_settings()
+    _require_nobody_starts(settings)
+    supervisor = Supervisor(settings.home)
     stopped = [name for name in reversed(supervisor.names()) if supervisor.stop(name)]
     print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
 
@@ -47,4 +68,6 @@ def run() -> None:
     """Run the whole graph again; unchanged input changes nothing."""
     from dagster_project.demo import run_graph
 
-    sys.exit(run_graph(local()))
+    settings = local()
+    _require_nobody_starts(settings)
+    sys.exit(run_graph(settings))
