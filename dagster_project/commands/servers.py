@@ -16,7 +16,7 @@ STARTING = ("demo", "run", "up")
 def _require_nobody_starts(settings: Settings) -> None:
     """Raise BusyError while another process starts the servers of this lake, or works on them."""
     if others := who_does(settings.home, *STARTING):
-        named = " and ".join(f"`lakehouse {name}` (process {pid})" for pid, name in others.items())
+        named = " and ".join(f"`{name}` (process {pid})" for pid, name in others.items())
         raise BusyError(
             f"{named} is at work here, and nothing was changed; wait for its end, which `lakehouse status` tells, or "
             f"stop it first: Ctrl-C where it runs, or kill {' '.join(map(str, others))}"

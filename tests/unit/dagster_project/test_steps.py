@@ -212,7 +212,7 @@ def test_a_verb_that_starts_or_stops_servers_waits_for_another_one(tmp_path, mon
         with pytest.raises(SystemExit) as ended:
             main([verb])
     assert ended.value.code == BusyError.exit_code
-    assert f"`lakehouse demo` (process {pid}) is at work here, and nothing was changed" in capsys.readouterr().err
+    assert f"`demo` (process {pid}) is at work here, and nothing was changed" in capsys.readouterr().err
     assert list((tmp_path / "run").iterdir()) == []
 
 
