@@ -30,7 +30,8 @@ def tell_success(context: dg.HookContext) -> None:
     if context.step_key == JUDGING:
         _write(context, _verdict(context), GOES_ON)
     elif context.step_key == STORING:
-        _write(context, _verdict(context), _where(context))
+        report = _verdict(context)
+        _write(context, report, _where(context, report))
 
 
 @dg.failure_hook(name="refusal_beside_inbox", required_resource_keys=NEEDED)
@@ -81,7 +82,7 @@ def _verdict(context: dg.HookContext) -> Report:
     return verdict_on(_key(context), given.shelf, given.house, given.versions)
 
 
-def _where(context: dg.HookContext) -> str:
+def _where(context: dg.HookContext, report: Report) -> str:
     given, key = context.resources, _key(context)
     landed = given.shelf.landed(key)
     version = given.versions.find_content(key.partition("@")[0], landed.content_sha256)
@@ -89,7 +90,7 @@ def _where(context: dg.HookContext) -> str:
         return ""  # retracted or rewritten since
     policy = given.permission.policy(given.house)
     place = whereabouts(given.house, given.naming, policy, version, user=given.permission.users.user)
-    return f"{nothing_new(_verdict(context).dataset_version, version)}{place or ''}"
+    return f"{nothing_new(report.dataset_version, version)}{place or ''}"
 
 
 def _key(context: dg.HookContext) -> str:

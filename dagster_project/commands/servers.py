@@ -13,14 +13,15 @@ STARTING = ("demo", "run", "up")
 """Works that start servers and need them."""
 
 
-def _require_nobody_starts(settings: Settings) -> None:
-    """Raise BusyError while another process starts the servers of this lake, or works on them."""
+def _alone(settings: Settings) -> Settings:
+    """Return the settings; raise BusyError while another process starts the servers of this lake, or works on them."""
     if others := who_does(settings.home, *STARTING):
         named = " and ".join(f"`{name}` (process {pid})" for pid, name in others.items())
         raise BusyError(
             f"{named} is at work here, and nothing was changed; wait for its end, which `lakehouse status` tells, or "
             f"stop it first: Ctrl-C where it runs, or kill {' '.join(map(str, others))}"
         )
+    return settings
 
 
 @click.command(cls=ExampleCommand, example="lakehouse demo")
@@ -28,9 +29,7 @@ def demo() -> None:
     """Run the whole loop on real data and leave the servers up."""
     from dagster_project.demo import run_demo
 
-    settings = local()
-    _require_nobody_starts(settings)
-    sys.exit(run_demo(settings))
+    sys.exit(run_demo(_alone(local())))
 
 
 @click.command(cls=ExampleCommand, example="lakehouse up")
@@ -38,9 +37,7 @@ def up() -> None:
     """Start the servers and wait until they are well."""
     from dagster_project.demo import start_servers
 
-    settings = local()
-    _require_nobody_starts(settings)
-    start_servers(settings)
+    start_servers(_alone(local()))
 
 
 @click.command(cls=ExampleCommand, example="lakehouse down")
@@ -48,9 +45,7 @@ def down() -> None:
     """Stop the servers that `up` or `demo` started, and nothing else; not while one of these is at work."""
     from dagster_project.supervisor import Supervisor
 
-    settings = load_settings()
-    _require_nobody_starts(settings)
-    supervisor = Supervisor(settings.home)
+    supervisor = Supervisor(_alone(load_settings()).home)
     stopped = [name for name in reversed(supervisor.names()) if supervisor.stop(name)]
     print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
 
@@ -68,6 +63,4 @@ def run() -> None:
     """Run the whole graph again; unchanged input changes nothing."""
     from dagster_project.demo import run_graph
 
-    settings = local()
-    _require_nobody_starts(settings)
-    sys.exit(run_graph(settings))
+    sys.exit(run_graph(_alone(local())))
