@@ -29,6 +29,8 @@ RECHECK_SECONDS = 3600.0
 AT_ONCE = 16
 # From so many files of one folder on, a list of the folder costs less than a question about each.
 LISTED = 8
+# But for a folder whose list told so many times as many, most of them files of earlier snapshots.
+CROWDED = 5
 SPACE = "\t"
 WILD = re.compile(r"[*?\[\]{}\\]")
 """What DuckDB would not take for itself in a path."""
@@ -59,6 +61,8 @@ class Soundness:
     def __init__(self, values: Values) -> None:
         self._values = values
         self._sound: dict[str, Found] = {}
+        self._crowds: dict[str, int] = {}
+        """How many files the last list of a folder told."""
 
     def require_metadata(self, pointer: TablePointer) -> None:
         """Hash a pin's metadata file; raise DamagedTableError when it is not what was written."""
@@ -69,7 +73,7 @@ class Soundness:
 
         Raises DamagedTableError for one that is not what was written; what is gone the reading itself tells.
         """
-        marks = _marks(paths, values)
+        marks = self._marks(paths, values)
         self._hash(table, [path for path in marks if self._sound.get(path, NEVER).mark != marks[path]], values)
 
     def require_files(self, pointer: TablePointer, *, remembered: float) -> Contents | None:
@@ -96,6 +100,32 @@ class Soundness:
         self.require_unchanged(pointer.name, recent, self._values)
         lists = (pointer.metadata_location, listing, *manifests)
         return Contents(version, _columns(metadata, snapshot), files, lists)
+
+    def _marks(self, paths: Sequence[str], values: Values) -> dict[str, str]:
+        """Return what storage says of files, by which a change is seen: of those that are there."""
+        marks = _local_marks(paths)
+        folders: dict[str, list[str]] = {}
+        for path in paths:
+            if not _is_local(path):
+                folders.setdefault(path.rpartition("/")[0], []).append(path)
+        for folder, inside in folders.items():
+            crowded = self._crowds.get(folder, 0) > CROWDED * len(inside)
+            if len(inside) < LISTED or crowded or WILD.search(folder):
+                marks |= _told(inside, MARK, values)
+            else:
+                marks |= self._listed(folder, inside, values)
+        return marks
+
+    def _listed(self, folder: str, inside: Sequence[str], values: Values) -> dict[str, str]:
+        lines: list[str] = []
+
+        def counted(query: exp.Query) -> list[str]:
+            lines.extend(values(query))
+            return lines
+
+        marks = _told(inside, MARK, counted, [f"{folder}/*"])
+        self._crowds[folder] = len(lines)
+        return marks
 
     def _files(self, manifest: str, version: int) -> list[DataFile]:
         """Return the files that a manifest names and that are there; the first version of the format has data only.
@@ -139,19 +169,6 @@ class Soundness:
             raise BusyError(f"the files of table {pointer.name} cannot be read now; try again later")
         metadata: dict[str, Any] = json.loads(found[0])
         return metadata
-
-
-def _marks(paths: Sequence[str], values: Values) -> dict[str, str]:
-    """Return what storage says of files, by which a change is seen: of those that are there."""
-    marks = _local_marks(paths)
-    folders: dict[str, list[str]] = {}
-    for path in paths:
-        if not _is_local(path):
-            folders.setdefault(path.rpartition("/")[0], []).append(path)
-    for folder, inside in folders.items():
-        listed = len(inside) >= LISTED and not WILD.search(folder)
-        marks |= _told(inside, MARK, values, [f"{folder}/*"] if listed else inside)
-    return marks
 
 
 def _local_marks(paths: Sequence[str]) -> dict[str, str]:

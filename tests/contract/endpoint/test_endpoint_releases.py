@@ -208,6 +208,10 @@ def test_what_changed_on_s3_is_seen_by_a_list_of_the_folder_and_by_a_look_at_eac
         asked.clear()
         assert duck.read(query).to_pylist() == sound
         assert asked == [[f"{folder}/*"]], "one list, whose marks are those of the single files"
+        with monkeypatch.context() as crowded:
+            crowded.setattr(soundness, "CROWDED", 0)
+            assert duck.read(query).to_pylist() == sound
+        assert asked[1:] == [list(shown.sealed)], "no list of a folder that holds many other files"
         client = s3_client(objects.endpoint, objects.access_key, objects.secret_key, secure=False, pool=PoolManager())
         key = shown.sealed[1].removeprefix("s3://icewh/")
         body = client.get_object("icewh", key).read()
