@@ -22,6 +22,8 @@ STATEMENT_SECONDS = 300.0
 TICKETS, STATEMENT = "x-lakehouse-tickets", "statement"
 # What the embedded endpoint says of a result that it returns to nobody (executor.py there); asking again is of no use.
 TOO_LARGE = re.compile(r"\bthe result (has more than \d+ rows|is larger than \d+ bytes)")
+# What gRPC itself says where the other end went away; no server writes these.
+BROKEN = re.compile(r"\b(Stream removed|Socket closed|recvmsg:|sendmsg:|[Gg]oaway|GOAWAY)")
 
 
 class _Told(flight.ClientMiddlewareFactory):
@@ -182,9 +184,9 @@ class DremioQueries:
             raise QueryError(_message(error)) from error
 
     def _unavailable(self, message: str) -> LakehouseError:
-        """Tell an engine that is away, one that has no room now, and a result that is too large every time.
+        """Tell an engine that is away or goes away, one that has no room now, and a result that is always too large.
 
-        gRPC calls all three UNAVAILABLE.
+        gRPC calls all of them UNAVAILABLE.
         """
         place = urlsplit(self._uri)
         try:
@@ -195,6 +197,11 @@ class DremioQueries:
             )
         if TOO_LARGE.search(message) is not None:
             return QueryError(message)
+        if BROKEN.search(message) is not None:  # it ended a moment ago: its port may still be open
+            return ServiceUnavailableError(
+                f"the connection to the SQL engine at {self._uri} broke: {message}; try again, and start the engine "
+                "with `lakehouse up` if it stays away"
+            )
         return ServiceUnavailableError(f"the SQL engine at {self._uri} did not do it: {message}")
 
 

@@ -1,7 +1,10 @@
 """Clients other people wrote, unchanged: the endpoint must be a Dremio to them."""
 
 import json
+import socket
+import struct
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -293,6 +296,29 @@ def test_an_adbc_connection_that_is_used_outlives_its_first_token(own_server):
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
                 assert cursor.fetchall() == [(1,)], f"after {hours} hours"
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_the_adapter_tells_an_engine_that_went_away_while_its_port_is_still_open(reset):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            while True:
+                try:
+                    accepted, _ = listening.accept()
+                except OSError:
+                    return
+                with accepted:
+                    accepted.recv(64)
+                    if reset:  # closing with nothing lingering resets the connection, as a killed process does
+                        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        queries = DremioQueries(f"grpc://127.0.0.1:{listening.getsockname()[1]}", USER, PASSWORD)
+        with pytest.raises(ServiceUnavailableError, match="`lakehouse up`"):
+            queries.ping()
+        queries.close()
+        listening.shutdown(socket.SHUT_RDWR)
 
 
 def test_the_adapter_tells_an_engine_that_cannot_from_one_that_is_away(own_server):

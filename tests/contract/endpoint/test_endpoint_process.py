@@ -67,6 +67,7 @@ def test_a_statement_beyond_the_address_space_fails_alone_and_a_killed_endpoint_
     started.kill()
     with pytest.raises((pa.ArrowException, OSError)):  # of which Flight's errors are some
         reader.read_all()
+    started.wait(20)
     with pytest.raises(ServiceUnavailableError, match="lakehouse up"):
         queries.ping()
 
