@@ -56,6 +56,7 @@ def run_demo(settings: Settings) -> int:
     begun = time.monotonic()
     ensure_folders(settings)
     supervisor = Supervisor(settings.home)
+    supervisor.require_ports(services(settings))
     with doing(settings.home, DEMO) as say:
         steps = Steps(DEMO_STEPS, console, say)
         try:
@@ -115,6 +116,7 @@ def start_servers(settings: Settings) -> None:
     """Start all servers that do not run, and wait until each is well."""
     ensure_folders(settings)
     supervisor = Supervisor(settings.home)
+    supervisor.require_ports(services(settings))
     with doing(settings.home, "up") as say:
         say("starting the servers")
         _up(supervisor, settings, "storage")
@@ -261,6 +263,7 @@ def _progress() -> Progress:
 def _up(supervisor: Supervisor, settings: Settings, *names: str) -> None:
     """Start the named services, those of them that run here, and wait until each is well."""
     wanted = [service for service in services(settings) if service.name in names]
+    supervisor.require_ports(wanted)
     for service in wanted:
         supervisor.start(service)
     for service in wanted:

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from dagster_project.dagster_home import prepare_dagster_home, superset_database_url
+from dagster_project.listening import Listens
 from dagster_project.settings import (
     PREFIX,
     PROJECT,
@@ -57,6 +58,7 @@ def storage(settings: Settings) -> Service:
         folder=data,
         healthy=lambda: seaweedfs.healthy(ports, access_key=access_key, secret_key=secret_key),
         needed_for="objects and Iceberg tables",
+        listens=Listens(seaweedfs.HOST, ports.all(), _names("storage_ports", "s3_endpoint", "catalog_uri")),
     )
 
 
@@ -66,6 +68,7 @@ def sql(settings: Settings) -> Service:
         settings,
         "sql",
         "serve-sql",
+        listens=Listens(settings.host, [settings.sql_port], _names("sql_port", "sql_uri")),
         healthy=lambda: sql_healthy(settings),
         needed_for="SQL over everything published",
     )
@@ -77,6 +80,7 @@ def catalogue(settings: Settings) -> Service:
         settings,
         "catalogue",
         "serve-catalogue",
+        listens=_web(settings, "catalogue_port"),
         healthy=lambda: http_ok(f"{settings.url(settings.catalogue_port)}/health"),
         needed_for="finding, citing and getting datasets",
     )
@@ -88,12 +92,23 @@ def receiver(settings: Settings) -> Service:
         settings,
         "uploads",
         "serve-uploads",
+        listens=_web(settings, "uploads_port"),
         healthy=lambda: http_ok(f"{settings.url(settings.uploads_port)}/health"),
         needed_for="ingesting uploads at once; without it the bucket is looked through now and then",
     )
 
 
-def _verb(settings: Settings, name: str, verb: str, *, healthy: Callable[[], bool], needed_for: str) -> Service:
+def _web(settings: Settings, name: str) -> Listens:
+    return Listens(settings.host, [getattr(settings, name)], _names(name))
+
+
+def _names(*fields: str) -> tuple[str, ...]:
+    return tuple(f"{PREFIX}{name.upper()}" for name in fields)
+
+
+def _verb(
+    settings: Settings, name: str, verb: str, *, listens: Listens, healthy: Callable[[], bool], needed_for: str
+) -> Service:
     """Return a server that is a verb of this project's own command line."""
     return Service(
         name=name,
@@ -102,6 +117,7 @@ def _verb(settings: Settings, name: str, verb: str, *, healthy: Callable[[], boo
         folder=PROJECT,
         healthy=healthy,
         needed_for=needed_for,
+        listens=listens,
     )
 
 
@@ -117,6 +133,7 @@ def dagster(settings: Settings) -> Service:
         healthy=lambda: http_ok(f"{settings.url(settings.dagster_port)}/server_info"),
         needed_for="runs, the asset graph, sensors and schedules",
         start_seconds=240.0,
+        listens=_web(settings, "dagster_port"),
     )
 
 
@@ -130,6 +147,7 @@ def dashboards(settings: Settings) -> Service:
         healthy=lambda: superset.healthy(settings.url(settings.superset_port)),
         needed_for="dashboards",
         start_seconds=240.0,
+        listens=_web(settings, "superset_port"),
     )
 
 

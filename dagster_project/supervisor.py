@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dagster_project.doing import born
+from dagster_project.listening import Listens, mark, require_free
 from lakehouse.errors import ServiceUnavailableError
 
 POLL_SECONDS = 0.2
@@ -22,7 +23,8 @@ class Service:
     """One process to run: how to start it and how to ask whether it is well.
 
     `healthy` says whether the process serves, within a few seconds. `needed_for` is shown to people. `made_of` names
-    what a process keeps from its start on, such as its code and settings; a secret does not belong there.
+    what a process keeps from its start on, such as its code and settings; a secret does not belong there. `listens`
+    says which ports it needs.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Service:
     needed_for: str
     start_seconds: float = 120.0
     made_of: Mapping[str, str] = field(default_factory=dict)
+    listens: Listens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,20 @@ class Supervisor:
         object.__setattr__(self, "run", self.root / "run")
         object.__setattr__(self, "logs", self.root / "logs")
 
+    def require_ports(self, services: Iterable[Service]) -> None:
+        """Return when each service runs already or can have its ports; raise PortTakenError otherwise."""
+        for service in services:
+            if service.listens is not None and self.pid(service.name) is None:
+                require_free(service.name, service.listens, self.root)
+
     def start(self, service: Service) -> bool:
-        """Start a service unless it already runs; return whether it was started. Does not wait until it is well."""
+        """Start a service unless it already runs; return whether it was started. Does not wait until it is well.
+
+        Raises PortTakenError before anything is started where it cannot have its ports.
+        """
         if self.pid(service.name) is not None:
             return False
+        self.require_ports([service])
         self.run.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(parents=True, exist_ok=True)
         service.folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +72,7 @@ class Supervisor:
             child = subprocess.Popen(  # noqa: S603 - argv comes from the services' definitions, never a shell
                 list(service.command),
                 cwd=service.folder,
-                env=dict(service.environment),
+                env={**service.environment, **mark(self.root, service.name)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -341,6 +341,12 @@ class TooLargeError(PermanentError):
     """Rows take more memory than whoever reads them allows; no command asks for so few."""
 
 
+class PortTakenError(PermanentError):
+    """A server cannot have one of its ports on this machine; nothing was started."""
+
+    exit_code = 72
+
+
 class QueueFullError(TransientError):
     """Too many uploads wait to be fetched."""
 
