@@ -6,7 +6,8 @@ from lakehouse.archive import eds
 from lakehouse.archive.checks import DATASET, Hit, hints, listed, named, text
 from lakehouse.archive.contents import Contents
 from lakehouse.archive.licences import licence_fault
-from lakehouse.archive.rulebook import Parameters
+from lakehouse.archive.rulebook import Parameters, rules
+from lakehouse.archive.salvage import touches
 
 # The names that a field of each description file may have, at whatever depth.
 FIELDS = {
@@ -27,6 +28,7 @@ def description_fault(submission: Contents, parameters: Parameters) -> Iterator[
         if fault.kind == text(parameters, "kind") and fault.file.rsplit("/", 1)[-1] == text(parameters, "file"):
             place = f"{fault.file}: {fault.field}" if fault.field else fault.file
             facts = {"file": fault.file, "field": fault.field, "reason": fault.reason, "hint": _hint(fault)}
+            facts["unjudged"] = _unjudged(fault.field) if fault.file == eds.DESCRIPTION_FILE else ""
             yield Hit(place, facts=facts)
 
 
@@ -35,20 +37,34 @@ def _hint(fault: eds.Fault) -> str:
     return hints([name], FIELDS.get(fault.file.rsplit("/", 1)[-1], ()))[name] if fault.kind == "field_unknown" else ""
 
 
+def _unjudged(field: str) -> str:
+    """Return which rules a field at fault keeps from being judged, wholly or in part, as a sentence; empty for none."""
+    without = [code for code, rule in rules().items() if any(touches(field, need) for need in rule.needs)]
+    in_part = [
+        code
+        for code, rule in rules().items()
+        if code not in without and any(touches(field, use) for use in rule.judged_in_part_without)
+    ]
+    told = [f"not judged because of it: {', '.join(without)}"] if without else []
+    told += [f"judged only in part: {', '.join(in_part)}"] if in_part else []
+    words = "; ".join(told)
+    return f" {words[0].upper()}{words[1:]}." if words else ""
+
+
 @named(DATASET)
 def field_absent(submission: Contents, parameters: Parameters) -> Iterator[Hit]:
-    """Fields that a description may lack but should have."""
-    if submission.reading.dataset is None:
+    """Fields that a description may lack but should have; one that is wrong is there."""
+    if submission.said is None:
         return
     for name in listed(parameters, "fields"):
-        if not getattr(submission.reading.dataset, name):
+        if not getattr(submission.said.dataset, name) and not submission.said.lacks([name]):
             yield Hit(f"{eds.DESCRIPTION_FILE}: {name}", facts={"field": name})
 
 
 @named(DATASET)
 def licence_unknown(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """Licence expressions that are malformed, or have a name that the SPDX list does not have."""
-    dataset = submission.reading.dataset
+    dataset = submission.dataset
     stated = {f"{eds.DESCRIPTION_FILE}: licence": dataset.licence if dataset else None}
     for name, collection in submission.reading.texts.items():
         stated[f"{eds.TEXTS_FOLDER}/{name}/{eds.COLLECTION_FILE}: licence"] = collection.licence

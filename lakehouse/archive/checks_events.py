@@ -69,9 +69,9 @@ def personal_events(log: EventContent, parameters: Parameters) -> Iterator[Hit]:
 @named(DATASET)
 def actors_undeclared(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """Logs whose actors are no kind of subject of the dataset: nobody could withdraw from them."""
-    if submission.reading.dataset is None:
+    if submission.dataset is None:
         return
-    named_places = {place for kind in submission.reading.dataset.subjects.values() for place in kind.identifiers}
+    named_places = {place for kind in submission.dataset.subjects.values() for place in kind.identifiers}
     for name in submission.events:
         if f"{eds.EVENTS_FOLDER}/{name}.actor" not in named_places:
             yield Hit(f"{eds.DESCRIPTION_FILE}: subjects", facts={"log": name})

@@ -41,7 +41,7 @@ def purpose_contradicted(submission: Contents, _parameters: Parameters) -> Itera
 @named(DATASET)
 def purpose_beyond_licence(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """Purposes that the terms permit and the licence, for everybody, does not."""
-    dataset = submission.reading.dataset
+    dataset = submission.dataset
     if dataset is None or not dataset.licence or not licence_allows(dataset.licence, ("share",)):
         return
     for code in _stated(submission)["purposes"]:
@@ -52,7 +52,7 @@ def purpose_beyond_licence(submission: Contents, _parameters: Parameters) -> Ite
 @named(DATASET)
 def purposes_unstated(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """A licence that says nothing the archive can read, and no purposes in its place."""
-    dataset = submission.reading.dataset
+    dataset = submission.dataset
     if dataset is None or not dataset.licence or licence_allows(dataset.licence, ("share",)):
         return
     if not _stated(submission)["purposes"]:
@@ -62,7 +62,7 @@ def purposes_unstated(submission: Contents, _parameters: Parameters) -> Iterator
 @named(DATASET)
 def access_unstated(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """Parts about people, by what is said or what was found, and no word on who may read them."""
-    dataset = submission.reading.dataset
+    dataset = submission.dataset
     if dataset is None or (dataset.terms is not None and "access" in dataset.terms.model_fields_set):
         return
     said, tables, texts = submission.about_people, submission.tables.items(), submission.texts.items()
@@ -76,7 +76,7 @@ def access_unstated(submission: Contents, _parameters: Parameters) -> Iterator[H
 @named(DATASET)
 def retention_passed(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """Data that should be gone already."""
-    dataset = submission.reading.dataset
+    dataset = submission.dataset
     until = dataset.terms.retention_until if dataset and dataset.terms else None
     if until is not None and until < datetime.now(UTC).date():
         yield Hit(f"{TERMS}.retention_until", facts={"until": until.isoformat()})
@@ -85,7 +85,7 @@ def retention_passed(submission: Contents, _parameters: Parameters) -> Iterator[
 @named(DATASET)
 def consent_place_absent(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """A consent table, or one of its columns, that the dataset does not have."""
-    consent = submission.reading.dataset.consent if submission.reading.dataset else None
+    consent = submission.dataset.consent if submission.dataset else None
     if consent is None or consent.table is None:
         return
     table = submission.reading.tables.get(consent.table)
@@ -100,7 +100,7 @@ def consent_place_absent(submission: Contents, _parameters: Parameters) -> Itera
 @named(DATASET)
 def consent_given_unclear(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """A column of answers that is not of type boolean, so that no answer would ever count as yes."""
-    consent = submission.reading.dataset.consent if submission.reading.dataset else None
+    consent = submission.dataset.consent if submission.dataset else None
     table = submission.reading.tables.get(consent.table or "") if consent else None
     column = table.columns.get(consent.given or "") if table and consent else None
     if column is not None and column.type != "boolean":
@@ -110,7 +110,7 @@ def consent_given_unclear(submission: Contents, _parameters: Parameters) -> Iter
 @named(DATASET)
 def consent_joins_nothing(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """A consent table whose subjects no other table, text collection or log names: it would restrict nothing."""
-    description = submission.reading.description()
+    description = submission.known
     if description is None or description.consent is None or description.consent.table not in description.tables:
         return
     if not set(subject_columns(description)) - {description.consent.table}:
@@ -120,9 +120,9 @@ def consent_joins_nothing(submission: Contents, _parameters: Parameters) -> Iter
 @named(DATASET)
 def subject_place_absent(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """Columns said to name a subject that the dataset does not have."""
-    if submission.reading.dataset is None:
+    if submission.dataset is None:
         return
-    for kind, subject in submission.reading.dataset.subjects.items():
+    for kind, subject in submission.dataset.subjects.items():
         for place in subject.identifiers:
             part, _, column = place.rpartition(".")
             if column not in _columns_of(submission, part):
@@ -132,7 +132,7 @@ def subject_place_absent(submission: Contents, _parameters: Parameters) -> Itera
 @named(DATASET)
 def consent_basis_absent(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """Columns that name or expose people, and no word on why they may be held."""
-    dataset = submission.reading.dataset
+    dataset = submission.dataset
     if dataset is None or dataset.consent is not None:
         return
     columns = [
@@ -148,7 +148,7 @@ def consent_basis_absent(submission: Contents, _parameters: Parameters) -> Itera
 @named(DATASET)
 def identifier_without_pseudonym(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """Columns that name somebody and join or key tables, of a type that can hold no pseudonym."""
-    description = submission.reading.description()
+    description = submission.known
     if description is None:
         return
     for place in without_pseudonyms(description):
@@ -158,7 +158,7 @@ def identifier_without_pseudonym(submission: Contents, _parameters: Parameters) 
 
 
 def _stated(submission: Contents) -> dict[str, tuple[str, ...]]:
-    terms = submission.reading.dataset.terms if submission.reading.dataset else None
+    terms = submission.dataset.terms if submission.dataset else None
     return {"purposes": terms.purposes if terms else (), "forbidden": terms.forbidden if terms else ()}
 
 

@@ -18,7 +18,7 @@ from lakehouse.archive.metadata.stated import DESCRIPTORS
 from lakehouse.archive.other_scan import OtherSeen, look_into, look_into_footer
 from lakehouse.archive.packed import is_table_file, plain_name
 from lakehouse.archive.plans import plans, resolve, scan_order
-from lakehouse.archive.salvage import table_without_faults
+from lakehouse.archive.salvage import Said, said_rightly, table_without_faults
 from lakehouse.archive.table_scan import FileSeen, Spot, TableScan, TableSeen
 from lakehouse.archive.tally import FileTally, RowBudget
 from lakehouse.archive.terms import person_columns
@@ -202,10 +202,24 @@ class Contents:
         return {name: table.judged_by for name, table in self.tables.items() if table.judged_by is not None}
 
     @cached_property
+    def said(self) -> Said | None:
+        """What ``dataset.yaml`` says rightly, also where something else in it is at fault."""
+        return said_rightly(self.reading)
+
+    @cached_property
+    def dataset(self) -> eds.DatasetFile | None:
+        """The fields of ``dataset.yaml`` that say something rightly."""
+        return self.said.dataset if self.said else None
+
+    @cached_property
+    def known(self) -> eds.Description | None:
+        """Everything that the description files say rightly: of the dataset by field, of its parts by file."""
+        return self.reading.described_by(self.dataset) if self.dataset else None
+
+    @cached_property
     def about_people(self) -> frozenset[str]:
         """The tables whose rows are about people: subjects or consent name a column of them, or one has a role."""
-        known = self.reading.description()
-        named = person_columns(known) if known is not None else {}
+        named = person_columns(self.known) if self.known is not None else {}
         marked = {name for name, table in self.judging.items() if any(c.role != "none" for c in table.columns.values())}
         return frozenset(marked.union(name for name, columns in named.items() if columns))
 

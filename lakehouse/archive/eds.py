@@ -332,10 +332,12 @@ class Reading:
 
     def description(self) -> Description | None:
         """Return the description, or None when ``dataset.yaml`` itself cannot be used."""
-        if self.dataset is None:
-            return None
+        return None if self.dataset is None else self.described_by(self.dataset)
+
+    def described_by(self, dataset: DatasetFile) -> Description:
+        """Return the description with these fields of ``dataset.yaml``."""
         return Description.model_construct(
-            **dict(self.dataset), tables=dict(self.tables), texts=dict(self.texts), events=dict(self.events)
+            **dict(dataset), tables=dict(self.tables), texts=dict(self.texts), events=dict(self.events)
         )
 
 

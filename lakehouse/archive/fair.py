@@ -1,7 +1,7 @@
 """The FAIR score: indicators of the RDA FAIR Data Maturity Model, answered from the folder without a network."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from lakehouse.archive.contents import Contents
@@ -10,6 +10,7 @@ from lakehouse.archive.findings import FairIndicator, Finding
 from lakehouse.archive.levels import FairVerdict, counted
 from lakehouse.archive.licences import unknown_licences
 from lakehouse.archive.rulebook import FairRule, fair_rules
+from lakehouse.archive.salvage import Said
 
 # Identifiers that somebody keeps: DOI, Handle, ARK, URN, PURL, w3id, ROR and ORCID do not name data.
 PERSISTENT = re.compile(
@@ -32,25 +33,34 @@ class Answer:
 class Case:
     """What an indicator is judged on: the description's fields, the contents, and what validation found."""
 
-    dataset: DatasetFile
+    said: Said
     contents: Contents
     findings: tuple[Finding, ...]
     rule: FairRule
 
+    @property
+    def dataset(self) -> DatasetFile:
+        """The fields of the description that say something rightly."""
+        return self.said.dataset
+
+    def absent(self, names: Iterable[str]) -> list[str]:
+        """Return which fields hold nothing, or nothing that could be read as the standard says."""
+        return [name for name in names if self.said.lacks([name]) or not getattr(self.dataset, name)]
+
 
 def judge(contents: Contents, findings: tuple[Finding, ...]) -> tuple[FairIndicator, ...]:
-    """Return every indicator with its verdict; without a usable description none that is counted has a point."""
+    """Return every indicator with its verdict; without a readable description none that is counted has a point."""
     return tuple(_judged(name, rule, contents, findings) for name, rule in fair_rules().items())
 
 
 def _judged(name: str, rule: FairRule, contents: Contents, findings: tuple[Finding, ...]) -> FairIndicator:
-    dataset = contents.reading.dataset
+    said = contents.said
     if rule.check is None:
         return _indicator(name, rule, None, "after publication", rule.after_publication)
-    if dataset is None:
-        unknown = _indicator(name, rule, 0.0, "not met", "no usable description")
+    if said is None:
+        unknown = _indicator(name, rule, 0.0, "not met", "no readable description")
         return replace(unknown, next_action=DESCRIBE_FIRST)
-    answer = CHECKS[rule.check](Case(dataset, contents, findings, rule))
+    answer = CHECKS[rule.check](Case(said, contents, findings, rule))
     return _indicator(name, rule, answer.share, _verdict(answer.share), answer.evidence)
 
 
@@ -83,13 +93,15 @@ def fields_filled(case: Case) -> Answer:
     """The share of the named description fields that hold something."""
     names = case.rule.parameters["fields"]
     assert isinstance(names, tuple)
-    absent = [name for name in names if not getattr(case.dataset, name)]
+    absent = case.absent(names)
     said = f"missing: {', '.join(absent)}" if absent else f"filled: {', '.join(names)}"
     return Answer(1 - len(absent) / len(names), said)
 
 
 def identifies_itself(case: Case) -> Answer:
     """Name, version and content hash identify every submitted dataset."""
+    if absent := case.absent(("name", "version")):
+        return Answer(0.0, f"missing: {', '.join(absent)}")
     return Answer(1.0, f"{case.dataset.name}@{case.dataset.version}, and a content hash given by the archive")
 
 
@@ -121,7 +133,8 @@ def reuse_readable(case: Case) -> Answer:
 def access_told(case: Case) -> Answer:
     """Half for the access that the terms name, half for whom or where to ask."""
     dataset = case.dataset
-    said = [f"access is {dataset.terms.access}"] if dataset.terms else []
+    stated = None if case.said.lacks(["terms.access"]) else dataset.terms
+    said = [f"access is {stated.access}"] if stated else []
     said += ["a contact or source_url is given"] if dataset.contact or dataset.source_url else []
     return Answer(len(said) / 2, ", ".join(said) or "neither terms nor a contact")
 
@@ -183,7 +196,8 @@ def any_field_filled(case: Case) -> Answer:
     """At least one of the named description fields holds something."""
     names = case.rule.parameters["fields"]
     assert isinstance(names, tuple)
-    there = [name for name in names if getattr(case.dataset, name)]
+    absent = case.absent(names)
+    there = [name for name in names if name not in absent]
     return Answer(1.0 if there else 0.0, f"filled: {', '.join(there)}" if there else f"missing: {', '.join(names)}")
 
 

@@ -40,7 +40,9 @@ class _Data(BaseModel):
 class Rule(_Data):
     """One rule: which items it looks at, which check it runs on them, and what to say about a hit.
 
-    `counts` is what its occurrences are, for rules of personal data, of which only values are added up.
+    `counts` is what its occurrences are, for rules of personal data, of which only values are added up. `needs` are
+    the fields of ``dataset.yaml`` without which it cannot be judged; `judged_in_part_without` are those of which it
+    looks at what is right: both as dotted paths, `*` for any name.
     """
 
     selector: Selector
@@ -52,6 +54,8 @@ class Rule(_Data):
     how_to_fix: str
     reason: str = ""
     counts: Literal["values", "rows", "files"] = "values"
+    needs: tuple[str, ...] = ()
+    judged_in_part_without: tuple[str, ...] = ()
 
 
 class FairRule(_Data):

@@ -1,16 +1,98 @@
 """What can still be judged by a description file that is at fault: so that one misspelt field hides no other issue."""
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from lakehouse.archive.eds import ColumnDescription, TableDescription
+from lakehouse.archive.eds import (
+    DESCRIPTION_FILE,
+    EDS_VERSION,
+    ColumnDescription,
+    DatasetFile,
+    Reading,
+    TableDescription,
+)
 
 DELIMITERS = get_args(TableDescription.model_fields["delimiter"].annotation)
 UNSAID = "(not said)"
 # What a column is judged by when its fields contradict each other.
 PLAINEST = ("type", "missing_codes")
+# What stands for a required field that is missing or wrong; no rule is judged by it.
+REQUIRED = {
+    "eds_version": EDS_VERSION,
+    "name": "unnamed",
+    "version": "undescribed",
+    "title": UNSAID,
+    "description": UNSAID,
+    "accumulates": "snapshots",
+}
+REQUIRED_BELOW = {"description": UNSAID, "basis": "consent"}
+
+Place = tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What ``dataset.yaml`` says rightly, and the dotted paths of its fields that are missing or wrong."""
+
+    dataset: DatasetFile
+    at_fault: frozenset[str]
+
+    def lacks(self, fields: Iterable[str]) -> bool:
+        """Say whether one of these fields, or a part of it, is at fault; `*` in a path is any name."""
+        return any(touches(fault, field) for fault in self.at_fault for field in fields)
+
+
+def touches(fault: str, field: str) -> bool:
+    """Say whether a fault at one dotted path is one of a field: at it, above it or below it."""
+    parts = zip(fault.split("."), field.split("."), strict=False)
+    return all(one == other or other == "*" for one, other in parts)
+
+
+def said_rightly(reading: Reading) -> Said | None:
+    """Return what ``dataset.yaml`` says rightly; None where it is missing or cannot be read at all."""
+    faults = [fault for fault in reading.faults if fault.file == DESCRIPTION_FILE]
+    if any(fault.kind in ("missing", "unreadable") for fault in faults):
+        return None
+    at_fault = frozenset(fault.field for fault in faults if fault.kind != "field_unknown")
+    return Said(reading.dataset or _dataset_without_faults(reading.raw), at_fault)
+
+
+def _dataset_without_faults(raw: Mapping[str, Any]) -> DatasetFile:
+    said: dict[str, Any] = copy.deepcopy(dict(raw))
+    while True:
+        try:
+            return DatasetFile.model_validate({**REQUIRED, **said})
+        except ValidationError as error:
+            _take_out(said, {_wrong_part(said, problem["type"], problem["loc"]) for problem in error.errors()})
+
+
+def _wrong_part(said: dict[str, Any], problem: str, location: Place) -> Place:
+    """Return what has to go: the wrong value itself, or what holds a missing one that nothing can stand for."""
+    path = location[:-1] if location[-1] == "[key]" else location
+    if problem != "missing":
+        return path
+    if path[-1] in REQUIRED_BELOW:
+        _at(said, path[:-1])[path[-1]] = REQUIRED_BELOW[str(path[-1])]
+        return ()
+    return path[:-1]
+
+
+def _take_out(said: dict[str, Any], paths: set[Place]) -> None:
+    """Take parts out, the last of a list first, so that the places of the others stay."""
+    outermost = [path for path in paths if path and not any(path[:length] in paths for length in range(1, len(path)))]
+    for path in sorted(outermost, key=lambda path: [(isinstance(part, int), part) for part in path], reverse=True):
+        del _at(said, path[:-1])[path[-1]]
+
+
+def _at(said: dict[str, Any], path: Place) -> Any:  # noqa: ANN401 - a mapping or a list of a document
+    part: Any = said
+    for name in path:
+        part = part[name]
+    return part
 
 
 def table_without_faults(name: str, raw: Mapping[str, Any]) -> TableDescription | None:

@@ -81,13 +81,14 @@ def _row_counts(contents: Contents) -> dict[str, int]:
 
 
 def _applied(contents: Contents, packs: Packs) -> list[Applied]:
-    named = contents.reading.dataset.disciplines if contents.reading.dataset else {}
+    named = contents.dataset.disciplines if contents.dataset else {}
     return [Applied(name, packs.by_name.get(name), fields, contents) for name, fields in named.items()]
 
 
 def _findings(contents: Contents, packs: Packs) -> tuple[Finding, ...]:
     applied = _applied(contents, packs)
-    selected = [(code, rule, applied) for code, rule in rules().items()]
+    said = contents.said
+    selected = [(code, rule, applied) for code, rule in rules().items() if said is None or not said.lacks(rule.needs)]
     selected += [(code, rule, [one]) for one in applied if one.pack for code, rule in one.pack.rules.items()]
     merged: dict[tuple[str, str], Finding] = {}
     for code, rule, its_packs in selected:

@@ -169,10 +169,29 @@ def test_links_between_tables_do_not_apply_to_one_table(dataset, judged):
     assert {indicator_of(report, name).verdict for name in ("I3-01D", "I3-02D", "I2-01D")} == {"does not apply"}
 
 
-def test_without_a_usable_description_the_next_action_is_to_mend_it(dataset, judged):
-    (dataset / "dataset.yaml").write_text('eds_version: "1.0"\nname: ""\n', encoding="utf-8")
+def test_without_a_readable_description_the_next_action_is_to_mend_it(dataset, judged):
+    (dataset / "dataset.yaml").write_text('eds_version: "1.0"\nname: [\n', encoding="utf-8")
     steps = next_steps(judged(dataset))
     assert [step.next_action for step in steps] == [DESCRIBE_FIRST]
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong", "lost"),
+    [
+        ('version: "1"', "version: 1.10", {"F1-02D"}),
+        ("licence: CC-BY-4.0", "licence: 4", {"R1.1-01M", "R1.1-02M", "R1.1-03M", "I2-01M"}),
+        ("keywords: [rooms]", "keywords: [rooms, '']", {"F2-01M"}),
+        ("terms: {access: registered}", "terms: {access: some}", {"A1-01M"}),
+    ],
+)
+def test_a_field_at_fault_takes_away_its_own_points_alone(dataset, judged, line, wrong, lost):
+    path = dataset / "dataset.yaml"
+    path.write_text(path.read_text() + "keywords: [rooms]\nterms: {access: registered}\n")
+    sound = {i.indicator: i.points for i in judged(dataset).fair}
+    path.write_text(path.read_text().replace(line, wrong))
+    found = {i.indicator: i.points for i in judged(dataset).fair}
+    of_faults = {f"RDA-{name}" for name in ("A1-05D", "I1-01M", "R1.3-01M", "R1.3-01D")}
+    assert {name for name in sound if found[name] < sound[name]} - of_faults == {f"RDA-{name}" for name in lost}
 
 
 def test_a_next_action_stands_once_where_it_gains_most(dataset, judged):
