@@ -8,14 +8,28 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from lakehouse.archive.arrays import Cells
 from lakehouse.archive.child import reading
+from lakehouse.archive.commas import said_of_commas
 from lakehouse.archive.contents import Progress
 from lakehouse.archive.dated import said_of_dates, shown
 from lakehouse.archive.drafting_apart import FILL_IN
 from lakehouse.archive.eds import TableDescription
 from lakehouse.archive.entries import DEFAULT_LIMITS, Budget
 from lakehouse.archive.guessing import Guess, TableLook, candidate_key, suspicious_name
-from lakehouse.archive.joining import JoinLook, Looked, Reference, Room, composite_key, references, strangers
+from lakehouse.archive.joining import (
+    JoinLook,
+    Looked,
+    Reference,
+    Repeated,
+    Room,
+    Together,
+    composite_key,
+    references,
+    repeated_key,
+    repeats,
+    strangers,
+)
 from lakehouse.archive.landing import copy_into
 from lakehouse.archive.layout import (
     COLLECTION_FILE,
@@ -181,20 +195,42 @@ def _mistakes(folder: Path, looked: Looked, referring: Referring, tables: Mappin
             found = _strangers(folder, looked, name, tables[table], key)
             some = ", ".join(map(shown, found[:MOST_SHOWN]))
             yield f"{TABLES_FOLDER}/{looked.table}, {name}: {_lacking(reference)}: {some}; mend them or add their rows"
+    repeated = repeated_key(looked, referring)
+    if repeated is not None:
+        some = ", ".join(map(shown, _repeats(folder, looked, repeated)))
+        said = f"{_repeating(repeated)}: {some}; mend them, or is it no key?"
+        yield f"{TABLES_FOLDER}/{looked.table}, {repeated.column}: {said}"
+
+
+def _repeats(folder: Path, looked: Looked, repeated: Repeated) -> list[str]:
+    """Read a table again for the first values of what seems to be its key that come again."""
+    found, seen = dict[str, None](), set[int]()
+    for cells in _cells(folder, repeated.column):
+        found |= dict.fromkeys(repeats(cells, seen, looked.guesses[repeated.column].codes))
+        if len(found) >= MOST_SHOWN:
+            break
+    return list(found)[:MOST_SHOWN]
 
 
 def _strangers(folder: Path, looked: Looked, name: str, target: Looked, key: str) -> list[str]:
     """Read a table again for the first values of a column that are not in the key that it seems to refer to."""
-    described, found = _separated(_separator(folder)), dict[str, None]()
+    found = dict[str, None]()
+    for cells in _cells(folder, name):
+        found |= dict.fromkeys(strangers(looked, name, target, key, cells))
+        if len(found) > MOST_SHOWN:
+            break
+    return list(found)
+
+
+def _cells(folder: Path, name: str) -> Iterator[Cells]:
+    """Yield a column of a table's files, some rows at a time."""
+    described = _separated(_separator(folder))
     for path in table_files(folder):
         with suppress(SchemaError, EncodingError):  # it was said before how far the file can be read
             for piece in pieces(path, described):
                 batch = piece()
                 if name in batch.columns:
-                    found |= dict.fromkeys(strangers(looked, name, target, key, batch.columns[name]))
-                if len(found) > MOST_SHOWN:
-                    return list(found)
-    return list(found)
+                    yield batch.columns[name]
 
 
 def _dictionary(folder: Path, looked: Looked, referring: Referring) -> Iterator[str]:
@@ -203,11 +239,7 @@ def _dictionary(folder: Path, looked: Looked, referring: Referring) -> Iterator[
     yield _HEAD
     yield f'description: ""  # {FILL_IN}: what the table holds'
     yield f'grain: ""  # {FILL_IN}: what one row stands for, such as "one row per pupil and test"'
-    if key:
-        rows = f"{looked.look.rows:,} rows"
-        yield f"primary_key: [{_word(key)}]  # CHECK: it is complete and never repeats in these {rows}"
-    else:
-        yield _composite(looked, referring)
+    yield _key(looked, key, referring)
     if separator not in (",", "\t") or (separator == "\t" and any(p.suffix == ".csv" for p in table_files(folder))):
         yield f"delimiter: {json.dumps(separator)}"
     yield "columns:"
@@ -217,8 +249,27 @@ def _dictionary(folder: Path, looked: Looked, referring: Referring) -> Iterator[
             yield _referring(referring[looked.table, name])
 
 
-def _composite(looked: Looked, referring: Referring) -> str:
-    together = composite_key(looked, referring)
+def _key(looked: Looked, key: str | None, referring: Referring) -> str:
+    repeated = repeated_key(looked, referring)
+    together = composite_key(looked, referring) if key is None else None
+    if repeated is None or (together is not None and together.named):
+        return _composite(looked, together) if key is None else _single(looked, key)
+    others = [key] if key else together.columns if together else ()
+    instead = f", such as {', '.join(others)}, which never repeat{'' if others[1:] else 's'}" if others else ""
+    mend = f"mend the data and take away the first #, or name what tells the rows apart{instead}"
+    return f"# primary_key: [{_word(repeated.column)}]  # {FILL_IN}: {_repeating(repeated)}; {mend}"
+
+
+def _repeating(repeated: Repeated) -> str:
+    verb = "repeats" if repeated.repeats == 1 else "repeat"
+    return f"it is called like the key, and {repeated.repeats:,} of {repeated.values:,} values {verb} an earlier one"
+
+
+def _single(looked: Looked, key: str) -> str:
+    return f"primary_key: [{_word(key)}]  # CHECK: it is complete and never repeats in these {looked.look.rows:,} rows"
+
+
+def _composite(looked: Looked, together: Together | None) -> str:
     if together is None:
         return f"# primary_key: []  # {FILL_IN}: the columns that together tell the rows apart; no single one does"
     line = f"primary_key: [{', '.join(map(_word, together.columns))}]"
@@ -284,6 +335,8 @@ def _mistaken(guess: Guess) -> str:
     """Return what in a column of text seems to be a mistake, or to be written otherwise than the standard reads it."""
     if guess.dated is not None:
         return said_of_dates(guess.dated)
+    if guess.commas is not None:
+        return said_of_commas(guess.commas)
     if not guess.odd:
         return ""
     share = f"{guess.rows - guess.empty - guess.odd:,} of {guess.rows - guess.empty:,} values are numbers"

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from lakehouse.archive.arrays import Cells, count_true
 from lakehouse.archive.batches import Batch
+from lakehouse.archive.commas import CommaLook, Commas
 from lakehouse.archive.dated import Dated, DateLook
 from lakehouse.archive.eds import ColumnDescription, ColumnType
 from lakehouse.archive.values import parse
@@ -23,6 +24,8 @@ TYPES: tuple[ColumnType, ...] = ("integer", "number", "date", "datetime", "boole
 # A number that begins so is a code whose zeros count, such as a postal code.
 LEADING_ZERO = r"^[+-]?0[0-9]"
 PERCENT = r"^[+-]?[0-9]+([.,][0-9]+)? ?%$"
+# How the name of a key ends.
+KEY_NAME = re.compile(r"_?(id|key|code|number|no)$")
 MOST_LEVELS, LONGEST_LEVEL, ROWS_A_LEVEL = 20, 60, 5
 # Up to this share of values that are no numbers may be mistakes in a column of numbers.
 MOST_ODD, MANY_ODD = 0.05, 1_000
@@ -36,7 +39,7 @@ class Guess:
 
     `odd` is how many values of a text column are no numbers, where nearly all others are, and `odd_one` is one of them.
     `percent` says that all values are numbers with a sign of percent behind them, and `dated` of a text column that
-    most of its values look like dates.
+    most of its values look like dates, `commas` that they are numbers with a comma.
     """
 
     type: ColumnType
@@ -52,6 +55,7 @@ class Guess:
     odd_one: str = ""
     percent: bool = False
     dated: Dated | None = None
+    commas: Commas | None = None
 
     @property
     def complete(self) -> bool:
@@ -75,6 +79,7 @@ class ColumnLook:
     _odd_one: str = ""
     _percent: bool = True
     _dates: DateLook = field(default_factory=DateLook)
+    _commas: CommaLook = field(default_factory=CommaLook)
 
     def add(self, cells: Cells) -> None:
         """Look at the next cells, of type `string`."""
@@ -91,6 +96,7 @@ class ColumnLook:
             self._rule_out(values)
             self._note_odd(values, present)
             self._dates.add(values, present)
+            self._commas.add(values, present)
             self._percent = self._percent and bool(pc.all(pc.match_substring_regex(values, PERCENT)).as_py())
 
     def _note_values(self, present: Mapping[str, int]) -> None:
@@ -132,13 +138,14 @@ class ColumnLook:
         numeric = type_ in ("integer", "number")
         low, high = (self._bounds[0], self._bounds[1]) if numeric else (None, None)
         most_odd = min(MANY_ODD, (self.rows - self.empty) * MOST_ODD)
+        commas = self._commas.told() if type_ == "string" and not self._zeros else None
         nearly = type_ == "string" and not self._zeros and 0 < self._odd <= most_odd
         return Guess(
             type=type_,
             rows=self.rows,
             empty=self.empty,
             codes=tuple(self._codes) if known else (),
-            levels=self._levels() if type_ == "string" else (),
+            levels=self._levels() if type_ == "string" and commas is None else (),
             unique=self._seen is not None and known,
             low=low,
             high=high,
@@ -147,6 +154,7 @@ class ColumnLook:
             odd_one=self._odd_one if nearly else "",
             percent=known and self._percent,
             dated=self._dates.told() if known and type_ == "string" else None,
+            commas=commas,
         )
 
     def _levels(self) -> tuple[str, ...]:
@@ -191,10 +199,11 @@ class TableLook:
 def candidate_key(guesses: Mapping[str, Guess]) -> str | None:
     """Return the column that most looks like the key: complete, never repeated, and called like one or first."""
     fitting = [name for name, guess in guesses.items() if guess.unique and guess.complete and guess.type != "number"]
-    return min(fitting, key=_unlike_a_key, default=None)
+    return min(fitting, key=unlike_a_key, default=None)
 
 
-def _unlike_a_key(name: str) -> tuple[bool, bool]:
+def unlike_a_key(name: str) -> tuple[bool, bool]:
+    """Return how little a column is called like a key; of two the lower is more like one."""
     return re.search(r"(^|_)(id|key|code|number|no)(_|$)", name) is None, re.match(r"(id|.*_id)$", name) is None
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakehouse.archive.arrays import Cells
-from lakehouse.archive.guessing import Guess, TableLook, candidate_key
+from lakehouse.archive.guessing import KEY_NAME, Guess, TableLook, candidate_key, unlike_a_key
 
 Hashes = npt.NDArray[np.int64]
 
@@ -25,7 +25,10 @@ MOST_TOGETHER = 3
 LEAST_VALUES = 10
 # A column called like a key whose values are not all there is asked about where fewer than this share are missing.
 MOST_STRANGERS = 0.5
+# Up to this share of a key's values may come again by mistake: of one called like its table, or else only like a key.
+MOST_REPEATS, MOST_REPEATS_BY_NAME = 0.25, 0.1
 MIX = np.int64(-7046029254386353131)  # 2^64 by the golden ratio
+ENDS_LIKE_A_KEY = re.compile(r"(^|_)(id|key|code|number|no)$")
 CALLED_LIKE_A_KEY = re.compile(r"(^|_)(id|key|code|number|no|date|day|year|term|semester|wave|question|item)(_|$)")
 
 
@@ -190,10 +193,61 @@ def _speaks_of(name: str, table: str, key: str, *, own: bool) -> bool:
     """Say whether a column is called like a table's key, or like one of its rows; in its `own` table by the key."""
     if own:
         return name.endswith(f"_{key}")
-    bare, one = re.sub(r"_?(id|key|code|number|no)$", "", name), re.sub(r"(?<!s)s$", "", table)
+    bare, one = KEY_NAME.sub("", name), re.sub(r"(?<!s)s$", "", table)
     if name == key:
         return key not in ("id", "key", "code", "number", "no")
     return bool(bare) and (bare in (table, one) or bare.endswith((f"_{table}", f"_{one}")) or name.endswith(f"_{key}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A column that is called like the key of its table, how many values it has, and how many repeat an earlier one."""
+
+    column: str
+    values: int
+    repeats: int
+
+
+def repeated_key(one: Looked, referring: Mapping[tuple[str, str], Reference]) -> Repeated | None:
+    """Return the column that looks most like the key but for some values that come again; None beside a better one."""
+    key = candidate_key(one.guesses)
+    found = [
+        repeated
+        for name, guess in one.guesses.items()
+        if (one.table, name) not in referring
+        and (key is None or unlike_a_key(name) < unlike_a_key(key))
+        and (repeated := _repeated(one, name, guess)) is not None
+    ]
+    return min(found, key=lambda each: unlike_a_key(each.column), default=None)
+
+
+def _repeated(one: Looked, name: str, guess: Guess) -> Repeated | None:
+    own = name in ("id", "key") or _names_a_row_of(name, one.table)
+    distinct = one.joins.distinct(name)
+    fits = guess.type in ("string", "integer") and not guess.levels
+    if distinct is None or not fits or not (own or ENDS_LIKE_A_KEY.search(name)):
+        return None
+    values = guess.rows - guess.empty
+    repeats = values - len(distinct - set(map(hash, guess.codes)))
+    most = values * (MOST_REPEATS if own else MOST_REPEATS_BY_NAME)
+    return Repeated(name, values, repeats) if 0 < repeats <= most else None
+
+
+def _names_a_row_of(name: str, table: str) -> bool:
+    """Say whether a column is called like the key of a table: `pupil_id` of `pupils`, or of `pupils_2024`."""
+    bare = KEY_NAME.sub("", name)
+    words = table.split("_")
+    return bare != name and bare in (table, *words, *(re.sub(r"(?<!s)s$", "", word) for word in (table, *words)))
+
+
+def repeats(cells: Cells, seen: set[int], codes: Sequence[str]) -> list[str]:
+    """Return which values of a column's next cells came before, and note them all in `seen`."""
+    found: list[str] = []
+    for value in cells.cast(pa.string()).drop_null().to_pylist():
+        if value and value not in codes:
+            found += [value] if hash(value) in seen else []
+            seen.add(hash(value))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
