@@ -315,6 +315,7 @@ def test_the_adapter_tells_an_engine_that_went_away_while_its_port_is_still_open
 
         threading.Thread(target=hang_up, daemon=True).start()
         queries = DremioQueries(f"grpc://127.0.0.1:{listening.getsockname()[1]}", USER, PASSWORD)
+        queries._token = (b"authorization", b"Bearer of before")
         with pytest.raises(ServiceUnavailableError, match="`lakehouse up`"):
             queries.ping()
         queries.close()
