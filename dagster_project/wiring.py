@@ -29,6 +29,8 @@ from lakehouse.archive.pseudonyms import SilverKey
 from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.upload_queue import UploadQueue
 from lakehouse.archive.uploads import Uploads
+from lakehouse.archive.withdraw.receipt import Signer
+from lakehouse.archive.withdraw.returning import WithdrawnPeople
 from lakehouse.endpoint.reading import read
 from lakehouse.errors import UnknownSettingError
 from lakehouse.policy.audit import DeniedLog
@@ -179,6 +181,9 @@ def shelf(settings: Settings) -> Shelf:
         inbox=settings.home / "inbox",
         gate=fair_gate(settings),
         packs=rule_packs(settings),
+        withdrawn=WithdrawnPeople(
+            lakehouse(settings).objects, Signer(settings.home / "keys"), settings.home / "archive" / "recognised"
+        ),
     )
 
 

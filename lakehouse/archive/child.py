@@ -30,6 +30,7 @@ TASKS = {
     "land": "lakehouse.archive.landing_apart:land_here",
     "describe": "lakehouse.archive.drafting:draft_here",
     "look": "lakehouse.archive.withdraw.looking:look_here",
+    "recognise": "lakehouse.archive.withdraw.recognising:recognise_here",
     "protect": "lakehouse.archive.privacy.apart:protect_here",
     "suggest": "lakehouse.archive.privacy.apart:suggest_here",
     "name": "lakehouse.archive.stated_keys:keys_here",

@@ -43,7 +43,7 @@ def judge_in_child(
     if isinstance(answer, str):
         return Report.from_json(answer)
     given_up = answer if isinstance(answer, GivenUp) else GivenUp(WHOLE, None)
-    return _refused(submission, content_sha256, packs, _finding(given_up))
+    return _refused(submission, content_sha256, packs, given_up_finding(given_up))
 
 
 def broke_off(report: Report) -> bool:
@@ -65,7 +65,8 @@ def judge_here(folder: str, submission: str, content_sha256: str, packs: Iterabl
     ).to_json()
 
 
-def _finding(given_up: GivenUp) -> Finding:
+def given_up_finding(given_up: GivenUp) -> Finding:
+    """Return the finding on a submission of which a task came to no end."""
     place = given_up.place
     if given_up.too_much is None:
         return _error(

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from lakehouse.archive.acceptances import Acceptance, acceptance, applied, as_json, read_acceptances
 from lakehouse.archive.findings import Report
@@ -28,14 +29,25 @@ SUPERSEDED = "#"
 """Between a key and the folder of what landed under it before; no key of a version has it."""
 
 
+class Recogniser(Protocol):
+    """Knows who was withdrawn."""
+
+    def found_in(self, report: Report, folder: Path) -> Report:
+        """Return the report with a finding for each place of the folder that names somebody who was withdrawn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The archive's folder `root`, the `inbox` where submissions arrive, and the `packs` and FAIR `gate` they meet."""
+    """The archive's folder `root`, the `inbox` where submissions arrive, and the `packs` and FAIR `gate` they meet.
+
+    `withdrawn` knows the people who must not come back with a submission.
+    """
 
     root: Path
     inbox: Path
     gate: FairGate = field(default_factory=FairGate)
     packs: Packs = field(default_factory=load_packs)
+    withdrawn: Recogniser | None = None
 
     def waiting(self) -> list[Arrival]:
         """Return arrivals in the inbox that are not finished as they are now."""
@@ -90,9 +102,10 @@ class Shelf:
     def judge(self, key: str) -> Report:
         """Return the report on what landed under that key; the same content and rules are judged once.
 
-        What was accepted and the gate come after: neither needs another look at the data.
+        Who was withdrawn meanwhile is looked for each time. What was accepted and the gate come after: neither needs
+        another look at the data.
         """
-        return self.gate.applied(self.with_acceptances(self._judged(key)))
+        return self.gate.applied(self.with_acceptances(self._recognised(key)))
 
     def with_acceptances(self, report: Report) -> Report:
         """Return the report with what was accepted of its content as warnings."""
@@ -106,7 +119,7 @@ class Shelf:
         Raises:
             AcceptanceError: there is no such open finding, it cannot be accepted, or name or reason is missing.
         """
-        report = self.with_acceptances(self._judged(key))
+        report = self.with_acceptances(self._recognised(key))
         given = read_acceptances(self._acceptances, report.content_sha256)
         said = next((one for one in given if (one.code, one.place) == (code, place)), None)
         if said is None:
@@ -126,6 +139,10 @@ class Shelf:
     @property
     def _acceptances(self) -> Path:
         return self.root / "acceptances"
+
+    def _recognised(self, key: str) -> Report:
+        report = self._judged(key)
+        return report if self.withdrawn is None else self.withdrawn.found_in(report, self.landed(key).folder)
 
     def _judged(self, key: str) -> Report:
         landed = self.landed(key)

@@ -89,6 +89,18 @@ def test_a_student_is_withdrawn_from_three_waves_of_oulad(bench, tmp_path):
         outcome = bench.loop.store(f"oulad@{wave.lower()}")
         assert outcome.success, outcome.failure
     assert bench.state() == before
+    # A new version that brings the student again is refused before anything of it is kept.
+    again = oulad.write(DATA, oulad.WAVES[0], tmp_path / "again", students=STUDENTS)
+    description = again / "dataset.yaml"
+    description.write_text(
+        description.read_text().replace(f'version: "{oulad.WAVES[0].lower()}"', "version: corrected")
+    )
+    outcome = bench.loop.ingest(bench.arrive(again))
+    assert not outcome.success
+    report = bench.shelf.judge("oulad@corrected")
+    found = {one.place: one.occurrences for one in report.findings if one.code == "PERSONAL_WITHDRAWN"}
+    assert found == {f"tables/{name}/{name}.csv: id_student": 1 for name in ("student_info", "student_registration")}
+    assert [one.version for one in versions(bench.settings).versions("oulad")] == [one.version for one in old]
 
 
 def test_runs_that_are_not_finished_keep_a_withdrawal_waiting(bench, monkeypatch):

@@ -93,9 +93,9 @@ class Plan:
     `refused` are the keys of submissions that never became a version and hold the person, with the folder where other
     content has the key, `reported` those whose report alone does, `unread` those of refused submissions that cannot be
     read to tell. `uploads` are the names of uploads that go from their bucket, `uploads_unread` of those that cannot be
-    read to tell. In a retraction `subject` is ``dataset@version`` and `values` are empty. In a pseudonymisation it is a
-    dataset; `pseudonyms` are by part the columns that have them in silver afterwards, `as_submitted` by silver table
-    and column the versions that get them.
+    read to tell. `within` is the dataset that the search was narrowed to. In a retraction `subject` is
+    ``dataset@version`` and `values` are empty. In a pseudonymisation it is a dataset; `pseudonyms` are by part the
+    columns that have them in silver afterwards, `as_submitted` by silver table and column the versions that get them.
     """
 
     receipt: str
@@ -116,6 +116,7 @@ class Plan:
     uploads_unread: tuple[str, ...] = ()
     followed: tuple[Followed, ...] = ()
     act: Act = "withdrawal"
+    within: str | None = None
     pseudonyms: Values = field(default_factory=dict)
     as_submitted: Mapping[str, Values] = field(default_factory=dict)
 

@@ -34,18 +34,25 @@ class Signer:
 
     def fingerprint(self, subject: str) -> str:
         """Return the subject's keyed hash: without the private key nobody can try values until one fits."""
-        salt = hashlib.sha256(b"subject" + self._key().private_bytes_raw()).digest()
-        return hmac.new(salt, subject.strip().encode(), hashlib.sha256).hexdigest()
+        return keyed_hash(self.salt(), subject.strip())
+
+    def salt(self) -> bytes:
+        """Return the key of these hashes, which cannot sign anything."""
+        return hashlib.sha256(b"subject" + self._key().private_bytes_raw()).digest()
 
     def sign(self, receipt: Mapping[str, Any]) -> bytes:
         """Return the signed receipt as canonical JSON."""
         key = self._key()
         signature = {
             "algorithm": ALGORITHM,
-            "public_key": key.public_key().public_bytes_raw().hex(),
+            "public_key": self.public_hex(),
             "value": key.sign(canonical_json(receipt)).hex(),
         }
         return canonical_json({"receipt": receipt, "signature": signature})
+
+    def public_hex(self) -> str:
+        """Return the public key as receipts name it, in hexadecimal digits."""
+        return self._key().public_key().public_bytes_raw().hex()
 
     def public_key(self) -> Path:
         """Return the file of the public key, in PEM, for whoever verifies."""
@@ -69,6 +76,11 @@ class Signer:
         if not isinstance(key, Ed25519PrivateKey):
             raise ReceiptError(f"{path} is no {ALGORITHM} key; restore it from a backup")
         return key
+
+
+def keyed_hash(salt: bytes, value: str) -> str:
+    """Return the hash of a value under the key that `Signer.salt` returns, in 64 hexadecimal digits."""
+    return hmac.digest(salt, value.encode(), "sha256").hex()
 
 
 def verify(document: bytes, public_key: Path) -> dict[str, Any]:

@@ -155,6 +155,7 @@ def _plan(looking: _Search, versions: DatasetVersions, shelf: Shelf, pseudonyms:
         reported=tuple(reported),
         unread=refused.unread,
         followed=tuple(identity.followed),
+        within=request.dataset,
     )
 
 

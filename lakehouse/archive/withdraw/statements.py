@@ -33,12 +33,12 @@ def agent_spellings(statement: object, wanted: Collection[str]) -> set[str]:
     An address that was hashed is found if it was hashed as it is wanted: without capitals.
     """
     forms = actor_values(wanted)
-    return {value.removeprefix(MAILTO) for value in _agent_values(statement) if folded(value) in forms}
+    return {value.removeprefix(MAILTO) for value in agent_values(statement) if folded(value) in forms}
 
 
 def names_actor(statement: object, actors: Collection[str]) -> bool:
     """Say whether an agent anywhere in an xAPI statement, its groups and sub-statements included, is the person."""
-    return any(value in actors for value in _agent_values(statement))
+    return any(value in actors for value in agent_values(statement))
 
 
 def without_agent(statement: Statement, actors: Collection[str]) -> Statement | None:
@@ -86,6 +86,21 @@ def statement_id(text: str) -> str | None:
     return found.lower() if isinstance(found, str) else None
 
 
+def agent_values(value: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
+    """Yield every value that names an agent anywhere in a statement, as it is spelled there."""
+    if isinstance(value, list):
+        for one in value:
+            yield from agent_values(one)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            if name == "account" and isinstance(one, dict):
+                yield str(one.get("name"))
+            elif name in AGENT_FIELDS:
+                yield str(one)
+            else:
+                yield from agent_values(one)
+
+
 def _kept(agent: Any, actors: Collection[str]) -> Any:  # noqa: ANN401 - JSON
     """Return an agent, group or sub-statement without the person; None if it is the person or nobody is left."""
     if not isinstance(agent, dict):
@@ -130,7 +145,7 @@ def _entry(entry: Any, name: str, actors: Collection[str]) -> Any:  # noqa: ANN4
 
 def _is(agent: Statement, actors: Collection[str]) -> bool:
     values = {name: value for name, value in agent.items() if name in AGENT_FIELDS}
-    return any(value in actors for value in _agent_values(values))
+    return any(value in actors for value in agent_values(values))
 
 
 def _scrubbed(value: Any, actors: Collection[str]) -> Any:  # noqa: ANN401 - JSON
@@ -146,17 +161,3 @@ def _scrubbed(value: Any, actors: Collection[str]) -> Any:  # noqa: ANN401 - JSO
         else:
             found[name] = _scrubbed(one, actors)
     return found
-
-
-def _agent_values(value: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
-    if isinstance(value, list):
-        for one in value:
-            yield from _agent_values(one)
-    elif isinstance(value, dict):
-        for name, one in value.items():
-            if name == "account" and isinstance(one, dict):
-                yield str(one.get("name"))
-            elif name in AGENT_FIELDS:
-                yield str(one)
-            else:
-                yield from _agent_values(one)

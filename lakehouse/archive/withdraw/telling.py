@@ -7,6 +7,7 @@ from typing import Any
 from lakehouse.archive.withdraw.plan import Plan
 from lakehouse.archive.withdraw.receipt import Signer
 from lakehouse.archive.withdraw.register import Now
+from lakehouse.archive.withdraw.returning import hashes_of
 from lakehouse.masking import Mask
 
 Result = Mapping[str, Any]
@@ -60,7 +61,14 @@ def receipt_of(plan: Plan, steps: Mapping[str, Result], *, now: Now, signer: Sig
 def _subject(plan: Plan, signer: Signer) -> Result:
     if plan.act == "retraction":
         return {"version": plan.subject}
-    return {"subject": {"kind": plan.kind, "keyed_hash": signer.fingerprint(plan.subject)}}
+    return {
+        "subject": {
+            "kind": plan.kind,
+            "keyed_hash": signer.fingerprint(plan.subject),
+            "identifiers_hashed": hashes_of({plan.subject, *plan.values}, signer),
+            "dataset": plan.within,
+        }
+    }
 
 
 def _versions(plan: Plan, now: Now) -> list[Result]:
