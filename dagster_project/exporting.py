@@ -1,9 +1,9 @@
 """Writing a stored version or a folder as a package, from the command line."""
 
-import tempfile
 from pathlib import Path
 
 from dagster_project.settings import Settings
+from lakehouse.archive.held_folders import unpacked_place
 from lakehouse.archive.metadata.package import write_package
 from lakehouse.archive.metadata.source import Record, record_of
 from lakehouse.archive.records import named_record
@@ -33,8 +33,8 @@ def export_to(
     store = versions(settings)
     version = _stored(store, source)
     cited = _cited(lakehouse(settings), version)
-    with tempfile.TemporaryDirectory(prefix="lakehouse-") as name:
-        folder = Path(name) / "dataset"
+    with unpacked_place() as name:
+        folder = name / "dataset"
         folder.mkdir()
         store.export(version, folder)
         if cited:

@@ -1,7 +1,6 @@
 """Judging a dataset from the command line: land it aside, judge it, write the report, hand nothing in."""
 
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from dagster_project.settings import PROJECT, Settings
 from lakehouse.archive.findings import Report
 from lakehouse.archive.gate import FairGate
+from lakehouse.archive.held_folders import unpacked_place
 from lakehouse.archive.landing import check_there
 from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.levels import Level, printable_json
@@ -67,9 +67,9 @@ def judge_path(path: Path, gate: FairGate, packs: "Packs | None" = None) -> Repo
     """
     check_there(path)
     name = path.resolve().stem  # of `.` too
-    with heartbeat(f"judging {path.resolve().name}"), tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
+    with heartbeat(f"judging {path.resolve().name}"), unpacked_place() as folder:
         try:
-            landed = land_in_child(path, Path(folder))
+            landed = land_in_child(path, folder)
         except UnsafeArchiveError as error:
             from lakehouse.archive.refusal import refusal
 

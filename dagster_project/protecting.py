@@ -1,9 +1,9 @@
 """Protecting a dataset from the command line: land it aside, then suggest a plan for it or carry one out."""
 
-import tempfile
 from pathlib import Path
 
 from dagster_project.settings import Settings
+from lakehouse.archive.held_folders import unpacked_place
 from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.layout import DESCRIPTION_FILE
 from lakehouse.archive.privacy.apart import protect_in_child, suggest_in_child
@@ -13,8 +13,8 @@ from lakehouse.archive.privacy.steps import Protector, pseudonym_key
 
 def suggest_plan(path: Path) -> str:
     """Return a plan, as YAML, for what is found in a folder or archive; a person looks at it before it is used."""
-    with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
-        return suggest_in_child(land_in_child(path, Path(folder)).folder)
+    with unpacked_place() as folder:
+        return suggest_in_child(land_in_child(path, folder).folder)
 
 
 def protect_path(settings: Settings, path: Path, plan: Path, out: Path) -> list[str]:
@@ -25,8 +25,8 @@ def protect_path(settings: Settings, path: Path, plan: Path, out: Path) -> list[
     """
     steps = read_plan(plan)
     key = pseudonym_key(settings.home / "keys")
-    with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
-        record = protect_in_child(land_in_child(path, Path(folder)).folder, steps, out, Protector(key))
+    with unpacked_place() as folder:
+        record = protect_in_child(land_in_child(path, folder).folder, steps, out, Protector(key))
     found = (
         f"{out / DESCRIPTION_FILE} says so too, at provenance.how_made, and once it is handed in its page in the "
         "catalogue, at How it was made"

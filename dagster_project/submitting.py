@@ -1,7 +1,6 @@
 """Handing in a submission from the command line, with the exit code of what is wrong."""
 
 import sys
-import tempfile
 from pathlib import Path
 
 from dagster_project.judging import fair_gate, packs_of_others
@@ -9,6 +8,7 @@ from dagster_project.reaching import require_storage
 from dagster_project.settings import Settings
 from lakehouse.archive import inbox
 from lakehouse.archive.findings import Report
+from lakehouse.archive.held_folders import unpacked_place
 from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.limited import judge_in_child
 from lakehouse.errors import DuplicateSubmissionError, RefusedError
@@ -26,8 +26,8 @@ def submit_path(settings: Settings, path: Path) -> int:
     from dagster_project.loop import open_loop
     from dagster_project.wiring import lakehouse, shelf, versions
 
-    with tempfile.TemporaryDirectory(prefix="lakehouse-") as folder:
-        landed = land_in_child(path, Path(folder))
+    with unpacked_place() as folder:
+        landed = land_in_child(path, folder)
         judged = judge_in_child(
             landed.folder,
             submission=path.resolve().stem,

@@ -1,17 +1,16 @@
 """How a submission from outside becomes a folder inside: checked names, bounded sizes, all or nothing."""
 
 import errno
-import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from lakehouse.archive.content_hash import content_sha256, file_sha256
 from lakehouse.archive.entries import DEFAULT_LIMITS, JUNK, Budget, Limits, Names, checked, too_many
+from lakehouse.archive.held_folders import held_folder
 from lakehouse.archive.layout import DESCRIPTION_FILE
 from lakehouse.archive.metadata.stated import is_package
 from lakehouse.archive.other_programs import check_no_other_program
@@ -62,40 +61,8 @@ def held_place(into: Path) -> Iterator[tuple[Path, int]]:
     What killed processes left there goes first: it may hold people, and nobody would look for it.
     """
     into.mkdir(parents=True, exist_ok=True)
-    for left in into.glob(f"{LANDING}*"):
-        _remove_unless_held(left)
-    work, handle = _made_place(into)
-    try:
-        yield work, handle
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-        os.close(handle)
-
-
-def _made_place(into: Path) -> tuple[Path, int]:
-    """Make a folder and lock it; the lock ends with the last process that has the handle."""
-    while True:
-        work = Path(tempfile.mkdtemp(prefix=LANDING, dir=into))
-        handle = os.open(work, os.O_RDONLY)
-        with suppress(OSError):  # where files cannot be locked, nobody takes another's folder away either
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        if work.is_dir():
-            return work, handle
-        os.close(handle)  # it was taken for left behind in the moment before it was held
-
-
-def _remove_unless_held(work: Path) -> None:
-    try:
-        handle = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return  # its process has finished by now, or it is another account's
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(work, ignore_errors=True)
-    except OSError:
-        return  # a process is at work there
-    finally:
-        os.close(handle)
+    with held_folder(into, LANDING) as held:
+        yield held
 
 
 def land_from(source: Path, work: Path, into: Path, limits: Limits) -> Landed:

@@ -89,7 +89,7 @@ def test_any_other_change_is_other_content(dataset, tmp_path, name):
 
 
 def test_what_a_killed_landing_left_goes_with_the_next_one_and_what_is_at_work_stays(dataset, tmp_path):
-    left = tmp_path / ".landing-killed"
+    left = tmp_path / ".landing-killed_1"
     left.mkdir()
     (left / "names.csv").write_text("ann")
     with landing_place(tmp_path) as work:

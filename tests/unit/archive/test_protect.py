@@ -1,6 +1,7 @@
 import csv
 import gzip
 import json
+import tempfile
 
 import pyarrow as pa
 import pytest
@@ -123,6 +124,19 @@ def test_no_value_that_was_protected_stands_in_the_result(pupils, plan, tmp_path
     assert "pupils.full_name: drop, 20 values" in made
     report = judged(tmp_path / "out")
     assert [f.code for f in report.findings if f.level == "error"] == []
+
+
+def test_what_a_killed_command_unpacked_goes_when_something_is_protected(pupils, plan, tmp_path, monkeypatch):
+    from dagster_project.protecting import suggest_plan
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    left = tmp_path / "scratch/lakehouse-unpacked-killed_1"
+    settings = load_settings({"LAKEHOUSE_HOME": str(tmp_path / "home"), "LAKEHOUSE_STORAGE": "folder"})
+    for verb in (lambda: suggest_plan(pupils), lambda: protect_path(settings, pupils, plan, tmp_path / "out")):
+        left.mkdir(parents=True)
+        (left / "names.csv").write_text("ann")
+        verb()
+        assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_the_command_says_what_was_changed_and_where_that_is_found_again(pupils, plan, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def test_a_stored_version_is_exported(everything: Path, tmp_path: Path, home: Path):
+def test_a_stored_version_is_exported(everything: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch):
+    scratch = tmp_path / "scratch"
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    (scratch / "lakehouse-unpacked-killed_1").mkdir(parents=True)
     landed = land(everything, tmp_path / "landed")
     store = DataladVersions(home / "archive" / "datasets")
     version = store.save(landed.folder, "lessons", "2024.1", landed.content_sha256)
@@ -74,6 +78,7 @@ def test_a_stored_version_is_exported(everything: Path, tmp_path: Path, home: Pa
     assert document["version"] == "2024.1"
     assert document["datePublished"] == version.created_at.date().isoformat()
     assert "tables/rooms/rooms.csv" in files
+    assert list(scratch.iterdir()) == [], "what a killed command unpacked goes, too"
     with pytest.raises(NoVersionError, match=r"lessons has the versions 2024\.1"):
         export_to(load_settings(), "lessons@2025", "croissant", with_data=False, out=tmp_path / "other")
 
