@@ -8,6 +8,7 @@ from lakehouse.archive import privacy
 from lakehouse.archive.checks import FILE, Hit, in_rows, named, text
 from lakehouse.archive.contents import DataFile
 from lakehouse.archive.levels import numbered_row
+from lakehouse.archive.packed import is_parquet
 from lakehouse.archive.rulebook import Parameters
 
 
@@ -32,8 +33,15 @@ def not_utf8(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
 
 @named(FILE)
 def not_csv(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
-    """A data file that no CSV reader understands."""
-    if file.fault is not None:
+    """A data file, other than Parquet, that cannot be read as its name says."""
+    if file.fault is not None and not is_parquet(file.place):
+        yield Hit(file.place, facts={"reason": file.fault})
+
+
+@named(FILE)
+def not_parquet(file: DataFile, _parameters: Parameters) -> Iterator[Hit]:
+    """A file called Parquet that is none, is cut off or broken, or holds no table of plain values."""
+    if file.fault is not None and is_parquet(file.place):
         yield Hit(file.place, facts={"reason": file.fault})
 
 

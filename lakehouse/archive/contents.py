@@ -16,7 +16,7 @@ from lakehouse.archive.file_names import TellingNames, telling
 from lakehouse.archive.metadata.adopting import IMPORT_FILE
 from lakehouse.archive.metadata.stated import DESCRIPTORS
 from lakehouse.archive.other_scan import OtherSeen, look_into, look_into_footer
-from lakehouse.archive.packed import is_table_file, plain_name
+from lakehouse.archive.packed import is_parquet, is_table_file
 from lakehouse.archive.plans import plans, resolve, scan_order
 from lakehouse.archive.salvage import Said, said_rightly, table_without_faults
 from lakehouse.archive.table_scan import FileSeen, Spot, TableScan, TableSeen
@@ -312,7 +312,7 @@ class _Reader:
                 file.other = look_into(file.path, "describes")
             elif file.role == "about":
                 file.other = look_into(file.path, "explains")
-            elif file.role == "table" and plain_name(file.place).endswith(".parquet"):
+            elif file.role == "table" and is_parquet(file.place):
                 file.other = look_into_footer(file.path)
 
     def _filled(self, files: tuple[DataFile, ...]) -> Iterator[DataFile]:

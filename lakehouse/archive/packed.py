@@ -50,6 +50,11 @@ def is_table_file(name: str) -> bool:
     return plain_name(name).endswith(TABLE_ENDINGS)
 
 
+def is_parquet(name: str) -> bool:
+    """Say whether a file of that name holds rows as Parquet."""
+    return plain_name(name).endswith(".parquet")
+
+
 @contextmanager
 def opened(path: Path, limits: UnpackLimits = DEFAULT_UNPACK_LIMITS) -> Iterator[IO[bytes]]:
     """Open a file for reading, unpacked if its name ends in ``.gz`` or ``.zst``.

@@ -1,5 +1,6 @@
 """One Parquet file as rows of text cells: flat columns only, read batch by batch."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ MOST_BATCH_ROWS = 65_536
 FOOTER_STRING_BYTES = 16 << 20
 FOOTER_ENTRIES = 1_000_000
 READ_AHEAD_BYTES = 1 << 20
+MAGIC = b"PAR1"
+"""What a Parquet file begins and ends with."""
 
 
 def parquet_pieces(path: Path) -> Iterator[Piece]:
@@ -42,20 +45,35 @@ def parquet_pieces(path: Path) -> Iterator[Piece]:
         raise
     except (pa.ArrowException, OSError) as error:
         # pyarrow raises OSError for pages that cannot be decoded.
-        raise SchemaError(f"{path.name} is not readable Parquet; write it again") from error
+        raise SchemaError(f"{path.name} {_state(path)}") from error
+
+
+def _state(path: Path) -> str:
+    """Return what is wrong with a file that cannot be read, by what stands at its two ends; it could be unpacked."""
+    with seekable(path) as stream:
+        begins = stream.read(len(MAGIC)) == MAGIC
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - len(MAGIC)))
+        ends = stream.read() == MAGIC
+    if begins and ends:
+        return "is not readable Parquet; write it again"
+    if begins:
+        return f"is cut off: it begins as Parquet, and its end is missing after {size:,} bytes; copy or write it again"
+    return f"is no Parquet file: it does not begin with {MAGIC.decode()}, as every one does; give it its own ending"
 
 
 @contextmanager
 def seekable(path: Path) -> Iterator[IO[bytes]]:
     """Open a file, unpacked if its name says that it is packed, where any part of it can be read."""
-    with opened(path) as stream:
-        if path.suffix not in PACKINGS:
+    if path.suffix not in PACKINGS:
+        with path.open("rb") as stream:
             yield stream
-            return
-        with tempfile.TemporaryFile() as unpacked:
+        return
+    with tempfile.TemporaryFile() as unpacked:
+        with opened(path) as stream:
             shutil.copyfileobj(stream, unpacked)
-            unpacked.seek(0)
-            yield unpacked
+        unpacked.seek(0)
+        yield unpacked
 
 
 def footer(stream: IO[bytes]) -> pq.ParquetFile:

@@ -7,7 +7,7 @@ from lakehouse.archive.batches import Piece
 from lakehouse.archive.csv_files import csv_pieces
 from lakehouse.archive.eds import TableDescription
 from lakehouse.archive.json_rows import json_pieces
-from lakehouse.archive.packed import is_table_file, plain_name
+from lakehouse.archive.packed import is_parquet, is_table_file, plain_name
 from lakehouse.archive.parquet_files import parquet_pieces
 
 
@@ -24,7 +24,7 @@ def pieces(path: Path, table: TableDescription | None) -> Iterator[Piece]:
         EncodingError: raised by a piece whose bytes are not UTF-8.
     """
     name = plain_name(path.name)
-    if name.endswith(".parquet"):
+    if is_parquet(name):
         return parquet_pieces(path)
     if name.endswith(".jsonl"):
         return json_pieces(path)

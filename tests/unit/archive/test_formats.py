@@ -114,7 +114,27 @@ def test_lists_in_cells_are_refused(dataset):
     finding = next(f for f in judged(dataset).findings if f.code == "ROW_UNREADABLE")
     assert finding.rows == (1, 2, 3)
     pq.write_table(pa.table({"room": [[10]]}), dataset / "tables/rooms/more.parquet")
-    assert any(f.code == "FILE_NOT_CSV" and "list" in f.message for f in judged(dataset).findings)
+    assert any(f.code == "PARQUET_UNREADABLE" and "list" in f.message for f in judged(dataset).findings)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda body: body[: len(body) // 2], "is cut off: it begins as Parquet, and its end is missing after"),
+        (lambda _: b"room,size\n10,50.5\n", "is no Parquet file: it does not begin with PAR1"),
+        (lambda _: b"PK", "is no Parquet file"),
+        (lambda body: body[:4] + bytes(len(body) - 8) + body[-4:], "is not readable Parquet"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_what_is_called_parquet_and_cannot_be_read_is_told_as_such(dataset, judged, spoil, said, ending):
+    (dataset / "tables/rooms/rooms.csv").unlink()
+    body = spoil(as_parquet(SOUND[:2]))
+    place = f"tables/rooms/rooms.parquet{ending}"
+    (dataset / place).write_bytes(gzip.compress(body) if ending else body)
+    found = {f.code: f for f in judged(dataset).findings if f.place == place}
+    assert set(found) & {"PARQUET_UNREADABLE", "FILE_NOT_CSV"} == {"PARQUET_UNREADABLE"}
+    assert f"rooms.parquet{ending} {said}" in found["PARQUET_UNREADABLE"].message
 
 
 def test_an_unreadable_table_does_not_break_the_references_to_it(dataset):

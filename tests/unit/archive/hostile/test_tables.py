@@ -154,7 +154,7 @@ def with_a_spoilt_page(body):
 @pytest.mark.parametrize("spoil", [cut_in_half, without_its_end, with_a_huge_footer, with_a_spoilt_page])
 def test_parquet_that_cannot_be_read(hostile, dataset, spoil):
     rooms(dataset, spoil(parquet()), "rooms.parquet")
-    assert "FILE_NOT_CSV" in hostile(dataset).codes
+    assert "PARQUET_UNREADABLE" in hostile(dataset).codes
 
 
 @pytest.mark.parametrize("name", ["rooms.csv", "rooms.parquet", "rooms.jsonl", "rooms.csv.gz", "rooms.csv.zst"])
@@ -162,7 +162,7 @@ def test_a_pickle_under_another_name_is_never_opened_as_one(hostile, dataset, tm
     witness = tmp_path / "exploded"
     rooms(dataset, pickle.dumps(build.Explodes(witness)), name)
     outcome = hostile(dataset)
-    assert outcome.codes & {"FILE_NOT_CSV", "FILE_NOT_UTF8", "ROW_UNREADABLE"}
+    assert outcome.codes & {"FILE_NOT_CSV", "PARQUET_UNREADABLE", "FILE_NOT_UTF8", "ROW_UNREADABLE"}
     assert not witness.exists()
 
 
