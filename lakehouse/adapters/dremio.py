@@ -4,7 +4,8 @@ import contextlib
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
@@ -91,7 +92,7 @@ class DremioQueries:
 
         Raises QueryError with the server's message, PurposeError, LoginError, or ServiceUnavailableError.
         """
-        return self._fetch(sql, self._statement_seconds)
+        return self._beside(sql, self._statement_seconds)
 
     def cancel(self) -> None:
         """Stop the statement that another thread fetches; nothing happens where none runs.
@@ -105,7 +106,7 @@ class DremioQueries:
 
     def ping(self) -> None:
         """Return when the server answers this user; raise LoginError or ServiceUnavailableError otherwise."""
-        self._fetch("SELECT 1", PING_SECONDS)
+        self._beside("SELECT 1", PING_SECONDS)
 
     def close(self) -> None:
         """Let go of the connection; the next statement opens a new one."""
@@ -113,6 +114,22 @@ class DremioQueries:
             client, self._client, self._token = self._client, None, None
         if client is not None:
             client.close()
+
+    def _beside(self, sql: str, seconds: float) -> pa.Table:
+        """Fetch in a thread beside the main one, and cancel where a signal ends the wait.
+
+        Python runs what handles a signal in the main thread alone, and Arrow drops what that raises while it calls
+        this file's code there.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return self._fetch(sql, seconds)
+        rows: Future[pa.Table] = Future()
+        threading.Thread(target=_settle, args=(rows, lambda: self._fetch(sql, seconds)), daemon=True).start()
+        try:
+            return rows.result()
+        finally:
+            if not rows.done():
+                self.cancel()
 
     def _fetch(self, sql: str, seconds: float) -> pa.Table:
         with self._translated():
@@ -203,6 +220,13 @@ class DremioQueries:
                 "with `lakehouse up` if it stays away"
             )
         return ServiceUnavailableError(f"the SQL engine at {self._uri} did not do it: {message}")
+
+
+def _settle(rows: Future[pa.Table], fetch: Callable[[], pa.Table]) -> None:
+    try:
+        rows.set_result(fetch())
+    except BaseException as error:  # noqa: BLE001 (handed to the thread that waits)
+        rows.set_exception(error)
 
 
 def _message(error: Exception) -> str:

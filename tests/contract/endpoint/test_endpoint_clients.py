@@ -1,6 +1,7 @@
 """Clients other people wrote, unchanged: the endpoint must be a Dremio to them."""
 
 import json
+import signal
 import socket
 import struct
 import subprocess
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 
+from lakehouse.adapters import dremio
 from lakehouse.adapters.dremio import DremioQueries
 from lakehouse.errors import LoginError, PermanentError, QueryError, ServiceUnavailableError
 
@@ -320,6 +322,24 @@ def test_the_adapter_tells_an_engine_that_went_away_while_its_port_is_still_open
             queries.ping()
         queries.close()
         listening.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("call", ["sending_headers", "received_headers"])
+def test_a_signal_that_comes_while_arrow_calls_the_adapter_stops_the_statement(server, monkeypatch, call):
+    queries = DremioQueries(server.uri, USER, PASSWORD)
+    queries.ping()
+    arrows = getattr(dremio._Call, call)
+
+    def interrupted(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return arrows(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dremio._Call, call, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            queries.fetch(SLOW)
+    assert queries.fetch("SELECT 1 AS one").to_pylist() == [{"one": 1}]
+    queries.close()
 
 
 def test_the_adapter_tells_an_engine_that_cannot_from_one_that_is_away(own_server):
