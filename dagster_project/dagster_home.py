@@ -32,10 +32,16 @@ def prepare_dagster_home(settings: Settings) -> Path:
     """
     home = settings.home / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    _keep(home / "dagster.yaml", DAGSTER_YAML + _storage(settings, home))
+    _keep(home / "dagster.yaml", DAGSTER_YAML + _logs(home) + _storage(settings, home))
     if settings.dagster_code:
         _keep(home / "workspace.yaml", _workspace(settings.dagster_code))
     return home
+
+
+def _logs(home: Path) -> str:
+    """Return the part of the settings file that says who copies what runs print; the folder is Dagster's own choice."""
+    manager = {"module": "dagster_project.run_logs", "class": "QuietLogManager"}
+    return yaml.safe_dump({"compute_logs": {**manager, "config": {"base_dir": str(home / "storage")}}})
 
 
 def _storage(settings: Settings, home: Path) -> str:

@@ -4,7 +4,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -47,7 +48,7 @@ Writer = Callable[[Path], Path]
 DEMO, DEMO_STEPS = "demo", 7
 REFUSED = "course_records@1"
 TABLE_WIDTH = 165
-GOES_ON = "`make demo` goes on from here; `make down` stops the servers that were started."
+GOES_ON = "`{}` goes on from here; `make down` stops the servers that were started."
 console = Console()
 
 
@@ -57,12 +58,9 @@ def run_demo(settings: Settings) -> int:
     ensure_folders(settings)
     supervisor = Supervisor(settings.home)
     supervisor.require_ports(services(settings))
-    with doing(settings.home, DEMO) as say:
+    with doing(settings.home, DEMO) as say, _goes_on("make demo"):
         steps = Steps(DEMO_STEPS, console, say)
-        try:
-            outcomes = _all_steps(settings, supervisor, steps)
-        except KeyboardInterrupt as stopped:
-            raise KeyboardInterrupt(f"{str(stopped) or 'stopped'}\n{GOES_ON}") from stopped
+        outcomes = _all_steps(settings, supervisor, steps)
     console.print()
     show_status(settings)
     code = _verdict(outcomes, time.monotonic() - begun)
@@ -70,6 +68,15 @@ def run_demo(settings: Settings) -> int:
     told = as_markdown(steps.seconds, "lakehouse demo", time.monotonic() - begun)
     console.print(told, soft_wrap=True, markup=False, highlight=False)
     return code
+
+
+@contextmanager
+def _goes_on(command: str) -> Iterator[None]:
+    """Have whoever stops the block told how to go on, and that servers stay."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        raise KeyboardInterrupt(f"{str(stopped) or 'stopped'}\n{GOES_ON.format(command)}") from stopped
 
 
 def _all_steps(settings: Settings, supervisor: Supervisor, steps: Steps) -> list[RunOutcome]:
@@ -80,17 +87,18 @@ def _all_steps(settings: Settings, supervisor: Supervisor, steps: Steps) -> list
     with steps.step(f"Putting {len(writers)} submissions of {len(datasets)} datasets into the inbox"):
         keys = fill_inbox(settings, writers)
     bar = TrainingBar(console, _progress(), steps.tell)
-    with open_loop(settings, prepare_dagster_home(settings), listen=bar.hear) as loop:
+    with ExitStack() as beside:
+        loop = beside.enter_context(open_loop(settings, prepare_dagster_home(settings), listen=bar.hear))
         with steps.step(f"Checking, versioning and storing {len(keys)} submissions"):
             outcomes = _ingest_all(loop, keys, steps.tell)
         with steps.step("Starting SQL, and the dashboards' set-up (Superset) beside the next step"):
             _up(supervisor, settings, "sql")
-            provisioning = _start_provisioning(settings, supervisor)
+            provisioning = beside.enter_context(_start_provisioning(settings, supervisor))
         with steps.step("Training, evaluating and publishing the language model"):
             learned = _learn(loop, settings)
-    with steps.step("Waiting for the dashboards' set-up") as told:
-        _finish_provisioning(supervisor, provisioning)
-        told.append(f"{provisioning.seconds:.1f} s in all, beside the training")
+        with steps.step("Waiting for the dashboards' set-up") as told:
+            _finish_provisioning(supervisor, provisioning)
+            told.append(f"{provisioning.seconds:.1f} s in all, beside the training")
     with steps.step("Starting the catalogue, Dagster and Superset"):
         _up(supervisor, settings, "catalogue", "dagster", "superset")
     return [*outcomes, learned]
@@ -117,12 +125,13 @@ def start_servers(settings: Settings) -> None:
     ensure_folders(settings)
     supervisor = Supervisor(settings.home)
     supervisor.require_ports(services(settings))
-    with doing(settings.home, "up") as say:
+    with doing(settings.home, "up") as say, _goes_on("make up"):
         say("starting the servers")
         _up(supervisor, settings, "storage")
         _up(supervisor, settings, "sql")
         say("setting up the dashboards (Superset), then starting the other servers")
-        _finish_provisioning(supervisor, _start_provisioning(settings, supervisor))
+        with _start_provisioning(settings, supervisor) as provisioning:
+            _finish_provisioning(supervisor, provisioning)
         _up(supervisor, settings, "catalogue", "dagster", "superset")
     show_status(settings)
 

@@ -18,6 +18,7 @@ from dagster_project.code_location import build
 from dagster_project.dead_runs import end_dead_runs
 from dagster_project.jobs import STORED, learn_config, shrink_config
 from dagster_project.settings import Settings
+from dagster_project.stopping import stopped_by
 from dagster_project.wiring import workshop
 from lakehouse.errors import LakehouseError, RefusedError, UnfitModelError
 from models.errors import ModelError
@@ -59,7 +60,7 @@ class Loop:
     """The jobs of one code location on one Dagster instance.
 
     Each method raises KeyboardInterrupt, with what becomes of the work, where a signal stopped its run: Dagster itself
-    counts that as one more run that failed.
+    counts that as one more run that failed. It forgets a signal that meets the end of a run; then no other one begins.
     """
 
     defs: dg.Definitions
@@ -110,6 +111,8 @@ class Loop:
         run_config: Mapping[str, object] | None = None,
         only: Sequence[dg.AssetKey] | None = None,
     ) -> RunOutcome:
+        if stopped_by():
+            raise KeyboardInterrupt
         begun = time.monotonic()
         result = self.defs.resolve_job_def(job).execute_in_process(
             instance=self.instance,
@@ -119,7 +122,7 @@ class Loop:
             raise_on_error=False,
             asset_selection=only,
         )
-        if _was_stopped(result):
+        if _was_stopped(result) or (stopped_by() and not result.success):
             raise KeyboardInterrupt(f"stopped: {SUBMISSION_WAITS if partition_key else RUN_FAILED}".format(name=name))
         failure, code = _first_failure(result)
         return RunOutcome(name, result.success, time.monotonic() - begun, failure, code, _told(result))

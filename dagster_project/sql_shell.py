@@ -21,6 +21,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 
 from dagster_project.sql_asking import Asking, is_complete, statements
 from dagster_project.sql_output import BINARY, FORMS, Form, as_text, tell_remark
+from dagster_project.stopping import terminated
 from lakehouse.adapters.dremio import DremioQueries
 from lakehouse.endpoint.functions import FUNCTIONS
 from lakehouse.errors import LakehouseError
@@ -119,6 +120,8 @@ class Shell:
                 with patch_stdout(raw=True):
                     text = session.prompt(PROMPT)
             except KeyboardInterrupt:
+                if terminated():
+                    raise
                 continue
             except EOFError:
                 break
@@ -155,7 +158,8 @@ class Shell:
         try:
             act()
         except KeyboardInterrupt:
-            _tell_cancelled()
+            if not _tell_cancelled():
+                raise
             return False
         except LakehouseError as error:
             click.echo(f"error: {error}", err=True)
@@ -214,14 +218,20 @@ class Shell:
         return zip(*(column.to_pylist() for column in rows.columns), strict=True)
 
 
-def _tell_cancelled() -> None:
-    """Say so, whatever else of the interrupt is still on its way: a fetch that is cancelled may raise it once more."""
+def _tell_cancelled() -> bool:
+    """Say so and return True, or False where the shell shall end.
+
+    That is whatever else of the interrupt is still on its way: a fetch that is cancelled may raise it once more.
+    """
     for _ in range(MOST_INTERRUPTS):
         try:
+            if terminated():
+                return False
             click.echo("cancelled", err=True)
         except KeyboardInterrupt:
             continue
-        return
+        break
+    return True
 
 
 def _keys() -> KeyBindings:

@@ -14,8 +14,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from dagster_project.stopping import stopped_by
 from models.progress import Paced
 from models.progress import Progress as Told
+
+STOP_SECONDS = 15.0
 
 
 @dataclass(slots=True)
@@ -30,7 +33,12 @@ class Steps:
 
     @contextmanager
     def step(self, name: str) -> Iterator[list[str]]:
-        """Run a step; what is put into the list that is yielded is told beside its seconds."""
+        """Run a step; what is put into the list that is yielded is told beside its seconds.
+
+        Raises KeyboardInterrupt where a signal came that nobody has raised.
+        """
+        if stopped_by():
+            raise KeyboardInterrupt
         self.now = f"step {len(self.seconds) + 1} of {self.of}, {name[:1].lower()}{name[1:]}"
         self.say(self.now)
         self.console.print(f"[bold]{len(self.seconds) + 1}/{self.of} {name}[/bold] ...")
@@ -129,7 +137,10 @@ def kept_back(judgements: Sequence[Mapping[str, object]], since: datetime) -> st
 
 @dataclass(slots=True)
 class Beside:
-    """A process that works beside other steps; `seconds` is how long it took, whoever waits for it and when."""
+    """A process that works beside other steps; `seconds` is how long it took, whoever waits for it and when.
+
+    As a context it ends with its block: what is at work then is stopped.
+    """
 
     process: "subprocess.Popen[bytes]"
     begun: float = field(default_factory=time.monotonic)
@@ -139,6 +150,16 @@ class Beside:
     def __post_init__(self) -> None:
         self._watch = threading.Thread(target=self._wait, daemon=True)
         self._watch.start()
+
+    def __enter__(self) -> "Beside":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._watch.is_alive():
+            self.process.terminate()
+            self._watch.join(STOP_SECONDS)
+            self.process.kill()
+            self._watch.join()
 
     def _wait(self) -> None:
         self.process.wait()

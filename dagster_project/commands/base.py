@@ -5,9 +5,10 @@ from typing import Any
 import click
 
 from dagster_project.settings import Settings, load_settings
+from dagster_project.stopping import stoppable, terminated
 
 LONGEST_SENTENCE = 1_000
-EXIT_INTERRUPTED = 130
+EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 
 
 class Verbs(click.Group):
@@ -18,12 +19,13 @@ class Verbs(click.Group):
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever a verb gives
-        """Run a verb; one that a signal stops says so and ends with EXIT_INTERRUPTED, where click would say 1."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as stopped:
-            click.echo(str(stopped) or "stopped", err=True)
-            ctx.exit(EXIT_INTERRUPTED)
+        """Run a verb; one that a signal stops says so and ends with that signal's code, where click would say 1."""
+        with stoppable():
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt as stopped:
+                click.echo(str(stopped) or "stopped", err=True)
+                ctx.exit(EXIT_TERMINATED if terminated() else EXIT_INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write what each verb does; click itself cuts it short."""

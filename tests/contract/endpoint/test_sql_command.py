@@ -189,6 +189,25 @@ def test_a_shell_answers_over_lines_completes_cancels_and_remembers(terminal, en
     assert "+as answer;" in history.read_text()
 
 
+@pytest.mark.parametrize("typed", ["", f"{SLOW};\r"])
+def test_sigterm_ends_a_shell_at_its_prompt_and_in_a_statement(terminal, typed):
+    shell = terminal()
+    shell.read_until("lakehouse>")
+    shell.type("select 1 as one;\r")
+    shell.read_until("│   1 │")
+    shell.read_until("lakehouse>")
+    shell.type("dropped\x03")
+    shell.read_until("lakehouse>")
+    if typed:
+        shell.type(typed)
+        time.sleep(1)
+    shell.process.send_signal(signal.SIGTERM)
+    shell.read_until("stopped")
+    assert shell.process.wait(PATIENCE_SECONDS) == 143
+    mode = termios.tcgetattr(shell.mine)[3]
+    assert mode & termios.ECHO, "the terminal is left as it was"
+
+
 MANY = "select a.document_id from lakehouse.gold.documents a, lakehouse.gold.documents b"
 TOO_MANY, TOO_SLOW = "more than 1000 rows; add a LIMIT or aggregate", "longer than 0.5 seconds; ask for less at a time"
 
