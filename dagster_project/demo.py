@@ -91,17 +91,29 @@ def _all_steps(settings: Settings, supervisor: Supervisor, steps: Steps) -> list
         loop = beside.enter_context(open_loop(settings, prepare_dagster_home(settings), listen=bar.hear))
         with steps.step(f"Checking, versioning and storing {len(keys)} submissions"):
             outcomes = _ingest_all(loop, keys, steps.tell)
-        with steps.step("Starting SQL, and the dashboards' set-up (Superset) beside the next step"):
+        # Not before: Dagster's daemon would take up the same submissions from the inbox.
+        with steps.step("Starting SQL, catalogue and Dagster; the dashboards' set-up (Superset) beside the next step"):
             _up(supervisor, settings, "sql")
             provisioning = beside.enter_context(_start_provisioning(settings, supervisor))
+            _up(supervisor, settings, "catalogue", "dagster")
+            _tell_open(settings)
         with steps.step("Training, evaluating and publishing the language model"):
             learned = _learn(loop, settings)
         with steps.step("Waiting for the dashboards' set-up") as told:
             _finish_provisioning(supervisor, provisioning)
             told.append(f"{provisioning.seconds:.1f} s in all, beside the training")
-    with steps.step("Starting the catalogue, Dagster and Superset"):
-        _up(supervisor, settings, "catalogue", "dagster", "superset")
+    with steps.step("Starting Superset"):
+        _up(supervisor, settings, "superset")
     return [*outcomes, learned]
+
+
+def _tell_open(settings: Settings) -> None:
+    """Say which pages can be looked at while the model trains."""
+    for what, address in (
+        ("Dagster", _asset_graph(settings)),
+        ("the catalogue", settings.url(settings.catalogue_port)),
+    ):
+        console.print(f"  open already: {what} at {address}", soft_wrap=True, markup=False)
 
 
 def run_graph(settings: Settings) -> int:
@@ -319,8 +331,7 @@ def _rows(settings: Settings) -> list[tuple[str, ...]]:
         (
             "dagster",
             "Dagster",
-            # The page that Dagster begins with shows runs of the last hours only, and no asset.
-            f"{settings.url(settings.dagster_port)}/asset-groups",
+            _asset_graph(settings),
             "none (this machine only)",
             "The graph of all assets; Runs (course_records@1 is refused)",
         ),
@@ -349,6 +360,11 @@ def _rows(settings: Settings) -> list[tuple[str, ...]]:
         *_receiver(settings),
         ("", "Files", str(settings.home), "", f"inbox/ archive/ models/ (current: {model}) logs/"),
     ]
+
+
+def _asset_graph(settings: Settings) -> str:
+    """Return the address of all assets: Dagster's first page shows runs of the last hours only, and no asset."""
+    return f"{settings.url(settings.dagster_port)}/asset-groups"
 
 
 def _storage(settings: Settings) -> list[tuple[str, ...]]:

@@ -78,6 +78,22 @@ def test_the_demo_announces_as_many_steps_and_submissions_as_there_are(tmp_path,
     assert len(keys) == 10
 
 
+def test_pages_can_be_looked_at_while_the_model_trains(tmp_path, monkeypatch):
+    settings = load_settings({"LAKEHOUSE_HOME": str(tmp_path)})
+    screen, order = io.StringIO(), []
+    monkeypatch.setattr(demo, "console", Console(file=screen, width=200))
+    monkeypatch.setattr(demo, "_up", lambda _supervisor, _settings, *names: order.extend(names))
+    monkeypatch.setattr(demo, "fill_inbox", lambda *_: [])
+    monkeypatch.setattr(demo, "_ingest_all", lambda *_: order.append("ingest") or [])
+    monkeypatch.setattr(demo, "_learn", lambda *_: order.append("learn"))
+    monkeypatch.setattr(demo, "_start_provisioning", lambda *_: Beside(subprocess.Popen([sys.executable, "-c", ""])))
+    demo._all_steps(settings, demo.Supervisor(tmp_path), Steps(demo.DEMO_STEPS, demo.console, lambda _: None))
+    assert order == ["storage", "ingest", "sql", "catalogue", "dagster", "learn", "superset"]
+    told = screen.getvalue()
+    for address in (f"Dagster at http://127.0.0.1:{settings.dagster_port}", f"{settings.catalogue_port}\n"):
+        assert address in told.partition("Training")[0]
+
+
 def test_what_works_beside_is_timed_to_its_own_end():
     beside = Beside(subprocess.Popen([sys.executable, "-c", "import sys; sys.exit(3)"]))
     assert beside.ended() == 3
