@@ -1,4 +1,4 @@
-"""How a share is told to people, everywhere in the same way."""
+"""How a share is told to people, everywhere in the same way; `kpi` views and figures of dashboards cut it so in SQL."""
 
 import math
 

@@ -2,6 +2,7 @@
 -- owner: team:archive
 -- unit: fair_score 0 to 1; size_bytes byte; counts 1
 -- column is_accepted: 1 where the verdict is accepted, 0 elsewhere.
+-- column fair_score: Share of FAIR indicator points reached, 0 to 1, cut to tenths of a percent as reports and the catalogue tell it.
 select
     submission,
     dataset,
@@ -10,7 +11,8 @@ select
     licence,
     verdict,
     case when verdict = 'accepted' then 1 else 0 end as is_accepted,
-    fair_score,
+    -- Never rounded up: what is below a threshold must not read as at it (lakehouse/percent.py).
+    floor(fair_score * 1000 + 0.000001) / 1000 as fair_score,
     error_count,
     warning_count,
     personal_count,

@@ -1,9 +1,12 @@
 from datetime import UTC, date, datetime, timedelta
 
+import duckdb
 import pyarrow as pa
 import pytest
+import yaml
 
 from lakehouse.errors import QueryError
+from lakehouse.percent import percent
 from lakehouse.publish import views
 from lakehouse.publish.views import (
     all_required_tables,
@@ -213,6 +216,34 @@ def test_only_the_newest_verdict_on_a_content_is_shown(published):
     later = SUBMISSION | {"rules_version": "r2", "verdict": "accepted", "validated_at": MORNING + timedelta(days=1)}
     rows = {"archive.submissions": [SUBMISSION, later], "archive.findings": []}
     assert [row["verdict"] for row in fetch(published(rows), "select * from kpi.submissions")] == ["accepted"]
+
+
+SHARES = [0.0, 0.29, 0.4999, 0.57, 0.79999, 0.8, 0.9565217, 0.95679, 0.9996, 1 - 1e-12, 1.0]
+
+
+def test_a_fair_score_is_published_as_reports_and_the_catalogue_tell_it(published):
+    rows = [SUBMISSION | {"submission": f"marks@{place}", "fair_score": share} for place, share in enumerate(SHARES)]
+    shown = fetch(published({"archive.submissions": rows}), "select fair_score from kpi.submissions")
+    assert [f"{score:.1%}" for score in sorted(row["fair_score"] for row in shown)] == [percent(one) for one in SHARES]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "figure", "below"),
+    [
+        ("fair_indicators", "fair_share", {"points": 0.7999, "max_points": 1.0}),
+        ("submissions", "accepted_share", None),
+        ("promises", "kept_share", None),
+    ],
+)
+def test_a_share_with_a_threshold_never_rounds_up_to_it(pytestconfig, dataset, figure, below):
+    source = pytestconfig.rootpath / "superset" / "source" / "datasets" / f"{dataset}.yaml"
+    metric = yaml.safe_load(source.read_text())["metrics"][figure]
+    rows = [below] if below else [{"is_accepted": int(n > 0), "is_broken": int(n == 0)} for n in range(2500)]
+    connection = duckdb.connect()
+    connection.register("rows", pa.Table.from_pylist(rows))
+    ((share,),) = connection.execute(f"select {metric['sql']} from rows").fetchall()
+    assert metric["format"] == ".1%"
+    assert f"{share:.1%}" == (percent(0.7999) if below else percent(2499 / 2500))
 
 
 @pytest.mark.parametrize("turn", [1, -1])
