@@ -62,6 +62,7 @@ OPTIONS = {
     "table": {"columns", "order", "where", "page", "formats", "widths", "bad"},
 }
 COMMON = {"kind", "title", "from"}
+EVERY_KIND = {"empty"}
 METRIC_KEYS = {"title", "sql", "format", "means"}
 
 
@@ -128,7 +129,7 @@ def _chart(file: str, name: str, entry: dict[str, Any], datasets: dict[str, Data
     dataset = datasets[known(place, "dataset", entry["from"], datasets)]
     options = {word: value for word, value in entry.items() if word not in COMMON}
     for word in options:
-        known(place, f"word for a {kind}", word, OPTIONS[kind])
+        known(place, f"word for a {kind}", word, OPTIONS[kind] | EVERY_KIND)
     metrics = [options["metric"]] if "metric" in options else options.get("metrics", [])
     for metric in metrics:
         known(place, "metric", metric, dataset.metrics)

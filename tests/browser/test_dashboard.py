@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 from conftest import PROJECT, Guesser
-from dashboard_proof import CHROMIUM, SLUG, differences, prove_dashboard, repository_charts
+from dashboard_proof import CHROMIUM, SLUG, SMALL, differences, open_page, prove_dashboard, repository_charts
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -41,12 +41,25 @@ def test_a_viewer_may_filter_and_only_the_named_charts_change(dashboards):
         dashboards.viewer_password,
         expected_charts=repository_charts(),
         query=f"?native_filters=(NATIVE_FILTER-dataset:{mask})",
+        width=SMALL,
     )
     rows = {proof.title: proof.rows for proof in proofs}
     assert rows["Submissions and their verdicts, refused ones first"] == SAMPLE_ROWS / 2
     assert rows["Decisions to retrain"] == SAMPLE_ROWS
     assert rows["What the current model predicts on held-out passages"] == PASSAGES
     assert rows["Which model is current, and why"] == 2
+
+
+@needs_chromium
+def test_a_chart_that_may_be_empty_says_why_it_is(dashboards):
+    chosen = "(filters:!((col:dataset,op:IN,val:!(nothing))))"
+    mask = f"(extraFormData:{chosen},filterState:(value:!(nothing)),id:NATIVE_FILTER-dataset,ownState:())"
+    with open_page(dashboards.url, "admin", dashboards.password) as page:
+        page.goto(f"{dashboards.url}/superset/dashboard/{SLUG}/?native_filters=(NATIVE_FILTER-dataset:{mask})")
+        said = page.locator("[data-test-chart-name='What was found, and how to fix it'] .ant-empty-description")
+        said.wait_for()
+        content = said.evaluate("(one) => getComputedStyle(one, '::after').content")
+    assert content == '"Nothing was found: no error, no warning and no note."'
 
 
 def test_missing_and_unexpected_charts_are_named():
@@ -97,16 +110,16 @@ def test_what_the_source_dropped_goes_and_what_a_person_made_stays(dashboards, t
     shutil.copytree(PROJECT / "superset", folder)
     _edit(
         folder / "source" / "dashboards" / "education_lakehouse.yaml",
-        "training_curve: 6, scoreboard: 6",
+        "training_curve: 6, hit_rate_by_dataset: 6",
         "training_curve: 12",
     )
     _edit(
         folder / "source" / "dashboards" / "education_lakehouse.yaml",
-        "quality_by_version, scoreboard",
-        "quality_by_version",
+        "scoreboard, hit_rate_by_dataset",
+        "scoreboard",
     )
     charts = folder / "source" / "charts" / "models.yaml"
-    charts.write_text(re.sub(r"(?ms)^scoreboard:.*?(?=^\w)", "", charts.read_text()))
+    charts.write_text(re.sub(r"(?ms)^hit_rate_by_dataset:.*?(?=^\w)", "", charts.read_text()))
     with contextlib.closing(sqlite3.connect(home / "superset.db")) as metadata, metadata:
         metadata.execute(
             "update slices set uuid = x'00', is_managed_externally = 0 where slice_name = 'Decisions to retrain'"
@@ -123,7 +136,7 @@ def test_what_the_source_dropped_goes_and_what_a_person_made_stays(dashboards, t
     assert "1 deleted" in done.stdout
     with contextlib.closing(sqlite3.connect(home / "superset.db")) as metadata:
         titles = [title for (title,) in metadata.execute("select slice_name from slices")]
-    assert "Scoreboard, with sample sizes" not in titles
+    assert "Next token in the top 5, share by version, newest test set" not in titles
     assert titles.count("Decisions to retrain") == 2
 
 

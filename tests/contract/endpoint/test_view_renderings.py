@@ -5,11 +5,14 @@ from decimal import Decimal
 
 import duckdb
 import pytest
+import yaml
 
 from lakehouse.adapters.dremio import DremioQueries
 from lakehouse.endpoint.config import EndpointConfig
 from lakehouse.endpoint.server import serve
+from lakehouse.publish.dictionary import FIGURES
 from lakehouse.publish.views import at_snapshots, in_reading_order, load_views, parse_view
+from lakehouse.tables.release import View
 
 USER, PASSWORD = "ada", "correct horse battery 1"
 VIEWS = load_views()
@@ -75,3 +78,13 @@ def test_a_view_gives_the_same_rows_in_both_renderings(dremio, plain, name):
     assert from_dremio.column_names == from_duckdb.column_names
     assert rows(from_dremio) == rows(from_duckdb)
     assert from_dremio.num_rows > 0
+
+
+@pytest.mark.parametrize("dataset", sorted(path.stem for path in FIGURES.glob("*.yaml")))
+def test_the_figures_of_a_dashboard_are_empty_where_there_are_no_rows_instead_of_an_error(dremio, dataset):
+    metrics = yaml.safe_load((FIGURES / f"{dataset}.yaml").read_text(encoding="utf-8")).get("metrics") or {}
+    for name, metric in metrics.items():
+        (row,) = dremio(
+            View("kpi.asked", f"select {metric['sql']} as figure from kpi.{dataset} where 1 = 0")
+        ).to_pylist()
+        assert row["figure"] in {None, 0}, name

@@ -138,3 +138,35 @@ def test_filters_spare_the_charts_they_do_not_name():
     for native in filters:
         acted_on = {name for number, name in numbers.items() if number not in native["scope"]["excluded"]}
         assert acted_on == wanted[native["name"]]
+
+
+def test_a_chart_that_may_be_empty_says_why_in_its_own_place_and_nowhere_else():
+    css = bundle_of(source_files.SOURCE)["dashboards/education_lakehouse.yaml"]["css"]
+    charts = [chart for chart in source_files.load_source().charts.values() if "empty" in chart.options]
+    assert {"unfinished_trainings", "retrain_decisions", "findings", "rights_log", "classifiers"} <= {
+        chart.name for chart in charts
+    }
+    for chart in charts:
+        said = f'[data-test-chart-name="{chart.title}"] .ant-empty-description::after {{ font-size: 14px; '
+        assert css.count(f'{said}content: "{chart.options["empty"]}"; }}') == 1
+
+
+def test_columns_ask_for_less_room_in_a_narrow_window():
+    css = bundle_of(source_files.SOURCE)["dashboards/education_lakehouse.yaml"]["css"]
+    width = source_files.load_source().charts["findings"].options["widths"]["code"]
+    narrow = next(line for line in css.splitlines() if line.startswith("@media") and "What was found" in line)
+    assert f"#header-code > div[style] {{ width: {width * 0.75:.0f}px !important; }}" in narrow
+
+
+def test_tables_have_a_row_of_their_own():
+    """Beside another chart their cells are cut on a small screen."""
+    source = source_files.load_source()
+    for tab in source.dashboards["education_lakehouse"]["tabs"]:
+        for row in tab["rows"]:
+            tables = [name for name in row.get("items", {}) if source.charts[name].kind == "table"]
+            assert not tables or row["items"] == {tables[0]: 12}
+
+
+def test_filters_stand_above_the_charts_and_take_none_of_their_width():
+    dashboard = bundle_of(source_files.SOURCE)["dashboards/education_lakehouse.yaml"]
+    assert dashboard["metadata"]["filter_bar_orientation"] == "HORIZONTAL"
