@@ -109,6 +109,22 @@ SHARE: Part = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
 REMOVED: Part = {
     "anyOf": [_object({"reason": TEXT, "decided_by": TEXT, "removed_at": TEXT}), {"type": "null"}],
 }
+CONTACT: Part = {"anyOf": [_object({"name": TEXT, "email": MAYBE_TEXT, "url": MAYBE_TEXT}), {"type": "null"}]}
+REQUEST: Part = {
+    "anyOf": [
+        _object(
+            {
+                "access": {"enum": ["registered", "restricted"]},
+                "who_may": TEXT,
+                "contact": CONTACT,
+                "mail": MAYBE_TEXT,
+                "otherwise": MAYBE_TEXT,
+                "say": TEXT,
+            }
+        ),
+        {"type": "null"},
+    ],
+}
 SUMMARY: Part = {
     "dataset": TEXT,
     "url": TEXT,
@@ -181,6 +197,7 @@ SCHEMAS: Part = {
                 _object({"kind": TEXT, "rows_removed": COUNT, "receipt": TEXT, "withdrawn_at": TEXT}),
             ),
             "tables": _list(_object({"table": TEXT, "layer": TEXT, "rows": COUNT, "run": TEXT, "code": TEXT})),
+            "request": REQUEST,
             "ways": _list(_object({"name": TEXT, "note": TEXT, "lines": _list(TEXT)})),
         }
     ),

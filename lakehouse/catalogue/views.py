@@ -9,6 +9,7 @@ from lakehouse.catalogue.holdings import Holdings, Removal, Version
 from lakehouse.catalogue.index import Entry, Found
 from lakehouse.catalogue.library import Library
 from lakehouse.catalogue.obtain import ways
+from lakehouse.catalogue.requesting import Request, request_for
 
 Told = dict[str, Any]
 
@@ -101,8 +102,13 @@ def version(library: Library, one: Version) -> Told:
             }
             for load in one.loads
         ],
+        "request": _request(request_for(library, one)),
         "ways": [{"name": way.name, "note": way.note, "lines": list(way.lines)} for way in ways(library, one)],
     }
+
+
+def _request(asked: Request | None) -> Told | None:
+    return None if asked is None else asdict(asked)
 
 
 def removal(gone: Removal | None) -> Told | None:
