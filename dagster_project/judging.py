@@ -1,12 +1,14 @@
 """Judging a dataset from the command line: land it aside, judge it, write the report, hand nothing in."""
 
+import io
+import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from dagster_project.settings import PROJECT, Settings
 from lakehouse.archive.findings import Report
@@ -96,22 +98,36 @@ def written(report: Report, form: Form, *, level: Level = "note", length: Length
 
 
 @contextmanager
-def heartbeat(what: str) -> Iterator[None]:
-    """Say on stderr now and then that long work goes on; short work stays silent."""
+def heartbeat(what: str) -> Iterator[Callable[[str], None]]:
+    """Say on stderr now and then that long work goes on; short work stays silent. Yield what names the part at work."""
     over = threading.Event()
     begun = time.monotonic()
+    now = [what]
 
-    def beat() -> None:
+    def beat(there: TextIO) -> None:
         pause = SILENT_SECONDS
         while not over.wait(pause):
-            sys.stderr.write(f"{what} ... {time.monotonic() - begun:.0f} s\n")
-            sys.stderr.flush()
+            there.write(f"{now[-1]} ... {time.monotonic() - begun:.0f} s\n")
+            there.flush()
             pause = BEAT_SECONDS
 
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
+    with _stderr() as there:
+        thread = threading.Thread(target=beat, args=(there,), daemon=True)
+        thread.start()
+        try:
+            yield lambda part: now.append(f"{what}, {part}")
+        finally:
+            over.set()
+            thread.join()
+
+
+@contextmanager
+def _stderr() -> Iterator[TextIO]:
+    """Yield stderr as it is now: what is written there while a run of Dagster goes on is in that run's log."""
     try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+        handle = os.dup(sys.stderr.fileno())
+    except io.UnsupportedOperation:  # somebody keeps in memory what is written
+        yield sys.stderr
+        return
+    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as own:
+        yield own

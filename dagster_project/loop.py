@@ -1,6 +1,7 @@
 """Runs the jobs in this process on Dagster's own instance, so that every run is seen in the UI as any other."""
 
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -34,7 +35,7 @@ CHECK_EXIT_CODES = {
 
 SUBMISSION_WAITS = (
     "the run of {name} counts as failed. What it had not finished is taken up by the next run of that submission, "
-    "which Dagster's sensor begins by itself while the submission lies in the inbox; remove it there to take it back. "
+    "which Dagster's sensor begins by itself while {copy} lies in the inbox; remove it there to take it back. "
     "A version that was saved already stays; `lakehouse retract` removes it"
 )
 RUN_FAILED = "the run of {name} counts as failed, and what was published before it stays; begin it again to go on"
@@ -66,10 +67,13 @@ class Loop:
     defs: dg.Definitions
     instance: dg.DagsterInstance
 
-    def ingest(self, key: str) -> RunOutcome:
-        """Take one submission to its tables."""
+    def ingest(self, key: str, *, copy: Path | None = None, hear: Callable[[str], None] = lambda _: None) -> RunOutcome:
+        """Take one submission to its tables; `hear` is told the name of each step that begins.
+
+        `copy` is where it lies in the inbox, for whoever stops the run.
+        """
         self._add_partition(key)
-        return self._run(key, "ingest", partition_key=key)
+        return self._run(key, "ingest", partition_key=key, copy=copy, hear=hear)
 
     def store(self, key: str) -> RunOutcome:
         """Take one of many submissions to its tables; what all of them mean for the model is left to `learn`."""
@@ -110,10 +114,13 @@ class Loop:
         partition_key: str | None = None,
         run_config: Mapping[str, object] | None = None,
         only: Sequence[dg.AssetKey] | None = None,
+        copy: Path | None = None,
+        hear: Callable[[str], None] = lambda _: None,
     ) -> RunOutcome:
         if stopped_by():
             raise KeyboardInterrupt
-        begun = time.monotonic()
+        run_id, begun = str(uuid.uuid4()), time.monotonic()
+        self.instance.add_event_listener(run_id, lambda entry: _hear_step(entry, hear))
         result = self.defs.resolve_job_def(job).execute_in_process(
             instance=self.instance,
             partition_key=partition_key,
@@ -121,9 +128,11 @@ class Loop:
             run_config={**(run_config or {}), "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
             asset_selection=only,
+            run_id=run_id,
         )
         if _was_stopped(result) or (stopped_by() and not result.success):
-            raise KeyboardInterrupt(f"stopped: {SUBMISSION_WAITS if partition_key else RUN_FAILED}".format(name=name))
+            told = SUBMISSION_WAITS if partition_key else RUN_FAILED
+            raise KeyboardInterrupt(f"stopped: {told.format(name=name, copy=copy or 'the submission')}")
         failure, code = _first_failure(result)
         return RunOutcome(name, result.success, time.monotonic() - begun, failure, code, _told(result))
 
@@ -146,6 +155,12 @@ def _was_stopped(result: dg.ExecuteInProcessResult) -> bool:
                 return True
             error = error.cause
     return False
+
+
+def _hear_step(entry: dg.EventLogEntry, hear: Callable[[str], None]) -> None:
+    event = entry.dagster_event
+    if event is not None and event.event_type is dg.DagsterEventType.STEP_START and event.step_key is not None:
+        hear(event.step_key)
 
 
 def _told(result: dg.ExecuteInProcessResult) -> dict[str, str]:

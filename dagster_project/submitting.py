@@ -1,9 +1,11 @@
 """Handing in a submission from the command line, with the exit code of what is wrong."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dagster_project.judging import fair_gate, packs_of_others
+from dagster_project.judging import fair_gate, heartbeat, packs_of_others
 from dagster_project.reaching import require_storage
 from dagster_project.settings import Settings
 from lakehouse.archive import inbox
@@ -12,6 +14,23 @@ from lakehouse.archive.held_folders import unpacked_place
 from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.limited import judge_in_child
 from lakehouse.errors import DuplicateSubmissionError, RefusedError
+
+if TYPE_CHECKING:
+    from dagster_project.loop import RunOutcome
+
+PARTS = {
+    "submission": "copying it into the archive",
+    "validation_report": "reading the verdict on it",
+    "dataset_version": "saving it as a version",
+    "dataset_record": "recording it",
+    "bronze_tables": "storing its rows as they came",
+    "silver_tables": "storing its rows with their types",
+    "drift": "comparing it with the version before",
+    "retrain_decisions": "deciding whether models learn anew",
+}
+"""What each step of the job `ingest` does, for whoever waits."""
+NOTHING_HANDED_IN = "stopped: nothing was handed in"
+WAITS = "stopped: {} lies in the inbox, and Dagster's sensor takes it up by itself; remove it there to take it back"
 
 
 def submit_path(settings: Settings, path: Path) -> int:
@@ -22,12 +41,54 @@ def submit_path(settings: Settings, path: Path) -> int:
     """
     require_storage(settings)
     from assets.validate import verdict_on
-    from dagster_project.dagster_home import prepare_dagster_home
-    from dagster_project.loop import open_loop
     from dagster_project.wiring import lakehouse, shelf, versions
 
+    with heartbeat(f"submitting {path.resolve().name}") as say:
+        report, outcome, key = _ingested(settings, path, say)
+    if not report.accepted:
+        return _told(report, key)
+    if outcome.success:
+        code = _told(shelf(settings).judge(key), key)
+        tell_where(settings, key)
+        return code
+    if outcome.exit_code == RefusedError.exit_code:
+        verdict = verdict_on(key, shelf(settings), lakehouse(settings), versions(settings))
+        return _told(verdict, key)
+    sys.stderr.write(f"error: {outcome.failure}\n")
+    return outcome.exit_code
+
+
+def _ingested(settings: Settings, path: Path, say: Callable[[str], None]) -> tuple[Report, "RunOutcome", str]:
+    """Judge a submission, hand it in and ingest it; return the verdict before, how the run ended, and its key.
+
+    Raises KeyboardInterrupt with where the copy lies, if one does.
+    """
+    from dagster_project.dagster_home import prepare_dagster_home
+    from dagster_project.loop import open_loop
+    from dagster_project.wiring import shelf
+
+    copies: list[Path] = []
+    try:
+        judged, report = _judged(settings, path, say)
+        say("copying it into the inbox")
+        arrival = inbox.submit(path, settings.home / "inbox", there=copies.append)
+        shelf(settings).keep(arrival.key, judged)
+        with open_loop(settings, prepare_dagster_home(settings)) as loop:
+            outcome = loop.ingest(arrival.key, copy=arrival.path, hear=lambda step: say(PARTS.get(step, step)))
+    except KeyboardInterrupt as stopped:
+        told = WAITS.format(copies[0]) if copies else NOTHING_HANDED_IN
+        raise KeyboardInterrupt(str(stopped) or told) from stopped
+    return report, outcome, arrival.key
+
+
+def _judged(settings: Settings, path: Path, say: Callable[[str], None]) -> tuple[Report, Report]:
+    """Return the verdict on a submission that is not in the archive, and the same with what was accepted of it."""
+    from dagster_project.wiring import shelf, versions
+
     with unpacked_place() as folder:
+        say("unpacking and hashing it")
         landed = land_in_child(path, folder)
+        say("judging it")
         judged = judge_in_child(
             landed.folder,
             submission=path.resolve().stem,
@@ -43,21 +104,7 @@ def submit_path(settings: Settings, path: Path) -> int:
             f"{known.commit[:12]}); change its content before handing it in again: "
             "another label alone makes no version"
         )
-    arrival = inbox.submit(path, settings.home / "inbox")
-    shelf(settings).keep(arrival.key, judged)
-    with open_loop(settings, prepare_dagster_home(settings)) as loop:
-        outcome = loop.ingest(arrival.key)
-    if not report.accepted:
-        return _told(report, arrival.key)
-    if outcome.success:
-        code = _told(shelf(settings).judge(arrival.key), arrival.key)
-        tell_where(settings, arrival.key)
-        return code
-    if outcome.exit_code == RefusedError.exit_code:
-        verdict = verdict_on(arrival.key, shelf(settings), lakehouse(settings), versions(settings))
-        return _told(verdict, arrival.key)
-    sys.stderr.write(f"error: {outcome.failure}\n")
-    return outcome.exit_code
+    return judged, report
 
 
 def tell_where(settings: Settings, key: str) -> None:

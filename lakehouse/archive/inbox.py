@@ -3,7 +3,7 @@
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,8 +66,10 @@ def _named(paths: Iterable[Path]) -> list[Arrival]:
     ]
 
 
-def submit(source: Path, inbox: Path) -> Arrival:
+def submit(source: Path, inbox: Path, *, there: Callable[[Path], None] = lambda _: None) -> Arrival:
     """Copy a folder or archive into the inbox; it appears there whole or not at all, and replaces its namesake.
+
+    `there` is told where it lies as soon as it does.
 
     Raises:
         UnreadableSubmissionError: `source` is neither a folder nor an archive.
@@ -84,6 +86,10 @@ def submit(source: Path, inbox: Path) -> Arrival:
         _copy(source, part)
         _remove(target)
         part.rename(target)
+        there(target)
+    except KeyboardInterrupt:
+        _remove(part)
+        raise
     except OSError as error:
         # shutil.Error, which lists pipes, devices and unreadable files, is an OSError.
         raise UnreadableSubmissionError(

@@ -111,6 +111,21 @@ def test_what_cannot_be_copied_is_a_typed_error_and_does_not_arrive(dataset, tmp
     assert arrivals(tmp_path / "inbox") == []
 
 
+def test_a_copy_that_is_stopped_leaves_nothing_and_one_that_is_there_is_told(dataset, tmp_path, monkeypatch):
+    box, told = tmp_path / "inbox", []
+    with monkeypatch.context() as patched:
+
+        def stopped(source, target):
+            shutil.copyfile(source, target)
+            raise KeyboardInterrupt
+
+        patched.setattr(shutil, "copytree", lambda source, part, **_: stopped(source / "dataset.yaml", part))
+        with pytest.raises(KeyboardInterrupt):
+            submit(dataset, box, there=told.append)
+    assert (list(box.iterdir()), told) == ([], [])
+    assert told == [submit(dataset, box, there=told.append).path]
+
+
 def test_an_archive_of_too_many_entries_is_not_read_to_name_it(tmp_path):
     archive = tmp_path / "many.zip"
     for count, key in ((100_000, "lessons@1"), (100_001, "many@undescribed")):
