@@ -50,11 +50,6 @@ def being_done(home: Path) -> list[str]:
     ]
 
 
-def who_does(home: Path, *names: str) -> dict[int, str]:
-    """Return what other processes are at, of the works of these names, by process id."""
-    return {told["pid"]: told["name"] for told in _all(home) if told["name"] in names and told["pid"] != os.getpid()}
-
-
 def _all(home: Path) -> list[dict[str, Any]]:
     found = [_told(path) for path in sorted((home / "run").glob(f"*{ENDING}"))]
     return [told for told in found if told is not None]

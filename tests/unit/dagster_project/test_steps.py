@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,13 +13,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from dagster_project import bootstrap, demo
-from dagster_project.cli import main
-from dagster_project.doing import being_done, born, doing
+from dagster_project.doing import being_done, doing
 from dagster_project.local_env import ensure_local
 from dagster_project.loop import RunOutcome
 from dagster_project.settings import PROJECT, load_settings
 from dagster_project.steps import Beside, Steps, TrainingBar, as_markdown, held_out, kept_back
-from lakehouse.errors import BusyError
 from lakehouse.tables.release import Release
 from models.progress import Progress as Told
 
@@ -213,23 +210,6 @@ def test_status_tells_the_work_that_goes_on_and_none_that_was_killed(tmp_path, m
     assert being_done(tmp_path) == []
     bootstrap.tell_status(tmp_path)
     assert "nothing is installed yet" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("verb", ["demo", "run", "up", "down"])
-def test_a_verb_that_starts_or_stops_servers_waits_for_another_one(tmp_path, monkeypatch, capsys, verb):
-    monkeypatch.setenv("LAKEHOUSE_HOME", str(tmp_path))
-    monkeypatch.setenv("LAKEHOUSE_STORAGE", "folder")
-    with doing(tmp_path, "demo") as say:
-        say("step 3 of 7")
-        (place,) = (tmp_path / "run").glob("demo.*.progress")
-        note = json.loads(place.read_text())
-        pid = os.getppid()
-        place.write_text(json.dumps(note | {"pid": pid, "born": born(pid)}))
-        with pytest.raises(SystemExit) as ended:
-            main([verb])
-    assert ended.value.code == BusyError.exit_code
-    assert f"`demo` (process {pid}) is at work here, and nothing was changed" in capsys.readouterr().err
-    assert list((tmp_path / "run").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["demo", "setup"])
