@@ -197,8 +197,14 @@ def current_release(house: Lakehouse) -> Release:
 
 
 def preview(rows: pa.Table, *, limit: int = 5, width: int = 60) -> dg.MarkdownMetadataValue:
-    """Return the first rows as a Markdown table for the asset's page."""
+    """Return the first rows as a Markdown table for the asset's page; a longer text ends with an ellipsis."""
     head = rows.slice(0, limit).to_pylist()
     names = rows.column_names
-    lines = table([plain(name) for name in names], ([str(row[name])[:width] for name in names] for row in head))
+    lines = table(
+        [plain(name) for name in names], ([_shortened(str(row[name]), width) for name in names] for row in head)
+    )
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def _shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"

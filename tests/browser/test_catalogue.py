@@ -315,6 +315,17 @@ def test_nothing_moves_for_those_who_ask_for_that(browser, address):
     context.close()
 
 
+@pytest.mark.parametrize("width", [1024, 1400])
+def test_all_columns_of_the_files_are_seen(browser, address, width):
+    context = browser.new_context(base_url=address, viewport={"width": width, "height": 900})
+    page = context.new_page()
+    page.goto(LANDING)
+    files = page.locator("[role=region][aria-label=Files]")
+    expect(files.get_by_role("columnheader")).to_have_text(["File", "Size", "Kind", "SHA-256"])
+    assert files.evaluate("(region) => region.scrollWidth <= region.clientWidth"), "what is on the right is cut"
+    context.close()
+
+
 @pytest.mark.parametrize("place", ["/", LANDING, "/datasets/handbook"])
 def test_a_phone_needs_no_scrolling_sideways(browser, address, place):
     context = browser.new_context(base_url=address, viewport={"width": 360, "height": 740})

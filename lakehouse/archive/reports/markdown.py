@@ -29,7 +29,9 @@ def verdict_line(report: "Report") -> str:
     errors = [finding for finding in report.findings if finding.level == "error"]
     if not errors:
         return f"{report.verdict}: {summary(report)}"
-    shown = "; ".join(f"{e.code} in {where(e)}: {e.message} {e.how_to_fix}" for e in errors[:ERRORS_IN_A_LINE])
+    shown = "; ".join(
+        f"{e.code} in {where(e)}: {e.message} {e.how_to_fix.rstrip('.')}" for e in errors[:ERRORS_IN_A_LINE]
+    )
     more = len(errors) - ERRORS_IN_A_LINE
     return f"{report.verdict}: {shown}" + (f"; and {counted(more, 'more error')}" if more > 0 else "")
 

@@ -21,6 +21,6 @@ def test_the_line_of_a_refusal_names_its_errors_and_how_to_mend_them(refused, ac
     first = next(finding for finding in refused.findings if finding.level == "error")
     assert line.startswith(f"refused: {first.code} in {first.place}")
     assert first.message in line
-    assert first.how_to_fix in line
+    assert f"{first.how_to_fix.rstrip('.')}; " in line
     assert line.endswith("and 3 more errors")
     assert verdict_line(accepted).startswith("accepted: 0 errors")
