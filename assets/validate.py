@@ -1,6 +1,6 @@
 """Judges a submission: every finding at once, a FAIR score with its evidence, and a verdict that can block."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -15,7 +15,7 @@ from lakehouse.archive.shelf import Shelf
 from lakehouse.archive.validate import Report
 from lakehouse.definition import TableDefinition
 from lakehouse.percent import percent
-from lakehouse.ports import DatasetVersions, TableWrite
+from lakehouse.ports import DatasetVersion, DatasetVersions, TableWrite
 from lakehouse.tables.gold import LOADS
 from lakehouse.tables.health import EXPECTATION_RESULTS
 from lakehouse.tables.withdrawals import is_retracted
@@ -77,20 +77,24 @@ def verdict_on(key: str, shelf: Shelf, house: Lakehouse, versions: DatasetVersio
     return fitted(report, house.tables.misfits, _waiting(report, shelf, house, versions))
 
 
-def _waiting(report: Report, shelf: Shelf, house: Lakehouse, versions: DatasetVersions) -> Iterator[Description]:
-    """Yield how the versions are described that were saved before this one and are not stored yet.
+def unfinished(house: Lakehouse, saved: Sequence[DatasetVersion]) -> list[DatasetVersion]:
+    """Return those of a dataset's saved versions whose rows are still to come.
 
     One that a promise stopped is not waited for: what mends it may need another type. Neither is one that was taken
     back: its rows do not come any more.
     """
+    done = _labels(house, LOADS, saved[0].dataset, ("layer", "silver")) if saved else set()
+    waiting = [one for one in saved if one.version not in done]
+    done = _labels(house, EXPECTATION_RESULTS, saved[0].dataset, ("blocked", True)) if waiting else set()
+    return [one for one in waiting if one.version not in done and not is_retracted(house.objects, one.content_sha256)]
+
+
+def _waiting(report: Report, shelf: Shelf, house: Lakehouse, versions: DatasetVersions) -> Iterator[Description]:
+    """Yield how the versions are described that were saved before this one and are not stored yet."""
     known = versions.versions(report.dataset)
     place = next((n for n, one in enumerate(known) if one.content_sha256 == report.content_sha256), len(known))
-    done = _labels(house, LOADS, report.dataset, ("layer", "silver")) if place else set()
-    waiting = [one for one in known[:place] if one.version not in done]
-    done = _labels(house, EXPECTATION_RESULTS, report.dataset, ("blocked", True)) if waiting else set()
-    waiting = [one for one in waiting if not is_retracted(house.objects, one.content_sha256)]
-    for version in waiting:
-        accepted = shelf.accepted_report(version.content_sha256) if version.version not in done else None
+    for version in unfinished(house, known[:place]):
+        accepted = shelf.accepted_report(version.content_sha256)
         if accepted is not None and accepted.description is not None:
             yield accepted.description
 

@@ -14,6 +14,7 @@ from lakehouse.archive.held_folders import unpacked_place
 from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.limited import judge_in_child
 from lakehouse.errors import DuplicateSubmissionError, RefusedError
+from lakehouse.ports import DatasetVersion
 
 if TYPE_CHECKING:
     from dagster_project.loop import RunOutcome
@@ -36,8 +37,9 @@ WAITS = "stopped: {} lies in the inbox, and Dagster's sensor takes it up by itse
 def submit_path(settings: Settings, path: Path) -> int:
     """Put a submission into the inbox and ingest it now; return 0, or the exit code of what is wrong.
 
-    Raises DuplicateSubmissionError when the archive already holds exactly this content, and ServiceUnavailableError
-    at once where nothing listens at the storage's address.
+    What was saved and is not stored yet, since somebody killed the run, is finished. Raises DuplicateSubmissionError
+    when the archive already holds exactly this content, and ServiceUnavailableError at once where nothing listens at
+    the storage's address.
     """
     require_storage(settings)
     from assets.validate import verdict_on
@@ -82,7 +84,7 @@ def _ingested(settings: Settings, path: Path, say: Callable[[str], None]) -> tup
 
 
 def _judged(settings: Settings, path: Path, say: Callable[[str], None]) -> tuple[Report, Report]:
-    """Return the verdict on a submission that is not in the archive, and the same with what was accepted of it."""
+    """Return the verdict on a submission that is not stored yet, and the same with what was accepted of it."""
     from dagster_project.wiring import shelf, versions
 
     with unpacked_place() as folder:
@@ -99,12 +101,26 @@ def _judged(settings: Settings, path: Path, say: Callable[[str], None]) -> tuple
         name = report.description.name if report.description else None
         known = versions(settings).find_content(name, landed.content_sha256) if name else None
     if known:
+        _require_unfinished(settings, path, known, report.dataset_version)
+    return judged, report
+
+
+def _require_unfinished(settings: Settings, path: Path, known: DatasetVersion, label: str) -> None:
+    """Raise DuplicateSubmissionError unless the rows of a saved version are still to come, under its own label."""
+    from assets.validate import unfinished
+    from dagster_project.wiring import lakehouse
+
+    held = f"{known.dataset} {known.version} ({known.tag}, commit {known.commit[:12]})"
+    if not unfinished(lakehouse(settings), [known]):
         raise DuplicateSubmissionError(
-            f"{path} is already in the archive as {known.dataset} {known.version} ({known.tag}, commit "
-            f"{known.commit[:12]}); change its content before handing it in again: "
+            f"{path} is already in the archive as {held}; change its content before handing it in again: "
             "another label alone makes no version"
         )
-    return judged, report
+    if label != known.version:
+        raise DuplicateSubmissionError(
+            f"{path} is already in the archive as {held}, whose rows are not stored yet: hand it in as version "
+            f"{known.version} to have them stored; another label alone makes no version"
+        )
 
 
 def tell_where(settings: Settings, key: str) -> None:

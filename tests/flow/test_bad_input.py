@@ -2,10 +2,12 @@
 
 import shutil
 import zipfile
+from collections import Counter
 
 import pytest
 
 from dagster_project.cli import main
+from dagster_project.jobs import STORED
 from lakehouse.samples import college_scorecard
 
 DATASET = """\
@@ -32,6 +34,13 @@ columns:
   mark_id: {type: integer, description: Number of the mark., required: true}
   course: {type: string, description: Code of the course., required: true, references: courses.course}
   points: {type: number, description: Points reached., unit: "1"}
+"""
+PROMISE = """\
+silver.marks_marks:
+  about: Marks.
+  owner: team:test
+  expect:
+    HIGH: {check: between, column: points, minimum: 5, severity: error, reason: Because the test says so.}
 """
 
 
@@ -153,6 +162,63 @@ def test_the_same_content_again_is_a_duplicate(bench, lakehouse, tmp_path):
     assert "lakehouse sql \"SELECT * FROM lakehouse.silver.marks_courses WHERE dataset_version = '1' LIMIT 10\"" in told
     assert f"http://127.0.0.1:{bench.settings.catalogue_port}/datasets/marks/1" in told
     assert bench.state() == before
+
+
+@pytest.mark.parametrize("reached", ["dataset_version", "dataset_record", "bronze_tables"])
+def test_what_was_saved_and_not_stored_is_finished_once_when_it_is_handed_in_again(bench, lakehouse, tmp_path, reached):
+    folder = marks(tmp_path / "marks", version="2", rows="1,A,3\n")
+    left_at(bench, folder, reached)
+    assert {row["layer"] for row in loads_of(bench, "2")} == ({"bronze"} if reached == "bronze_tables" else set())
+    (folder / "dataset.yaml").write_text(DATASET.replace('version: "1"', 'version: "3"'))
+    code, text = lakehouse("submit", folder)
+    assert (code, "hand it in as version 2" in text) == (15, True), text
+    (folder / "dataset.yaml").write_text(DATASET.replace('version: "1"', 'version: "2"'))
+    code, text = lakehouse("submit", folder)
+    assert (code, "STORED  marks 2, ark:99999/v1" in text) == (0, True), text
+    assert "STORED  marks 2" in (bench.settings.home / "inbox" / "marks@2.report.txt").read_text()
+    stored = ["bronze.marks_courses", "bronze.marks_marks", "silver.marks_courses", "silver.marks_marks"]
+    assert sorted(row["table_name"] for row in loads_of(bench, "2")) == stored
+    for name in ("bronze.marks_marks", "silver.marks_marks"):
+        assert Counter(row.get("dataset_version") or row.get("_dataset_version") for row in bench.rows(name)) == {
+            "1": 2,
+            "2": 1,
+        }
+    before = bench.state()
+    code, text = lakehouse("submit", folder)
+    assert (code, "already in the archive as marks 2" in text) == (15, True), text
+    assert bench.state() == before
+
+
+def test_what_a_promise_stopped_or_somebody_retracted_is_not_taken_up_again(bench, lakehouse, tmp_path):
+    promises = tmp_path / "promises"
+    promises.mkdir()
+    (promises / "mine.yaml").write_text(PROMISE)
+    folder = marks(tmp_path / "marks", version="2", rows="1,A,3\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAKEHOUSE_EXPECTATIONS", str(promises))
+        assert lakehouse("submit", folder)[0] == 92
+    told = (15, "already in the archive as marks 2"), (17, "another version label")
+    for again, (expected, words) in zip((folder, marks(tmp_path / "first")), told, strict=True):
+        if expected == 17:
+            assert lakehouse("retract", "marks@1", "--reason", "a slip", "--by", "A. Keeper")[0] == 0
+        before = data_state(bench)
+        code, text = lakehouse("submit", again)
+        assert (code, words in text) == (expected, True), text
+        assert data_state(bench) == before
+
+
+def left_at(bench, folder, reached):
+    """Leave a submission as a run does that is killed after this asset."""
+    key = bench.arrive(folder)
+    bench.loop.instance.add_dynamic_partitions("submissions", [key])
+    names = [asset.op.name for asset in STORED]
+    keys = [asset.key for asset in STORED[: names.index(reached) + 1]]
+    job = bench.loop.defs.resolve_job_def("ingest")
+    assert job.execute_in_process(instance=bench.loop.instance, partition_key=key, asset_selection=keys).success
+
+
+def loads_of(bench, version):
+    return [row for row in bench.rows("gold.loads") if row["dataset_version"] == version]
 
 
 def test_other_content_under_a_used_label_is_refused(bench, lakehouse, tmp_path):
