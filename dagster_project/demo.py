@@ -90,7 +90,7 @@ def _all_steps(settings: Settings, supervisor: Supervisor, steps: Steps) -> list
     with ExitStack() as beside:
         loop = beside.enter_context(open_loop(settings, prepare_dagster_home(settings), listen=bar.hear))
         with steps.step(f"Checking, versioning and storing {len(keys)} submissions"):
-            outcomes = _ingest_all(loop, keys, steps.tell)
+            outcomes = _ingest_all(loop, settings, keys, steps.tell)
         # Not before: Dagster's daemon would take up the same submissions from the inbox.
         with steps.step("Starting SQL, catalogue and Dagster; the dashboards' set-up (Superset) beside the next step"):
             _up(supervisor, settings, "sql")
@@ -127,7 +127,7 @@ def run_graph(settings: Settings) -> int:
         doing(settings.home, "run") as say,
         open_loop(settings, prepare_dagster_home(settings), listen=TrainingBar(console, _progress(), say).hear) as loop,
     ):
-        outcomes = _ingest_all(loop, keys, say)
+        outcomes = _ingest_all(loop, settings, keys, say)
         outcomes.append(_learn(loop, settings))
     return _verdict(outcomes, time.monotonic() - begun)
 
@@ -208,9 +208,11 @@ def fill_inbox(settings: Settings, writers: Sequence[tuple[str, Writer]]) -> lis
     """Put submissions into the inbox that are not known yet, in their order; return all their keys."""
     box = settings.home / "inbox"
     known = set(shelf(settings).landed_keys()) | {arrival.key for arrival in inbox.arrivals(box)}
-    for key, write in writers:
-        if key not in known:
-            _write_submission(write, box)
+    new = [write for key, write in writers if key not in known]
+    for write in new:
+        _write_submission(write, box)
+    if not new:
+        console.print("  unchanged: all of them were put there before")
     return [key for key, _ in writers]
 
 
@@ -226,17 +228,22 @@ def _write_submission(write: Writer, box: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _ingest_all(loop: Loop, keys: Sequence[str], tell: Callable[[str], None]) -> list[RunOutcome]:
-    outcomes = []
+def _ingest_all(loop: Loop, settings: Settings, keys: Sequence[str], tell: Callable[[str], None]) -> list[RunOutcome]:
+    outcomes, changed, releases = [], set(), lakehouse(settings).releases
+    newest = releases.current_or_empty().number
     with _progress() as progress:
         task = progress.add_task("submissions", total=len(keys))
         for number, key in enumerate(keys, start=1):
             progress.update(task, description=key)
             tell(f"{key}, {number} of {len(keys)}")
             outcomes.append(loop.store(key))
+            before, newest = newest, releases.current_or_empty().number
+            if newest != before:
+                changed.add(key)
             progress.advance(task)
     for outcome in outcomes:
-        word = "stored" if outcome.success else "refused" if outcome.name == REFUSED else "failed"
+        done = "stored" if outcome.name in changed else "unchanged"
+        word = done if outcome.success else "refused" if outcome.name == REFUSED else "failed"
         console.print(f"  {outcome.name}: {word} in {outcome.seconds:.1f} s")
     return outcomes
 
@@ -245,7 +252,7 @@ def _learn(loop: Loop, settings: Settings) -> RunOutcome:
     release, began = _release(settings), datetime.now(UTC)
     outcome = loop.learn("request" if release and release.model_version else "first")
     told = _learned(settings, began)
-    done = "trained" if told.kept_back else "published"
+    done = "trained" if told.kept_back else "unchanged" if _release(settings) == release else "published"
     console.print(f"  {done if outcome.success else 'failed: ' + str(outcome.failure)}")
     for line in filter(None, told):
         console.print(f"  {line}", soft_wrap=True, markup=False)

@@ -3,6 +3,7 @@
 from assets.ingest import submission
 from assets.validate import validation_report
 from assets.version import dataset_version
+from dagster_project import demo
 from lakehouse.samples import college_scorecard, course_records
 
 
@@ -30,6 +31,18 @@ def test_the_same_wave_again_changes_nothing(stored):
     before = stored.state()
     assert stored.loop.ingest("college_scorecard@2007").success
     assert stored.state() == before
+
+
+def test_whoever_stores_all_again_is_told_what_was_unchanged(stored, tmp_path, capsys):
+    keys = ["college_scorecard@2007", stored.wave(2009), stored.arrive(course_records.write(tmp_path))]
+    told = []
+    for _ in range(2):
+        demo._ingest_all(stored.loop, stored.settings, keys, lambda _: None)
+        lines = capsys.readouterr().out.splitlines()
+        told.append([line.split()[1] for key in keys for line in lines if line.startswith(f"  {key}: ")])
+    assert told == [["unchanged", "stored", "refused"], ["unchanged", "unchanged", "refused"]]
+    demo.fill_inbox(stored.settings, [(key, None) for key in keys])
+    assert capsys.readouterr().out == "  unchanged: all of them were put there before\n"
 
 
 def test_the_same_content_under_another_label_is_the_same_version(stored, tmp_path):

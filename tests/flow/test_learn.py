@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
+from dagster_project import demo
 from dagster_project.cli import lakehouse as command
 from dagster_project.code_location import build
 from dagster_project.wiring import lakehouse
@@ -51,6 +52,11 @@ def told(bench, asset):
 
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
+def test_whoever_learns_again_from_the_same_is_told_that_all_was_unchanged(learned, capsys):
+    assert demo._learn(learned.loop, learned.settings).success
+    assert capsys.readouterr().out.startswith("  unchanged\n  bits per byte on ")
+
+
 def test_what_a_model_knows_of_its_origin_leads_back_to_the_commit_and_makes_it_again(taught):
     taught.learns_with(SHORTER)
     taught.loop.learn("first")

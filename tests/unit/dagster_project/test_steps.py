@@ -167,14 +167,19 @@ class TrainsOne:
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
-    [("waits for `lakehouse models approve gpt-0001`", "trained gpt-0001 is not in use: waits for"), ("", "published")],
+    ("reason", "ends", "told"),
+    [
+        ("waits for `lakehouse models approve gpt-0001`", 2, "trained gpt-0001 is not in use: waits for"),
+        ("", 2, "published"),
+        ("", 1, "unchanged"),
+    ],
 )
-def test_a_first_model_that_waits_is_not_called_published(monkeypatch, reason, told):
+def test_a_first_model_that_waits_is_not_called_published_and_neither_is_what_was(monkeypatch, reason, ends, told):
     judged = {"model_version": "gpt-0001", "promoted": not reason, "reason": reason}
     later = datetime.now(UTC) + timedelta(minutes=1)
     rows = pa.Table.from_pylist([{**judged, "recorded_at": later}])
-    monkeypatch.setattr(demo, "_release", lambda _: Release(number=1, created_at=later.isoformat()))
+    numbers = iter([1, ends, ends])
+    monkeypatch.setattr(demo, "_release", lambda _: Release(number=next(numbers), created_at=later.isoformat()))
     monkeypatch.setattr(demo, "lakehouse", lambda _: None)
     monkeypatch.setattr(demo, "read_released", lambda *_: rows)
     demo.console.file = said = io.StringIO()
