@@ -71,14 +71,24 @@ def _dataset_without_faults(raw: Mapping[str, Any]) -> DatasetFile:
 
 
 def _wrong_part(said: dict[str, Any], problem: str, location: Place) -> Place:
-    """Return what has to go: the wrong value itself, or what holds a missing one that nothing can stand for."""
-    path = location[:-1] if location[-1] == "[key]" else location
-    if problem != "missing":
-        return path
-    if path[-1] in REQUIRED_BELOW:
-        _at(said, path[:-1])[path[-1]] = REQUIRED_BELOW[str(path[-1])]
+    """Return what has to go: what is wrong, or what holds a missing value, which is filled in where anything will do.
+
+    A location may end in what is no part of the document, such as the mark of a key.
+    """
+    part: Any = said
+    depth = 0
+    while depth < len(location) and _has(part, location[depth]):
+        part = part[location[depth]]
+        depth += 1
+    if problem == "missing" and depth == len(location) - 1 and location[-1] in REQUIRED_BELOW:
+        part[location[-1]] = REQUIRED_BELOW[str(location[-1])]
         return ()
-    return path[:-1]
+    assert depth, "whatever is at fault stands in the document"
+    return location[:depth]
+
+
+def _has(part: object, name: int | str) -> bool:
+    return name in part if isinstance(part, dict) else isinstance(part, list) and isinstance(name, int)
 
 
 def _take_out(said: dict[str, Any], paths: set[Place]) -> None:

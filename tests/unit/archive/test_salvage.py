@@ -1,8 +1,13 @@
 """A field of dataset.yaml that is wrong is a finding of its own, and hides no other."""
 
+import json
+import random
+
 import pytest
 
-from lakehouse.archive.eds import DESCRIPTION_FILE
+from lakehouse.archive.eds import DESCRIPTION_FILE, DatasetFile, read_description
+from lakehouse.archive.salvage import REQUIRED, said_rightly
+from lakehouse.archive.strict_yaml import read_yaml
 
 LINES = """\
 eds_version: "1.0"
@@ -89,3 +94,53 @@ def test_a_field_at_fault_hides_what_depends_on_it_alone(faulty, judged, line, w
     assert {code for code in unjudged if code not in own[0].message} == set()
     new = {code for code, _ in _told(report) - before}
     assert new <= {"FIELD_INVALID", "FIELD_MISSING", "FIELD_UNKNOWN"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    ['"[key]": 1\n', 'disciplines: {"X y": {"[key]": 1}}\n', '"": {"": []}\n', "subjects: {pupil: {'[key]': {}}}\n"],
+)
+def test_keys_that_look_like_marks_are_faults_like_others(dataset, judged, more):
+    with (dataset / DESCRIPTION_FILE).open("a", encoding="utf-8") as stream:
+        stream.write("keywords: 5\n" + more)
+    report = judged(dataset)
+    places = {f.place.partition(": ")[2] for f in report.findings if f.code.startswith("FIELD_") and f.level == "error"}
+    assert "keywords" in places
+    assert len(places) > 1
+    assert report.fair_score > 0
+
+
+JUNK = (None, 5, 1.5, True, "", "x", "x" * 20_000, [], {}, [1], {"a": 1}, [[]], [{}], {"a": {"b": []}})
+
+
+def _spoilt(value, chance):
+    """Return what a description says with values, keys and entries gone wrong at random."""
+    if chance.random() < 0.1:
+        return chance.choice(JUNK)
+    if isinstance(value, list):
+        return [*(_spoilt(one, chance) for one in value), *([chance.choice(JUNK)] if chance.random() < 0.2 else [])]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: one for key, one in value.items() if chance.random() > 0.1}
+    named = {
+        chance.choice(["X y", "", "a.b", "[key]", key]) if chance.random() < 0.1 else key: kept[key] for key in kept
+    }
+    return {key: _spoilt(one, chance) for key, one in named.items()}
+
+
+def test_whatever_is_at_fault_the_rest_is_found(tmp_path):
+    chance = random.Random(7)
+    sound = read_yaml(LINES.encode())
+    found = []
+    for _ in range(300):
+        spoilt = {key: _spoilt(value, chance) for key, value in sound.items()}
+        (tmp_path / DESCRIPTION_FILE).write_text(json.dumps(spoilt), encoding="utf-8")
+        reading = read_description(tmp_path)
+        said = said_rightly(reading)
+        wrong = {fault.field.partition(".")[0] for fault in reading.faults}
+        right = [name for name in spoilt if name not in wrong]
+        assert {name: getattr(said.dataset, name) for name in right} == {
+            name: getattr(DatasetFile.model_validate({**REQUIRED, name: spoilt[name]}), name) for name in right
+        }
+        found.append(len(wrong))
+    assert 1 <= min(found) < 3 < max(found), "some have few faults and some many"
