@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from lakehouse import errors
 from lakehouse.archive.child import ANSWER, OUT_OF_MEMORY, READING, UNPREPARED, Orders
+from lakehouse.archive.held_folders import task_place
 from lakehouse.archive.levels import printable
 from lakehouse.archive.task_process import TaskServer
 from lakehouse.errors import LakehouseError, ServiceUnavailableError, UnreadableSubmissionError
@@ -69,8 +70,7 @@ def do_apart(
         file_bytes=costs.file_bytes,
         writable=tuple(str(path.absolute()) for path in writable),
     )
-    with tempfile.TemporaryDirectory(prefix="lakehouse-apart-") as name, _in_memory(orders) as said:
-        work = Path(name)
+    with task_place() as work, _in_memory(orders) as said:
         code = SERVER.do(task, work, said.fileno(), costs.wall_seconds, tuple(handles))
         if code == UNPREPARED:
             raise ServiceUnavailableError(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-UNPACKED = "lakehouse-unpacked-"
+UNPACKED, APART = "lakehouse-unpacked-", "lakehouse-apart-"
 LETTERS = r"[a-z0-9_]{8}"
 """What `tempfile` puts behind a prefix."""
 
@@ -20,7 +20,15 @@ def unpacked_place() -> Iterator[Path]:
 
     What killed commands of this account left there goes first: it may hold people, and nobody would look for it.
     """
+    sweep(Path(tempfile.gettempdir()), APART)
     with held_folder(Path(tempfile.gettempdir()), UNPACKED) as (work, _):
+        yield work
+
+
+@contextmanager
+def task_place() -> Iterator[Path]:
+    """Yield such a folder for one task in a process of its own; what killed ones left goes with `unpacked_place`."""
+    with _held(Path(tempfile.gettempdir()), APART) as (work, _):
         yield work
 
 
@@ -30,10 +38,21 @@ def held_folder(into: Path, prefix: str) -> Iterator[tuple[Path, int]]:
 
     What killed processes left there under names of this prefix goes first.
     """
+    sweep(into, prefix)
+    with _held(into, prefix) as held:
+        yield held
+
+
+def sweep(into: Path, prefix: str) -> None:
+    """Remove the folders of this account under names of a prefix that no process holds any more."""
     named = re.compile(re.escape(prefix) + LETTERS)
     for left in into.glob(f"{prefix}*"):
         if named.fullmatch(left.name):
             _remove_unless_held(left)
+
+
+@contextmanager
+def _held(into: Path, prefix: str) -> Iterator[tuple[Path, int]]:
     work, handle = _made(into, prefix)
     try:
         yield work, handle
