@@ -59,6 +59,8 @@ ROUTES = (
 
 def application(library: Library, *, follow: bool = True) -> Starlette:
     """Return the application; with `follow` it looks for a newer release every few seconds."""
+    for read in (pages.templates, pages.static_files, pages.asset_version):
+        read()  # now, so that they are of the checkout that the code is of
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

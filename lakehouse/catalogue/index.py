@@ -175,7 +175,7 @@ def _shown_first(facet: str) -> Callable[[Choice], tuple[bool, float, str]]:
         return lambda choice: (False, bands[choice.value], "")
     if facet == "year":
         return lambda choice: (False, -int(choice.value), "")
-    return lambda choice: (not choice.chosen, -choice.count, choice.value)
+    return lambda choice: (not choice.chosen, -choice.count, choice.value.casefold())
 
 
 def _entry(holdings: Holdings, dataset: str) -> Entry:

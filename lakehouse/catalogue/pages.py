@@ -7,7 +7,7 @@ from hashlib import sha256
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -212,9 +212,13 @@ def asset_version() -> str:
 
 @cache
 def templates() -> Environment:
-    """Return the templates; a name that a page forgets to give is an error."""
+    """Return the templates as they were at the first call; a name that a page forgets to give is an error.
+
+    A newer checkout changes the files below a running server, whose code gives other names.
+    """
+    folder = resources.files("lakehouse.catalogue") / "templates"
     environment = Environment(
-        loader=PackageLoader("lakehouse.catalogue"),
+        loader=DictLoader({file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 from jsonschema import Draft202012Validator
 
-from lakehouse.catalogue.app import ROUTES
+from lakehouse.catalogue import pages
+from lakehouse.catalogue.app import ROUTES, application
 from lakehouse.catalogue.openapi import document
 from lakehouse.policy.users import default_policy
 from lakehouse.tables.register import TERMS, WITHDRAWALS
@@ -424,3 +425,14 @@ def test_rows_of_those_who_did_not_agree_are_left_out(world, library, client, mo
     body = client.get("/api/v1/datasets/marks/versions/1/rows/marks").json()
     assert [row[body["columns"].index("mark")] for row in body["rows"]] == ["5", "7"]
     assert library.holdings.terms["marks"].stored == ("1",), "which answers count depends on it"
+
+
+def test_a_newer_checkout_changes_no_page_of_a_server_that_runs(monkeypatch):
+    pages.templates.cache_clear()
+    application(None)
+    assert pages.templates.cache_info().currsize == 1, "the templates are read at the start"
+    names = pages.templates().list_templates()
+    before = [pages.templates().get_template(name) for name in names]
+    monkeypatch.setattr("os.path.getmtime", lambda _: 0.0)  # every file is another one now
+    assert len(names) == 5
+    assert [pages.templates().get_template(name) for name in names] == before

@@ -73,6 +73,12 @@ def test_facets_filter_and_count_as_a_plain_loop_does(seed):
             assert choice.chosen == (choice.value in chosen.get(facet, ()))
 
 
+def test_choices_that_are_equally_frequent_stand_by_the_alphabet_whatever_their_case():
+    index = index_of([row(1, keywords='["Python", "teaching", "art", "United States"]')])
+    shown = [choice.value for choice in index.search(Asked()).facets["keyword"]]
+    assert shown == ["art", "Python", "teaching", "United States"]
+
+
 def test_every_word_must_begin_a_word():
     index = index_of(
         [row(n, title=t, creators="[]") for n, t in ((1, "School of arts"), (2, "Preschool"), (3, "Scholarly marks"))]
