@@ -326,6 +326,17 @@ def test_all_columns_of_the_files_are_seen(browser, address, width):
     context.close()
 
 
+@pytest.mark.parametrize("place", [LANDING, "/datasets/handbook"])
+def test_rows_are_seen_whole_on_a_small_laptop(browser, address, place):
+    context = browser.new_context(base_url=address, viewport={"width": 1024, "height": 900})
+    page = context.new_page()
+    page.goto(place)
+    rows = page.locator("[role=region][aria-label^='First rows']").first
+    assert rows.evaluate("(region) => region.scrollWidth <= region.clientWidth"), "what is on the right is cut"
+    expect(page.get_by_role("complementary")).to_contain_text("Licence")
+    context.close()
+
+
 @pytest.mark.parametrize("place", ["/", LANDING, "/datasets/handbook"])
 def test_a_phone_needs_no_scrolling_sideways(browser, address, place):
     context = browser.new_context(base_url=address, viewport={"width": 360, "height": 740})
