@@ -83,6 +83,14 @@ def retention_passed(submission: Contents, _parameters: Parameters) -> Iterator[
 
 
 @named(DATASET)
+def consent_answers_untold(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
+    """Consent as the basis without a table of answers: nobody could be asked, so nothing may be used."""
+    consent = submission.dataset.consent if submission.dataset else None
+    if consent is not None and consent.basis == "consent" and consent.table is None:
+        yield Hit(f"{CONSENT}.table")
+
+
+@named(DATASET)
 def consent_place_absent(submission: Contents, _parameters: Parameters) -> Iterator[Hit]:
     """A consent table, or one of its columns, that the dataset does not have."""
     consent = submission.dataset.consent if submission.dataset else None

@@ -63,8 +63,10 @@ class Policy:
             what = "no such dataset is published" if terms is None else f"it has no part {part}"
             return Decision(user, purpose, dataset, part, permitted=False, reason=what)
         asked = [part] if part is not None else list(terms.parts)
-        refusal = self._stated(known, purpose) or self._reach(known, terms) or _used(terms, purpose, asked)
-        refusal = refusal or self._kept(terms, purpose) or _uncounted(known, terms, asked)
+        refusal = self._stated(known, purpose) or self._reach(known, terms) or _unanswered(terms, asked)
+        refusal = (
+            refusal or _used(terms, purpose, asked) or self._kept(terms, purpose) or _uncounted(known, terms, asked)
+        )
         known_rights = known.rights if known else frozenset()
         hidden = {} if "identifiers" in known_rights else {name: terms.parts[name].hidden_columns for name in asked}
         return Decision(
@@ -127,6 +129,16 @@ def _uncounted(known: User | None, terms: Terms, parts: list[str]) -> str | None
         return None
     return (
         f"{nameless[0]} is about people and does not say which row is about whom, so groups of them cannot be counted"
+    )
+
+
+def _unanswered(terms: Terms, parts: list[str]) -> str | None:
+    """Return why nobody of a part can be asked; None where they can, or need not be."""
+    if terms.unanswered.isdisjoint(parts):
+        return None
+    return (
+        "it is held because people agreed, and no table of answers says who agreed to what; hand in a version whose "
+        "consent names one, or states another basis"
     )
 
 

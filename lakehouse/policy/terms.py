@@ -61,6 +61,7 @@ class Terms:
     """What a dataset may be used for and by whom. `versions` are its published version labels, oldest first.
 
     `stored` are those of them whose rows are in silver: terms can be there before the rows, and stay after them.
+    `unanswered` are the parts whose people are to be asked and of whom nothing says who agreed to what.
     """
 
     dataset: str
@@ -72,6 +73,7 @@ class Terms:
     conditions: str | None = None
     retention_until: date | None = None
     consent: ConsentTable | None = None
+    unanswered: frozenset[str] = frozenset()
     accumulates: str = "waves"
     versions: tuple[str, ...] = field(default=())
     stored: tuple[str, ...] = field(default=())
@@ -79,9 +81,10 @@ class Terms:
     def permits(self, purpose: str, part: str) -> bool:
         """Say whether a part may be used for a purpose: as the terms name it, else as the licence allows it.
 
-        What is forbidden goes before what is permitted, and forbids every wider purpose too.
+        What is forbidden goes before what is permitted, and forbids every wider purpose too. Where nobody's answer is
+        known nothing is permitted, as where nobody has agreed yet.
         """
-        if any(meets(forbidden, purpose) for forbidden in self.forbidden):
+        if part in self.unanswered or any(meets(forbidden, purpose) for forbidden in self.forbidden):
             return False
         if includes(UNASKED, purpose) or any(includes(permitted, purpose) for permitted in self.purposes):
             return True
@@ -139,6 +142,7 @@ def _terms(dataset: str, rows: list[Mapping[str, Any]], in_silver: set[str], ret
         conditions=first["conditions"],
         retention_until=first["retention_until"],
         consent=_consent(answers) or _consent(first),
+        unanswered=_unanswered(in_order, answers, first),
         accumulates=first["accumulates"],
         versions=versions,
         stored=stored,
@@ -189,6 +193,28 @@ def _consent(row: Mapping[str, Any]) -> ConsentTable | None:
         given=row["consent_given"],
         opt_in=row["consent_basis"] == "consent",
     )
+
+
+def _unanswered(
+    in_order: Sequence[Mapping[str, Any]], answers: Mapping[str, Any], newest: Mapping[str, Any]
+) -> frozenset[str]:
+    """Return the parts whose people agreed, as is said, while no table tells who to what.
+
+    All of them where the versions that speak for the dataset name no table. Where one does, those that it does not have
+    and that came with no table of their own.
+    """
+    speaks = next((row for row in (answers, newest) if _consent(row) is not None), None)
+    if speaks is None:
+        return frozenset(row["part"] for row in in_order) if _untold(answers) or _untold(newest) else frozenset()
+    if speaks["consent_basis"] != "consent":
+        return frozenset()
+    asked = {row["part"] for row in in_order if row["dataset_version"] == speaks["dataset_version"]}
+    last = {row["part"]: row for row in in_order}
+    return frozenset(part for part, row in last.items() if part not in asked and _untold(row))
+
+
+def _untold(row: Mapping[str, Any]) -> bool:
+    return row["consent_basis"] == "consent" and row["consent_table"] is None
 
 
 def _words(text: str | None) -> tuple[str, ...]:

@@ -34,6 +34,11 @@ columns:
   who: {type: integer, description: Pupil, references: pupils.pupil}
   mark: {type: integer, description: Mark, unit: "1"}
 """
+STATEMENT = (
+    '{"id": "00000000-0000-4000-8000-000000000001", "timestamp": "2024-01-31T08:00:00Z", '
+    '"actor": {"account": {"homePage": "https://school.example.org", "name": "p1"}}, '
+    '"verb": {"id": "http://adlnet.gov/expapi/verbs/answered"}, "object": {"id": "https://school.example.org/tasks/1"}}\n'
+)
 
 
 @pytest.fixture
@@ -66,6 +71,7 @@ def codes(report):
         ("terms: {purposes: [teaching], forbidden: [teaching]}\n", "PURPOSE_CONTRADICTED", "terms.purposes"),
         ("terms: {purposes: [reporting], forbidden: [statistics]}\n", "PURPOSE_CONTRADICTED", "terms.purposes"),
         ("terms: {retention_until: 2001-01-01}\n", "RETENTION_PASSED", "terms.retention_until"),
+        ("consent: {basis: consent}\n", "CONSENT_ANSWERS_UNTOLD", "consent.table"),
         (CONSENT.replace("consents", "nowhere"), "CONSENT_PLACE_ABSENT", "consent.table"),
         (CONSENT.replace("given: given", "given: gave"), "CONSENT_PLACE_ABSENT", "consent.given"),
         (CONSENT.replace("given: given", "given: purpose"), "CONSENT_GIVEN_UNCLEAR", "consent.given"),
@@ -126,6 +132,60 @@ def test_whoever_hands_in_people_says_who_may_read_them(dataset, judged):
     ]
     say(dataset, "terms: {access: open}\n")
     assert not found()
+
+
+@pytest.mark.parametrize("accumulates", ["waves", "snapshots"])
+@pytest.mark.parametrize("part", ["texts", "events"])
+def test_who_agreed_is_told_in_a_table_beside_texts_or_events_alone(tmp_path, judged, part, accumulates):
+    """A dataset of one kind of part, without people in any table of it."""
+    files = {
+        "dataset.yaml": 'eds_version: "1.0"\nname: lone\nversion: "1"\ntitle: Lone\ndescription: Lone.\n'
+        f"licence: CC-BY-4.0\naccumulates: {accumulates}\nterms: {{access: registered}}\n",
+        "texts/sheets/collection.yaml": "title: Sheets\ndescription: Sheets of pupils.\n",
+        "texts/sheets/documents.jsonl": '{"id": "p1", "title": "A", "text": "A day."}\n',
+        "events/clicks/log.yaml": 'title: Clicks\ndescription: Clicks.\nxapi_version: "2.0.0"\n',
+        "events/clicks/clicks.jsonl": STATEMENT,
+    }
+    folder = tmp_path / "lone"
+    for name, text in files.items():
+        if name == "dataset.yaml" or name.startswith(part):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+    assert judged(folder).accepted
+    sound = (folder / "dataset.yaml").read_text()
+    say(folder, "consent: {basis: legitimate_interest}\n")
+    assert codes(judged(folder)) == set()
+    (folder / "dataset.yaml").write_text(sound + "consent: {basis: consent}\n")
+    report = judged(folder)
+    assert codes(report) == {("CONSENT_ANSWERS_UNTOLD", "dataset.yaml: consent.table")}
+    assert not report.accepted
+    place = {"texts": "sheets.id", "events": "events/clicks.actor"}[part]
+    subjects = f"subjects: {{pupil: {{description: Pupils., identifiers: [consents.pupil, {place}]}}}}\n"
+    (folder / "dataset.yaml").write_text(sound + CONSENT + subjects)
+    (folder / "tables" / "consents").mkdir(parents=True)
+    (folder / "tables/consents/columns.yaml").write_text(
+        CONSENTS.replace("pupil: {type: integer", "pupil: {type: string")
+    )
+    (folder / "tables/consents/consents.csv").write_text("pupil,purpose,given\np1,any,true\n")
+    report = judged(folder)
+    assert codes(report) == set()
+    assert report.accepted
+
+
+def test_nothing_of_a_version_that_was_stored_without_anybodys_answer_is_permitted(school):
+    def permitted(text, purpose, part):
+        path = school / "dataset.yaml"
+        before = path.read_text()
+        say(school, text)
+        version = DatasetVersion("lessons", "1", "c" * 40, "v1", "0" * 64, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+        (terms,) = read_terms(terms_rows(load_description(school), version).to_pylist()).values()
+        path.write_text(before)
+        return terms.permits(purpose, part)
+
+    everything = [(purpose, part) for purpose in ("model_training", "operations") for part in ("sheets", "marks")]
+    assert not any(permitted("consent: {basis: consent}\n", *one) for one in everything)
+    assert all(permitted("consent: {basis: public_task}\n", *one) for one in everything)
+    assert all(permitted(CONSENT + SUBJECTS, *one) for one in everything), "who agreed is asked row by row"
 
 
 def test_sound_terms_find_nothing(school, judged):

@@ -190,6 +190,39 @@ def test_the_newest_version_in_silver_says_where_the_answers_are():
     assert asked(load("2"), newer=None) == (("2",), None)
 
 
+def told(version, day, table="answers", **given):
+    return row(version, day, consent_basis="consent", consent_table=table, licence="CC0-1.0", **given)
+
+
+UNANSWERED = [
+    ("nobody is told of", [told("1", 1, None)], (), {"marks"}),
+    ("a newer version tells", [told("1", 1, None), told("2", 2)], ("1", "2"), set()),
+    ("another basis is newer", [told("1", 1, None), told("2", 2, None) | {"consent_basis": "contract"}], (), set()),
+    ("the newest of two tells of nobody any more", [told("1", 1), told("2", 2, None)], ("1", "2"), {"marks"}),
+    ("one that waits takes no answer away", [told("1", 1), told("2", 2, None)], ("1",), set()),
+    ("a part that only an untold version had", [told("1", 1, None, part="old"), told("2", 2)], ("1", "2"), {"old"}),
+    ("a part that only a told version had", [told("1", 1, part="old"), told("2", 2)], ("1", "2"), set()),
+    ("its objections are told of now", [told("1", 1, None, part="old"), told("2", 2) | {"consent_basis": "contract"}],
+     ("2",), set()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "stored", "expected"), [case[1:] for case in UNANSWERED], ids=[c[0] for c in UNANSWERED]
+)
+def test_where_people_agreed_and_no_table_says_who_nothing_is_permitted(rows, stored, expected):
+    loads = [{"dataset": "marks", "dataset_version": version, "layer": "silver"} for version in stored]
+    found = read_terms(rows, lambda: loads)
+    assert found["marks"].unanswered == expected
+    policy = Policy(USERS, found, TODAY)
+    for part in found["marks"].parts:
+        for purpose in ("model_training", "operations"):
+            decision = policy.decide("root", purpose, "marks", part)
+            assert decision.permitted == (part not in expected)
+            assert ("no table of answers says who agreed to what" in decision.reason) == (part in expected)
+            assert (decision.permits == ()) == (part in expected)
+
+
 def test_what_an_older_version_hides_stays_hidden_since_one_table_holds_both():
     rows = [
         row("1", 1, hidden_columns="email", subject_columns="pupil", person_columns="pupil", is_personal=True),
