@@ -16,6 +16,8 @@ JUNK = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX"})
 CONTROL_PREFIXES = (".git", ".datalad")
 # Files this small are never bombs, however well they are packed.
 FREE_BYTES = 1_000_000
+# Unicode's Bidi_Control: whoever reads a name with one of them reads another. Joiners, which languages need, are none.
+DIRECTION_LETTERS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,17 @@ def checked(name: str, limits: Limits) -> str:
     """Return the name of an entry, parts separated by slashes.
 
     Raises:
-        UnsafeArchiveError: it leads elsewhere, holds control characters, is too long, or belongs to git or DataLad.
+        UnsafeArchiveError: it leads elsewhere, holds control or direction characters, is too long, or belongs to git
+            or DataLad.
     """
     shown = ascii(name)[:200]
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
         raise UnsafeArchiveError(f"{shown}: a name with a control character; rename it")
+    if turning := sorted(DIRECTION_LETTERS.intersection(name)):
+        raise UnsafeArchiveError(
+            f"{shown}: a name with the character U+{ord(turning[0]):04X}, which changes the direction of writing, so "
+            "that it reads as another name; rename it"
+        )
     try:
         size = len(name.encode())
     except UnicodeEncodeError as error:

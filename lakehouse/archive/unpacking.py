@@ -183,6 +183,14 @@ class _Entry(tarfile.TarInfo):
             raise UnsafeArchiveError(f"a header of {entry.size} bytes in the tar archive; pack it anew")
         return entry
 
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> "_Entry":
+        """Return the next entry; what its headers say of holes or sizes and is no number is an error in our words."""
+        try:
+            return super().fromtarfile(archive)
+        except ValueError as error:
+            raise tarfile.ReadError("the header of an entry says of its size or its holes what is no number") from error
+
 
 def _tar_files(source: Path, packing: Packing, limits: Limits) -> Iterator[tuple[str, IO[bytes], Budget]]:
     """Yield the name and the open content of each file in order, and the budget to write it from."""

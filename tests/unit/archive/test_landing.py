@@ -1,3 +1,4 @@
+import io
 import os
 import stat
 import subprocess
@@ -118,6 +119,7 @@ def test_a_damaged_landing_is_replaced(dataset, tmp_path):
         "tables/.gitattributes",
         ".datalad/config",
         "tables//x.csv",
+        "tables/a/gpj.\u202evsc",
         "a/b/c/d/e/f/g/h/i.csv",
     ],
 )
@@ -128,6 +130,46 @@ def test_unsafe_names_are_refused_and_nothing_is_written(zipped, tmp_path, name)
     assert raised.value.exit_code == 13
     assert list((tmp_path / "deep" / "in").iterdir()) == []
     assert _nothing_outside(tmp_path, tmp_path / "deep") == ["submission.zip"]
+
+
+@pytest.mark.parametrize("letter", ["\u061c", "\u200e", "\u200f", "\u202a", "\u202e", "\u2066", "\u2069"])
+def test_a_name_that_reads_as_another_is_refused_in_a_folder_as_in_archives(dataset, packed, tmp_path, letter):
+    (dataset / f"tables/rooms/{letter}b.csv").write_text("room,size\n12,1\n")
+    archive = packed(tmp_path / "a.tar", {"dataset.yaml": b"name: x", f"a{letter}b.csv": b"x"})
+    for source in (dataset, archive):
+        with pytest.raises(UnsafeArchiveError, match=f"U\\+{ord(letter):04X}, which changes the direction") as raised:
+            land(source, tmp_path / "in")
+        assert raised.value.exit_code == 13
+        assert letter not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645.csv", "\u0915\u094d\u200d\u0937.csv"]
+)
+def test_joiners_that_languages_need_are_taken(packed, tmp_path, name):
+    landed = land(packed(tmp_path / "a.tar", {"dataset.yaml": b"name: x", name: b"x"}), tmp_path / "in")
+    assert (landed.folder / name).read_bytes() == b"x"
+
+
+HOLES = {"GNU.sparse.realsize": "9", "GNU.sparse.name": "x.csv"}
+BROKEN = {
+    "0.0": {"GNU.sparse.size": "many"},
+    "0.1": {"GNU.sparse.map": "0,5,x", **HOLES},
+    "1.0": {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", **HOLES},
+    "1.0 of no number": {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", **HOLES, "body": "1\nx\n"},
+}
+
+
+@pytest.mark.parametrize("said", BROKEN.values(), ids=BROKEN)
+def test_a_broken_header_of_a_file_with_holes_is_told_in_words(tmp_path, said):
+    entry, body = tarfile.TarInfo("x.csv"), said.get("body", "no map").encode()
+    entry.pax_headers, entry.size = {name: value for name, value in said.items() if name != "body"}, len(body)
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as out:
+        out.addfile(entry, io.BytesIO(body))
+    told = "a.tar cannot be unpacked: the header of an entry says of its size or its holes what is no number; pack it"
+    with pytest.raises(UnreadableSubmissionError, match=told) as raised:
+        land(tmp_path / "a.tar", tmp_path / "in")
+    assert raised.value.exit_code == 19
 
 
 def test_a_name_with_a_nul_is_refused(tmp_path):
