@@ -252,7 +252,10 @@ class TableFile(_Part):
         for former in column.formerly:
             others = [other for other, each in self.columns.items() if other != name and former in each.formerly]
             if former in self.columns:
-                raise ValueError(f"'{name}' was formerly '{former}', which is a column of the table still")
+                raise ValueError(
+                    f"'{name}' was formerly '{former}', which is a column of the table still; columns that swap names "
+                    "both need new ones"
+                )
             if others:
                 raise ValueError(f"'{name}' and '{others[0]}' cannot both have been '{former}'")
             if former in RESERVED_COLUMNS:

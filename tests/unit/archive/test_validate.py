@@ -402,7 +402,8 @@ def test_a_faulty_log_hides_no_issue_of_its_statements(dataset, judged):
 @pytest.mark.parametrize(
     ("room", "size", "why"),
     [
-        ("[size]", "[]", "which is a column of the table still"),
+        ("[size]", "[]", "'room' was formerly 'size', which is a column of the table still"),
+        ("[size]", "[room]", "columns that swap names both need new ones"),
         ("[hall]", "[hall]", "cannot both have been 'hall'"),
         ("[dataset_version]", "[]", "is reserved and was never a column"),
     ],
