@@ -12,6 +12,7 @@ import dagster as dg
 from dagster_project.dagster_home import database_url, prepare_dagster_home, superset_database_url
 from dagster_project.dead_runs import end_dead_runs
 from dagster_project.identifying import KeptBooks
+from dagster_project.people import users_file
 from dagster_project.sensors import UNFINISHED
 from dagster_project.settings import Settings, code_commit
 from dagster_project.wiring import lakehouse, record_folders, shelf, uploads, versions, workshop
@@ -21,7 +22,7 @@ from lakehouse.adapters.traces import DatabaseTraces, FileTraces
 from lakehouse.archive.levels import counted, printable_json
 from lakehouse.archive.pseudonyms import SilverKey
 from lakehouse.archive.withdraw.archive import Archive
-from lakehouse.archive.withdraw.plan import Followed, PlannedVersion
+from lakehouse.archive.withdraw.plan import Followed, Plan, PlannedVersion
 from lakehouse.archive.withdraw.receipt import PUBLIC_KEY, Signer, verify
 from lakehouse.archive.withdraw.retract import Order
 from lakehouse.archive.withdraw.run import Outcome, finish, pseudonymise, retract, withdraw
@@ -35,7 +36,7 @@ LOCK_SECONDS = 60.0
 OWNED = (
     "archive/datasets", "archive/submissions", "archive/withdrawals", "inbox", "objects", "tables", "models/versions",
     "models/forms", "models/classifiers", "models/instructed", "models/hub", "models/archive", "keys", "local.env",
-    "venv", "superset-venv", "tools",
+    "venv", "superset-venv", "tools", "policy.yaml",
 )  # fmt: skip
 """What below the home is searched by its own means, or made of what is; traces may lie in all the rest."""
 
@@ -118,9 +119,10 @@ def archive(settings: Settings) -> Archive:
         models=workshop(settings),
         traces=FileTraces(
             home,
-            owned=[home / name for name in OWNED],
+            owned=[*(home / name for name in OWNED), users_file(settings).path],
             drop=[home / "scratch"],
             databases=databases(settings),
+            told=[users_file(settings).path],
             unfinished=[home / "objects", home / "tables", *record_folders(settings)],
         ),
         storage=storage(settings),
@@ -202,6 +204,7 @@ def told(outcome: Outcome) -> str:
     lines += [f"{key}: refused submission, removed as a whole" for key in plan.refused]
     lines += [f"{key}: its report, masked" for key in plan.reported]
     lines += [f"{len(plan.uploads)} uploads, removed from their bucket"] * bool(plan.uploads)
+    lines += _of_alike(plan)
     left = [
         f"{place}: {counted(count, 'mention')} LEFT, {_spots(plan.elsewhere_spots.get(place, ()), count)}"
         for place, count in plan.elsewhere.items()
@@ -215,6 +218,19 @@ def told(outcome: Outcome) -> str:
     return "\n".join(
         [f"removed a {plan.kind} from:", *lines, *unread, *left, *_warning(plan.elsewhere, first=False), receipt]
     )
+
+
+def _of_alike(plan: Plan) -> list[str]:
+    """Say that texts were left in which a value of the person cannot be told from what something is called."""
+    if not plan.alike:
+        return []
+    what = counted(len(plan.alike), "identifier")
+    return [
+        f"NOT MASKED IN TEXTS: {what} of the person also {'stands' if len(plan.alike) == 1 else 'stand'} in what a "
+        "dataset, version, table, column, code, or a word of this program is called. Rows, documents and statements of "
+        "the person are found by it as by any other; texts that say it, and cells of columns with levels, stay as they "
+        "are: look into them, and hand in a version without it where it means the person"
+    ]
 
 
 def _warning(left: Mapping[str, int], *, first: bool) -> list[str]:

@@ -4,24 +4,35 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 WITHDRAWN = "[withdrawn]"
 SHORTEST = 4  # shorter values occur in any text by chance
-TELLING = 8  # longer values with a letter name somebody wherever they stand, also inside a word
+SHORTEST_NUMBER = 5  # a plain number of four digits is a year
+TELLING = 8  # longer values with a digit or an @ name somebody also where a name or a number is joined with them
+ENDINGS = "txt|csv|tsv|jsonl?|parquet|ya?ml|md|pdf|docx?|xlsx?|png|jpe?g|html?|xml|zip|gz|zst"
+"""Endings of files, which may follow an identifier that ends there."""
 HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{12,64}(?![0-9a-f])")
 PREFIX_DIGITS = 12
 
 
 @dataclass(frozen=True)
 class Mask:
-    """`values` name the person; `renamed` holds new commits and content hashes by the old ones."""
+    """`values` name the person; `renamed` holds new commits and content hashes by the old ones.
+
+    A `strict` one finds them only where nothing is joined with them: an identifier that goes on is somebody else's.
+    """
 
     values: tuple[str, ...]
     renamed: Mapping[str, str] = field(default_factory=dict)
+    strict: bool = False
+
+    def strictly(self) -> "Mask":
+        """Return the mask for texts that may be other people's identifiers."""
+        return self if self.strict else replace(self, strict=True)
 
     def text(self, text: str) -> str:
         """Return the text with the values masked and the hashes renamed."""
@@ -82,25 +93,26 @@ class Mask:
             value = json.loads(text)
         except (ValueError, RecursionError):
             return self.text(text)
-        masked = self._without_numbers(self.structure(value))
+        masked = self.without_numbers(self.structure(value))
         return text if masked == value else json.dumps(masked, ensure_ascii=False)
 
-    def _without_numbers(self, value: Any) -> Any:  # noqa: ANN401 - JSON
+    def without_numbers(self, value: Any) -> Any:  # noqa: ANN401 - JSON
+        """Return a JSON value in which numbers that are the person's became null, but for scores."""
         match value:
             case bool():
                 return value
             case int() | float():
                 return None if _plain_number(value) in self._numbers else value
             case list():
-                return [self._without_numbers(one) for one in value]
+                return [self.without_numbers(one) for one in value]
             case dict():
-                return {key: one if key == "score" else self._without_numbers(one) for key, one in value.items()}
+                return {key: one if key == "score" else self.without_numbers(one) for key, one in value.items()}
             case _:
                 return value
 
     @cached_property
     def _numbers(self) -> frozenset[str]:
-        return frozenset(value for value in self.values if value.isdigit() and len(value) >= SHORTEST)
+        return frozenset(value for value in self.values if value.isdigit() and _is_sought(value))
 
     def document(self, text: str) -> str:
         """Return a text masked; JSON stays JSON, so that a number in it is never replaced by words."""
@@ -116,7 +128,7 @@ class Mask:
     @cached_property
     def forms(self) -> tuple[str, ...]:
         """Every spelling that is searched for, longest first."""
-        spelled = {form for value in self.values if len(value.strip()) >= SHORTEST for form in _forms(value)}
+        spelled = {form for value in self.values if _is_sought(value) for form in _forms(value)}
         return tuple(sorted(spelled, key=lambda form: (-len(form), form)))
 
     @cached_property
@@ -126,7 +138,7 @@ class Mask:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str] | None:
-        bodies = [_bounded(form) for form in self.forms]
+        bodies = [_bounded(form, strict=self.strict) for form in self.forms]
         return re.compile("|".join(bodies)) if bodies else None
 
     @cached_property
@@ -143,15 +155,25 @@ def _forms(value: str) -> set[str]:
     return {write(one) for write in written for one in spelled}
 
 
-def _bounded(form: str) -> str:
+def _is_sought(value: str) -> bool:
+    return len(value.strip()) >= (SHORTEST_NUMBER if value.strip().isdigit() else SHORTEST)
+
+
+def _bounded(form: str, *, strict: bool) -> str:
     # Between the words of a name a line may end, also as JSON writes it, or a wider gap stand.
     letters = r"(?:\s|\\[nrt])+".join(re.escape(word) for word in form.split())
     # Capitals tell a name from a word, and nothing about an address or a number.
     if "@" in form or "%40" in form or len(form) >= TELLING or any(letter.isdigit() for letter in form):
         letters = f"(?i:{letters})"
-    if len(form) >= TELLING and not form.isdigit():
-        return letters
-    return rf"(?<![\w.-]){letters}(?![\w-]|\.\d)"
+    telling = len(form) >= TELLING and not form.isdigit() and any(not one.isalpha() for one in form)
+    if "@" in form or "%40" in form or strict:
+        before, after = r"[\w.+-]", rf"[\w-]|\.(?!(?i:{ENDINGS})\b)\w"
+    elif not telling:
+        before, after = r"[\w.-]", r"[\w-]|\.\d"
+    else:
+        before = after = r"[^\W_]"  # joined with a number or a name, as in the name of a file
+    # What stands before may be a letter of an escape: of a line's end in JSON, of a colon in an address.
+    return rf"(?:(?<!{before})|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{{2}})){letters}(?!{after})"
 
 
 def _plain_number(number: float) -> str:

@@ -24,6 +24,7 @@ WAIT_SECONDS = 30.0
 EARLIER_VERSION = (
     "may be an unfinished file of an earlier version, less than a day old: delete it once nothing of that version runs"
 )
+SETTINGS = "is a file of settings that holds the value: look whether it means the person, and edit it"
 WINDOW_BYTES = 1 << 24
 OVERLAP_BYTES = 1 << 12
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -111,7 +112,8 @@ class FileTraces:
 
     The folders in `drop` hold copies that can be made again: one that names the person is removed whole. `databases`
     are those that are kept elsewhere. What killed writes left in the folders `unfinished` goes, whoever it is about: it
-    may be half of a file of rows that nobody can read to tell.
+    may be half of a file of rows that nobody can read to tell. The files `told` are settings that people write: what
+    they say is never changed, only told.
     """
 
     root: Path
@@ -119,6 +121,7 @@ class FileTraces:
     drop: Sequence[Path] = ()
     databases: Sequence[DatabaseTraces] = ()
     unfinished: Sequence[Path] = ()
+    told: Sequence[Path] = ()
 
     def clear(self, mask: Mask) -> ClearedTraces:
         """Mask the person in every file that this account may read and write; the others are told, not touched."""
@@ -138,6 +141,7 @@ class FileTraces:
                 continue
             if changed:
                 counts[self._name(path)] = changed
+        skipped |= {path.name: SETTINGS for path in self.told if path.is_file() and mask.holds(_text(path))}
         for database in self.databases:
             counts |= {f"{database.name} {table}": number for table, number in database.clear(mask).items()}
         return ClearedTraces(counts, skipped, [f"{database.name}: {NOT_SEARCHED}" for database in self.databases])

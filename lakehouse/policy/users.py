@@ -2,10 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -185,9 +185,22 @@ def load_policy(path: Path) -> PolicyFile:
     return found
 
 
+class _OneOfEachKey(yaml.SafeLoader):
+    """Refuses a key that is there twice, of which the last would silently count: what stands below belongs to whom?"""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - as in the base
+        """Return the mapping; raise MarkedYAMLError where a key comes again."""
+        seen: set[object] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key '{key.value}' is there twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _parsed(text: str, place: str) -> PolicyFile:
     try:
-        file = _File.model_validate(yaml.safe_load(text))
+        file = _File.model_validate(yaml.load(text, Loader=_OneOfEachKey))  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         raise UnknownSettingError(f"{place} is no YAML: {' '.join(str(error).split())}; correct it") from error
     except ValidationError as error:

@@ -20,6 +20,7 @@ from lakehouse.archive.packed import plain_name
 from lakehouse.archive.table_files import table_files
 from lakehouse.archive.text_files import document_files
 from lakehouse.archive.withdraw.beside import beside, without_names
+from lakehouse.archive.withdraw.described import DESCRIPTIONS, without_addresses
 from lakehouse.archive.withdraw.files import (
     change_documents,
     change_lines,
@@ -30,12 +31,14 @@ from lakehouse.archive.withdraw.files import (
     rewrite,
     unpacked,
 )
-from lakehouse.archive.withdraw.matching import is_free_text, masked
+from lakehouse.archive.withdraw.matching import is_free_text, mask_of, masked
 from lakehouse.archive.withdraw.plan import PlannedVersion
 from lakehouse.archive.withdraw.statements import actor_values
 from lakehouse.archive.withdraw.whose import Row, Rule
 from lakehouse.masking import Mask
 
+Masks = Mapping[str, Mask]
+"""What masks each column of text."""
 PARQUET_ROWS = 65_536
 REMOVED_FILE = "REMOVED.md"
 
@@ -60,6 +63,8 @@ def _change_others(folder: Path, mask: Mask) -> None:
     """Mask the person in descriptions and texts beside the data; files that are no text and name them go."""
     others = beside(folder, mask)
     for path in others.words:
+        if path.name in DESCRIPTIONS:
+            without_addresses(path, mask)
         mask_words(path, mask)
     for path in others.holding:
         path.unlink()
@@ -80,24 +85,26 @@ def remove_data(folder: Path, *, told: str) -> str:
 
 
 def _change_table(folder: Path, name: str, planned: PlannedVersion, mask: Mask) -> None:
-    rule = Rule.of(planned.description.tables[name], planned.removal)
+    about = planned.description
+    rule = Rule.of(about.tables[name], planned.removal)
+    masks = {column: mask_of(mask, about, name, column) for column in _free(rule)}
     for path in table_files(folder / TABLES_FOLDER / name):
-        _change_table_file(path, rule, mask)
+        _change_table_file(path, rule, mask, masks)
 
 
-def _change_table_file(path: Path, rule: Rule, mask: Mask) -> None:
+def _change_table_file(path: Path, rule: Rule, mask: Mask, masks: Masks) -> None:
     name = plain_name(path.name)
     if name.endswith(".parquet"):
         with unpacked(path) as plain:
-            _change_parquet(plain, rule, mask)
+            _change_parquet(plain, rule, mask, masks)
     elif name.endswith(".jsonl"):
-        change_lines(path, lambda line: _json_row(line, rule, mask))
+        change_lines(path, lambda line: _json_row(line, rule, masks))
     elif name.endswith((".csv", ".tsv")):
         delimiter = "\t" if name.endswith(".tsv") else rule.table.delimiter
-        rewrite(path, _csv_lines(lines_of(path), delimiter, rule, mask))
+        rewrite(path, _csv_lines(lines_of(path), delimiter, rule, masks))
 
 
-def _change_parquet(path: Path, rule: Rule, mask: Mask) -> None:
+def _change_parquet(path: Path, rule: Rule, mask: Mask, masks: Masks) -> None:
     """Write a Parquet file again, some rows at a time, and keep the old one where nothing changed."""
     partial = path.with_name(f"{path.name}.part")
     with ExitStack() as opened:
@@ -108,9 +115,9 @@ def _change_parquet(path: Path, rule: Rule, mask: Mask) -> None:
         for batch in old.iter_batches(batch_size=PARQUET_ROWS, use_threads=False):
             rows = pa.Table.from_batches([batch])
             kept, count = rule.emptied_rows(rows.filter(pc.invert(rule.rows_that_go(rows))), blank=None)
-            for name in _free(rule):
+            for name, mine in masks.items():
                 if name in kept.column_names:
-                    column, named = masked(flat(kept.column(name)), mask, mask.data)
+                    column, named = masked(flat(kept.column(name)), mine, mine.data)
                     kept = kept.set_column(kept.column_names.index(name), kept.field(name), column)
                     count += named
             changed = changed or count > 0 or kept.num_rows != rows.num_rows
@@ -136,7 +143,7 @@ def _masked_bytes(body: bytes, mask: Mask) -> bytes:
     return mask.data(text).encode(errors="surrogateescape") if mask.holds(text) else body
 
 
-def _csv_lines(lines: Iterator[str], delimiter: str, rule: Rule, mask: Mask) -> Iterator[str | None]:
+def _csv_lines(lines: Iterator[str], delimiter: str, rule: Rule, masks: Masks) -> Iterator[str | None]:
     """Yield every record that stays as it stood in the file, or written anew where a cell was changed."""
     csv.field_size_limit(LARGEST_ROW_BYTES)  # what validation takes, this must be able to read
     seen: list[str] = []
@@ -157,7 +164,7 @@ def _csv_lines(lines: Iterator[str], delimiter: str, rule: Rule, mask: Mask) -> 
         cells = dict(zip(header, record, strict=False))
         if rule.row_goes(cells):
             continue
-        new = _changed_cells(cells, rule, mask)
+        new = _changed_cells(cells, rule, masks)
         yield raw if new is None else _csv_record([new[name] or "" for name in header], delimiter, ending)
 
 
@@ -167,17 +174,17 @@ def _csv_record(cells: list[str], delimiter: str, ending: str) -> str:
     return out.getvalue()
 
 
-def _json_row(line: str, rule: Rule, mask: Mask) -> str | None:
+def _json_row(line: str, rule: Rule, masks: Masks) -> str | None:
     if not line.strip():
         return line
     row: dict[str, Any] = json.loads(line)
     cells = {name: None if value is None else str(value) for name, value in row.items()}
     if rule.row_goes(cells):
         return None
-    new = _changed_cells(cells, rule, mask)
+    new = _changed_cells(cells, rule, masks)
     if new is None:
         return line
-    row |= {name: new[name] for name in _free(rule) if isinstance(row.get(name), str)}
+    row |= {name: new[name] for name in masks if isinstance(row.get(name), str)}
     row = {name: value for name, value in row.items() if value is None or new[name] is not None}
     return json.dumps(row, ensure_ascii=False) + "\n"
 
@@ -186,10 +193,12 @@ def _free(rule: Rule) -> list[str]:
     return [name for name, column in rule.table.columns.items() if name not in rule.named and is_free_text(column)]
 
 
-def _changed_cells(cells: Row, rule: Rule, mask: Mask) -> dict[str, str | None] | None:
+def _changed_cells(cells: Row, rule: Rule, masks: Masks) -> dict[str, str | None] | None:
     """Return the cells with mentions masked and the person's emptied, or None when there are none."""
     named = {
-        name: mask.data(cell) for name in _free(rule) if (cell := cells.get(name)) is not None and mask.holds(cell)
+        name: mask.data(cell)
+        for name, mask in masks.items()
+        if (cell := cells.get(name)) is not None and mask.holds(cell)
     }
     emptied = dict.fromkeys(rule.emptied_row(cells))
     return {**cells, **named, **emptied} if named or emptied else None

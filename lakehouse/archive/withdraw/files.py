@@ -15,7 +15,7 @@ from lakehouse.archive.content_hash import content_sha256, file_sha256
 from lakehouse.archive.csv_files import BOM
 from lakehouse.archive.eds import DESCRIPTION_FILE
 from lakehouse.archive.packed import plain_name
-from lakehouse.archive.withdraw.statements import data_without
+from lakehouse.archive.withdraw.statements import data_without, statement_masked
 from lakehouse.masking import WITHDRAWN, Mask
 
 PACKED = (".gz", ".zst")
@@ -95,7 +95,10 @@ def statement_without(line: str, actors: Collection[str], mask: Mask) -> str | N
     if left is None:
         return None
     ending = "" if left is line else "\n"
-    return left + ending if not mask.holds(left) else data_masked(left + ending, mask)
+    if not mask.holds(left):
+        return left + ending
+    body = left.rstrip("\r\n")
+    return statement_masked(body, mask) + left[len(body) :] + ending
 
 
 def change_documents(path: Path, fields: Mapping[str, Collection[str]], mask: Mask) -> None:

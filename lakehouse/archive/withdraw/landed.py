@@ -9,6 +9,7 @@ from lakehouse.archive.inbox import Arrival, arrivals
 from lakehouse.archive.inbox_reports import remove_reports
 from lakehouse.archive.landing import landing_place
 from lakehouse.archive.shelf import SUPERSEDED, Shelf
+from lakehouse.archive.withdraw.described import unaddressed
 from lakehouse.archive.withdraw.files import hash_of
 from lakehouse.archive.withdraw.matching import folded
 from lakehouse.archive.withdraw.plan import Plan
@@ -25,7 +26,7 @@ def renew_landed(shelf: Shelf, versions: DatasetVersions, plan: Plan, mask: Mask
     what is done already counts again where it can be seen, and is left alone.
     """
     if plan.act == "withdrawal":
-        require_none_waiting(shelf, plan.datasets, plan.kind, {*plan.values, *map(folded, plan.values)})
+        require_none_waiting(shelf, plan.datasets, plan.kind, {*plan.identifying, *map(folded, plan.identifying)})
     new = {one.content_sha256: _now(versions, one.dataset, one.version) for one in plan.versions}
     finished = [one for one in arrivals(shelf.inbox) if shelf.finished(one)]
     copies = [one.path for one in finished if _is_copy(one.key, plan) or _is_superseded(shelf, one, plan)]
@@ -115,7 +116,7 @@ def _renew_report(path: Path, plan: Plan, new: Mapping[str, DatasetVersion], mas
     raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     old = raw["content_sha256"]
     counts = {one.content_sha256: one.removal.rows for one in plan.versions}.get(old, {})
-    changed = mask.structure(raw)
+    changed = mask.structure({**raw, "description": unaddressed(raw["description"], mask)})
     changed["table_rows"] = {name: rows - counts.get(name, 0) for name, rows in raw["table_rows"].items()}
     texts = {name for one in plan.versions for name in one.removal.documents}
     changed["document_count"] = raw["document_count"] - sum(counts.get(name, 0) for name in texts)

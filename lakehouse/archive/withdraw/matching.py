@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.archive.arrays import Cells, flat
-from lakehouse.archive.eds import ColumnDescription, TableDescription
+from lakehouse.archive.eds import ColumnDescription, Description, TableDescription
 from lakehouse.masking import Mask
 
 NUMBERS = ("integer", "number")
@@ -88,6 +88,14 @@ def rows_to_remove(rows: pa.Table, table: TableDescription, columns: Mapping[str
 def is_free_text(column: ColumnDescription) -> bool:
     """Say whether a column holds running text, in which a person may be mentioned."""
     return column.type == "string" and column.levels is None
+
+
+def mask_of(mask: Mask, about: Description, table: str, column: str) -> Mask:
+    """Return the mask for a column of text: a strict one where it holds identifiers of people, or refers to some."""
+    declared = any(f"{table}.{column}" in kind.identifiers for kind in about.subjects.values())
+    told = about.tables.get(table)
+    refers = told is not None and column in told.columns and told.columns[column].references is not None
+    return mask.strictly() if declared or refers else mask
 
 
 def masked(column: Cells, mask: Mask, change: Change | None = None) -> tuple[Cells, int]:

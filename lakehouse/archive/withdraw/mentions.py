@@ -17,7 +17,7 @@ from lakehouse.archive.table_files import table_files
 from lakehouse.archive.text_files import document_files
 from lakehouse.archive.withdraw.beside import beside
 from lakehouse.archive.withdraw.files import document_goes, file_goes, is_one_document, lines_of, passages_of, unpacked
-from lakehouse.archive.withdraw.matching import is_free_text
+from lakehouse.archive.withdraw.matching import is_free_text, mask_of
 from lakehouse.archive.withdraw.plan import Removal
 from lakehouse.archive.withdraw.sightings import Content
 from lakehouse.archive.withdraw.statements import actor_values, data_without
@@ -105,12 +105,12 @@ def _in_table(found: _Mentions, content: Content, name: str, removal: Removal) -
     for rows in content.batches(name) if free else ():
         left = rows.filter(pc.invert(rule.rows_that_go(rows))) if not rule.idle else rows
         for column in free:
-            _in_cells(found, name, column, left)
+            _in_cells(found, name, column, left, mask_of(found.mask, content.about, name, column))
 
 
-def _in_cells(found: _Mentions, name: str, column: str, rows: pa.Table) -> None:
+def _in_cells(found: _Mentions, name: str, column: str, rows: pa.Table, mask: Mask) -> None:
     for at, cell in enumerate(flat(rows.column(column)).to_pylist()):
-        if cell and found.mask.holds(cell):
+        if cell and mask.holds(cell):
             place, row = rows.column("_source_file")[at].as_py(), rows.column("_row_number")[at].as_py()
             found.add(name, place, f"row {row}, {column}")
 

@@ -10,7 +10,7 @@ from lakehouse.archive.eds import Description
 PartKind = Literal["table", "text", "log"]
 Act = Literal["withdrawal", "retraction", "pseudonymisation"]
 Values = Mapping[str, tuple[str, ...]]
-LISTS = ("values", "refused", "reported", "unread", "uploads", "uploads_unread")
+LISTS = ("values", "alike", "refused", "reported", "unread", "uploads", "uploads_unread")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,11 @@ class Plan:
     `refused` are the keys of submissions that never became a version and hold the person, with the folder where other
     content has the key, `reported` those whose report alone does, `unread` those of refused submissions that cannot be
     read to tell. `uploads` are the names of uploads that go from their bucket, `uploads_unread` of those that cannot be
-    read to tell. `within` is the dataset that the search was narrowed to. In a retraction `subject` is
-    ``dataset@version`` and `values` are empty. In a pseudonymisation it is a dataset; `pseudonyms` are by part the
-    columns that have them in silver afterwards, `as_submitted` by silver table and column the versions that get them.
+    read to tell. `within` is the dataset that the search was narrowed to. `alike` are values that name the person and
+    stand in what a dataset, part, column or code is called: what holds them goes as with the others, and texts that say
+    them stay. In a retraction `subject` is ``dataset@version`` and `values` are empty. In a pseudonymisation it is a
+    dataset; `pseudonyms` are by part the columns that have them in silver afterwards, `as_submitted` by silver table
+    and column the versions that get them.
     """
 
     receipt: str
@@ -117,8 +119,14 @@ class Plan:
     followed: tuple[Followed, ...] = ()
     act: Act = "withdrawal"
     within: str | None = None
+    alike: tuple[str, ...] = ()
     pseudonyms: Values = field(default_factory=dict)
     as_submitted: Mapping[str, Values] = field(default_factory=dict)
+
+    @property
+    def identifying(self) -> tuple[str, ...]:
+        """All values that name the person, sorted."""
+        return tuple(sorted({*self.values, *self.alike}))
 
     @property
     def found(self) -> bool:
@@ -178,7 +186,7 @@ class Plan:
             )
             for one in raw["versions"]
         )
-        lists: dict[str, Any] = {name: tuple(raw[name]) for name in LISTS}
+        lists: dict[str, Any] = {name: tuple(raw.get(name, ())) for name in LISTS}
         lists["elsewhere_spots"] = _values(raw.get("elsewhere_spots", {}))  # plans of earlier versions have none
         lists["pseudonyms"] = _values(raw.get("pseudonyms", {}))
         lists["as_submitted"] = {table: _values(each) for table, each in raw.get("as_submitted", {}).items()}

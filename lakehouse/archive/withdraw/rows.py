@@ -13,10 +13,10 @@ from lakehouse.archive.arrays import Cells, flat, sure
 from lakehouse.archive.eds import TableDescription
 from lakehouse.archive.pseudonyms import Pseudonyms
 from lakehouse.archive.withdraw.asides import KEY
-from lakehouse.archive.withdraw.matching import Change, is_free_text, masked
+from lakehouse.archive.withdraw.matching import Change, is_free_text, mask_of, masked
 from lakehouse.archive.withdraw.plan import PartKind, Plan, PlannedVersion, Removal
 from lakehouse.archive.withdraw.pseudonymous import in_silver, with_pseudonyms
-from lakehouse.archive.withdraw.statements import actor_values, data_without
+from lakehouse.archive.withdraw.statements import actor_values, data_without, statement_masked
 from lakehouse.archive.withdraw.whose import Rule
 from lakehouse.definition import LAYERS, FormerNames
 from lakehouse.masking import Mask
@@ -27,6 +27,12 @@ from lakehouse.tables.health import ROWS_ASIDE
 from lakehouse.tables.register import WITHDRAWALS
 
 OF_TEXTS = (DOCUMENTS.name, PREDICTIONS.name)
+LABELS = {"dataset", "dataset_version", "_dataset_version"}
+HOUSE_CODES = LABELS | {
+    "access", "cause", "code", "decision", "layer", "level", "part", "part_kind", "principle", "priority", "promise",
+    "scheme", "severity", "split", "stage", "step", "submission", "table_name", "verdict",
+}  # fmt: skip
+"""Columns of the house's tables that name datasets, parts and verdicts, by which their rows are found."""
 OF_DATA = (LOADS.name, *OF_TEXTS, ROWS_ASIDE.name)
 """Tables of the house whose rows are made of the data of one version; those `OF_TEXTS` of one document of it."""
 
@@ -72,9 +78,11 @@ class Cleaning:
             removed, emptied = removed + mine.num_rows - kept.num_rows, emptied + count
             if count or kept.num_rows != mine.num_rows:
                 rows = pa.concat_tables([kept, others])
-        structured = self._structured(dataset, name)
-        free = [column for column in _texts(rows) if column not in structured]
-        cleaned = self._masked(rows, free, removed=removed, change=self.mask.data)
+        structured = self._structured(dataset, name) | LABELS
+        masks = {
+            column: self._mask_of(dataset, name, column, kind) for column in _texts(rows) if column not in structured
+        }
+        cleaned = self._masked(rows, masks, removed=removed, data=True)
         return replace(cleaned, masked=cleaned.masked + emptied, changed=cleaned.changed or emptied > 0)
 
     def _of_version(self, rows: pa.Table, planned: PlannedVersion, name: str, kind: PartKind) -> tuple[pa.Table, int]:
@@ -129,6 +137,13 @@ class Cleaning:
                 found |= Rule.of(about, planned.removal).named
         return found
 
+    def _mask_of(self, dataset: str, name: str, column: str, kind: PartKind) -> Mask:
+        """Return the mask for a column of text, a strict one where any version has identifiers in it."""
+        if kind == "log" and column == "actor":
+            return self.mask.strictly()
+        masks = [mask_of(self.mask, one.description, name, column) for one in self.plan.of(dataset)]
+        return next((mask for mask in masks if mask.strict), self.mask)
+
     def _of_house(self, rows: pa.Table, table: str) -> Cleaned:
         kept = self._recounted(rows) if table == LOADS.name else self._without_whole(rows, table)
         if table in OF_TEXTS:
@@ -141,7 +156,8 @@ class Cleaning:
         removed = rows.num_rows - kept.num_rows
         if table == WITHDRAWALS.name:
             return Cleaned(rows)  # old tombstones name the commits of their day, and nobody
-        cleaned = self._masked(kept, _texts(kept), removed=removed, only=self._ours(kept))
+        texts = dict.fromkeys((column for column in _texts(kept) if column not in HOUSE_CODES), self.mask)
+        cleaned = self._masked(kept, texts, removed=removed, only=self._ours(kept))
         if table == LOADS.name and not kept.equals(rows):
             cleaned = replace(cleaned, changed=True)
         if table == DOCUMENTS.name and cleaned.masked:
@@ -161,19 +177,19 @@ class Cleaning:
     def _masked(
         self,
         rows: pa.Table,
-        columns: list[str],
+        masks: Mapping[str, Mask],
         *,
         removed: int,
         only: Cells | None = None,
-        change: Change | None = None,
+        data: bool = False,
     ) -> Cleaned:
-        """Mask the person in `columns` (of the rows `only`), and rename hashes in every text."""
+        """Mask the person by column (in the rows `only`), as in data or not, and rename hashes in every text."""
         renaming = Mask((), self.mask.renamed)
         new, count, changed = rows, 0, removed > 0
         for name in _texts(rows):
             old = flat(rows.column(name))
-            mask, how = (self.mask, change) if name in columns else (renaming, None)
-            column, named = masked(old, mask, how)
+            mask = masks.get(name, renaming)
+            column, named = masked(old, mask, _change_of(name, mask) if data and name in masks else None)
             if only is not None:
                 column = pc.if_else(only, column, masked(old, renaming)[0])
                 named = masked(old.filter(only), self.mask)[1] if named else 0
@@ -237,6 +253,11 @@ class Cleaning:
                     goes = pc.or_(goes, pc.and_(of_collection, _titled(rows, titles)))
                 rows = rows.filter(pc.invert(pc.and_(here, goes)))
         return rows
+
+
+def _change_of(column: str, mask: Mask) -> Change:
+    """Return what masks one text of a dataset's table; statements have agents, which may be other people."""
+    return (lambda text: statement_masked(text, mask)) if column == "statement" else mask.data
 
 
 def _titled(rows: pa.Table, titles: Collection[str]) -> Cells:

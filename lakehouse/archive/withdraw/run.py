@@ -65,7 +65,7 @@ def withdraw(archive: Archive, request: Request, *, dry_run: bool = False) -> Ou
     plan = _with_uploads(archive, plan)
     if dry_run:
         return Outcome(plan, None, None, carried_out=False, unread=plan.unread)
-    require_none_waiting(archive.shelf, plan.datasets, plan.kind, {*plan.values, *map(folded, plan.values)})
+    require_none_waiting(archive.shelf, plan.datasets, plan.kind, {*plan.identifying, *map(folded, plan.identifying)})
     return _carry_out(archive, plan)
 
 
@@ -200,6 +200,8 @@ def _already(archive: Archive, request: Request, plan: Plan) -> Outcome:
     found = [one for one in receipts(archive.house.objects) if one.get("subject", {}).get("keyed_hash") == known]
     if not found:
         but = f"; these refused submissions cannot be read to tell: {', '.join(plan.unread)}" if plan.unread else ""
+        if plan.alike:
+            but += "; datasets, parts, columns or codes are called so, so texts are not searched for the value"
         if plan.elsewhere:
             places = ", ".join(f"{place} {count}" for place, count in plan.elsewhere.items())
             but += f"; datasets mention the value all the same ({places}), where --everywhere masks it"

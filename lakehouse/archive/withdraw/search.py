@@ -13,6 +13,7 @@ from lakehouse.archive.withdraw.finding import Found, removal_of
 from lakehouse.archive.withdraw.identities import Identity, Sighted, follow
 from lakehouse.archive.withdraw.matching import folded
 from lakehouse.archive.withdraw.mentions import with_mentions
+from lakehouse.archive.withdraw.names import names_in, told_apart
 from lakehouse.archive.withdraw.places import Places
 from lakehouse.archive.withdraw.plan import Plan, PlannedVersion, Removal
 from lakehouse.archive.withdraw.pseudonymous import with_pseudonyms
@@ -93,6 +94,16 @@ class _Search:
                 found.append((planned, seen.spellings(), leaves.needs))
         return found
 
+    def names(self, versions: DatasetVersions, shelf: Shelf) -> set[str]:
+        """Return what datasets, their versions and parts are called, and the folder that all lie in."""
+        found = {str(shelf.root.absolute())}
+        for dataset in versions.datasets():
+            found |= {dataset, *(one.version for one in versions.versions(dataset))}
+        for version in self.known:
+            with self.exports.content(version) as content:
+                found |= names_in(content.about)
+        return found
+
     def counted(self, planned: PlannedVersion, mask: Mask) -> PlannedVersion:
         """Count the mentions in what stays of a version, and note the files that cannot be read to tell."""
         version = next(one for one in self.known if (one.dataset, one.commit) == (planned.dataset, planned.commit))
@@ -132,7 +143,8 @@ def _plan(looking: _Search, versions: DatasetVersions, shelf: Shelf, pseudonyms:
     removals = looking.removals(kind, wanted)
     _require_asked(removals)
     spelled = {request.subject.strip()}.union(*(spellings for _, spellings, _ in removals))
-    mask = Mask(with_pseudonyms(spelled, pseudonyms))
+    values, alike = told_apart(with_pseudonyms(spelled, pseudonyms), looking.names(versions, shelf))
+    mask = Mask(values)
     planned = [looking.counted(one, mask) for one, _, _ in removals]
     holding = {one.dataset for one in planned if one.removal.found or (request.everywhere and one.removal.mentions)}
     left = [(one, part) for one in planned if one.dataset not in holding for part in one.removal.mentions]
@@ -156,6 +168,7 @@ def _plan(looking: _Search, versions: DatasetVersions, shelf: Shelf, pseudonyms:
         unread=refused.unread,
         followed=tuple(identity.followed),
         within=request.dataset,
+        alike=alike,
     )
 
 
@@ -179,7 +192,7 @@ def later_versions(versions: DatasetVersions, scratch: Path, plan: Plan, done: C
     if not late:
         return None
     request = Request(plan.subject, plan.kind)
-    wanted = {*plan.values, *(folded(value) for value in plan.values)}
+    wanted = {*plan.identifying, *(folded(value) for value in plan.identifying)}
     with Exports.below(versions, scratch) as exports:
         looking = _Search(request, exports, late)
         found = [one for one, _, _ in looking.removals(plan.kind, wanted)]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from lakehouse.archive.withdraw.matching import folded
-from lakehouse.masking import WITHDRAWN
+from lakehouse.masking import WITHDRAWN, Mask
 
 AGENT_FIELDS = ("mbox", "mbox_sha1sum", "openid", "account")
 MAILTO = "mailto:"
@@ -75,6 +75,27 @@ def data_without(text: str, actors: Collection[str]) -> str | None:
     if left is None:
         return None
     return text if left is statement else json.dumps(left, ensure_ascii=False)
+
+
+def statement_masked(text: str, mask: Mask) -> str:
+    """Return the text of a statement that stays with mentions masked; agents that it names are other people."""
+    try:
+        statement = json.loads(text.removeprefix(MARK))
+    except (ValueError, RecursionError):
+        return mask.data(text)
+    left = mask.without_numbers(_said(statement, mask))
+    return text if left == statement else json.dumps(left, ensure_ascii=False)
+
+
+def _said(value: Any, mask: Mask) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, list):
+        return [_said(one, mask) for one in value]
+    if isinstance(value, dict):
+        return {
+            mask.text(name): (mask.strictly().structure(one) if name in AGENT_FIELDS else _said(one, mask))
+            for name, one in value.items()
+        }
+    return mask.structure(value)
 
 
 def statement_id(text: str) -> str | None:

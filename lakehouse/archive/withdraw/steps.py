@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from lakehouse.archive.identifiers import PREFIX as IDENTIFIERS
 from lakehouse.archive.pseudonyms import Pseudonyms
+from lakehouse.archive.records import PREFIX as RECORDS
 from lakehouse.archive.shelf import SUPERSEDED
 from lakehouse.archive.upload_queue import upload_name
 from lakehouse.archive.withdraw.archive import Archive
@@ -28,6 +30,7 @@ from lakehouse.ports import DatasetVersion, ObjectStore, Provenance
 from lakehouse.storage_ports import REPORTS
 from lakehouse.tables.gold import LOADS
 from lakehouse.tables.health import ROWS_ASIDE
+from lakehouse.tables.intents import PREFIX as INTENTS
 from lakehouse.tables.release import PREFIX as RELEASES
 from lakehouse.tables.release import Pins, Release, rewrite_release
 from lakehouse.tables.sealed_json import resealed, unseal
@@ -36,6 +39,9 @@ from lakehouse.tables.withdrawals import PREFIX, forget_in_releases, quarantine,
 from lakehouse.tables.write_audit_publish import recover, write_audit_publish
 
 __all__ = ["Archive", "Steps"]
+
+NAMING = (RELEASES, f"{IDENTIFIERS}/", f"{RECORDS}/", INTENTS)
+"""Where objects lie that hold what datasets, tables and versions are called."""
 
 
 @dataclass(frozen=True)
@@ -229,8 +235,13 @@ class Steps:
         return {"deleted": counts}
 
     def _objects(self) -> Result:
-        """Mask the person, and rename hashes, in every object that is text."""
+        """Mask the person, and rename hashes, in every object that is text.
+
+        Releases, identifiers and records hold what datasets are called: there hashes alone are renamed. Records of what
+        was rewritten are written anew, so those that name the person go.
+        """
         objects, changed = self.archive.house.objects, 0
+        renaming, ours = Mask((), self.mask.renamed), tuple(f"{RECORDS}/{name}/" for name in self.plan.datasets)
         for key in objects.keys(""):
             if key.startswith(PREFIX):
                 continue
@@ -239,7 +250,12 @@ class Steps:
                 old = body.decode()
             except UnicodeDecodeError:
                 continue  # nothing here writes such objects
-            if (new := self.mask.document(old)) != old:
+            if key.startswith(ours) and self.mask.holds(old):
+                objects.delete(key)
+                changed += 1
+                continue
+            mask = renaming if key.startswith(NAMING) else self.mask
+            if (new := mask.document(old)) != old:
                 _put_again(objects, key, resealed(body, new.encode()))
                 changed += 1
         return {"changed": changed}

@@ -54,6 +54,7 @@ def receipt_of(plan: Plan, steps: Mapping[str, Result], *, now: Now, signer: Sig
         ],
         "mentions": "masked in every dataset" if plan.everywhere else "masked only where the person is a subject",
         "mentions_left": dict(plan.elsewhere),
+        "identifiers_left_in_texts": len(plan.alike),
         "copies_elsewhere": {name: found for name, found in copies.items() if found},
     }
 
@@ -65,7 +66,7 @@ def _subject(plan: Plan, signer: Signer) -> Result:
         "subject": {
             "kind": plan.kind,
             "keyed_hash": signer.fingerprint(plan.subject),
-            "identifiers_hashed": hashes_of({plan.subject, *plan.values}, signer),
+            "identifiers_hashed": hashes_of({plan.subject, *plan.identifying}, signer),
             "dataset": plan.within,
         }
     }

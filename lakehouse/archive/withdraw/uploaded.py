@@ -68,7 +68,7 @@ def _judged(uploads: Uploads, upload: Upload, scratch: Path, verdict: Verdict) -
 
 def _of_person(plan: Plan) -> Verdict:
     """Judge by what stands in it; a mention counts where it is no chance, as in refused submissions."""
-    wanted = {*plan.values, *map(folded, plan.values)}
+    wanted = {*plan.identifying, *map(folded, plan.identifying)}
     telling = Mask(plan.values).telling()
     return lambda landed: look([landed.folder], plan.kind, wanted, telling)[0][plan.kind]
 

@@ -226,7 +226,15 @@ def test_passages_of_documents_that_go_leave_the_predictions_of_models_that_neve
     [
         ("11391", "| 11391 | x", "| [withdrawn] | x"),
         ("11391", "111391 or 11391.5 or a-11391", "111391 or 11391.5 or a-11391"),
-        ("ZQ77PLANT", "xxZQ77PLANTxx", "xx[withdrawn]xx"),
+        ("11391", "Zi\\n11391", "Zi\\n[withdrawn]"),
+        ("2024", "taught in 2024", "taught in 2024"),
+        ("ZQ77PLANT", "xxZQ77PLANTxx ZQ77PLANT2", "xxZQ77PLANTxx ZQ77PLANT2"),
+        ("ZQ77PLANT", "x_ZQ77PLANT.txt, zq77plant's", "x_[withdrawn].txt, [withdrawn]'s"),
+        ("student10", "student100, student10_a", "student100, [withdrawn]_a"),
+        ("ann@x.org", "joann@x.org mary.ann@x.org ann+b@x.org ann@x.org.uk", None),
+        ("ann@x.org", "<ann@x.org> ann@x.org.txt ann@x.org.", "<[withdrawn]> [withdrawn].txt [withdrawn]."),
+        ("ann@x.org", "mailto%3Aann%40x.org", "mailto%3A[withdrawn]"),
+        ("washington", "washington_schools of washington", "washington_schools of [withdrawn]"),
         ("abc", "abc", "abc"),
         ("Zoë Doe", "/?q=Zo%C3%AB+Doe&page=2", "/?q=[withdrawn]&page=2"),
         ("a@b.org", "A@B.ORG", "[withdrawn]"),
@@ -235,7 +243,15 @@ def test_passages_of_documents_that_go_leave_the_predictions_of_models_that_neve
     ],
 )
 def test_a_mask_hides_the_person_and_nothing_else(value, text, masked):
-    assert Mask((value,)).document(text) == masked
+    assert Mask((value,)).document(text) == (text if masked is None else masked)
+
+
+def test_a_strict_mask_leaves_identifiers_that_go_on():
+    mask = Mask(("student10",)).strictly()
+    assert (
+        mask.text("student10_2 student10.5 a-student10 (student10)")
+        == "student10_2 student10.5 a-student10 ([withdrawn])"
+    )
 
 
 def test_a_mask_blanks_bytes_in_place_and_renames_hashes():

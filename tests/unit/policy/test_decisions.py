@@ -371,3 +371,13 @@ def test_a_column_that_got_an_older_name_back_is_hidden_under_both():
     (found,) = read_terms(rows).values()
     assert set(found.parts["marks"].hidden_columns) == {"a", "b"}
     assert found.parts["marks"].subject_columns == ("a",)
+
+
+def test_a_user_or_field_that_is_there_twice_is_refused(tmp_path):
+    path = tmp_path / "policy.yaml"
+    path.write_text("users:\n  anyone:\n    roles: []\n  #ada:\n    roles: [steward]\n")
+    with pytest.raises(UnknownSettingError, match="the key 'roles' is there twice"):
+        load_users(path)
+    path.write_text("users:\n  anyone: {}\n  anyone:\n    roles: [steward]\n")
+    with pytest.raises(UnknownSettingError, match="the key 'anyone' is there twice"):
+        load_users(path)
