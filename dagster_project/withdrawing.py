@@ -264,6 +264,8 @@ def _of_version(one: PlannedVersion) -> str:
         spots = [spot for part in sorted(one.removal.spots) for spot in one.removal.spots[part]]
         where = f" ({_spots(spots, sum(one.removal.mentions.values()))})" if spots else ""
         said.append(f"mentions masked: {_counts(one.removal.mentions)}{where}")
+    if one.removal.near:
+        said.append(f"joined with other letters, so perhaps somebody else's, LEFT: {_counts(one.removal.near)}")
     if one.removal.unread:
         said.append(f"cannot be read to tell: {', '.join(ascii(name) for name in one.removal.unread)}")
     return f"{one.dataset}@{one.version}: {'; '.join(said)}"

@@ -6,15 +6,19 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, quote_plus
 
 WITHDRAWN = "[withdrawn]"
 SHORTEST = 4  # shorter values occur in any text by chance
 SHORTEST_NUMBER = 5  # a plain number of four digits is a year
 TELLING = 8  # longer values with a digit or an @ name somebody also where a name or a number is joined with them
-ENDINGS = "txt|csv|tsv|jsonl?|parquet|ya?ml|md|pdf|docx?|xlsx?|png|jpe?g|html?|xml|zip|gz|zst"
+ENDINGS = (
+    "txt|csv|tsv|jsonl?|parquet|ya?ml|md|rtf|tex|log|html?|xml|pdf|docx?|xlsx?|pptx?|od[tsp]|png|jpe?g|gif|svg|webp|"
+    "mp[34]|wav|webm|mov|py|ipynb|r|sav|dta|sas|sqlite|db|zip|tar|gz|zst"
+)
 """Endings of files, which may follow an identifier that ends there."""
+Bounds = Literal["text", "strict", "names", "loose"]
 HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{12,64}(?![0-9a-f])")
 PREFIX_DIGITS = 12
 
@@ -23,16 +27,29 @@ PREFIX_DIGITS = 12
 class Mask:
     """`values` name the person; `renamed` holds new commits and content hashes by the old ones.
 
-    A `strict` one finds them only where nothing is joined with them: an identifier that goes on is somebody else's.
+    The `bounds` say what may be joined with a value of eight letters or more: in a text a name or number, but to a mail
+    address or a word; `strict`: nothing, for an identifier that goes on is somebody else's; `names` of files: anything
+    by a sign; `loose`: letters too, as in bytes in which cells stand side by side.
     """
 
     values: tuple[str, ...]
     renamed: Mapping[str, str] = field(default_factory=dict)
-    strict: bool = False
+    bounds: Bounds = "text"
 
+    @cached_property
     def strictly(self) -> "Mask":
-        """Return the mask for texts that may be other people's identifiers."""
-        return self if self.strict else replace(self, strict=True)
+        """The mask for texts that may be other people's identifiers."""
+        return replace(self, bounds="strict")
+
+    @cached_property
+    def in_names(self) -> "Mask":
+        """The mask for names of files."""
+        return replace(self, bounds="names")
+
+    @cached_property
+    def loosely(self) -> "Mask":
+        """The mask for bytes of databases and the like, and for what may be meant."""
+        return replace(self, bounds="loose")
 
     def text(self, text: str) -> str:
         """Return the text with the values masked and the hashes renamed."""
@@ -138,7 +155,7 @@ class Mask:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str] | None:
-        bodies = [_bounded(form, strict=self.strict) for form in self.forms]
+        bodies = [_bounded(form, self.bounds) for form in self.forms]
         return re.compile("|".join(bodies)) if bodies else None
 
     @cached_property
@@ -159,21 +176,36 @@ def _is_sought(value: str) -> bool:
     return len(value.strip()) >= (SHORTEST_NUMBER if value.strip().isdigit() else SHORTEST)
 
 
-def _bounded(form: str, *, strict: bool) -> str:
+def _bounded(form: str, bounds: Bounds) -> str:
     # Between the words of a name a line may end, also as JSON writes it, or a wider gap stand.
     letters = r"(?:\s|\\[nrt])+".join(re.escape(word) for word in form.split())
     # Capitals tell a name from a word, and nothing about an address or a number.
     if "@" in form or "%40" in form or len(form) >= TELLING or any(letter.isdigit() for letter in form):
         letters = f"(?i:{letters})"
-    telling = len(form) >= TELLING and not form.isdigit() and any(not one.isalpha() for one in form)
-    if "@" in form or "%40" in form or strict:
-        before, after = r"[\w.+-]", rf"[\w-]|\.(?!(?i:{ENDINGS})\b)\w"
-    elif not telling:
-        before, after = r"[\w.-]", r"[\w-]|\.\d"
-    else:
-        before = after = r"[^\W_]"  # joined with a number or a name, as in the name of a file
-    # What stands before may be a letter of an escape: of a line's end in JSON, of a colon in an address.
-    return rf"(?:(?<!{before})|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{{2}})){letters}(?!{after})"
+    if len(form) < TELLING or form.isdigit():
+        return _between(r"[\w.-]", letters, r"[\w-]|\.\d")
+    if bounds == "loose":
+        return letters
+    is_address = "@" in form or "%40" in form
+    if bounds == "names":
+        return _between(r"(?:[^\W_]|\.)" if is_address else r"[^\W_]", letters, r"[^\W_]")
+    if bounds == "strict":
+        return _between(r"[\w.+-]", letters, r"[\w-]|\.\w")
+    if is_address:
+        return _between(r"[\w.-]", letters, rf"[\w-]|\.(?!(?i:{ENDINGS})\b)[a-z0-9]")
+    if form.isalpha():
+        return _between(r"[\w.-]", letters, r"[\w-]|\.\d")
+    return _between(r"[^\W_]", letters, r"[^\W_]")  # a name or number may be joined to it
+
+
+def _between(before: str, letters: str, after: str) -> str:
+    """Bound a value by what may not stand on its sides; a letter before it may be one of an escape.
+
+    Those are of a line's end or another sign in JSON, of a sign in an address, and of a colour in a terminal's log.
+    """
+    escapes = (r"\\[nrtbf]", r"\\u[0-9A-Fa-f]{4}", r"%[0-9A-Fa-f]{2}", r"\x1b\[\dm", r"\x1b\[\d\dm", r"\x1b\[\d;\d\dm")
+    open_sides = "|".join((f"(?<!{before})", *(f"(?<={one})" for one in escapes)))
+    return f"(?:{open_sides}){letters}(?!{after})"
 
 
 def _plain_number(number: float) -> str:

@@ -301,7 +301,7 @@ def _compact(path: Path) -> None:
 
 def _raw_holds(path: Path, mask: Mask) -> bool:
     files = [path, path.with_name(f"{path.name}-wal")]
-    return any(mask.holds(_text(file)) for file in files if file.is_file())
+    return any(mask.loosely.holds(_text(file)) for file in files if file.is_file())
 
 
 def _clear_table(connection: sa.Connection, table: sa.Table, mask: Mask, row: str = "rowid") -> int:

@@ -43,9 +43,12 @@ def ways(library: Library, version: Version) -> tuple[Way, ...]:
 def _datalad(version: Version, address: Address) -> Way:
     dataset, label = str(version.row["dataset"]), version.label
     source = _word(f"{address.datasets.rstrip('/')}/{dataset}")
+    files = (
+        "The files without the people who were withdrawn" if version.withdrawals else "The files exactly as submitted"
+    )
     return Way(
         "DataLad",
-        "The files exactly as they were submitted, with every earlier version; each is checked against its checksum.",
+        f"{files}, with every earlier version; each is checked against its checksum.",
         (
             f"datalad clone {source} {dataset}",
             f"cd {dataset}",

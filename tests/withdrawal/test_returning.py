@@ -163,8 +163,9 @@ def test_receipts_of_another_key_refuse_until_the_key_is_back_or_somebody_answer
 
 
 @pytest.fixture
-def clicks(tmp_path):
+def clicks(tmp_path, monkeypatch):
     """A dataset of statements and letters in which pupils are called in several ways."""
+    monkeypatch.chdir(tmp_path)  # a task notes what it reads in the folder it works in
     folder = tmp_path / "clicks"
     (folder / "events" / "clicks").mkdir(parents=True)
     (folder / "texts" / "letters").mkdir(parents=True)

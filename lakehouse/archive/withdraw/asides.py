@@ -35,7 +35,7 @@ def asides_that_go(tables: TableStore, plan: Plan, mask: Mask) -> pa.Table:
 
 def _left(aside: pa.Table, bronze: pa.Table, mask: Mask) -> pa.Table:
     """Return the rows of `aside` that have no row in `bronze`, where a file's name may have been masked."""
-    names = masked(flat(aside.column("source_file")), mask, mask.data)[0]
+    names = masked(flat(aside.column("source_file")), mask.in_names, mask.in_names.data)[0]
     place = [flat(aside.column("dataset_version")), names, flat(aside.column("row_number"))]
     numbered = pa.table([*place, pa.array(range(aside.num_rows), pa.int64())], names=[*IN_BRONZE, "at"])
     alone = numbered.join(bronze.cast(numbered.select(list(IN_BRONZE)).schema), list(IN_BRONZE), join_type="left anti")

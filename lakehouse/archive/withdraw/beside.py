@@ -53,7 +53,7 @@ def beside(folder: Path, mask: Mask) -> Beside:
     words: list[Path] = []
     holding: list[Path] = []
     unread: list[Path] = []
-    bytes_mask = Mask(tuple(value for value in mask.values if len(value) >= SHORTEST))
+    bytes_mask = Mask(tuple(value for value in mask.values if len(value) >= SHORTEST)).loosely
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and not _is_data(folder, path)):
         if _is_text(path):
             (holding if _names_by_entities(path, mask) else words).append(path)
@@ -68,9 +68,9 @@ def beside(folder: Path, mask: Mask) -> Beside:
 
 def without_names(folder: Path, mask: Mask) -> int:
     """Give files whose names hold the person other names, which are new in their folder; return how many."""
-    found = [path for path in sorted(folder.rglob("*"), reverse=True) if mask.holds(path.name)]
+    found = [path for path in sorted(folder.rglob("*"), reverse=True) if mask.in_names.holds(path.name)]
     for path in found:
-        name = mask.text(path.name).replace(WITHDRAWN, WITHDRAWN.strip("[]"))
+        name = mask.in_names.text(path.name).replace(WITHDRAWN, WITHDRAWN.strip("[]"))
         free = (f"{number}_{name}" if number else name for number in range(len(found) + 1))
         path.rename(next(new for one in free if not (new := path.with_name(one)).exists()))
     return len(found)

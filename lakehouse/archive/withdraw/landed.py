@@ -116,7 +116,7 @@ def _renew_report(path: Path, plan: Plan, new: Mapping[str, DatasetVersion], mas
     raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     old = raw["content_sha256"]
     counts = {one.content_sha256: one.removal.rows for one in plan.versions}.get(old, {})
-    changed = mask.structure({**raw, "description": unaddressed(raw["description"], mask)})
+    changed = _masked_report(raw, plan, mask)
     changed["table_rows"] = {name: rows - counts.get(name, 0) for name, rows in raw["table_rows"].items()}
     texts = {name for one in plan.versions for name in one.removal.documents}
     changed["document_count"] = raw["document_count"] - sum(counts.get(name, 0) for name in texts)
@@ -129,6 +129,18 @@ def _renew_report(path: Path, plan: Plan, new: Mapping[str, DatasetVersion], mas
     if name != path.name:
         path.unlink()
     return True
+
+
+def _masked_report(raw: dict[str, Any], plan: Plan, mask: Mask) -> dict[str, Any]:
+    """Mask what a report quotes; what a dataset says of itself only where it holds the person."""
+    changed: dict[str, Any] = Mask((), mask.renamed).structure(raw)
+    key = str(raw["submission"])
+    if key in plan.reported or key.partition("@")[0] in plan.told_of:
+        changed["findings"] = mask.in_names.structure(raw["findings"])
+        changed["fair"] = mask.structure(raw["fair"])
+    if key.partition("@")[0] in plan.held_by:
+        changed["description"] = mask.structure(unaddressed(raw["description"], mask))
+    return changed
 
 
 def _files(folder: Path) -> list[Path]:

@@ -95,7 +95,7 @@ def mask_of(mask: Mask, about: Description, table: str, column: str) -> Mask:
     declared = any(f"{table}.{column}" in kind.identifiers for kind in about.subjects.values())
     told = about.tables.get(table)
     refers = told is not None and column in told.columns and told.columns[column].references is not None
-    return mask.strictly() if declared or refers else mask
+    return mask.strictly if declared or refers else mask
 
 
 def masked(column: Cells, mask: Mask, change: Change | None = None) -> tuple[Cells, int]:

@@ -36,6 +36,12 @@ class _Mentions:
     mask: Mask
     counts: dict[str, int] = field(default_factory=dict)
     spots: dict[str, list[str]] = field(default_factory=dict)
+    near: dict[str, int] = field(default_factory=dict)
+
+    def count_near(self, part: str, text: str) -> None:
+        """Count a text in which a value is joined with other letters, so that it may be somebody else's."""
+        if self.mask.loosely.holds(text) and not self.mask.holds(text):
+            self.near[part] = self.near.get(part, 0) + 1
 
     def add(self, part: str, path: Path | str, where: str = "", count: int = 1) -> None:
         """Count mentions at one place."""
@@ -45,7 +51,7 @@ class _Mentions:
         name = path if isinstance(path, str) else path.relative_to(self.folder).as_posix()
         known = self.spots.setdefault(part, [])
         if len(known) < SPOTS:
-            known.append(f"{self.mask.text(name)} {where}".strip())
+            known.append(f"{self.mask.in_names.text(name)} {where}".strip())
 
 
 def with_mentions(content: Content, removal: Removal, mask: Mask) -> Removal:
@@ -60,11 +66,13 @@ def with_mentions(content: Content, removal: Removal, mask: Mask) -> Removal:
     others = beside(content.folder, mask)
     for path in others.words:
         found.add("descriptions", path, count=sum(mask.count(one) for one in passages_of(path, mask)))
+        for passage in passages_of(path, mask):
+            found.count_near("descriptions", passage)
     for path in others.holding:
         found.add("files", path)
-    unread = tuple(mask.text(path.relative_to(content.folder).as_posix()) for path in others.unread)
+    unread = tuple(mask.in_names.text(path.relative_to(content.folder).as_posix()) for path in others.unread)
     spots = {name: tuple(places) for name, places in found.spots.items()}
-    return replace(removal, mentions=found.counts, spots=spots, unread=unread)
+    return replace(removal, mentions=found.counts, spots=spots, unread=unread, near=found.near)
 
 
 def _in_texts(found: _Mentions, content: Content, name: str, fields: Mapping[str, tuple[str, ...]]) -> None:
@@ -90,9 +98,13 @@ def _in_documents(found: _Mentions, name: str, path: Path, fields: Mapping[str, 
     if is_one_document(path):
         found.add(name, path, count=int(any(found.mask.holds(passage) for passage in passages_of(path, found.mask))))
         return
-    for number, line in _naming(path, found.mask):
-        if not document_goes(line, fields):
+    for number, line in _naming(path, found.mask.loosely):
+        if document_goes(line, fields):
+            continue
+        if found.mask.holds(line):
             found.add(name, path, f"line {number}")
+        else:
+            found.count_near(name, line)
 
 
 def _in_table(found: _Mentions, content: Content, name: str, removal: Removal) -> None:
@@ -113,6 +125,8 @@ def _in_cells(found: _Mentions, name: str, column: str, rows: pa.Table, mask: Ma
         if cell and mask.holds(cell):
             place, row = rows.column("_source_file")[at].as_py(), rows.column("_row_number")[at].as_py()
             found.add(name, place, f"row {row}, {column}")
+        elif cell and mask.bounds == "text":
+            found.count_near(name, cell)
 
 
 def _beside_rows(path: Path, mask: Mask) -> int:

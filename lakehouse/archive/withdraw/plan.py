@@ -36,10 +36,11 @@ class Removal:
     `columns` holds, by table and column, the values whose rows go, and `others` what is to be done by table where rows
     may be about other people. `documents` holds by text collection and field (id or title) the values whose documents
     go. `actors` are the values whose statements go from the event logs. `rows`, `blanked` and `mentions` count what
-    goes, the cells emptied in rows that stay, and the places in running text, by table, collection or log. `whole`
-    says that nothing but the descriptions stays. `statements` are by log the ids of those that go, since silver has no
-    text of theirs that would say so. `unread` are the files that are no data and cannot be read to tell
-    whether they name the person. `spots` say of each of the `mentions` where the first ones stand.
+    goes, the cells emptied in rows that stay, and the places in running text, by table, collection or log. `whole` says
+    that nothing but the descriptions stays. `statements` are by log the ids of those that go, since silver has no text
+    of theirs that would say so. `near` counts by part the places where a value of the person is joined with other
+    letters or signs, and stays. `unread` are the files that are no data and cannot be read to tell whether they name
+    the person. `spots` say of each of the `mentions` where the first ones stand.
     """
 
     columns: Mapping[str, Values] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class Removal:
     unread: tuple[str, ...] = ()
     spots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     statements: Values = field(default_factory=dict)
+    near: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def found(self) -> bool:
@@ -139,10 +141,14 @@ class Plan:
         return sorted({version.dataset for version in self.versions})
 
     @property
+    def held_by(self) -> list[str]:
+        """The datasets whose versions or refused submissions hold the person, sorted."""
+        return sorted({*self.datasets, *(key.partition("@")[0] for key in self.refused)})
+
+    @property
     def told_of(self) -> list[str]:
         """The datasets of which the house's own tables may tell the person's values, sorted."""
-        keys = (*self.refused, *self.reported)
-        return sorted({*self.datasets, *(key.partition("@")[0] for key in keys)})
+        return sorted({*self.held_by, *(key.partition("@")[0] for key in self.reported)})
 
     def of(self, dataset: str) -> list[PlannedVersion]:
         """Return a dataset's versions, oldest first."""
@@ -210,6 +216,7 @@ def _removal(raw: Mapping[str, Any]) -> Removal:
         unread=tuple(raw.get("unread", ())),  # plans of earlier versions have none
         spots=_values(raw.get("spots", {})),
         statements=_values(raw.get("statements", {})),
+        near=raw.get("near", {}),
     )
 
 

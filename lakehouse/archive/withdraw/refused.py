@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from lakehouse.archive.landing_apart import land_in_child
 from lakehouse.archive.shelf import SUPERSEDED, Shelf
@@ -74,14 +74,18 @@ def refused_with(
 
 
 def reported_with(shelf: Shelf, mask: Mask, dataset: str | None) -> list[str]:
-    """Return the keys of submissions whose report quotes the person."""
+    """Return the keys of submissions whose report quotes the person; what they say of themselves is no quote."""
     keys = set()
     for path in sorted((shelf.root / "reports").glob("*.json")):
         report = json.loads(path.read_text(encoding="utf-8"))
         key = str(report["submission"])
-        if dataset in (None, key.partition("@")[0]) and mask.structure(report) != report:
+        if dataset in (None, key.partition("@")[0]) and _quotes(report, mask):
             keys.add(key)
     return sorted(keys)
+
+
+def _quotes(report: Mapping[str, Any], mask: Mask) -> bool:
+    return any(mask.structure(report[part]) != report[part] for part in ("findings", "fair"))
 
 
 def require_none_waiting(shelf: Shelf, datasets: Collection[str], kind: str, wanted: Collection[str]) -> None:

@@ -33,6 +33,9 @@ HOUSE_CODES = LABELS | {
     "scheme", "severity", "split", "stage", "step", "submission", "table_name", "verdict",
 }  # fmt: skip
 """Columns of the house's tables that name datasets, parts and verdicts, by which their rows are found."""
+PLACES = {"place", "message", "source_file"}
+"""Columns of the house's tables that quote names of files."""
+QUOTING = PLACES | {"how_to_fix"}
 OF_DATA = (LOADS.name, *OF_TEXTS, ROWS_ASIDE.name)
 """Tables of the house whose rows are made of the data of one version; those `OF_TEXTS` of one document of it."""
 
@@ -140,9 +143,11 @@ class Cleaning:
     def _mask_of(self, dataset: str, name: str, column: str, kind: PartKind) -> Mask:
         """Return the mask for a column of text, a strict one where any version has identifiers in it."""
         if kind == "log" and column == "actor":
-            return self.mask.strictly()
+            return self.mask.strictly
+        if column == "_source_file":
+            return self.mask.in_names
         masks = [mask_of(self.mask, one.description, name, column) for one in self.plan.of(dataset)]
-        return next((mask for mask in masks if mask.strict), self.mask)
+        return next((mask for mask in masks if mask.bounds == "strict"), self.mask)
 
     def _of_house(self, rows: pa.Table, table: str) -> Cleaned:
         kept = self._recounted(rows) if table == LOADS.name else self._without_whole(rows, table)
@@ -156,17 +161,24 @@ class Cleaning:
         removed = rows.num_rows - kept.num_rows
         if table == WITHDRAWALS.name:
             return Cleaned(rows)  # old tombstones name the commits of their day, and nobody
-        texts = dict.fromkeys((column for column in _texts(kept) if column not in HOUSE_CODES), self.mask)
-        cleaned = self._masked(kept, texts, removed=removed, only=self._ours(kept))
+        texts = {
+            column: self.mask.in_names if column in PLACES else self.mask
+            for column in _texts(kept)
+            if column not in HOUSE_CODES
+        }
+        cleaned = self._masked(kept, texts, removed=removed, only=True)
         if table == LOADS.name and not kept.equals(rows):
             cleaned = replace(cleaned, changed=True)
         if table == DOCUMENTS.name and cleaned.masked:
             return Cleaned(_measured(cleaned.rows), cleaned.removed, cleaned.masked, changed=True)
         return cleaned
 
-    def _ours(self, rows: pa.Table) -> Cells:
-        """Return which rows of the house's own tables speak of the datasets that held the person."""
-        datasets = pa.array(self.plan.told_of, pa.string())
+    def _ours(self, rows: pa.Table, column: str) -> Cells:
+        """Return which rows of the house's own tables speak of the datasets that held the person.
+
+        Of one that only a report quotes, the findings do, and not what it says of itself.
+        """
+        datasets = pa.array(self.plan.told_of if column in QUOTING else self.plan.held_by, pa.string())
         if "dataset" in rows.column_names:
             return pc.is_in(flat(rows.column("dataset")).cast(pa.string()), value_set=datasets)
         if "submission" in rows.column_names:
@@ -180,19 +192,20 @@ class Cleaning:
         masks: Mapping[str, Mask],
         *,
         removed: int,
-        only: Cells | None = None,
+        only: bool = False,
         data: bool = False,
     ) -> Cleaned:
-        """Mask the person by column (in the rows `only`), as in data or not, and rename hashes in every text."""
+        """Mask the person by column (`only` in rows of ours), as in data or not, and rename hashes in every text."""
         renaming = Mask((), self.mask.renamed)
         new, count, changed = rows, 0, removed > 0
         for name in _texts(rows):
             old = flat(rows.column(name))
             mask = masks.get(name, renaming)
             column, named = masked(old, mask, _change_of(name, mask) if data and name in masks else None)
-            if only is not None:
-                column = pc.if_else(only, column, masked(old, renaming)[0])
-                named = masked(old.filter(only), self.mask)[1] if named else 0
+            if only:
+                ours = self._ours(rows, name)
+                column = pc.if_else(ours, column, masked(old, renaming)[0])
+                named = masked(old.filter(ours), mask)[1] if named else 0
             if not column.equals(old):
                 new = new.set_column(new.column_names.index(name), new.field(name), column)
                 count, changed = count + named, True

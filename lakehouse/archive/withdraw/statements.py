@@ -92,7 +92,7 @@ def _said(value: Any, mask: Mask) -> Any:  # noqa: ANN401 - JSON
         return [_said(one, mask) for one in value]
     if isinstance(value, dict):
         return {
-            mask.text(name): (mask.strictly().structure(one) if name in AGENT_FIELDS else _said(one, mask))
+            mask.text(name): (mask.strictly.structure(one) if name in AGENT_FIELDS else _said(one, mask))
             for name, one in value.items()
         }
     return mask.structure(value)

@@ -97,6 +97,7 @@ class Steps:
             ("objects", self._objects),
             ("register", self._register),
             ("records", self._records),
+            ("old records", self._old_records),
             ("work files", self._work_files),
         )
         if self.plan.act == "retraction":
@@ -237,11 +238,9 @@ class Steps:
     def _objects(self) -> Result:
         """Mask the person, and rename hashes, in every object that is text.
 
-        Releases, identifiers and records hold what datasets are called: there hashes alone are renamed. Records of what
-        was rewritten are written anew, so those that name the person go.
+        Releases, identifiers and records hold what datasets are called: there hashes alone are renamed.
         """
-        objects, changed = self.archive.house.objects, 0
-        renaming, ours = Mask((), self.mask.renamed), tuple(f"{RECORDS}/{name}/" for name in self.plan.datasets)
+        objects, changed, renaming = self.archive.house.objects, 0, Mask((), self.mask.renamed)
         for key in objects.keys(""):
             if key.startswith(PREFIX):
                 continue
@@ -250,10 +249,6 @@ class Steps:
                 old = body.decode()
             except UnicodeDecodeError:
                 continue  # nothing here writes such objects
-            if key.startswith(ours) and self.mask.holds(old):
-                objects.delete(key)
-                changed += 1
-                continue
             mask = renaming if key.startswith(NAMING) else self.mask
             if (new := mask.document(old)) != old:
                 _put_again(objects, key, resealed(body, new.encode()))
@@ -282,6 +277,15 @@ class Steps:
     def _records(self) -> Result:
         keys = [f"{one.dataset}@{one.version}" for one in self.plan.versions if not one.removal.whole]
         return {"written": self.archive.books.record(keys, self.plan.receipt)}
+
+    def _old_records(self) -> Result:
+        """Delete records that name the person, now that those of what was rewritten are written anew."""
+        objects, ours = self.archive.house.objects, [f"{RECORDS}/{name}/" for name in self.plan.datasets]
+        keys = [key for prefix in ours for key in objects.keys(prefix)]
+        named = [key for key in keys if self.mask.holds(objects.get(key).decode(errors="replace"))]
+        for key in named:
+            objects.delete(key)
+        return {"deleted": len(named)}
 
     def _work_files(self) -> Result:
         """Delete what models were made from, which holds rows of people also where no model came of it."""

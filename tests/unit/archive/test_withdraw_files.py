@@ -231,7 +231,10 @@ def test_passages_of_documents_that_go_leave_the_predictions_of_models_that_neve
         ("ZQ77PLANT", "xxZQ77PLANTxx ZQ77PLANT2", "xxZQ77PLANTxx ZQ77PLANT2"),
         ("ZQ77PLANT", "x_ZQ77PLANT.txt, zq77plant's", "x_[withdrawn].txt, [withdrawn]'s"),
         ("student10", "student100, student10_a", "student100, [withdrawn]_a"),
-        ("ann@x.org", "joann@x.org mary.ann@x.org ann+b@x.org ann@x.org.uk", None),
+        ("ann@x.org", "joann@x.org mary.ann@x.org ann@x.org.uk", None),
+        ("Ann Example", '"\\u201cAnn Example\\u201d"', '"\\u201c[withdrawn]\\u201d"'),
+        ("ann@x.org", "/?q=to+ann@x.org \\u003cann@x.org.Then", "/?q=to+[withdrawn] \\u003c[withdrawn].Then"),
+        ("ann@x.org", "\x1b[31mann@x.org", "\x1b[31m[withdrawn]"),
         ("ann@x.org", "<ann@x.org> ann@x.org.txt ann@x.org.", "<[withdrawn]> [withdrawn].txt [withdrawn]."),
         ("ann@x.org", "mailto%3Aann%40x.org", "mailto%3A[withdrawn]"),
         ("washington", "washington_schools of washington", "washington_schools of [withdrawn]"),
@@ -247,7 +250,7 @@ def test_a_mask_hides_the_person_and_nothing_else(value, text, masked):
 
 
 def test_a_strict_mask_leaves_identifiers_that_go_on():
-    mask = Mask(("student10",)).strictly()
+    mask = Mask(("student10",)).strictly
     assert (
         mask.text("student10_2 student10.5 a-student10 (student10)")
         == "student10_2 student10.5 a-student10 ([withdrawn])"

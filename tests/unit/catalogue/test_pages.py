@@ -371,6 +371,7 @@ def test_every_route_of_the_api_is_described_and_every_description_has_a_route()
 
 def test_a_withdrawal_is_told_without_telling_whose(world, library, client):
     world.add("marks")
+    world.add("other")
     row = {
         "receipt": "r-1", "dataset": "marks", "dataset_version": "1", "subject_kind": "pupil", "subject_hash": "5" * 64,
         "commit_before": "a" * 40, "commit_after": "b" * 40, "content_before": "a" * 64, "content_after": "b" * 64,
@@ -384,6 +385,8 @@ def test_a_withdrawal_is_told_without_telling_whose(world, library, client):
     assert "Data of 1 person was withdrawn" in text
     assert "2026-02-03: a pupil, 12 rows; asked by letter (receipt <code>r-1</code>)" in text
     assert "5" * 64 not in text
+    assert "The files without the people who were withdrawn, with every earlier version" in text
+    assert "The files exactly as submitted, with" in client.get("/datasets/other", headers=HTML).text
     body = client.get("/api/v1/datasets/marks/versions/1").json()
     conforms(body, "Version")
     assert [one["receipt"] for one in body["withdrawn"]] == ["r-1"]
