@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import yaml
 
+from dagster_project.first_history import make_first_history
 from dagster_project.settings import ADDRESSES, PREFIX, Settings
 from lakehouse.errors import UnknownSettingError
 
@@ -33,6 +34,8 @@ def prepare_dagster_home(settings: Settings) -> Path:
     home = settings.home / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     _keep(home / "dagster.yaml", DAGSTER_YAML + _logs(home) + _storage(settings, home))
+    if not settings.dagster_database:
+        make_first_history(home, DAGSTER_YAML)
     if settings.dagster_code:
         _keep(home / "workspace.yaml", _workspace(settings.dagster_code))
     return home

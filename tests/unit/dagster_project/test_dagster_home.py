@@ -29,7 +29,7 @@ def on_postgres(home, **more):
 
 def test_one_machine_keeps_runs_in_its_own_folder(tmp_path):
     home = prepare_dagster_home(settings(tmp_path))
-    assert {path.name for path in home.iterdir()} == {"dagster.yaml"}
+    assert {path.name for path in home.iterdir()} == {"dagster.yaml", "history", "schedules"}
     assert "storage" not in yaml.safe_load((home / "dagster.yaml").read_text())
 
 
