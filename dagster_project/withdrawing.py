@@ -84,7 +84,10 @@ def finish_open(settings: Settings) -> str:
     """Finish the withdrawal or retraction that a killed call left; return what to tell."""
     with _alone(settings):
         plan = finish(archive(settings))
-    return "nothing was left unfinished" if plan is None else f"finished {plan.act} {plan.receipt}"
+    if plan is None:
+        return "nothing was left unfinished"
+    left = [*_of_alike(plan), *_warning(plan.elsewhere, first=False)]
+    return "\n".join([f"finished {plan.act} {plan.receipt}", *left])
 
 
 def or_retained(outcome: Outcome, words: str) -> str:
@@ -215,9 +218,17 @@ def told(outcome: Outcome) -> str:
             [f"would remove a {plan.kind} and rewrite:", *lines, *unread, *left, *_warning(plan.elsewhere, first=True)]
         )
     receipt = f"receipt {outcome.receipt}: {outcome.file}"
+    left += _of_files(outcome)
     return "\n".join(
         [f"removed a {plan.kind} from:", *lines, *unread, *left, *_warning(plan.elsewhere, first=False), receipt]
     )
+
+
+def _of_files(outcome: Outcome) -> list[str]:
+    """Say which files of this machine were not touched, and why, as the receipt does."""
+    assert outcome.file is not None, "it was carried out"
+    told = json.loads(outcome.file.read_bytes())["receipt"]["also"]["traces"]["skipped"]
+    return [f"{ascii(name)[1:-1]}: {why}" for name, why in sorted(told.items())]
 
 
 def _of_alike(plan: Plan) -> list[str]:

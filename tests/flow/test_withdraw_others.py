@@ -156,6 +156,7 @@ def test_nobody_else_and_nothing_that_is_called_so_is_touched(bench, tmp_path):
     assert policy.read_text() == "users:\n  student10:\n    roles: [steward]\n  anyone: {}\n"
     receipt = json.loads(Path(answer.rsplit(": ", 1)[1].strip()).read_bytes())["receipt"]
     assert "policy.yaml" in receipt["also"]["traces"]["skipped"]
+    assert "policy.yaml: is a file of settings that holds the value" in answer
     assert receipt["identifiers_left_in_texts"] == 0
 
     # The name of a column, the code of a level, the label of the version: rows go, and no word that is called so.
