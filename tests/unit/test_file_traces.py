@@ -58,3 +58,27 @@ def test_a_log_that_somebody_reads_is_not_touched_and_the_next_call_empties_it(t
     assert all(PERSON.encode() not in path.read_bytes() for path in tmp_path.iterdir())
     writer.close()
     reader.close()
+
+
+def test_rows_that_were_deleted_leave_no_page_in_which_cells_stand_side_by_side(tmp_path):
+    address = "anna.schmidt@example.org"
+    connection = sqlite3.connect(tmp_path / "runs.db", isolation_level=None)
+    connection.execute("pragma secure_delete = off")
+    connection.execute("create table people (id integer primary key, name text, mail text, town text)")
+    rows = [("user", address, "berlin")] * 50
+    connection.executemany("insert into people (name, mail, town) values (?, ?, ?)", rows)
+    connection.execute("delete from people")
+    connection.close()
+    assert f"user{address}berlin".encode() in (tmp_path / "runs.db").read_bytes()
+    FileTraces(tmp_path).clear(Mask((address,)))
+    assert address.encode() not in (tmp_path / "runs.db").read_bytes()
+
+
+def test_a_file_of_settings_is_told_and_not_changed(tmp_path):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(f"users:\n  {PERSON}: {{}}\n")
+    cleared = FileTraces(tmp_path, owned=[policy], told=[policy]).clear(MASK)
+    assert policy.read_text() == f"users:\n  {PERSON}: {{}}\n"
+    assert list(cleared.skipped) == ["policy.yaml"]
+    policy.write_text("users: {}\n")
+    assert not FileTraces(tmp_path, owned=[policy], told=[policy]).clear(MASK).skipped

@@ -249,6 +249,28 @@ def test_a_mask_hides_the_person_and_nothing_else(value, text, masked):
     assert Mask((value,)).document(text) == (text if masked is None else masked)
 
 
+@pytest.mark.parametrize(
+    ("value", "name", "masked"),
+    [
+        ("ann@x.org", "essay_ann@x.org.mp4", "essay_[withdrawn].mp4"),
+        ("ann@x.org", "joann@x.org.txt", "joann@x.org.txt"),
+        ("washington", "washington_essay-2.docx", "[withdrawn]_essay-2.docx"),
+        ("student10", "student100.txt", "student100.txt"),
+        ("mark1", "mark1_essay.txt", "mark1_essay.txt"),
+    ],
+)
+def test_in_names_of_files_signs_stand_between_words(value, name, masked):
+    assert Mask((value,)).in_names.text(name) == masked
+
+
+def test_what_is_only_joined_with_a_value_is_counted_and_left(folder):
+    (folder / "tables" / "a" / "a.csv").write_text("who,note\nx,of zq77@example.organic\ny,by zq77@example.org\n")
+    (folder / "events" / "log" / "l.jsonl").write_text("")
+    (folder / "README.md").write_text("Asks azq77@example.org.\n")
+    told = with_mentions(read_content(folder, load_description(folder)), Removal(), Mask((PERSON,)))
+    assert (told.mentions, told.near) == ({"a": 1}, {"a": 1, "descriptions": 1})
+
+
 def test_a_strict_mask_leaves_identifiers_that_go_on():
     mask = Mask(("student10",)).strictly
     assert (
