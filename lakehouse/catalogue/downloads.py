@@ -50,7 +50,9 @@ def rows_as_csv(request: Request) -> Response:
         "X-Formula-Guard": "none" if exact else "apostrophe",
     }
     if request.method == "HEAD":
-        return Response(headers=headers, media_type=MEDIA_TYPE)
+        answer = Response(headers=headers, media_type=MEDIA_TYPE)
+        del answer.headers["content-length"]  # how long the rows will be, nobody knows before they are sent
+        return answer
     if not TURNS.acquire(blocking=False):
         raise HTTPException(503, f"{AT_ONCE} tables are being sent already; try again soon", {"Retry-After": "10"})
     try:

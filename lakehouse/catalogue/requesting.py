@@ -69,7 +69,7 @@ def _otherwise(about: Mapping[str, Any], contact: Mapping[str, str | None] | Non
 
 def _say(terms: Mapping[str, Any]) -> str:
     """Return what whoever decides will want to know."""
-    purposes = ", ".join(terms.get("purposes") or ())
+    purposes = ", ".join("any use" if code == "any" else code for code in terms.get("purposes") or ())
     for_what = f"and for which purpose; its terms permit {purposes}" if purposes else "and for which purpose"
     agreed = ", and that you agree to its conditions" if terms.get("conditions") else ""
     return f"Say who you are {for_what}{agreed}."
