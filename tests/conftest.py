@@ -2,6 +2,7 @@
 
 import gc
 import importlib.util
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -33,6 +34,10 @@ together = importlib.util.module_from_spec(_spec)
 sys.modules["together"] = together
 _spec.loader.exec_module(together)
 pytest_xdist_make_scheduler = together.pytest_xdist_make_scheduler
+
+# What a shell that is no terminal starts in the background has Ctrl-C ignored, and so has all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # mlcroissant's logger closes the stream that was sys.stderr when it was loaded, unless it still is, as soon as somebody
 # sets up logging anew, as Dagster does in each run. Here that would be pytest's stream; the process's own it spares.
