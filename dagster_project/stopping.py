@@ -36,6 +36,7 @@ def stoppable() -> Iterator[None]:
         yield
     finally:
         _heard.clear()
+        _met.clear()
         signal.set_wakeup_fd(fd)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -34,7 +34,8 @@ from lakehouse.tables.lock import archive_lock
 
 LOCK_SECONDS = 60.0
 OWNED = (
-    "archive/datasets", "archive/submissions", "archive/withdrawals", "inbox", "objects", "tables", "models/versions",
+    "archive/datasets", "archive/submissions", "archive/reports", "archive/acceptances",
+    "archive/withdrawals", "inbox", "objects", "tables", "models/versions",
     "models/forms", "models/classifiers", "models/instructed", "models/hub", "models/archive", "keys", "local.env",
     "venv", "superset-venv", "tools", "policy.yaml",
 )  # fmt: skip

@@ -205,7 +205,8 @@ def _between(before: str, letters: str, after: str) -> str:
     """
     escapes = (r"\\[nrtbf]", r"\\u[0-9A-Fa-f]{4}", r"%[0-9A-Fa-f]{2}", r"\x1b\[\dm", r"\x1b\[\d\dm", r"\x1b\[\d;\d\dm")
     open_sides = "|".join((f"(?<!{before})", *(f"(?<={one})" for one in escapes)))
-    return f"(?:{open_sides}){letters}(?!{after})"
+    # Looking ahead first: what stands before is asked where a value begins, and not at every letter of a text.
+    return f"(?={letters})(?:{open_sides}){letters}(?!{after})"
 
 
 def _plain_number(number: float) -> str:

@@ -195,6 +195,11 @@ class DremioQueries:
             told = _message(error)
             advice = "" if "; " in told else "; ask for less, or try again later"  # the embedded endpoint gives its own
             raise ServiceUnavailableError(f"{self._uri} did not finish in time: {told}{advice}") from error
+        except flight.FlightCancelledError as error:
+            raise ServiceUnavailableError(
+                f"the SQL engine at {self._uri} ended the call: {_message(error)}; try again, and start the engine "
+                "with `lakehouse up` if it stays away"
+            ) from error
         except flight.FlightUnavailableError as error:
             raise self._unavailable(_message(error)) from error
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, flight.FlightError, pa.ArrowException) as error:

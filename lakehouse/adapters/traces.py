@@ -341,5 +341,6 @@ def _cleared(cell: object, mask: Mask) -> object:
     if isinstance(cell, list):
         return [_cleared(one, mask) for one in cell]
     if isinstance(cell, str):
-        return mask.document(cell)
+        # Events quote names of files, in which signs stand between words.
+        return mask.in_names.document(mask.document(cell))
     return mask.blank(cell) if isinstance(cell, bytes) else cell

@@ -40,7 +40,7 @@ class _Mentions:
 
     def count_near(self, part: str, text: str) -> None:
         """Count a text in which a value is joined with other letters, so that it may be somebody else's."""
-        if self.mask.loosely.holds(text) and not self.mask.holds(text):
+        if self.mask.loosely.holds(text) and self.mask.loosely.holds(self.mask.text(text)):
             self.near[part] = self.near.get(part, 0) + 1
 
     def add(self, part: str, path: Path | str, where: str = "", count: int = 1) -> None:
@@ -103,8 +103,7 @@ def _in_documents(found: _Mentions, name: str, path: Path, fields: Mapping[str, 
             continue
         if found.mask.holds(line):
             found.add(name, path, f"line {number}")
-        else:
-            found.count_near(name, line)
+        found.count_near(name, line)
 
 
 def _in_table(found: _Mentions, content: Content, name: str, removal: Removal) -> None:
@@ -125,7 +124,7 @@ def _in_cells(found: _Mentions, name: str, column: str, rows: pa.Table, mask: Ma
         if cell and mask.holds(cell):
             place, row = rows.column("_source_file")[at].as_py(), rows.column("_row_number")[at].as_py()
             found.add(name, place, f"row {row}, {column}")
-        elif cell and mask.bounds == "text":
+        if cell and mask.bounds == "text":
             found.count_near(name, cell)
 
 

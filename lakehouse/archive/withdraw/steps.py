@@ -31,6 +31,7 @@ from lakehouse.storage_ports import REPORTS
 from lakehouse.tables.gold import LOADS
 from lakehouse.tables.health import ROWS_ASIDE
 from lakehouse.tables.intents import PREFIX as INTENTS
+from lakehouse.tables.records import RECORDS as RECORD_ROWS
 from lakehouse.tables.release import PREFIX as RELEASES
 from lakehouse.tables.release import Pins, Release, rewrite_release
 from lakehouse.tables.sealed_json import resealed, unseal
@@ -279,13 +280,20 @@ class Steps:
         return {"written": self.archive.books.record(keys, self.plan.receipt)}
 
     def _old_records(self) -> Result:
-        """Delete records that name the person, now that those of what was rewritten are written anew."""
-        objects, ours = self.archive.house.objects, [f"{RECORDS}/{name}/" for name in self.plan.datasets]
-        keys = [key for prefix in ours for key in objects.keys(prefix)]
-        named = [key for key in keys if self.mask.holds(objects.get(key).decode(errors="replace"))]
-        for key in named:
-            objects.delete(key)
-        return {"deleted": len(named)}
+        """Delete the records that rewritten versions had before, now that they have new ones."""
+        house = self.archive.house
+        if self.plan.act == "retraction" or not house.tables.exists(RECORD_ROWS.name):
+            return {"deleted": 0}
+        newest: dict[tuple[str, str], str] = {}
+        rows = house.tables.read(RECORD_ROWS.name).to_pylist()
+        for row in sorted(rows, key=lambda row: row["recorded_at"]):
+            place = f"{RECORDS}/{row['dataset']}/{row['dataset_version']}/"
+            newest[place, row["dataset"]] = f"{place}{row['record_sha256'][:12]}/"
+        ours = {place: kept for (place, dataset), kept in newest.items() if dataset in self.plan.datasets}
+        old = [key for place, kept in ours.items() for key in house.objects.keys(place) if not key.startswith(kept)]
+        for key in old:
+            house.objects.delete(key)
+        return {"deleted": len(old)}
 
     def _work_files(self) -> Result:
         """Delete what models were made from, which holds rows of people also where no model came of it."""
