@@ -60,6 +60,18 @@ class Mask:
         """Say whether a text names the person."""
         return self._pattern is not None and self._pattern.search(text) is not None
 
+    def says(self, text: str) -> bool:
+        """Say whether a text names the person, also where it is JSON that spells signs by escapes of its own choice."""
+        if self.holds(text):
+            return True
+        if "\\" not in text or text.lstrip()[:1] not in ("{", "["):
+            return False
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return False
+        return bool(self.structure(value) != value)
+
     def count(self, text: str) -> int:
         """Return how often a text names the person."""
         return sum(1 for _ in self._pattern.finditer(text)) if self._pattern else 0
@@ -180,22 +192,30 @@ def _bounded(form: str, bounds: Bounds) -> str:
     # Between the words of a name a line may end, also as JSON writes it, or a wider gap stand.
     letters = r"(?:\s|\\[nrt])+".join(re.escape(word) for word in form.split())
     # Capitals tell a name from a word, and nothing about an address or a number.
-    if "@" in form or "%40" in form or len(form) >= TELLING or any(letter.isdigit() for letter in form):
+    if _is_address(form) or len(form) >= TELLING or any(letter.isdigit() for letter in form):
         letters = f"(?i:{letters})"
+    is_word = form.isalpha() or form.isdigit()
+    if bounds == "loose" and not form.isdigit() and (len(form) >= TELLING or not is_word):
+        return letters
+    if bounds == "names" and not form.isdigit() and (len(form) >= TELLING or not is_word):
+        return _between(r"(?:[^\W_]|\.)" if _is_address(form) else r"[^\W_]", letters, r"[^\W_]")
     if len(form) < TELLING or form.isdigit():
         return _between(r"[\w.-]", letters, r"[\w-]|\.\d")
-    if bounds == "loose":
-        return letters
-    is_address = "@" in form or "%40" in form
-    if bounds == "names":
-        return _between(r"(?:[^\W_]|\.)" if is_address else r"[^\W_]", letters, r"[^\W_]")
     if bounds == "strict":
         return _between(r"[\w.+-]", letters, r"[\w-]|\.\w")
-    if is_address:
+    return _in_text(form, letters)
+
+
+def _in_text(form: str, letters: str) -> str:
+    if _is_address(form):
         return _between(r"[\w.-]", letters, rf"[\w-]|\.(?!(?i:{ENDINGS})\b)[a-z0-9]")
     if form.isalpha():
         return _between(r"[\w.-]", letters, r"[\w-]|\.\d")
     return _between(r"[^\W_]", letters, r"[^\W_]")  # a name or number may be joined to it
+
+
+def _is_address(form: str) -> bool:
+    return "@" in form or "%40" in form
 
 
 def _between(before: str, letters: str, after: str) -> str:

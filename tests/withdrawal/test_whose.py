@@ -366,14 +366,17 @@ PLACES = {
 }
 
 
-def test_mentions_where_the_person_is_no_subject_are_left_by_place_and_said_so_loudly(folders, shelf):
+def test_mentions_where_the_person_is_no_subject_are_left_by_place_and_said_so_loudly(folders, shelf, tmp_path):
     club_of_one(folders)
     library(folders)
     plan = search(folders, shelf, Request("pupil-p1x"))
     assert [one.dataset for one in plan.versions] == ["club"]
     assert (dict(plan.elsewhere_spots), sum(plan.elsewhere.values())) == (PLACES, 5)
+    receipt = tmp_path / "w1.json"
+    receipt.write_text(json.dumps({"receipt": {"also": {"traces": {"skipped": {"policy.yaml": "is left"}}}}}))
     for carried_out in (False, True):
-        said = withdrawing.told(Outcome(plan, "w1", Path("w1.json"), carried_out=carried_out))
+        said = withdrawing.told(Outcome(plan, "w1", receipt, carried_out=carried_out))
+        assert ("policy.yaml: is left" in said) == carried_out
         assert "NOT FORGOTTEN EVERYWHERE: 5 mentions" in said
         assert "library@1: remarks: 2 mentions LEFT, at tables/remarks/remarks.csv row 2, said;" in said
         assert "--everywhere" in said

@@ -20,7 +20,7 @@ from lakehouse.archive.packed import plain_name
 from lakehouse.archive.table_files import table_files
 from lakehouse.archive.text_files import document_files
 from lakehouse.archive.withdraw.beside import beside, without_names
-from lakehouse.archive.withdraw.described import DESCRIPTIONS, without_addresses
+from lakehouse.archive.withdraw.described import DESCRIPTIONS, without_addresses, without_spellings
 from lakehouse.archive.withdraw.files import (
     change_documents,
     change_lines,
@@ -66,6 +66,8 @@ def _change_others(folder: Path, mask: Mask) -> None:
         if path.name in DESCRIPTIONS:
             without_addresses(path, mask)
         mask_words(path, mask)
+        if path.name in DESCRIPTIONS:
+            without_spellings(path, mask)
     for path in others.holding:
         path.unlink()
     without_names(folder, mask)

@@ -19,6 +19,7 @@ from lakehouse.archive.withdraw.statements import data_without, statement_masked
 from lakehouse.masking import WITHDRAWN, Mask
 
 PACKED = (".gz", ".zst")
+LARGEST_JSON_BYTES = 16 << 20
 PASSAGE_CHARACTERS, LONGEST_VALUE = 1 << 20, 1 << 12
 LineChange = Callable[[str], str | None]
 
@@ -95,7 +96,7 @@ def statement_without(line: str, actors: Collection[str], mask: Mask) -> str | N
     if left is None:
         return None
     ending = "" if left is line else "\n"
-    if not mask.holds(left):
+    if not mask.says(left):
         return left + ending
     body = left.rstrip("\r\n")
     return statement_masked(body, mask) + left[len(body) :] + ending
@@ -114,15 +115,28 @@ def change_documents(path: Path, fields: Mapping[str, Collection[str]], mask: Ma
 
 def data_masked(line: str, mask: Mask) -> str:
     """Return a line of data with the person masked and its ending kept."""
-    if not mask.holds(line):
+    if not mask.says(line):
         return line
     body = line.rstrip("\r\n")
     return mask.data(body) + line[len(body) :]
 
 
 def mask_words(path: Path, mask: Mask) -> None:
-    """Mask the person in a description or another text; brackets would be a list to YAML."""
+    """Mask the person in a description or another text; brackets would be a list to YAML.
+
+    A file of JSON that spells the person by escapes is written anew.
+    """
+    if spelled := escaped(path, mask):
+        rewrite(path, iter((json.dumps(mask.structure(json.loads(spelled)), ensure_ascii=False, indent=1) + "\n",)))
     rewrite(path, (mask.text(one).replace(WITHDRAWN, WITHDRAWN.strip("[]")) for one in passages_of(path, mask)))
+
+
+def escaped(path: Path, mask: Mask) -> str:
+    """Return the text of a file of JSON that names the person by escapes alone; empty for every other file."""
+    if not plain_name(path.name).endswith(".json") or path.stat().st_size > LARGEST_JSON_BYTES:
+        return ""
+    text = "".join(lines_of(path))
+    return text if not mask.holds(text) and mask.says(text) else ""
 
 
 def change_lines(path: Path, change: LineChange) -> None:

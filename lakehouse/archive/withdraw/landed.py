@@ -137,7 +137,8 @@ def _masked_report(raw: dict[str, Any], plan: Plan, mask: Mask) -> dict[str, Any
     key = str(raw["submission"])
     if key in plan.reported or key.partition("@")[0] in plan.told_of:
         changed["findings"] = mask.in_names.structure(raw["findings"])
-        changed["fair"] = mask.structure(raw["fair"])
+        # What an indicator asks and advises are this program's own words.
+        changed["fair"] = [{**one, "evidence": mask.text(one["evidence"])} for one in changed["fair"]]
     if key.partition("@")[0] in plan.held_by:
         changed["description"] = mask.structure(unaddressed(raw["description"], mask))
     return changed

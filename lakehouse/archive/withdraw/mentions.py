@@ -16,7 +16,16 @@ from lakehouse.archive.packed import plain_name
 from lakehouse.archive.table_files import table_files
 from lakehouse.archive.text_files import document_files
 from lakehouse.archive.withdraw.beside import beside
-from lakehouse.archive.withdraw.files import document_goes, file_goes, is_one_document, lines_of, passages_of, unpacked
+from lakehouse.archive.withdraw.described import spelled_in
+from lakehouse.archive.withdraw.files import (
+    document_goes,
+    escaped,
+    file_goes,
+    is_one_document,
+    lines_of,
+    passages_of,
+    unpacked,
+)
 from lakehouse.archive.withdraw.matching import is_free_text, mask_of
 from lakehouse.archive.withdraw.plan import Removal
 from lakehouse.archive.withdraw.sightings import Content
@@ -65,7 +74,8 @@ def with_mentions(content: Content, removal: Removal, mask: Mask) -> Removal:
         _in_log(found, content, name, removal.actors)
     others = beside(content.folder, mask)
     for path in others.words:
-        found.add("descriptions", path, count=sum(mask.count(one) for one in passages_of(path, mask)))
+        count = sum(mask.count(one) for one in passages_of(path, mask))
+        found.add("descriptions", path, count=count or int(bool(escaped(path, mask))) or spelled_in(path, mask))
         for passage in passages_of(path, mask):
             found.count_near("descriptions", passage)
     for path in others.holding:
@@ -86,12 +96,12 @@ def _in_log(found: _Mentions, content: Content, name: str, values: Collection[st
     for path in event_files(content.folder / EVENTS_FOLDER / name):
         for number, line in _naming(path, found.mask):
             left = data_without(line, actors) if line.strip() else None
-            if left is not None and found.mask.holds(left):
+            if left is not None and found.mask.says(left):
                 found.add(name, path, f"line {number}")
 
 
 def _naming(path: Path, mask: Mask) -> Iterator[tuple[int, str]]:
-    return ((number, line) for number, line in enumerate(lines_of(path), start=1) if mask.holds(line))
+    return ((number, line) for number, line in enumerate(lines_of(path), start=1) if mask.says(line))
 
 
 def _in_documents(found: _Mentions, name: str, path: Path, fields: Mapping[str, tuple[str, ...]]) -> None:
@@ -101,7 +111,7 @@ def _in_documents(found: _Mentions, name: str, path: Path, fields: Mapping[str, 
     for number, line in _naming(path, found.mask.loosely):
         if document_goes(line, fields):
             continue
-        if found.mask.holds(line):
+        if found.mask.says(line):
             found.add(name, path, f"line {number}")
         found.count_near(name, line)
 

@@ -256,7 +256,8 @@ def test_a_mask_hides_the_person_and_nothing_else(value, text, masked):
         ("ann@x.org", "joann@x.org.txt", "joann@x.org.txt"),
         ("washington", "washington_essay-2.docx", "[withdrawn]_essay-2.docx"),
         ("student10", "student100.txt", "student100.txt"),
-        ("mark1", "mark1_essay.txt", "mark1_essay.txt"),
+        ("anna7", "x_anna7_essay.txt", "x_[withdrawn]_essay.txt"),
+        ("mark", "mark_essay.txt", "mark_essay.txt"),
     ],
 )
 def test_in_names_of_files_signs_stand_between_words(value, name, masked):
@@ -269,6 +270,25 @@ def test_what_is_only_joined_with_a_value_is_counted_and_left(folder):
     (folder / "README.md").write_text("Asks azq77@example.org.\n")
     told = with_mentions(read_content(folder, load_description(folder)), Removal(), Mask((PERSON,)))
     assert (told.mentions, told.near) == ({"a": 1}, {"a": 1, "descriptions": 1})
+
+
+def test_json_and_yaml_that_spell_the_person_by_escapes_are_written_anew(folder):
+    name = "O'Neill+x@example.org"
+    spelled = '{"by": "O\\u0027Neill\\u002Bx@example.org", "at": "https:\\/\\/x.org\\/1"}'
+    said = "it by O''Neill+x@example.org"
+    (folder / "dataset.yaml").write_text(DATASET.replace("title: T", f"title: '{said}'"))
+    (folder / "tables" / "a" / "a.csv").write_text("who,note\n")
+    (folder / "events" / "log" / "l.jsonl").write_text(
+        json.dumps(statement("b@example.org"))[:-1] + ', "context": ' + spelled + "}\n"
+    )
+    (folder / "note.json").write_text(f"[\n {spelled},\n 1\n]\n")
+    told = with_mentions(read_content(folder, load_description(folder)), Removal(), Mask((name,)))
+    assert told.mentions == {"descriptions": 2, "log": 1}
+    clean(folder, Removal(), Mask((name,)))
+    assert load_description(folder).title == "it by withdrawn"
+    assert json.loads((folder / "note.json").read_text())[0] == {"by": "withdrawn", "at": "https://x.org/1"}
+    (line,) = (folder / "events" / "log" / "l.jsonl").read_text().splitlines()
+    assert json.loads(line)["context"] == {"by": "[withdrawn]", "at": "https://x.org/1"}
 
 
 def test_a_strict_mask_leaves_identifiers_that_go_on():
