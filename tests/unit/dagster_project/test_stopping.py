@@ -31,6 +31,17 @@ def slow():
     time.sleep(WAIT_SECONDS)
 
 
+@pytest.fixture(autouse=True)
+def signals():
+    """Handlers as a new process has them: Spark leaves one of its own in a process that had a session."""
+    before = {number: signal.getsignal(number) for number in CODES}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def loop():
     jobs = [dg.define_asset_job(name, selection=[slow]) for name in ("learn", "instruct")]
