@@ -1,35 +1,29 @@
 """Makes Dagster's SQLite databases aside and puts them in their place whole: one cut short there is never mended."""
 
 import errno
-import shutil
-import tempfile
-import time
 from pathlib import Path
+
+from lakehouse.archive.held_folders import held_folder, sweep
 
 DATABASES = ("schedules", "history")
 """The folders that Dagster keeps its databases in; the last one says that all are there."""
 PREFIX = ".first-"
-ABANDONED_SECONDS = 3600.0
 TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 
 
 def make_first_history(home: Path, settings: str) -> None:
     """Make the databases of a new `home`, of which Dagster has the `settings` file; where they are, nothing is done.
 
-    A process that is killed in the middle leaves a hidden folder, which goes an hour later, and the next one begins
-    anew.
+    A process that is killed in the middle leaves a hidden folder, which the next one takes away before it begins anew.
     """
-    for left in home.glob(f"{PREFIX}*"):
-        if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
+    sweep(home, PREFIX)
     if (home / DATABASES[-1]).is_dir():
         return
     import dagster as dg
 
-    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=home) as name:
-        aside = Path(name)
+    with held_folder(home, PREFIX) as (aside, _):
         (aside / "dagster.yaml").write_text(settings, encoding="utf-8")
-        with dg.DagsterInstance.from_config(name) as instance:
+        with dg.DagsterInstance.from_config(str(aside)) as instance:
             instance.get_runs(limit=1)
         for part in DATABASES:
             _put(aside / part, home / part)

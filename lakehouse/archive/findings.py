@@ -1,8 +1,9 @@
 """The verdict on a submission: findings, FAIR indicators and counts, with the forms that machines and people read."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -122,6 +123,16 @@ class Report:
     def row_count(self) -> int:
         """Rows of all tables plus documents of all collections."""
         return sum(self.table_rows.values()) + self.document_count
+
+    def with_more(self, found: Iterable[Finding]) -> "Report":
+        """Return the report with what the archive found besides the rules, under another version of them."""
+        more = tuple(found)
+        said = "\n".join([self.rules_version, *(f"{one.place} {one.message}" for one in more)])
+        return replace(
+            self,
+            findings=tuple(sorted((*self.findings, *more), key=lambda finding: LEVELS.index(finding.level))),
+            rules_version=hashlib.sha256(said.encode()).hexdigest(),
+        )
 
     def count(self, level: Level) -> int:
         """Return how many findings have this level."""

@@ -1,6 +1,5 @@
 """Whether the tables that hold earlier versions of a dataset can take a new one, asked before any of it is kept."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -9,7 +8,6 @@ import pyarrow as pa
 from lakehouse.archive.eds import Description
 from lakehouse.archive.event_tables import event_definition
 from lakehouse.archive.findings import Finding, Report
-from lakehouse.archive.levels import LEVELS
 from lakehouse.archive.reading import Layer, table_definition, text_definition
 from lakehouse.archive.values import ARROW_TYPES
 from lakehouse.definition import Misfit, TableDefinition
@@ -51,12 +49,7 @@ def fitted(report: Report, misfits: Misfits, waiting: Iterable[Description] = ()
         return report
     # Bronze and silver may both say it of a column.
     found = {(one.code, one.place): one for one in told}.values()
-    said = "\n".join([report.rules_version, *(f"{one.place} {one.message}" for one in found)])
-    return replace(
-        report,
-        findings=tuple(sorted((*report.findings, *found), key=lambda finding: LEVELS.index(finding.level))),
-        rules_version=hashlib.sha256(said.encode()).hexdigest(),
-    )
+    return report.with_more(found)
 
 
 def tables_of(description: Description) -> Iterator[tuple[str, TableDefinition]]:

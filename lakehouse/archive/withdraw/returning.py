@@ -3,13 +3,13 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lakehouse.archive.apart import WHOLE, GivenUp, do_apart
 from lakehouse.archive.findings import Finding, Report
-from lakehouse.archive.levels import LEVELS, Number, numbered_row, printable
+from lakehouse.archive.levels import Number, numbered_row, printable
 from lakehouse.archive.limited import DEFAULT_JUDGING_LIMITS, given_up_finding
 from lakehouse.archive.withdraw.matching import folded
 from lakehouse.archive.withdraw.receipt import PRIVATE_KEY, Signer
@@ -49,14 +49,7 @@ class WithdrawnPeople:
         strange = sorted(str(one["receipt"]) for one in told if one["signed_by"] != mine)
         known = _by_kind(report, [one for one in told if one["signed_by"] == mine])
         found = [*(self._findings(report, folder, known) if known else []), *([_unknown(strange)] if strange else [])]
-        if not found:
-            return report
-        said = "\n".join([report.rules_version, *(f"{one.code} {one.place} {one.message}" for one in found)])
-        return replace(
-            report,
-            findings=tuple(sorted((*report.findings, *found), key=lambda finding: LEVELS.index(finding.level))),
-            rules_version=hashlib.sha256(said.encode()).hexdigest(),
-        )
+        return report.with_more(found) if found else report
 
     def _told_of(self, report: Report) -> list[Mapping[str, Any]]:
         """Return the receipts on people who may be in a dataset, with the key that signed each; they never change."""
